@@ -1,0 +1,69 @@
+"""Fully connected networks as the papers build them."""
+
+import keras
+import numpy as np
+
+from spectral_tf.errors import UserError
+from spectral_tf.models import ACTIVATIONS
+
+
+def mlp(
+    *,
+    width: int = 256,
+    depth: int = 6,
+    input_dim: int = 1,
+    output_dim: int = 1,
+    activation: str = "relu",
+    seed: int = 0,
+) -> keras.Model:
+    """A network of `depth` affine layers: depth - 1 hidden ones of `width` units, one linear output.
+
+    "6 layers, 256 units" of Rahaman et al. (2019) is depth=6, width=256: 263,937 parameters for one
+    input. Kernels and biases are drawn uniformly from +-1/sqrt(fan_in), PyTorch's default for a
+    linear layer. Keras' default (Glorot, zero biases) is another one: with zero biases every kink
+    of the first layer sits at x = 0.
+
+    Args:
+      width, depth, input_dim, output_dim: at least 1.
+      activation: one of `models.ACTIVATIONS`, after every hidden layer.
+      seed: at least 0; the same seed gives the same weights, every layer draws its own.
+
+    Returns:
+      an uncompiled functional model, [batch, input_dim] -> [batch, output_dim], float32.
+
+    Raises:
+      UserError: a size below 1, a negative seed or an unknown activation.
+    """
+    sizes = {"width": width, "depth": depth, "input_dim": input_dim, "output_dim": output_dim}
+    for name, size in sizes.items():
+        if size < 1:
+            raise UserError(name, expected="at least 1", got=size, hint="give a positive size")
+    if seed < 0:
+        raise UserError("seed", expected="0 or more", got=seed, hint="take another seed")
+    if activation not in ACTIVATIONS:
+        raise UserError(
+            "activation", expected=", ".join(ACTIVATIONS), got=activation, hint="choose one"
+        )
+    function = keras.ops.sin if activation == "sine" else activation
+    seeds = np.random.SeedSequence(seed).generate_state(2 * depth).tolist()
+    inputs = hidden = keras.Input((input_dim,))
+    for layer in range(depth):
+        last = layer == depth - 1
+        fan_in = input_dim if layer == 0 else width
+        hidden = keras.layers.Dense(
+            output_dim if last else width,
+            activation=None if last else function,
+            kernel_initializer=uniform_fan_in(fan_in, seeds[2 * layer]),
+            bias_initializer=uniform_fan_in(fan_in, seeds[2 * layer + 1]),
+            name=f"layer_{layer + 1}",
+        )(hidden)
+    return keras.Model(inputs, hidden, name=f"mlp_{depth}x{width}")
+
+
+def uniform_fan_in(fan_in: int, seed: int) -> keras.initializers.Initializer:
+    """Uniform on +-1/sqrt(fan_in), for kernels and biases alike (variance 1 / (3 fan_in)).
+
+    Source: the default of `torch.nn.Linear`, which the published notebooks use.
+    """
+    bound = fan_in**-0.5
+    return keras.initializers.RandomUniform(-bound, bound, seed=seed)

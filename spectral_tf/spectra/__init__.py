@@ -1,0 +1,35 @@
+"""Samples -> numbers: NumPy in float64, pure functions; knows no model, no training, no TensorFlow.
+
+Conventions, used by every function here:
+
+* **Transform.** For n samples f_j at x_j = j/n on [0, 1), the coefficient is
+  F[k] = (1/n) sum_j f_j exp(-2 pi i j k / n). The published notebooks scale likewise; NumPy's own
+  `fft` has no 1/n, and the papers' formulas use the angular frequency 2 pi k.
+* **Frequency.** In cycles per unit of the coordinate; on [0, 1) bin k is k cycles per unit.
+* **One-sided spectra** hold the bins 0 ... n//2. A sine of amplitude A has |F| = A/2 there, so the
+  *normalised magnitude* is 2 |F[k]| / A: 0 when nothing is learned, 1 when all is. The zero bin and
+  (for even n) the Nyquist bin n/2 have no mirror image and therefore no factor 2; they are not
+  valid frequencies for a normalised magnitude.
+* **Averages** over runs are taken after the magnitude, never before it.
+* **Parseval.** mean_j |f_j|^2 = sum over all n bins of |F[k]|^2, so a mean squared error is the sum
+  of the squared errors of the coefficients. (The paper's Eqn 44 leaves the 1/N out.)
+"""
+
+from spectral_tf.spectra.bootstrap import percentile_interval, resampled_means
+from spectral_tf.spectra.dft import coefficients, magnitudes, normalised_magnitudes
+from spectral_tf.spectra.learning import PowerLaw, fit_power_law, learning_times
+from spectral_tf.spectra.nonuniform import coefficients_at
+from spectral_tf.spectra.norms import spectral_norms
+
+__all__ = [
+    "PowerLaw",
+    "coefficients",
+    "coefficients_at",
+    "fit_power_law",
+    "learning_times",
+    "magnitudes",
+    "normalised_magnitudes",
+    "percentile_interval",
+    "resampled_means",
+    "spectral_norms",
+]

@@ -1,0 +1,9 @@
+"""What is to be learned: inputs, targets and their exact spectrum.
+
+NumPy until a task is asked for its `tf.data` pipeline, so that launchers can check their flags
+before TensorFlow is imported.
+"""
+
+from spectral_tf.tasks.sines import SumOfSines, amplitudes_from_spec
+
+__all__ = ["SumOfSines", "amplitudes_from_spec"]

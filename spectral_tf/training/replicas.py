@@ -1,0 +1,97 @@
+"""Members spread over the replicas of a strategy: each trains its own, nothing is reduced."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+
+class Replicas:
+    """Places arrays with a leading member axis on replicas, in blocks, and collects them again.
+
+    Each of r replicas holds ceil(e / r) consecutive members; if that is more than e in all, the
+    last member is trained again in the empty places and dropped when collecting.
+
+    Args:
+      strategy: any `tf.distribute.Strategy`, with one or several hosts.
+      num_members: e, at least 1.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy, num_members: int) -> None:
+        self._strategy = strategy
+        self._num_members = num_members
+        self._count = strategy.num_replicas_in_sync
+        self._share = -(-num_members // self._count)
+        cluster = getattr(strategy, "cluster_resolver", None)
+        self._several_hosts = bool(cluster and len(cluster.cluster_spec().as_dict().get("worker", ())) > 1)
+        self._on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+        self.on_cpu = not self._on_tpu and not tf.config.list_logical_devices("GPU")
+
+    def blocks(self, block_size: int | None) -> list[slice]:
+        """The members of one replica's share cut into even blocks of at most `block_size`."""
+        count = -(-self._share // (block_size or self._share))
+        ends = [self._share * i // count for i in range(count + 1)]
+        return [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+
+    def spread(self, arrays: Any, blocks: Sequence[slice]) -> list[Any]:
+        """Nested arrays [e, ...] -> for each block the same nest of per-replica tensors."""
+
+        def place(array: np.ndarray, block: slice) -> Any:
+            def of_replica(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
+                first = context.replica_id_in_sync_group * self._share
+                rows = np.minimum(
+                    np.arange(first + block.start, first + block.stop), self._num_members - 1
+                )
+                return tf.constant(array[rows])
+
+            return self._strategy.experimental_distribute_values_from_function(of_replica)
+
+        return [tf.nest.map_structure(lambda a, b=block: place(a, b), arrays) for block in blocks]
+
+    def copies(self, array: np.ndarray) -> Any:
+        """One copy of an array on every replica."""
+        return self._strategy.experimental_distribute_values_from_function(
+            lambda _: tf.constant(array)
+        )
+
+    def program(self, function: Callable) -> Callable:
+        """Compiles a function of per-replica tensors: on every replica one XLA program."""
+        # TPUs compile whatever they run; elsewhere XLA has to be asked for.
+        compiled = function if self._on_tpu else tf.function(function, jit_compile=True, autograph=False)
+
+        def run(*arguments: Any) -> Any:
+            return self._strategy.run(compiled, args=arguments)
+
+        return tf.function(run, autograph=False)
+
+    def collect(self, blocks: Sequence[Any]) -> Any:
+        """For each block a nest of per-replica tensors -> one nest of arrays [e, ...]."""
+
+        def join(*parts: Any) -> np.ndarray:
+            shares = [np.concatenate(rows) for rows in zip(*map(self._everywhere, parts))]
+            return np.concatenate(shares)[: self._num_members]
+
+        return tf.nest.map_structure(join, *blocks)
+
+    def _everywhere(self, value: Any) -> list[np.ndarray]:
+        """The value on every replica, those of other hosts included."""
+        if self._several_hosts:
+            joined = self._strategy.gather(value, axis=0).numpy()
+            return np.split(joined, self._count)
+        return [v.numpy() for v in self._strategy.experimental_local_results(value)]
+
+    def wait(self, blocks: Sequence[Any]) -> None:
+        """Returns when the tensors have been computed."""
+        for block in blocks:
+            for value in self._strategy.experimental_local_results(block["stopped_at"]):
+                value.numpy()
+
+    def agree(self, *requests: int) -> list[int]:
+        """The largest of each request over all hosts: what one host wants, all do."""
+        if not self._several_hosts:
+            return list(requests)
+        mine = self._strategy.experimental_distribute_values_from_function(
+            lambda _: tf.constant([requests])
+        )
+        return self._strategy.gather(mine, axis=0).numpy().max(axis=0).tolist()
