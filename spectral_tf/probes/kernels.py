@@ -6,9 +6,7 @@ import keras
 import numpy as np
 
 
-def kernel_matrices(
-    model: keras.Model, weights: Sequence[np.ndarray]
-) -> Mapping[str, np.ndarray]:
+def kernel_matrices(model: keras.Model, weights: Sequence[np.ndarray]) -> Mapping[str, np.ndarray]:
     """The kernels of the dense layers by layer name, in the order of the model.
 
     Args:
@@ -19,8 +17,17 @@ def kernel_matrices(
       {layer name: [..., inputs, outputs]} for every trainable matrix named `kernel`.
     """
     pairs = zip(model.trainable_variables, weights, strict=True)
-    return {
-        variable.path.split("/")[-2]: np.asarray(array)
-        for variable, array in pairs
-        if variable.name == "kernel" and len(variable.shape) == 2
-    }
+    return {_layer(v): np.asarray(array) for v, array in pairs if _is_matrix(v)}
+
+
+def kernel_names(model: keras.Model) -> list[str]:
+    """The names of the layers in `kernel_matrices`, in its order."""
+    return [_layer(variable) for variable in model.trainable_variables if _is_matrix(variable)]
+
+
+def _is_matrix(variable: keras.Variable) -> bool:
+    return variable.name == "kernel" and len(variable.shape) == 2
+
+
+def _layer(variable: keras.Variable) -> str:
+    return variable.path.rsplit("/", 1)[0]

@@ -15,19 +15,28 @@ Conventions, used by every function here:
   of the squared errors of the coefficients. (The paper's Eqn 44 leaves the 1/N out.)
 """
 
-from spectral_tf.spectra.bootstrap import percentile_interval, resampled_means
+from spectral_tf.spectra.bootstrap import mean_interval, percentile_interval, resampled_means
 from spectral_tf.spectra.dft import coefficients, magnitudes, normalised_magnitudes
-from spectral_tf.spectra.learning import PowerLaw, fit_power_law, learning_times
+from spectral_tf.spectra.learning import (
+    LearningCurves,
+    PowerLaw,
+    fit_power_law,
+    learning_curves,
+    learning_times,
+)
 from spectral_tf.spectra.nonuniform import coefficients_at
 from spectral_tf.spectra.norms import spectral_norms
 
 __all__ = [
+    "LearningCurves",
     "PowerLaw",
     "coefficients",
     "coefficients_at",
     "fit_power_law",
+    "learning_curves",
     "learning_times",
     "magnitudes",
+    "mean_interval",
     "normalised_magnitudes",
     "percentile_interval",
     "resampled_means",

@@ -82,3 +82,28 @@ def percentile_interval(resamples: ArrayLike, confidence: float = 0.95) -> NDArr
     low = np.take_along_axis(ordered, np.floor(tail * last).astype(int), axis=0)
     high = np.take_along_axis(ordered, np.ceil((1 - tail) * last).astype(int), axis=0)
     return np.concatenate([low, high])
+
+
+def mean_interval(
+    values: ArrayLike, num_resamples: int = 1000, seed: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean over runs with the ends of its 95 % percentile interval.
+
+    Args:
+      values: shape [n, ...], runs on the first axis; NaN is left out.
+      num_resamples, seed: as for `resampled_means`.
+
+    Returns:
+      (mean, low, high), each float64 of shape [...]; the mean is NaN where no run has a value, the
+      interval is NaN for n = 1.
+
+    Raises:
+      UserError: as `resampled_means`.
+    """
+    v = np.asarray(values, dtype=np.float64)
+    resamples = resampled_means(v, num_resamples, seed)
+    there = ~np.isnan(v)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(there, v, 0.0).sum(axis=0) / there.sum(axis=0)
+    low, high = percentile_interval(resamples)
+    return mean, low, high

@@ -1,18 +1,17 @@
 """When each frequency is learned, and how that time grows with the frequency."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.spectra.bootstrap import percentile_interval
+from spectral_tf.spectra.bootstrap import mean_interval, percentile_interval, resampled_means
 
 
-def learning_times(
-    steps: ArrayLike, curves: ArrayLike, level: float = 0.5
-) -> NDArray[np.float64]:
+def learning_times(steps: ArrayLike, curves: ArrayLike, level: float = 0.5) -> NDArray[np.float64]:
     """The first step at which each curve reaches a level, interpolated linearly; `inf` for never.
 
     t = s_(i-1) + (level - c_(i-1)) / (c_i - c_(i-1)) * (s_i - s_(i-1)) for the first i with
@@ -136,3 +135,74 @@ def _lines(log_x: NDArray, rows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         slope = (dx * log_y).sum(axis=1) / (dx**2).sum(axis=1)
     slope = np.where(count >= 2, slope, np.nan)
     return slope, mean_y - slope * mean_x, count
+
+
+@dataclasses.dataclass(frozen=True)
+class LearningCurves:
+    """Magnitudes over training, averaged over runs, and what follows from them.
+
+    Attributes:
+      steps: shape [s].
+      frequencies: shape [m], cycles per unit.
+      mean, low, high: mean over runs and its 95 % interval, shape [s, m].
+      times: {level: (step, low, high)}, each [m]: when the mean curve reaches the level, with the
+        interval of that over resampled runs; `inf` is never.
+      law: learning time against frequency at the first of the levels.
+      num_runs: runs averaged.
+    """
+
+    steps: NDArray[np.int64]
+    frequencies: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    times: Mapping[float, tuple[NDArray, NDArray, NDArray]]
+    law: PowerLaw
+    num_runs: int
+
+
+def learning_curves(
+    steps: ArrayLike,
+    frequencies: ArrayLike,
+    magnitudes: ArrayLike,
+    levels: Sequence[float] = (0.5, 0.9),
+    seed: int = 0,
+) -> LearningCurves:
+    """Averages magnitudes over runs and reads the learning times off the mean curves.
+
+    Every interval comes from the same 1,000 resamples of whole runs, so that the steps and the
+    frequencies of one run stay together.
+
+    Args:
+      steps: increasing, shape [s].
+      frequencies: positive, shape [m], in cycles per unit.
+      magnitudes: normalised, shape [runs, s, m]; NaN where a run has stopped.
+      levels: of the learning times; the power law is fitted at the first.
+      seed: of the resamples.
+
+    Raises:
+      UserError: shapes that do not match, as `learning_times` and `fit_power_law`.
+
+    Source: Rahaman et al. (2019), Fig 1: magnitudes first, then the mean over runs.
+    """
+    values = np.asarray(magnitudes, dtype=np.float64)
+    mean, low, high = mean_interval(values, seed=seed)
+    resamples = resampled_means(values, seed=seed)
+    times, laws = {}, []
+    for level in levels:
+        at = learning_times(steps, mean, level)
+        of_resamples = learning_times(steps, resamples, level)
+        ends = percentile_interval(of_resamples)
+        times[float(level)] = (at, ends[0], ends[1])
+        if not laws:
+            laws.append(fit_power_law(frequencies, at, of_resamples))
+    return LearningCurves(
+        steps=np.asarray(steps, dtype=np.int64),
+        frequencies=np.asarray(frequencies, dtype=np.float64),
+        mean=mean,
+        low=low,
+        high=high,
+        times=times,
+        law=laws[0],
+        num_runs=values.shape[0],
+    )

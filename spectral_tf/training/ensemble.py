@@ -133,7 +133,12 @@ class Ensemble:
     # One block of members on one replica.
 
     def _train_block(
-        self, state: State, data: State, inputs: tf.Tensor | None, first_step: tf.Tensor, n: tf.Tensor
+        self,
+        state: State,
+        data: State,
+        inputs: tf.Tensor | None,
+        first_step: tf.Tensor,
+        n: tf.Tensor,
     ) -> State:
         def one_step(i: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
             return i + 1, tf.vectorized_map(
@@ -234,6 +239,10 @@ class Ensemble:
     def weights(self) -> list[np.ndarray]:
         """For each trainable variable of `model` one float32 array [e, *shape]."""
         return self._replicas.collect([s["weights"] for s in self._state])
+
+    def agree(self, *requests: int) -> list[int]:
+        """The largest of each request over all hosts; alone, the requests themselves."""
+        return self._replicas.agree(*requests)
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that training has changed, as named arrays: what `load` takes."""

@@ -24,7 +24,9 @@ class Replicas:
         self._count = strategy.num_replicas_in_sync
         self._share = -(-num_members // self._count)
         cluster = getattr(strategy, "cluster_resolver", None)
-        self._several_hosts = bool(cluster and len(cluster.cluster_spec().as_dict().get("worker", ())) > 1)
+        self._several_hosts = bool(
+            cluster and len(cluster.cluster_spec().as_dict().get("worker", ())) > 1
+        )
         self._on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
         self.on_cpu = not self._on_tpu and not tf.config.list_logical_devices("GPU")
 
@@ -58,7 +60,9 @@ class Replicas:
     def program(self, function: Callable) -> Callable:
         """Compiles a function of per-replica tensors: on every replica one XLA program."""
         # TPUs compile whatever they run; elsewhere XLA has to be asked for.
-        compiled = function if self._on_tpu else tf.function(function, jit_compile=True, autograph=False)
+        compiled = (
+            function if self._on_tpu else tf.function(function, jit_compile=True, autograph=False)
+        )
 
         def run(*arguments: Any) -> Any:
             return self._strategy.run(compiled, args=arguments)

@@ -1,0 +1,66 @@
+"""What a run was made with."""
+
+import datetime
+import importlib.metadata
+import os
+import pathlib
+import platform
+import subprocess
+from typing import Any
+
+import tensorflow as tf
+
+import spectral_tf
+
+_PACKAGES = ("keras", "numpy", "scipy", "tensorboard", "tensorflow-datasets", "matplotlib")
+
+
+def environment(strategy: tf.distribute.Strategy, seed: int) -> dict[str, Any]:
+    """Versions, devices, strategy, seed, time of start and, if known, the git commit.
+
+    Nothing in it names the machine or its user.
+    """
+    versions = {"python": platform.python_version(), "tensorflow": tf.__version__}
+    for package in _PACKAGES:
+        versions[package] = importlib.metadata.version(package)
+    return {
+        "spectral_tf": spectral_tf.__version__,
+        "git_commit": _git_commit(),
+        "versions": versions,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cpu_count": os.cpu_count(),
+        "devices": [_device_name(device) for device in tf.config.list_physical_devices()],
+        "strategy": type(strategy).__name__,
+        "num_replicas": strategy.num_replicas_in_sync,
+        "seed": seed,
+        "start_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _device_name(device: tf.config.PhysicalDevice) -> str:
+    if device.device_type != "CPU":
+        details = tf.config.experimental.get_device_details(device)
+        return str(details.get("device_name", device.device_type))
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        return f"CPU {platform.processor()}".strip()
+
+
+def _git_commit() -> str | None:
+    """The commit of the code that runs, with `+changes` if files differ from it."""
+    root = pathlib.Path(spectral_tf.__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "spectral_tf", "launchers")
+        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

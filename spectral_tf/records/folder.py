@@ -1,0 +1,181 @@
+"""The run folder: refused when foreign, resumed when unfinished, left alone when finished."""
+
+import fcntl
+import json
+import math
+import os
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from spectral_tf.errors import UserError
+from spectral_tf.records.files import whole_file
+
+_FLAGFILE, _SUMMARY, _ENVIRONMENT = "run.flags", "summary.json", "environment.json"
+
+
+class RunFolder:
+    """One run's folder.
+
+    `run.flags` (repeats the run), `environment.json`, CSV tables, `summary.json` (written last: a
+    folder with it is finished), `figures/`, `tensorboard/`, `checkpoints/`.
+
+    Args:
+      path: the folder; need not exist.
+      configuration: {flag name: line of a flagfile} of everything that decides the numbers.
+      overwrite: remove the run that the folder holds.
+      writes: whether this process writes (the chief does); others only read.
+
+    Raises:
+      UserError: the folder holds another configuration (the flags that differ are named) or
+        something that is not a run, another process works in it, or it cannot be written.
+        Nothing has been written then.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        configuration: Mapping[str, str],
+        *,
+        overwrite: bool = False,
+        writes: bool = True,
+    ) -> None:
+        self.path = pathlib.Path(path)
+        self.writes = writes
+        self._lock: TextIO | None = None
+        if not writes:
+            return
+        self._refuse_foreign()
+        if not overwrite:
+            self._refuse_other_flags(configuration)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+            if overwrite:
+                self._remove_run()
+            if not (self.path / _FLAGFILE).exists():
+                lines = "".join(f"{configuration[name]}\n" for name in sorted(configuration))
+                with whole_file(self.path / _FLAGFILE) as temporary:
+                    temporary.write_text(lines)
+        except OSError as error:
+            raise UserError(
+                "--workdir",
+                expected="a folder that can be written",
+                got=f"{self.path} ({error.strerror})",
+                hint="name another folder or mend its permissions",
+            ) from error
+
+    def _refuse_foreign(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(
+                "--workdir", expected="a folder", got=f"the file {self.path}", hint="name another"
+            )
+        try:
+            strangers = self.path.is_dir() and [n for n in os.listdir(self.path) if n != ".lock"]
+        except OSError as error:
+            raise UserError(
+                "--workdir",
+                expected="a folder that can be read",
+                got=f"{self.path} ({error.strerror})",
+                hint="name another folder or mend its permissions",
+            ) from error
+        if strangers and not (self.path / _FLAGFILE).is_file():
+            raise UserError(
+                "--workdir",
+                expected="a new or empty folder, or one with a run of this launcher",
+                got=f"{self.path} with {strangers[0]} and no {_FLAGFILE}",
+                hint="name another folder",
+            )
+
+    def _refuse_other_flags(self, configuration: Mapping[str, str]) -> None:
+        flagfile = self.path / _FLAGFILE
+        if not flagfile.exists():
+            return
+        present = set(flagfile.read_text().splitlines())
+        wanted = set(configuration.values())
+        if present != wanted:
+            raise UserError(
+                f"--workdir={self.path}",
+                expected=f"its own flags ({' '.join(sorted(present - wanted)) or 'fewer'})",
+                got=" ".join(sorted(wanted - present)) or "fewer flags",
+                hint="name another --workdir, or add --overwrite to replace the run",
+            )
+
+    def _take_lock(self) -> None:
+        self._lock = open(self.path / ".lock", "w")  # noqa: SIM115 - held until the process ends.
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"--workdir={self.path}",
+                expected="a folder that no other process works in",
+                got="one in use",
+                hint="wait for that process, or name another folder",
+            ) from error
+
+    def _remove_run(self) -> None:
+        for name in ("figures", "tensorboard", "checkpoints"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
+        # Its flags last: until then the folder is still known as a run.
+        for file in [self.path / _SUMMARY, *self.path.glob("*.csv"), self.path / _ENVIRONMENT]:
+            file.unlink(missing_ok=True)
+        (self.path / _FLAGFILE).unlink(missing_ok=True)
+
+    @property
+    def figures(self) -> pathlib.Path:
+        """The folder of PNG files."""
+        return self.path / "figures"
+
+    @property
+    def tensorboard(self) -> pathlib.Path:
+        """The folder of event files."""
+        return self.path / "tensorboard"
+
+    @property
+    def state_file(self) -> pathlib.Path:
+        """The file that an unfinished run resumes from."""
+        return self.path / "checkpoints" / "state.npz"
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run was carried to its end."""
+        return (self.path / _SUMMARY).is_file()
+
+    def write_environment(self, environment: Mapping[str, Any]) -> None:
+        """Writes `environment.json`; a resumed run keeps the time of its first start."""
+        file = self.path / _ENVIRONMENT
+        before = json.loads(file.read_text()) if file.exists() else {}
+        start = {"start_utc": before["start_utc"]} if "start_utc" in before else {}
+        self._write_json(_ENVIRONMENT, {**environment, **start})
+
+    def finish(self, summary: Mapping[str, Any], wall_seconds: float) -> None:
+        """Adds the seconds to `environment.json` and writes `summary.json`; call it last.
+
+        The summary marks the run as finished. `inf` becomes "never" and NaN null in it, since JSON
+        has neither.
+        """
+        environment = json.loads((self.path / _ENVIRONMENT).read_text())
+        self._write_json(_ENVIRONMENT, {**environment, "wall_seconds": round(wall_seconds, 1)})
+        self._write_json(_SUMMARY, summary)
+
+    def summary(self) -> dict[str, Any]:
+        """Reads `summary.json`."""
+        return json.loads((self.path / _SUMMARY).read_text())
+
+    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        if not self.writes:
+            return
+        with whole_file(self.path / name) as temporary:
+            text = json.dumps(_json_value(content), indent=2, allow_nan=False)
+            temporary.write_text(text + "\n")
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _json_value(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "never"
+    return value

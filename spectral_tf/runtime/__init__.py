@@ -1,0 +1,20 @@
+"""What a launcher needs around its experiment: flags, the way in and out, seeds, strategies.
+
+Only launchers and `spectral_tf.training` import it; nothing here imports TensorFlow before it must.
+"""
+
+from spectral_tf.runtime.cluster import is_chief
+from spectral_tf.runtime.flags import define_run_flags, whole_numbers
+from spectral_tf.runtime.launch import configuration, launch, settings
+from spectral_tf.runtime.seeds import derive_seed, generator
+
+__all__ = [
+    "configuration",
+    "define_run_flags",
+    "derive_seed",
+    "generator",
+    "is_chief",
+    "launch",
+    "settings",
+    "whole_numbers",
+]

@@ -1,0 +1,67 @@
+"""The flags that all launchers share, each defined once."""
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from spectral_tf.errors import UserError
+
+STRATEGIES = ("auto", "default", "mirrored", "multi_worker", "tpu")
+
+# The flags belong to the launcher that calls `define_run_flags`.
+flags.disclaim_key_flags()
+
+# They say where and how a run is made, not what it computes: not part of its configuration.
+NOT_CONFIGURATION = ("workdir", "overwrite", "save_every_seconds", "strategy", "tpu")
+
+
+def define_run_flags(experiment: str) -> None:
+    """Defines the flags of every run, for a launcher of the given name."""
+    flags.DEFINE_string(
+        "workdir",
+        f"runs/{experiment}",
+        "Folder of the run: flags, tables, figures, TensorBoard events, state to resume from.",
+    )
+    flags.DEFINE_integer(
+        "seed", 0, "Root of all random draws of the run, 0 or more.", lower_bound=0
+    )
+    flags.DEFINE_bool("overwrite", False, "Remove the run that the folder holds and start anew.")
+    flags.DEFINE_float(
+        "save_every_seconds",
+        60.0,
+        "Seconds between two saved states; a killed run loses no more than that.",
+        lower_bound=0.0,
+    )
+    flags.DEFINE_enum(
+        "strategy",
+        "auto",
+        STRATEGIES,
+        "Where to compute. auto: a TPU if --tpu or TPU_NAME names one, several hosts if TF_CONFIG "
+        "does, all GPUs if there are two or more, else the one device.",
+    )
+    flags.DEFINE_string(
+        "tpu", "", "Name or address of the TPU, `local` on a TPU VM; default: TPU_NAME."
+    )
+
+
+def whole_numbers(name: str, words: Sequence[str]) -> list[int]:
+    """The numbers of a list flag.
+
+    Raises:
+      UserError: a word is not a whole number, or there is none.
+
+    >>> whole_numbers("frequencies", ["5", "10"])
+    [5, 10]
+    """
+    try:
+        numbers = [int(word) for word in words]
+    except ValueError:
+        numbers = []
+    if not numbers:
+        raise UserError(
+            name,
+            expected="whole numbers separated by commas",
+            got=",".join(words) or "nothing",
+            hint=f"for example --{name}=5,10,15",
+        )
+    return numbers

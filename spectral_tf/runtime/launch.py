@@ -1,0 +1,67 @@
+"""The way into a launcher and out of it: flags parsed, mistakes told in one line."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from absl import app, flags, logging
+
+from spectral_tf.errors import UserError
+from spectral_tf.runtime.flags import NOT_CONFIGURATION
+
+
+def launch(main: Callable[[], int | None]) -> None:
+    """Runs a launcher's main function after parsing the flags; never returns.
+
+    A mistake in the flags or a `UserError` is printed as one line and the exit status is 2. Any
+    other exception is a defect of ours and keeps its traceback.
+    """
+    name = os.path.basename(sys.argv[0])
+
+    def parse(arguments: Sequence[str]) -> Sequence[str]:
+        try:
+            rest = flags.FLAGS(list(arguments))
+        except flags.Error as error:
+            _refuse(name, str(error))
+        if len(rest) > 1:
+            _refuse(
+                name, f"arguments: expected flags only, got {rest[1]!r}; see {name} --helpshort"
+            )
+        return rest
+
+    def guarded(_: Sequence[str]) -> int | None:
+        # TensorFlow's own start-up messages tell the user of an experiment nothing.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        if not flags.FLAGS["verbosity"].present:
+            logging.set_verbosity(logging.INFO)
+        try:
+            return main()
+        except UserError as error:
+            _refuse(name, str(error))
+        except KeyboardInterrupt:
+            _refuse(name, "interrupted before the training began; nothing to save", status=130)
+
+    app.run(guarded, flags_parser=parse)
+
+
+def _refuse(name: str, line: str, status: int = 2) -> None:
+    print(f"{name}: {' '.join(line.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+def configuration() -> dict[str, str]:
+    """The launcher's flags that decide what is computed: {name: line of a flagfile}."""
+    return {
+        flag.name: flag.serialize()
+        for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0])
+        if flag.name not in NOT_CONFIGURATION
+    }
+
+
+def settings() -> dict[str, bool | int | float | str]:
+    """The same flags with their values, lists joined by commas: what a table of runs shows."""
+    values = {name: flags.FLAGS[name].value for name in configuration()}
+    return {
+        name: ",".join(map(str, value)) if isinstance(value, list) else value
+        for name, value in values.items()
+    }

@@ -1,0 +1,252 @@
+"""A training run from probe to probe: saved, resumed, interrupted, shown."""
+
+import signal
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType, TracebackType
+
+import numpy as np
+from absl import logging
+
+from spectral_tf.errors import UserError
+from spectral_tf.records.files import whole_file
+from spectral_tf.records.folder import RunFolder
+from spectral_tf.records.tensorboard import TensorBoard
+from spectral_tf.runtime.progress import Progress
+from spectral_tf.training.ensemble import Ensemble
+
+# Signals and the clock are looked at between calls of the compiled loop that take about this long.
+_SECONDS_A_CALL = 1.0
+
+
+def probe_steps(num_steps: int, every: int, also: Sequence[int] = ()) -> list[int]:
+    """The steps to probe at: 0, each multiple of `every`, those of `also` within reach, the last."""
+    steps = {*range(0, num_steps + 1, every), *also, num_steps}
+    return sorted(step for step in steps if 0 <= step <= num_steps)
+
+
+class History:
+    """What was measured: named series, each a list of steps with one array for every step."""
+
+    def __init__(self) -> None:
+        self._series: dict[str, tuple[list[int], list[np.ndarray]]] = {}
+
+    def add(self, name: str, step: int, values: np.ndarray | float) -> None:
+        """Appends one measurement; its shape must be that of the series."""
+        steps, arrays = self._series.setdefault(name, ([], []))
+        steps.append(step)
+        arrays.append(np.asarray(values, dtype=np.float64))
+
+    def __getitem__(self, name: str) -> tuple[list[int], np.ndarray]:
+        """Steps [s] and values [s, ...] of a series."""
+        steps, arrays = self._series[name]
+        return steps, np.stack(arrays)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The series as arrays that `load` takes."""
+        flat = {}
+        for name in self._series:
+            steps, values = self[name]
+            flat |= {f"steps/{name}": np.asarray(steps), f"values/{name}": values}
+        return flat
+
+    def load(self, flat: dict[str, np.ndarray]) -> None:
+        """Replaces the content."""
+        names = [name.removeprefix("steps/") for name in flat if name.startswith("steps/")]
+        self._series = {
+            name: (flat[f"steps/{name}"].tolist(), list(flat[f"values/{name}"])) for name in names
+        }
+
+
+class Interrupted(SystemExit):
+    """A signal ended the run after its state was saved."""
+
+
+class Session:
+    """Trains an ensemble from probe to probe and can be stopped at any moment.
+
+    Iterating gives each step of `steps` when the ensemble is there, for the caller to measure and
+    record; then, or between probes that lie far apart, the state is saved if it is due: ensemble,
+    history and the number of TensorBoard segments in one file, whole or not at all. A new session
+    in the same folder continues from it and gives the same numbers as one that was never stopped.
+
+    SIGINT and SIGTERM save first and then end the process with a line that says so (a second one
+    ends it at once). Runs that diverge are named in the log; the others go on.
+
+    Args:
+      ensemble: freshly built.
+      folder: of the run.
+      steps: increasing; the last one ends the run.
+      save_every_seconds: between saves.
+      progress_name: how log lines call the run.
+
+    Raises:
+      UserError: the saved state cannot be read or belongs to another ensemble; while iterating:
+        every run has diverged.
+    """
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        folder: RunFolder,
+        steps: Sequence[int],
+        save_every_seconds: float = 60.0,
+        progress_name: str = "training",
+    ) -> None:
+        self.ensemble = ensemble
+        self.history = History()
+        self.seconds = 0.0
+        self.probe_seconds = 0.0
+        self._folder = folder
+        self._steps = steps
+        self._name = progress_name
+        self._save_every = save_every_seconds
+        self._signal: int | None = None
+        self._probed = -1
+        self._num_stopped = 0
+        segments = self._restore()
+        self.board = TensorBoard(folder.tensorboard, segments, writes=folder.writes)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether probes were recorded before this process."""
+        return self._probed >= 0
+
+    def _restore(self) -> int:
+        file = self._folder.state_file
+        if not file.exists():
+            return 0
+        try:
+            with np.load(file) as archive:
+                saved = dict(archive)
+            self.seconds, self.probe_seconds = saved["seconds"].tolist()
+            self._probed, segments = int(saved["probed"]), int(saved["segments"])
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise UserError(
+                "saved state",
+                expected="a readable file",
+                got=f"{file} ({error})",
+                hint="add --overwrite to start over",
+            ) from error
+        self.ensemble.load(_group(saved, "ensemble/"))
+        self.history.load(_group(saved, "history/"))
+        logging.info("%s: resuming at step %s", self._name, f"{self.ensemble.step:,}")
+        return segments
+
+    def save(self) -> None:
+        """Saves everything now. All hosts must call it together; the chief writes."""
+        state = {f"ensemble/{name}": array for name, array in self.ensemble.state().items()}
+        self._last_save = time.monotonic()
+        if not self._folder.writes:
+            return
+        # First the events, then the state that counts them: a kill in between leaves a segment
+        # too many, which the next session removes.
+        segments = self.board.close_segment()
+        history = {f"history/{name}": array for name, array in self.history.arrays().items()}
+        with whole_file(self._folder.state_file) as temporary, open(temporary, "wb") as file:
+            np.savez(
+                file,
+                **state,
+                **history,
+                seconds=np.array([self.seconds, self.probe_seconds]),
+                probed=np.asarray(self._probed),
+                segments=np.asarray(segments),
+            )
+
+    def __iter__(self) -> Iterator[int]:
+        total = self._steps[-1]
+        progress = Progress(total, self.ensemble.step, self.ensemble.num_members)
+        self._last_save = time.monotonic()
+        self._piece = 10
+        with _Signals(self._note):
+            for step in self._steps:
+                if step <= self._probed:
+                    continue
+                while self.ensemble.step < step:
+                    self._train_piece(step)
+                    progress.update(self.ensemble.step)
+                    self._save_if_due()
+                self._mind_divergence()
+                start = time.monotonic()
+                yield step
+                self._probed = step
+                spent = time.monotonic() - start
+                self.seconds += spent
+                self.probe_seconds += spent
+                self._save_if_due()
+        progress.close()
+        self.board.close_segment()
+
+    def _train_piece(self, until: int) -> None:
+        start = time.monotonic()
+        self.ensemble.train(min(self._piece, until - self.ensemble.step))
+        spent = time.monotonic() - start
+        self.seconds += spent
+        longer = spent < _SECONDS_A_CALL / 2
+        shorter = spent > 2 * _SECONDS_A_CALL
+        self._piece = max(
+            1, self._piece * 2 if longer else self._piece // 2 if shorter else self._piece
+        )
+
+    def _mind_divergence(self) -> None:
+        stopped_at = self.ensemble.stopped_at
+        if np.sum(stopped_at >= 0) == self._num_stopped:
+            return
+        self._num_stopped = int(np.sum(stopped_at >= 0))
+        stops = {int(run): int(stopped_at[run]) for run in np.flatnonzero(stopped_at >= 0)}
+        if self._num_stopped == stopped_at.size:
+            raise UserError(
+                self._name,
+                expected="a finite loss",
+                got=f"none: every run diverged, the last at step {max(stops.values()):,}",
+                hint="lower the learning rate",
+            )
+        logging.warning("%s: diverged and stopped, {run: step}: %s", self._name, stops)
+
+    def _note(self, number: int) -> None:
+        self._signal = number
+
+    def _save_if_due(self) -> None:
+        due = time.monotonic() - self._last_save >= self._save_every
+        number, save, shortest = self.ensemble.agree(self._signal or 0, int(due), -self._piece)
+        self._piece = -shortest
+        if number or save:
+            self.save()
+        if number:
+            at = f"{self.ensemble.step:,} of {self._steps[-1]:,}"
+            print(
+                f"{self._name}: stopped by {signal.Signals(number).name} at step {at}; "
+                "the state is saved, the same command resumes"
+            )
+            raise Interrupted(128 + number)
+
+
+def _group(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
+
+
+class _Signals:
+    """Notes the first SIGINT or SIGTERM; the second acts as it would have without us."""
+
+    def __init__(self, note: Callable[[int], None]) -> None:
+        self._note = note
+
+    def __enter__(self) -> None:
+        self._before = {n: signal.signal(n, self._handle) for n in (signal.SIGINT, signal.SIGTERM)}
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._note(number)
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._restore()
