@@ -71,6 +71,7 @@ def make_targets() -> list[tasks.SumOfSines]:
 
 
 def main() -> None:
+    """Runs the experiment that the flags describe."""
     targets = make_targets()
     folder = records.RunFolder(
         FLAGS.workdir,
@@ -122,6 +123,7 @@ def main() -> None:
             draw_heat_map(session, folder, targets[0], step)
     if folder.writes:
         report(session, folder, targets[0])
+    session.wait_for_all()
 
 
 def probe(session: Session, target: tasks.SumOfSines, step: int) -> None:
@@ -136,7 +138,9 @@ def probe(session: Session, target: tasks.SumOfSines, step: int) -> None:
         session.history.add("function", step, outputs[0, :, 0])
     means = np.nanmean(magnitudes, axis=0)
     tags = (f"magnitude/k={k:03d}" for k in target.frequencies)
-    session.board.scalars({"loss": np.nanmean(losses), **dict(zip(tags, means, strict=True))}, step)
+    session.board.scalars(
+        {"loss": float(np.nanmean(losses)), **dict(zip(tags, means, strict=True))}, step
+    )
 
 
 def probe_norms(session: Session, step: int) -> None:
@@ -157,10 +161,10 @@ def draw_function(
     from spectral_tf.records import figures
 
     steps, functions = session.history["function"]
+    fine = np.linspace(0.0, 1.0, 10 * FLAGS.num_samples + 1)
     figure = figures.learned_function(
-        target.positions,
-        target.targets,
-        functions[steps.index(step)],
+        (fine, target(fine)),
+        (target.positions, functions[steps.index(step)]),
         title=f"learned function after {step:,} steps, run 0",
     )
     pixels = figures.save_figure(figure, folder.figures / f"function_step_{step:06d}.png")
@@ -236,7 +240,6 @@ def report(session: Session, folder: records.RunFolder, target: tasks.SumOfSines
     }.items():
         figures.save_figure(figure, folder.figures / f"{name}.png")
 
-    stopped_at = session.ensemble.stopped_at
     folder.finish(
         {
             "experiment": "lf_first",
@@ -250,9 +253,7 @@ def report(session: Session, folder: records.RunFolder, target: tasks.SumOfSines
             "final_loss": float(loss[0][-1]),
             "final_loss_low": float(loss[1][-1]),
             "final_loss_high": float(loss[2][-1]),
-            "diverged_at_step": {
-                str(run): int(stopped_at[run]) for run in np.flatnonzero(stopped_at >= 0)
-            },
+            "diverged_at_step": session.diverged,
             "member_steps_per_second": FLAGS.num_runs * FLAGS.num_steps / session.seconds,
             "probing_percent_of_time": 100 * session.probe_seconds / session.seconds,
         },

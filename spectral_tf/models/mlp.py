@@ -16,7 +16,7 @@ def mlp(
     activation: str = "relu",
     seed: int = 0,
 ) -> keras.Model:
-    """A network of `depth` affine layers: depth - 1 hidden ones of `width` units, one linear output.
+    """A network of `depth` affine layers: hidden ones of `width` units, a linear one at the end.
 
     "6 layers, 256 units" of Rahaman et al. (2019) is depth=6, width=256: 263,937 parameters for one
     input. Kernels and biases are drawn uniformly from +-1/sqrt(fan_in), PyTorch's default for a

@@ -8,8 +8,10 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
 from spectral_tf.records.files import whole_file
+from spectral_tf.spectra import Band
 
 # Perceptually even and safe for colour-blind readers.
 _COLOUR_MAP = "viridis"
@@ -20,10 +22,11 @@ def save_figure(figure: Figure, path: pathlib.Path | None) -> NDArray[np.uint8]:
     """Writes a PNG (unless path is None) and returns its pixels, uint8 [height, width, 3]."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     if path is not None:
         with whole_file(path) as temporary:
-            figure.savefig(temporary, format="png", metadata={"Software": None})
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+            Image.fromarray(pixels).save(temporary, format="png", optimize=True)
+    return pixels
 
 
 def _new(width: float = 6.4, height: float = 4.4, **subplots: Any) -> tuple[Figure, Any]:
@@ -72,20 +75,20 @@ def heat_map(
 
 
 def learned_function(
-    positions: NDArray, target: NDArray, outputs: NDArray, *, title: str
+    target: tuple[NDArray, NDArray], network: tuple[NDArray, NDArray], *, title: str
 ) -> Figure:
-    """One network's function over its target."""
+    """One network's function over its target, each as (positions, values)."""
     figure, axes = _new(height=3.2)
-    axes.plot(positions, target, color=_BLUE, linewidth=1.0, label="target")
-    axes.plot(positions, outputs, color=_ORANGE, linewidth=1.6, label="network")
+    axes.plot(*target, color=_BLUE, linewidth=1.0, label="target")
+    axes.plot(*network, color=_ORANGE, linewidth=1.6, label="network")
     axes.set(xlabel="z [unit]", ylabel="value", title=title, xlim=(0, 1))
-    axes.legend(loc="upper right", ncols=2)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
 
 def curves(
     steps: Sequence[int],
-    bands: Mapping[str, tuple[NDArray, NDArray, NDArray]],
+    bands: Mapping[str, Band],
     *,
     ylabel: str,
     title: str,
@@ -114,8 +117,8 @@ def _colours(count: int) -> NDArray:
 
 
 def learning_time_plot(
-    frequencies: Sequence[float],
-    times: Mapping[float, tuple[NDArray, NDArray, NDArray]],
+    frequencies: NDArray,
+    times: Mapping[float, Band],
     *,
     law: tuple[float, float, str],
     title: str,
@@ -136,8 +139,8 @@ def learning_time_plot(
         if not seen.any():
             continue
         top = 2 * np.max(step[seen])
-        below = np.nan_to_num((step - low)[seen], nan=0.0)
-        above = np.nan_to_num((np.minimum(high, top) - step)[seen], nan=0.0)
+        below = np.nan_to_num(step[seen] - low[seen], nan=0.0)
+        above = np.nan_to_num(np.minimum(high[seen], top) - step[seen], nan=0.0)
         axes.errorbar(
             k[seen],
             step[seen],
@@ -163,4 +166,20 @@ def learning_time_plot(
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
+    return figure
+
+
+def bar_chart(
+    bars: Mapping[str, tuple[float, float]], line: tuple[float, str], *, xlabel: str, title: str
+) -> Figure:
+    """Horizontal bars {label: (median, best)}, the best as a mark, against one reference line."""
+    figure, axes = _new(width=7.6, height=0.8 + 0.42 * len(bars))
+    places = np.arange(len(bars))[::-1]
+    medians, bests = np.transpose(list(bars.values()))
+    axes.barh(places, medians, color=_BLUE, height=0.6, label="median")
+    axes.plot(bests, places, "|", color="black", markersize=12, label="best")
+    axes.axvline(line[0], color=_ORANGE, linestyle="--", label=line[1])
+    axes.set_yticks(places, list(bars))
+    axes.set(xlabel=xlabel, title=title, xlim=(0, 1.05 * max(line[0], *bests)))
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure

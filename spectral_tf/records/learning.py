@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_tf.records.tables import write_table
-from spectral_tf.spectra import LearningCurves, mean_interval
+from spectral_tf.spectra import Band, LearningCurves, mean_interval
 
 
 def write_learning_curves(folder: pathlib.Path, curves: LearningCurves) -> None:
@@ -38,7 +38,7 @@ def write_learning_curves(folder: pathlib.Path, curves: LearningCurves) -> None:
     )
 
 
-def write_losses(folder: pathlib.Path, steps: list[int], losses: NDArray) -> tuple[NDArray, ...]:
+def write_losses(folder: pathlib.Path, steps: list[int], losses: NDArray) -> Band:
     """Writes `runs.csv` and `losses.csv` from losses [s, runs]; returns mean, low and high [s].
 
     `runs.csv`: run, step, loss, one row for each run and probe (`nan` after a run has diverged).
@@ -62,7 +62,7 @@ def write_losses(folder: pathlib.Path, steps: list[int], losses: NDArray) -> tup
 
 def write_norms(
     folder: pathlib.Path, steps: list[int], layers: list[str], norms: NDArray
-) -> dict[str, tuple[NDArray, ...]]:
+) -> dict[str, Band]:
     """Writes `norms.csv` from spectral norms [s, runs, layers]; returns {layer: mean, low, high}.
 
     `norms.csv`: step, layer, mean spectral norm over runs and its 95 % interval.
@@ -87,7 +87,7 @@ def learning_table(curves: LearningCurves) -> str:
     header = "".join(f"{f'level {level:g}':>30}" for level in curves.times)
     lines.append(f"{'cycles per unit':>15}{header}")
     for j, k in enumerate(curves.frequencies):
-        cells = (_cell(*(column[j] for column in c), last) for c in curves.times.values())
+        cells = (_cell(at[j], low[j], high[j], last) for at, low, high in curves.times.values())
         lines.append(f"{k:>15g}" + "".join(f"{cell:>30}" for cell in cells))
     law, level = curves.law, next(iter(curves.times))
     interval = "" if math.isnan(law.low) else f" ({law.low:.2f} to {law.high:.2f})"

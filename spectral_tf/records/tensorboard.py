@@ -51,7 +51,7 @@ class TensorBoard:
             )
         return self._writer
 
-    def scalars(self, values: Mapping[str, float], step: int) -> None:
+    def scalars(self, values: Mapping[str, float | np.floating], step: int) -> None:
         """One point of each curve."""
         with self._open().as_default(step):
             for tag, value in values.items():

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from absl import app, flags, logging
 
@@ -44,16 +45,17 @@ def launch(main: Callable[[], int | None]) -> None:
     app.run(guarded, flags_parser=parse)
 
 
-def _refuse(name: str, line: str, status: int = 2) -> None:
+def _refuse(name: str, line: str, status: int = 2) -> NoReturn:
     print(f"{name}: {' '.join(line.split())}", file=sys.stderr)
     sys.exit(status)
 
 
 def configuration() -> dict[str, str]:
     """The launcher's flags that decide what is computed: {name: line of a flagfile}."""
+    launcher = flags.FLAGS.find_module_defining_flag("workdir")
     return {
         flag.name: flag.serialize()
-        for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0])
+        for flag in flags.FLAGS.get_key_flags_for_module(launcher)
         if flag.name not in NOT_CONFIGURATION
     }
 

@@ -15,7 +15,7 @@ Conventions, used by every function here:
   of the squared errors of the coefficients. (The paper's Eqn 44 leaves the 1/N out.)
 """
 
-from spectral_tf.spectra.bootstrap import mean_interval, percentile_interval, resampled_means
+from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interval, resampled_means
 from spectral_tf.spectra.dft import coefficients, magnitudes, normalised_magnitudes
 from spectral_tf.spectra.learning import (
     LearningCurves,
@@ -28,6 +28,7 @@ from spectral_tf.spectra.nonuniform import coefficients_at
 from spectral_tf.spectra.norms import spectral_norms
 
 __all__ = [
+    "Band",
     "LearningCurves",
     "PowerLaw",
     "coefficients",

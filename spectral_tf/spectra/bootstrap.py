@@ -5,6 +5,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
 
+# A mean with the ends of its interval: (mean, low, high), arrays of one shape.
+Band = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
 
 def resampled_means(
     values: ArrayLike, num_resamples: int = 1000, seed: int = 0
@@ -79,14 +82,13 @@ def percentile_interval(resamples: ArrayLike, confidence: float = 0.95) -> NDArr
     count = np.sum(~np.isnan(ordered), axis=0, keepdims=True)
     tail = (1 - confidence) / 2
     last = np.maximum(count - 1, 0)
-    low = np.take_along_axis(ordered, np.floor(tail * last).astype(int), axis=0)
-    high = np.take_along_axis(ordered, np.ceil((1 - tail) * last).astype(int), axis=0)
+    rounding = 1e-9  # 10 % of 10 is 1, also in binary.
+    low = np.take_along_axis(ordered, np.floor(tail * last + rounding).astype(int), axis=0)
+    high = np.take_along_axis(ordered, np.ceil((1 - tail) * last - rounding).astype(int), axis=0)
     return np.concatenate([low, high])
 
 
-def mean_interval(
-    values: ArrayLike, num_resamples: int = 1000, seed: int = 0
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def mean_interval(values: ArrayLike, num_resamples: int = 1000, seed: int = 0) -> Band:
     """Mean over runs with the ends of its 95 % percentile interval.
 
     Args:

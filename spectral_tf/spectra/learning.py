@@ -8,7 +8,7 @@ import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.spectra.bootstrap import mean_interval, percentile_interval, resampled_means
+from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interval, resampled_means
 
 
 def learning_times(steps: ArrayLike, curves: ArrayLike, level: float = 0.5) -> NDArray[np.float64]:
@@ -78,8 +78,8 @@ def fit_power_law(x: ArrayLike, y: ArrayLike, y_resamples: ArrayLike | None = No
         ("never", "at once") are left out, and `num_points` says how many were used.
       y_resamples: bootstrap resamples of y, shape [b, m]. With them the interval is the percentile
         interval of the exponents refitted to each resample (scatter between runs; a point that a
-        resample never reaches is left out of its refit); without them it is Student's interval of the slope (scatter of the points about the line, n - 2 degrees of
-        freedom).
+        resample never reaches is left out of its refit). Without them it is Student's interval of
+        the slope (scatter of the points about the line, n - 2 degrees of freedom).
 
     Returns:
       The law; exponent, prefactor and interval are NaN where fewer than 2 (Student: 3) points are
@@ -124,7 +124,7 @@ def fit_power_law(x: ArrayLike, y: ArrayLike, y_resamples: ArrayLike | None = No
 
 
 def _lines(log_x: NDArray, rows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Slope, intercept and number of points of each row [b, m], over its finite positive entries."""
+    """Slope, intercept and number of points of each row [b, m]; not finite or <= 0 is left out."""
     used = np.isfinite(rows) & (rows > 0)
     log_y = np.log(np.where(used, rows, 1.0))
     count = used.sum(axis=1)
@@ -156,7 +156,7 @@ class LearningCurves:
     mean: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
-    times: Mapping[float, tuple[NDArray, NDArray, NDArray]]
+    times: Mapping[float, Band]
     law: PowerLaw
     num_runs: int
 
@@ -188,7 +188,8 @@ def learning_curves(
     values = np.asarray(magnitudes, dtype=np.float64)
     mean, low, high = mean_interval(values, seed=seed)
     resamples = resampled_means(values, seed=seed)
-    times, laws = {}, []
+    times: dict[float, Band] = {}
+    laws: list[PowerLaw] = []
     for level in levels:
         at = learning_times(steps, mean, level)
         of_resamples = learning_times(steps, resamples, level)

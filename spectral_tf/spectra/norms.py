@@ -9,8 +9,8 @@ from spectral_tf.errors import UserError
 def spectral_norms(matrices: ArrayLike) -> NDArray[np.float64]:
     """The largest singular value max_x |W x| / |x| of each matrix, in float64.
 
-    sigma_max = sqrt(lambda_max(W^T W)), from LAPACK's eigenvalues of the smaller of W^T W and W W^T:
-    a third faster than a singular value decomposition and for the largest value as exact.
+    sigma_max = sqrt(lambda_max(W^T W)), from LAPACK's eigenvalues of the smaller of W^T W and
+    W W^T: a third faster than a singular value decomposition, and as exact for the largest value.
 
     For a matrix with one row or one column it is the Euclidean norm. This is the quantity that
     Rahaman et al. (2019) name; their published notebook plots another one. It iterates W instead
@@ -36,9 +36,9 @@ def spectral_norms(matrices: ArrayLike) -> NDArray[np.float64]:
             got=f"shape {w.shape}",
             hint="reshape convolution kernels to matrices first",
         )
-    finite = np.isfinite(w).all(axis=(-2, -1))
-    w = np.where(finite[..., None, None], w, 0.0)
+    finite = np.asarray(np.isfinite(w).all(axis=(-2, -1), keepdims=True))
+    w = np.where(finite, w, 0.0)
     if w.shape[-2] < w.shape[-1]:
         w = np.swapaxes(w, -2, -1)
     largest = np.linalg.eigvalsh(np.swapaxes(w, -2, -1) @ w)[..., -1]
-    return np.where(finite, np.sqrt(np.maximum(largest, 0.0)), np.nan)
+    return np.where(finite[..., 0, 0], np.sqrt(np.maximum(largest, 0.0)), np.nan)

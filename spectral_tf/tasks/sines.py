@@ -91,7 +91,7 @@ class SumOfSines:
         return cls(frequencies, amplitudes, phases.tolist(), num_samples)
 
     def __call__(self, positions: ArrayLike) -> NDArray[np.float64]:
-        """lambda at any positions (units), same shape as they have, float64."""
+        """Lambda at any positions (units), same shape as they have, float64."""
         z = np.asarray(positions, dtype=np.float64)[..., None]
         angles = 2 * np.pi * np.asarray(self.frequencies) * z + np.asarray(self.phases)
         return np.sin(angles) @ np.asarray(self.amplitudes, dtype=np.float64)
@@ -103,7 +103,7 @@ class SumOfSines:
 
     @property
     def targets(self) -> NDArray[np.float64]:
-        """lambda on the grid, shape [n]."""
+        """Lambda on the grid, shape [n]."""
         return self(self.positions)
 
     def coefficients(self) -> NDArray[np.complex128]:

@@ -19,12 +19,12 @@ State = dict[str, Any]
 
 
 def mean_squared_error(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """mean (f - y)^2 over samples and output units; scalar, in squared target units."""
+    """Mean (f - y)^2 over samples and output units; scalar, in squared target units."""
     return tf.reduce_mean(tf.square(outputs - targets))
 
 
 def sigmoid_cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """mean of -y log s(f) - (1 - y) log(1 - s(f)), s the sigmoid; scalar, in nats."""
+    """Mean of -y log s(f) - (1 - y) log(1 - s(f)), s the sigmoid; scalar, in nats."""
     return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
 
 
@@ -142,7 +142,8 @@ class Ensemble:
     ) -> State:
         def one_step(i: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
             return i + 1, tf.vectorized_map(
-                lambda member: self._member_step(*member, inputs, first_step + i), (state, data)
+                lambda member: self._member_step(member[0], member[1], inputs, first_step + i),
+                (state, data),
             )
 
         return tf.while_loop(lambda i, _: i < n, one_step, (tf.constant(0), state))[1]
@@ -181,7 +182,7 @@ class Ensemble:
         }
 
     def _batch(self, seed: tf.Tensor, step: tf.Tensor, num_samples: int) -> tf.Tensor:
-        """The samples of one step: a slice of the epoch's permutation, from seed and epoch alone."""
+        """The samples of one step: a slice of a permutation that seed and epoch alone decide."""
         epoch, position = step // self._steps_per_epoch, step % self._steps_per_epoch
         keys = tf.random.stateless_uniform([num_samples], tf.stack([seed, epoch]), alg="philox")
         start = position * self._batch_size
@@ -259,7 +260,7 @@ class Ensemble:
         wrong = sorted(
             name
             for name in current.keys() | (saved.keys() - {"step"})
-            if np.shape(current.get(name)) != np.shape(saved.get(name))
+            if np.shape(current.get(name, ())) != np.shape(saved.get(name, ()))
         )
         if wrong or "step" not in saved:
             raise UserError(
@@ -280,7 +281,10 @@ class Ensemble:
 
 def _initial_state(models: Sequence[keras.Model]) -> State:
     def stack(variables: Sequence[Sequence[keras.Variable]]) -> list[np.ndarray]:
-        return [np.stack([keras.ops.convert_to_numpy(v) for v in row]) for row in zip(*variables)]
+        return [
+            np.stack([keras.ops.convert_to_numpy(v) for v in row])
+            for row in zip(*variables, strict=True)
+        ]
 
     weights = stack([m.trainable_variables for m in models])
     return {
@@ -293,7 +297,7 @@ def _initial_state(models: Sequence[keras.Model]) -> State:
 
 
 def _flatten(state: State) -> dict[str, np.ndarray]:
-    flat = {}
+    flat: dict[str, np.ndarray] = {}
     for key, value in state.items():
         if isinstance(value, list):
             flat |= {f"{key}/{i:03d}": array for i, array in enumerate(value)}

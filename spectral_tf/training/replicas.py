@@ -1,5 +1,6 @@
 """Members spread over the replicas of a strategy: each trains its own, nothing is reduced."""
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,13 +29,18 @@ class Replicas:
             cluster and len(cluster.cluster_spec().as_dict().get("worker", ())) > 1
         )
         self._on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+        self._gather = tf.function(
+            lambda values: [strategy.gather(value, axis=0) for value in values],
+            autograph=False,
+            reduce_retracing=False,
+        )
         self.on_cpu = not self._on_tpu and not tf.config.list_logical_devices("GPU")
 
     def blocks(self, block_size: int | None) -> list[slice]:
         """The members of one replica's share cut into even blocks of at most `block_size`."""
         count = -(-self._share // (block_size or self._share))
         ends = [self._share * i // count for i in range(count + 1)]
-        return [slice(a, b) for a, b in zip(ends, ends[1:], strict=False)]
+        return [slice(*pair) for pair in itertools.pairwise(ends)]
 
     def spread(self, arrays: Any, blocks: Sequence[slice]) -> list[Any]:
         """Nested arrays [e, ...] -> for each block the same nest of per-replica tensors."""
@@ -72,17 +78,24 @@ class Replicas:
     def collect(self, blocks: Sequence[Any]) -> Any:
         """For each block a nest of per-replica tensors -> one nest of arrays [e, ...]."""
 
-        def join(*parts: Any) -> np.ndarray:
-            shares = [np.concatenate(rows) for rows in zip(*map(self._everywhere, parts))]
+        def join(*parts: list[np.ndarray]) -> np.ndarray:
+            shares = [np.concatenate(rows) for rows in zip(*parts, strict=True)]
             return np.concatenate(shares)[: self._num_members]
 
-        return tf.nest.map_structure(join, *blocks)
+        # The lists of shares are leaves here: one for each tensor of a block.
+        flat = [[self._everywhere(v) for v in self._flat(block)] for block in blocks]
+        joined = [join(*parts) for parts in zip(*flat, strict=True)]
+        return tf.nest.pack_sequence_as(blocks[0], joined)
+
+    def _flat(self, block: Any) -> list[Any]:
+        """The tensors of a block, on several hosts gathered in one call that all hosts make."""
+        tensors = tf.nest.flatten(block)
+        return list(self._gather(tensors)) if self._several_hosts else tensors
 
     def _everywhere(self, value: Any) -> list[np.ndarray]:
         """The value on every replica, those of other hosts included."""
         if self._several_hosts:
-            joined = self._strategy.gather(value, axis=0).numpy()
-            return np.split(joined, self._count)
+            return np.split(value.numpy(), self._count)
         return [v.numpy() for v in self._strategy.experimental_local_results(value)]
 
     def wait(self, blocks: Sequence[Any]) -> None:
@@ -95,7 +108,5 @@ class Replicas:
         """The largest of each request over all hosts: what one host wants, all do."""
         if not self._several_hosts:
             return list(requests)
-        mine = self._strategy.experimental_distribute_values_from_function(
-            lambda _: tf.constant([requests])
-        )
-        return self._strategy.gather(mine, axis=0).numpy().max(axis=0).tolist()
+        (everyone,) = self._gather([self.copies(np.asarray([requests], np.int32))])
+        return everyone.numpy().max(axis=0).tolist()

@@ -21,7 +21,7 @@ _SECONDS_A_CALL = 1.0
 
 
 def probe_steps(num_steps: int, every: int, also: Sequence[int] = ()) -> list[int]:
-    """The steps to probe at: 0, each multiple of `every`, those of `also` within reach, the last."""
+    """Where to probe: at 0, each multiple of `every`, those of `also` within reach, the last."""
     steps = {*range(0, num_steps + 1, every), *also, num_steps}
     return sorted(step for step in steps if 0 <= step <= num_steps)
 
@@ -45,7 +45,7 @@ class History:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The series as arrays that `load` takes."""
-        flat = {}
+        flat: dict[str, np.ndarray] = {}
         for name in self._series:
             steps, values = self[name]
             flat |= {f"steps/{name}": np.asarray(steps), f"values/{name}": values}
@@ -104,9 +104,26 @@ class Session:
         self._save_every = save_every_seconds
         self._signal: int | None = None
         self._probed = -1
-        self._num_stopped = 0
+        self.stopped_at = np.full(ensemble.num_members, -1)
         segments = self._restore()
+        negative, latest = ensemble.agree(-ensemble.step, ensemble.step)
+        if -negative != latest:
+            raise UserError(
+                "--workdir",
+                expected="one folder that all hosts share",
+                got=f"states of steps {-negative:,} and {latest:,} on different hosts",
+                hint="put it on a shared disk",
+            )
         self.board = TensorBoard(folder.tensorboard, segments, writes=folder.writes)
+
+    @property
+    def diverged(self) -> dict[int, int]:
+        """{run: step} of the runs that have stopped at a loss that was not finite."""
+        return {int(run): int(self.stopped_at[run]) for run in np.flatnonzero(self.stopped_at >= 0)}
+
+    def wait_for_all(self) -> None:
+        """Returns when every host has come here: no host leaves while another still needs it."""
+        self.ensemble.agree(0)
 
     @property
     def resumed(self) -> bool:
@@ -145,14 +162,14 @@ class Session:
         segments = self.board.close_segment()
         history = {f"history/{name}": array for name, array in self.history.arrays().items()}
         with whole_file(self._folder.state_file) as temporary, open(temporary, "wb") as file:
-            np.savez(
-                file,
+            arrays = {
                 **state,
                 **history,
-                seconds=np.array([self.seconds, self.probe_seconds]),
-                probed=np.asarray(self._probed),
-                segments=np.asarray(segments),
-            )
+                "seconds": np.array([self.seconds, self.probe_seconds]),
+                "probed": np.asarray(self._probed),
+                "segments": np.asarray(segments),
+            }
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes only flags.
 
     def __iter__(self) -> Iterator[int]:
         total = self._steps[-1]
@@ -190,12 +207,11 @@ class Session:
         )
 
     def _mind_divergence(self) -> None:
-        stopped_at = self.ensemble.stopped_at
-        if np.sum(stopped_at >= 0) == self._num_stopped:
+        before, self.stopped_at = self.stopped_at, self.ensemble.stopped_at
+        stops = self.diverged
+        if np.array_equal(before, self.stopped_at) or not stops:
             return
-        self._num_stopped = int(np.sum(stopped_at >= 0))
-        stops = {int(run): int(stopped_at[run]) for run in np.flatnonzero(stopped_at >= 0)}
-        if self._num_stopped == stopped_at.size:
+        if len(stops) == self.stopped_at.size:
             raise UserError(
                 self._name,
                 expected="a finite loss",

@@ -1,0 +1,269 @@
+"""How fast the ensemble trainer is against what one would run instead.
+
+Measures member-steps per second (updates of one 6-layer 256-unit network on 200 points) of our
+trainer with 1, 4, 8 and 16 members, of a plain PyTorch loop, of PyTorch with its fused Adam, of
+Keras `fit` and of Keras `fit` with steps_per_execution=50; and the rate of float32 matrix products
+of 1024 x 1024, in the same process, one after the other in every round, so that each figure is a
+ratio within one round.
+
+    python launchers/benchmark.py --workdir=results/benchmark --overwrite
+
+takes about 2 minutes on 2 cores. To see: at least 2.0 times the plain PyTorch loop, at least 60 %
+of the matrix-product rate, probing every 100 steps under 3 % (results/benchmark).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import tempfile
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from absl import flags, logging
+
+from spectral_tf import records, runtime, spectra, tasks
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from spectral_tf.training.ensemble import Ensemble
+
+FLAGS = flags.FLAGS
+runtime.define_run_flags("benchmark")
+flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
+flags.DEFINE_float("seconds", 1.5, "Length of one measurement.", 0.01)
+flags.DEFINE_list("members", [1, 4, 8, 16], "Ensemble sizes of our trainer.")
+flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
+flags.DEFINE_integer("depth", 6, "Affine layers.", 2)
+flags.DEFINE_integer("num_samples", 200, "Points of the grid.", 3)
+flags.DEFINE_integer("probe_every", 100, "Steps between two spectra, for the cost of probing.", 1)
+
+# A contender makes so many member-steps; the matrix product makes products of this edge.
+Contender = Callable[[int], None]
+PRODUCT_EDGE = 1024
+PLAIN, PRODUCT = "PyTorch loop", "matrix product"
+
+
+def main() -> None:
+    """Measures, writes the tables and the chart, and prints the ratios."""
+    members = runtime.whole_numbers("members", FLAGS.members)
+    frequencies = [k for k in range(5, 51, 5) if 2 * k < FLAGS.num_samples] or [1]
+    amplitudes = [1.0] * len(frequencies)
+    target = tasks.SumOfSines.with_random_phases(
+        frequencies, amplitudes, FLAGS.num_samples, runtime.generator(FLAGS.seed, "phases")
+    )
+    folder = records.RunFolder(FLAGS.workdir, runtime.configuration(), overwrite=FLAGS.overwrite)
+    if folder.finished:
+        print(f"benchmark: {folder.path} holds this run, finished; --overwrite makes it anew")
+        return
+
+    from spectral_tf.records.environment import environment
+    from spectral_tf.runtime.strategy import make_strategy
+
+    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
+    folder.write_environment(environment(strategy, FLAGS.seed))
+    start = time.monotonic()
+    ensembles = {count: make_ensemble(count, target, strategy) for count in members}
+    contenders = {f"ours, {n} at once": trainer(e) for n, e in ensembles.items()}
+    contenders |= keras_contenders(target) | torch_contenders(target)
+    contenders[PRODUCT] = matrix_product()
+    rates = measure(contenders)
+    probing = probing_percent(ensembles[max(members)], target)
+    report(folder, rates, probing, time.monotonic() - start)
+
+
+def make_ensemble(
+    count: int, target: tasks.SumOfSines, strategy: tf.distribute.Strategy
+) -> Ensemble:
+    """Our trainer with so many members."""
+    from spectral_tf.models.mlp import mlp
+    from spectral_tf.training.ensemble import Ensemble
+
+    return Ensemble(
+        lambda seed: mlp(width=FLAGS.width, depth=FLAGS.depth, seed=seed),
+        [runtime.derive_seed(FLAGS.seed, "init", run) for run in range(count)],
+        [target.dataset()] * count,
+        strategy=strategy,
+    )
+
+
+def trainer(ensemble: Ensemble) -> Contender:
+    """As many steps as make the member-steps asked for."""
+    return lambda n: ensemble.train(-(-n // ensemble.num_members))
+
+
+def keras_contenders(target: tasks.SumOfSines) -> dict[str, Contender]:
+    """Keras `fit` on the same data set, one network."""
+    import keras
+
+    from spectral_tf.models.mlp import mlp
+
+    data = target.dataset().batch(FLAGS.num_samples).cache().repeat()
+
+    def contender(steps_per_execution: int) -> Contender:
+        model = mlp(width=FLAGS.width, depth=FLAGS.depth)
+        optimizer = keras.optimizers.Adam(3e-4, epsilon=1e-8)
+        model.compile(optimizer, "mse", steps_per_execution=steps_per_execution)
+        return lambda n: model.fit(data, steps_per_epoch=n, epochs=1, verbose=0)
+
+    return {"Keras fit": contender(1), "Keras fit, 50 per execution": contender(50)}
+
+
+def torch_contenders(target: tasks.SumOfSines) -> dict[str, Contender]:
+    """The loop of the published notebooks, and the same with PyTorch's fused Adam."""
+    if importlib.util.find_spec("torch") is None:
+        logging.warning("PyTorch is not installed, its rows are left out: pip install '.[torch]'")
+        return {}
+    import torch
+
+    inputs = torch.tensor(target.positions[:, None], dtype=torch.float32)
+    targets = torch.tensor(target.targets[:, None], dtype=torch.float32)
+
+    def contender(fused: bool) -> Contender:
+        sizes = [1, *[FLAGS.width] * (FLAGS.depth - 1)]
+        layers: list[torch.nn.Module] = []
+        for fan_in, fan_out in itertools.pairwise(sizes):
+            layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
+        network = torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], 1))
+        optimizer = torch.optim.Adam(network.parameters(), 3e-4, fused=fused)
+
+        def train(n: int) -> None:
+            for _ in range(n):
+                optimizer.zero_grad()
+                torch.nn.functional.mse_loss(network(inputs), targets).backward()
+                optimizer.step()
+
+        return train
+
+    return {PLAIN: contender(False), "PyTorch loop, fused Adam": contender(True)}
+
+
+def flop_per_member_step() -> float:
+    """Multiplications and additions of one update: forward, and backward twice that."""
+    kernels = FLAGS.width * (2 + (FLAGS.depth - 2) * FLAGS.width)
+    return 6.0 * FLAGS.num_samples * kernels
+
+
+def matrix_product() -> Contender:
+    """As many float32 products as have the arithmetic of the member-steps asked for."""
+    import tensorflow as tf
+
+    factor = tf.random.stateless_uniform([PRODUCT_EDGE, PRODUCT_EDGE], [1, 2])
+
+    def multiply(n: int) -> None:
+        for _ in range(products_for(n)):
+            product = tf.matmul(factor, factor)
+        product.numpy()
+
+    return multiply
+
+
+def products_for(member_steps: int) -> int:
+    """The number of products with the arithmetic of so many member-steps, at least one."""
+    return max(1, round(member_steps * flop_per_member_step() / (2 * PRODUCT_EDGE**3)))
+
+
+def measure(contenders: dict[str, Contender]) -> dict[str, np.ndarray]:
+    """Member-steps per second of each contender in each round, in turn within a round."""
+    lengths = {}
+    for name, run in contenders.items():
+        run(64)  # Compiles.
+        start = time.perf_counter()
+        run(64)
+        lengths[name] = max(64, int(64 * FLAGS.seconds / (time.perf_counter() - start)))
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(FLAGS.num_rounds):
+        for name, run in contenders.items():
+            start = time.perf_counter()
+            run(lengths[name])
+            rates[name].append(lengths[name] / (time.perf_counter() - start))
+        logging.info("round %d of %d", number + 1, FLAGS.num_rounds)
+    return {name: np.asarray(values) for name, values in rates.items()}
+
+
+def probing_percent(ensemble: Ensemble, target: tasks.SumOfSines) -> np.ndarray:
+    """Time of a probe as lf_first makes it over the time of training between two, in percent."""
+    import pathlib
+
+    from spectral_tf.records.tensorboard import TensorBoard
+
+    percent = []
+    with tempfile.TemporaryDirectory() as scratch:
+        board = TensorBoard(pathlib.Path(scratch))
+        for number in range(FLAGS.num_rounds + 1):
+            start = time.perf_counter()
+            ensemble.train(FLAGS.probe_every)
+            trained = time.perf_counter()
+            outputs, losses = ensemble.evaluate()
+            magnitudes = spectra.normalised_magnitudes(
+                outputs[..., 0], target.frequencies, target.amplitudes
+            )
+            tags = (f"magnitude/k={k:03d}" for k in target.frequencies)
+            values = dict(zip(tags, np.nanmean(magnitudes, axis=0), strict=True))
+            board.scalars({"loss": float(np.nanmean(losses)), **values}, number)
+            done = time.perf_counter()
+            percent.append(100 * (done - trained) / (trained - start))
+    return np.asarray(percent[1:])  # The first one compiles.
+
+
+def report(
+    folder: records.RunFolder, rates: dict[str, np.ndarray], probing: np.ndarray, seconds: float
+) -> None:
+    """Writes tables, chart and summary, and prints the table."""
+    from spectral_tf.records import figures
+
+    product = rates[PRODUCT]
+    plain = rates.get(PLAIN, np.full_like(product, np.nan))
+    rows = [
+        (
+            name,
+            float(np.median(rate)),
+            float(np.max(rate)),
+            float(np.median(rate / plain)),
+            float(np.median(rate / product)),
+        )
+        for name, rate in rates.items()
+    ]
+    columns = ("contender", "median", "best", "times_pytorch_loop", "share_of_matrix_product")
+    records.write_table(folder.path / "benchmark.csv", columns, rows)
+    records.write_table(
+        folder.path / "rounds.csv",
+        ("round", "contender", "member_steps_per_second"),
+        ((i, name, rate[i]) for i in range(FLAGS.num_rounds) for name, rate in rates.items()),
+    )
+    bars = {name: (median, best) for name, median, best, *_ in rows if name != PRODUCT}
+    figure = figures.bar_chart(
+        bars,
+        (float(np.median(product)), "matrix-product rate (median)"),
+        xlabel="member-steps per second",
+        title=f"{FLAGS.depth} x {FLAGS.width} network, {FLAGS.num_samples} points, full batch",
+    )
+    figures.save_figure(figure, folder.figures / "benchmark.png")
+    gigaflops = product * flop_per_member_step() / 1e9
+    folder.finish(
+        {
+            "experiment": "benchmark",
+            "num_rounds": FLAGS.num_rounds,
+            "matrix_product_gigaflop_per_second": float(np.median(gigaflops)),
+            "probing_percent_median": float(np.median(probing)),
+            "probing_percent_best": float(np.min(probing)),
+            "member_steps_per_second": {name: median for name, median, *_ in rows},
+            "times_pytorch_loop": {row[0]: row[3] for row in rows},
+            "share_of_matrix_product": {row[0]: row[4] for row in rows},
+        },
+        wall_seconds=seconds,
+    )
+    print(
+        f"{'member-steps/s':<28}{'median':>9}{'best':>9}{'x PyTorch':>11}{'of product':>12}"
+    )
+    for name, median, best, times, share in rows:
+        print(f"{name:<28}{median:>9,.0f}{best:>9,.0f}{times:>11.2f}{share:>12.0%}")
+    print(f"probing every {FLAGS.probe_every} steps: {np.median(probing):.2f} % of the training")
+    print(f"matrix products: {np.median(gigaflops):.0f} GFLOP/s; run folder: {folder.path}")
+
+
+if __name__ == "__main__":
+    runtime.launch(main)
