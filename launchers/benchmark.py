@@ -256,9 +256,7 @@ def report(
         },
         wall_seconds=seconds,
     )
-    print(
-        f"{'member-steps/s':<28}{'median':>9}{'best':>9}{'x PyTorch':>11}{'of product':>12}"
-    )
+    print(f"{'member-steps/s':<28}{'median':>9}{'best':>9}{'x PyTorch':>11}{'of product':>12}")
     for name, median, best, times, share in rows:
         print(f"{name:<28}{median:>9,.0f}{best:>9,.0f}{times:>11.2f}{share:>12.0%}")
     print(f"probing every {FLAGS.probe_every} steps: {np.median(probing):.2f} % of the training")

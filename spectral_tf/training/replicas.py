@@ -45,23 +45,28 @@ class Replicas:
     def spread(self, arrays: Any, blocks: Sequence[slice]) -> list[Any]:
         """Nested arrays [e, ...] -> for each block the same nest of per-replica tensors."""
 
-        def place(array: np.ndarray, block: slice) -> Any:
-            def of_replica(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
-                first = context.replica_id_in_sync_group * self._share
-                rows = np.minimum(
-                    np.arange(first + block.start, first + block.stop), self._num_members - 1
-                )
-                return tf.constant(array[rows])
+        def part(array: np.ndarray, block: slice, replica: int) -> np.ndarray:
+            places = np.arange(block.start, block.stop) + replica * self._share
+            return array[np.minimum(places, self._num_members - 1)]
 
-            return self._strategy.experimental_distribute_values_from_function(of_replica)
+        def place(array: np.ndarray, block: slice) -> Any:
+            return self._on_replicas(lambda replica: part(array, block, replica))
 
         return [tf.nest.map_structure(lambda a, b=block: place(a, b), arrays) for block in blocks]
 
     def copies(self, array: np.ndarray) -> Any:
         """One copy of an array on every replica."""
-        return self._strategy.experimental_distribute_values_from_function(
-            lambda _: tf.constant(array)
-        )
+        return self._on_replicas(lambda _: array)
+
+    def _on_replicas(self, array_of: Callable[[int], np.ndarray]) -> Any:
+        devices = self._strategy.extended.worker_devices if self._count > 1 else (None,)
+
+        def tensor(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
+            replica = context.replica_id_in_sync_group
+            with tf.device(devices[replica % len(devices)]):
+                return tf.constant(array_of(replica))
+
+        return self._strategy.experimental_distribute_values_from_function(tensor)
 
     def program(self, function: Callable) -> Callable:
         """Compiles a function of per-replica tensors: on every replica one XLA program."""

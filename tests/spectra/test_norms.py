@@ -33,7 +33,9 @@ def test_the_published_metric_is_another_one():
 
 
 def test_entries_that_are_not_finite_give_nan_for_that_matrix_alone(close):
-    matrices = np.stack([np.eye(3), np.full((3, 3), np.nan), np.full((3, 3), np.inf), np.zeros((3, 3))])
+    matrices = np.stack(
+        [np.eye(3), np.full((3, 3), np.nan), np.full((3, 3), np.inf), np.zeros((3, 3))]
+    )
     norms = spectra.spectral_norms(matrices)
     close(norms[[0, 3]], [1.0, 0.0])
     assert np.isnan(norms[1:3]).all()

@@ -1,0 +1,275 @@
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from spectral_tf import tasks
+from spectral_tf.models.mlp import mlp
+from spectral_tf.training.adam import Adam
+from spectral_tf.training.ensemble import Ensemble
+
+
+def small(seed):
+    return mlp(width=8, depth=3, seed=seed)
+
+
+def sines(run, num_samples=16):
+    rng = np.random.default_rng(run)
+    return tasks.SumOfSines.with_random_phases([1, 3], [1.0, 0.5], num_samples, rng).dataset()
+
+
+def make(members=3, **changes):
+    settings = {
+        "build": small,
+        "seeds": range(members),
+        "datasets": [sines(i) for i in range(members)],
+    }
+    return Ensemble(**{**settings, **changes})
+
+
+def test_members_equal_networks_trained_alone_by_a_plain_loop(close):
+    ensemble = make(optimizer=Adam(0.01))
+    ensemble.train(20)
+    outputs, losses = ensemble.evaluate()
+    for run in range(3):
+        model = small(run)
+        x, y = (tf.constant(v) for v in next(sines(run).batch(16).as_numpy_iterator()))
+        weights = [w.value for w in model.trainable_variables]
+        first = second = [tf.zeros_like(w) for w in weights]
+        for step in range(20):
+            with tf.GradientTape() as tape:
+                tape.watch(weights)
+                prediction = model.stateless_call(weights, [], x)[0]
+                loss = tf.reduce_mean((prediction - y) ** 2)
+            weights, first, second = Adam(0.01).update(
+                weights, tape.gradient(loss, weights), first, second, step, tf.constant(True)
+            )
+        prediction = model.stateless_call(weights, [], x)[0]
+        close(outputs[run], prediction.numpy())
+        close(losses[run], tf.reduce_mean((prediction - y) ** 2).numpy())
+        for ours, theirs in zip(ensemble.weights, weights, strict=True):
+            close(ours[run], theirs.numpy())
+
+
+def test_gradient_descent_on_a_quadratic_moves_as_by_hand(close):
+    # One weight, target 1 at x = 1: the first Adam step is the rate, whatever the gradient.
+    data = tf.data.Dataset.from_tensors((np.ones(1, np.float32), np.ones(1, np.float32)))
+
+    def line(seed):
+        inputs = keras.Input((1,))
+        return keras.Model(
+            inputs, keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")(inputs)
+        )
+
+    ensemble = Ensemble(line, [0], [data], optimizer=Adam(0.125))
+    close(ensemble.evaluate()[1], np.float32([1.0]))
+    ensemble.train(1)
+    close(ensemble.weights[0].ravel(), np.float32([0.125]))
+    close(ensemble.evaluate()[1], np.float32([0.875**2]))
+
+
+def test_pieces_blocks_and_a_saved_state_give_the_same_bits():
+    whole = make(5)
+    whole.train(30)
+    pieces = make(5)
+    pieces.train(7)
+    saved = pieces.state()
+    other = make(5)
+    other.load(saved)
+    assert other.step == 7
+    other.train(20)
+    other.train(3)
+    for ours, theirs in zip(whole.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(whole.evaluate()[0], other.evaluate()[0])
+
+
+@pytest.mark.parametrize("block_size", [1, 2, 5])
+def test_blocks_do_not_change_the_members(block_size, close):
+    whole, blocks = make(5, block_size=5), make(5, block_size=block_size)
+    for ensemble in (whole, blocks):
+        ensemble.train(10)
+    close(blocks.evaluate()[0], whole.evaluate()[0])
+
+
+def test_probing_changes_nothing():
+    probed, alone = make(), make()
+    for _ in range(5):
+        probed.train(2)
+        probed.evaluate()
+        probed.state()
+    alone.train(10)
+    for ours, theirs in zip(probed.weights, alone.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_member_that_diverges_stops_alone_and_is_dated(close):
+    def poison(x, y):
+        return x, tf.where(x < 0.5, 3e19, y)  # Its square is not a float32.
+
+    datasets = [sines(0), sines(1).map(poison), sines(2)]
+    ensemble, healthy = make(datasets=datasets), make()
+    before = [w[1].copy() for w in ensemble.weights]
+    for each in (ensemble, healthy):
+        each.train(10)
+    assert ensemble.stopped_at.tolist() == [-1, 0, -1]
+    outputs, losses = ensemble.evaluate()
+    assert np.isnan(outputs[1]).all()
+    assert np.isnan(losses[1])
+    for now, then, other in zip(ensemble.weights, before, healthy.weights, strict=True):
+        np.testing.assert_array_equal(now[1], then)
+        close(now[[0, 2]], other[[0, 2]])
+
+
+def test_divergence_in_the_middle_has_its_step():
+    ensemble = make(optimizer=Adam(1e18))
+    ensemble.train(10)
+    assert (ensemble.stopped_at > 0).all()
+    assert (ensemble.stopped_at < 10).all()
+    saved = ensemble.stopped_at
+    ensemble.train(5)
+    np.testing.assert_array_equal(ensemble.stopped_at, saved)
+
+
+def test_projection_holds_after_every_step():
+    def clip(weights):
+        return [tf.clip_by_value(w, -0.01, 0.01) for w in weights]
+
+    ensemble = make(project=clip)
+    ensemble.train(3)
+    assert max(np.abs(w).max() for w in ensemble.weights) == np.float32(0.01)
+
+
+def test_cross_entropy_by_hand(close):
+    labels = sines(0).map(lambda x, y: (x, tf.cast(y > 0, tf.float32)))
+
+    def zero(seed):
+        inputs = keras.Input((1,))
+        return keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="zeros")(inputs))
+
+    ensemble = Ensemble(zero, [0], [labels], loss="sigmoid_cross_entropy", optimizer=Adam(0.1))
+    close(ensemble.evaluate()[1], np.float32([np.log(2)]))
+    ensemble.train(50)
+    assert ensemble.evaluate()[1] < np.log(2)
+
+
+def batches_seen(batch_size, seeds, steps):
+    """The inputs of each step, read off a model that learns nothing and a loss that sums them."""
+    ensemble = Ensemble(
+        small, seeds, [sines(0)] * len(seeds), batch_size=batch_size, batch_seeds=list(seeds)
+    )
+    draw = tf.function(
+        lambda seed, step: ensemble._batch(seed, step, 16), jit_compile=True, autograph=False
+    )
+    return [[draw(tf.constant(s), tf.constant(i)).numpy() for i in range(steps)] for s in seeds]
+
+
+def test_an_epoch_of_batches_holds_every_sample_once_and_epochs_differ():
+    (first, second) = batches_seen(4, [5, 6], 8)
+    for run in (first, second):
+        assert sorted(np.concatenate(run[:4])) == list(range(16))
+        assert sorted(np.concatenate(run[4:])) == list(range(16))
+        assert not np.array_equal(run[:4], run[4:])
+    assert not np.array_equal(first, second)
+
+
+def test_batches_do_not_depend_on_when_training_was_called(close):
+    whole, pieces = (make(batch_size=5, batch_seeds=[7, 8, 9]) for _ in range(2))
+    whole.train(10)
+    for _ in range(5):
+        pieces.train(2)
+    for ours, theirs in zip(whole.weights, pieces.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    full = make()
+    full.train(10)
+    assert np.any(full.weights[0] != whole.weights[0])
+
+
+def test_a_full_batch_drawn_as_a_batch_learns_the_same(close):
+    drawn, full = make(batch_size=16, batch_seeds=[1, 2, 3]), make()
+    for ensemble in (drawn, full):
+        ensemble.train(5)
+    close(drawn.evaluate()[1], full.evaluate()[1])
+
+
+def test_members_may_have_inputs_of_their_own(close):
+    datasets = [sines(i).map(lambda x, y, i=i: (x + float(i), y)) for i in range(3)]
+    own, alone = make(datasets=datasets), make(1, seeds=[2], datasets=datasets[2:])
+    for ensemble in (own, alone):
+        ensemble.train(5)
+    close(own.evaluate()[0][2], alone.evaluate()[0][0])
+
+
+def test_models_with_state_of_their_own_are_trained_too():
+    def build(seed):
+        keras.utils.set_random_seed(seed)
+        inputs = keras.Input((1,))
+        hidden = keras.layers.BatchNormalization()(keras.layers.Dense(4)(inputs))
+        return keras.Model(inputs, keras.layers.Dense(1)(keras.layers.Dropout(0.5)(hidden)))
+
+    ensemble = make(build=build)
+    before = ensemble.state()
+    ensemble.train(3)
+    after = ensemble.state()
+    changed = [name for name in after if np.any(after[name] != before[name])]
+    assert any(name.startswith("others/") for name in changed)
+    assert (ensemble.stopped_at == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"seeds": []}, "at least one member"),
+        ({"seeds": [1]}, "1 seeds and 3 data sets"),
+        ({"loss": "hinge"}, "mean_squared_error or sigmoid_cross_entropy, got hinge"),
+        ({"batch_size": 17, "batch_seeds": [1, 2, 3]}, "0 .all. to 16 samples"),
+        ({"batch_size": 4}, "a batch seed for each member"),
+        ({"datasets": [sines(0), sines(1), sines(2, 20)]}, "the same shapes for all members"),
+        ({"datasets": [sines(0).repeat()] * 3}, "finite, unbatched data sets"),
+    ],
+)
+def test_impossible_ensembles_are_refused(wrong, line):
+    with pytest.raises(ValueError, match=line):
+        make(**wrong)
+
+
+def test_the_state_of_another_ensemble_is_refused():
+    with pytest.raises(ValueError, match="the arrays of this ensemble"):
+        make(3).load(make(2).state())
+    with pytest.raises(ValueError, match="the arrays of this ensemble"):
+        make(3).load({})
+
+
+TWO_LOGICAL_CPUS = """
+import numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+import sys
+sys.path.insert(0, sys.argv[1])
+from test_ensemble import make
+from spectral_tf.runtime.strategy import make_strategy
+two = make_strategy("mirrored")
+assert two.num_replicas_in_sync == 2
+one, spread = make(5), make(5, strategy=two)
+one.train(20); spread.train(20)
+a, b = one.evaluate(), spread.evaluate()
+np.testing.assert_allclose(a[0], b[0], rtol=2e-5, atol=2e-5)
+np.testing.assert_allclose(a[1], b[1], rtol=2e-5, atol=2e-5)
+devices = [t.device[-5:] for t in two.experimental_local_results(spread._data[0]["targets"])]
+assert devices == ["CPU:0", "CPU:1"], devices
+spread.load(one.state()); one.train(5); spread.train(5)
+np.testing.assert_allclose(one.evaluate()[0], spread.evaluate()[0], rtol=2e-5, atol=2e-5)
+print("equal on one and on two")
+"""
+
+
+def test_the_same_members_on_one_and_on_two_logical_devices():
+    here = str(pathlib.Path(__file__).parent)
+    result = subprocess.run(
+        [sys.executable, "-c", TWO_LOGICAL_CPUS, here], capture_output=True, text=True, timeout=300
+    )
+    assert "equal on one and on two" in result.stdout, result.stderr[-2000:]
