@@ -29,8 +29,9 @@ def define_run_flags(experiment: str) -> None:
     flags.DEFINE_float(
         "save_every_seconds",
         60.0,
-        "Seconds between two saved states; a killed run loses no more than that.",
-        lower_bound=0.0,
+        "Seconds between two saved states, 1 or more; a killed run loses no more than that.",
+        # TensorBoard orders event files by the second of their making.
+        lower_bound=1.0,
     )
     flags.DEFINE_enum(
         "strategy",

@@ -139,7 +139,7 @@ class Session:
                 saved = dict(archive)
             self.seconds, self.probe_seconds = saved["seconds"].tolist()
             self._probed, segments = int(saved["probed"]), int(saved["segments"])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(
                 "saved state",
                 expected="a readable file",

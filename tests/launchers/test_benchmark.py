@@ -1,0 +1,38 @@
+import json
+
+import pytest
+
+from spectral_tf.records import read_table
+
+
+def test_a_short_benchmark_measures_every_contender_in_every_round(run_launcher, tmp_path):
+    flags = ("--num_rounds=2", "--seconds=0.02", "--members=1,2", "--width=8", "--num_samples=16")
+    result = run_launcher("benchmark", *flags, f"--workdir={tmp_path}", "--probe_every=5")
+    assert result.returncode == 0, result.stderr
+    table = read_table(tmp_path / "benchmark.csv")
+    names = table["contender"]
+    assert {"ours, 1 at once", "ours, 2 at once", "Keras fit", "matrix product"} <= set(names)
+    rounds = read_table(tmp_path / "rounds.csv")
+    assert rounds["contender"] == names * 2
+    for i, name in enumerate(names):
+        rates = [
+            rate
+            for rate, other in zip(
+                rounds["member_steps_per_second"], rounds["contender"], strict=True
+            )
+            if other == name
+        ]
+        assert table["best"][i] == max(rates)
+        assert table["median"][i] == pytest.approx(sum(rates) / 2)
+    assert table["share_of_matrix_product"][names.index("matrix product")] == 1.0
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["probing_percent_median"] > 0
+    assert (tmp_path / "figures" / "benchmark.png").exists()
+    assert "matrix product" in result.stdout
+
+
+def test_sizes_that_are_no_numbers_are_refused(run_launcher, tmp_path):
+    result = run_launcher("benchmark", "--members=some", f"--workdir={tmp_path / 'b'}")
+    assert result.returncode == 2
+    assert "members: expected whole numbers" in result.stderr
+    assert not (tmp_path / "b").exists()

@@ -1,0 +1,24 @@
+import os
+
+import pytest
+
+from spectral_tf.records.files import whole_file
+
+
+def test_the_file_appears_only_when_it_is_whole(tmp_path):
+    path = tmp_path / "new" / "table.csv"
+    with whole_file(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+    assert path.read_text() == "half"
+    assert os.listdir(path.parent) == ["table.csv"]
+
+
+def test_an_error_keeps_the_old_file_and_leaves_no_part(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), whole_file(path) as temporary:
+        temporary.write_text("new")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["table.csv"]

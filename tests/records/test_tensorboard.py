@@ -1,0 +1,63 @@
+import numpy as np
+import tensorflow as tf
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
+
+from spectral_tf.records.tensorboard import TensorBoard
+
+
+def read(folder):
+    accumulator = EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    accumulator.Reload()
+    return accumulator
+
+
+def test_scalars_images_and_description_are_read_back(tmp_path):
+    board = TensorBoard(tmp_path)
+    board.describe({"width": 4, "rate": 0.5, "word": "x"}, {"all": ["magnitude/k=.*"]})
+    for step in (0, 5):
+        board.scalars({"magnitude/k=005": step / 10, "loss": 1.0}, step)
+    picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    board.image("heat_map", picture, 5)
+    assert board.close_segment() == 1
+    log = read(tmp_path)
+    assert {"magnitude/k=005", "loss", "heat_map", "flags"} <= set(log.Tags()["tensors"])
+    curve = log.Tensors("magnitude/k=005")
+    assert [event.step for event in curve] == [0, 5]
+    assert tf.make_ndarray(curve[1].tensor_proto) == np.float32(0.5)
+    png = tf.make_ndarray(log.Tensors("heat_map")[0].tensor_proto)[2]
+    np.testing.assert_array_equal(tf.io.decode_png(png), picture)
+    assert b"| width | 4 |" in tf.make_ndarray(log.Tensors("flags")[0].tensor_proto).item()
+    metadata = log.summary_metadata
+    assert metadata["magnitude/k=005"].plugin_data.plugin_name == "scalars"
+    assert metadata["heat_map"].plugin_data.plugin_name == "images"
+    assert "hparams" in {m.plugin_data.plugin_name for m in metadata.values()}
+    layout = layout_pb2.Layout.FromString(
+        tf.make_ndarray(log.Tensors("custom_scalars__config__")[0].tensor_proto).item()
+    )
+    assert list(layout.category[0].chart[0].multiline.tag) == ["magnitude/k=.*"]
+
+
+def test_segments_after_the_saved_one_are_removed_and_foreign_files_are_not(tmp_path):
+    board = TensorBoard(tmp_path)
+    for step in range(3):
+        board.scalars({"loss": step}, step)
+        assert board.close_segment() == step + 1
+    assert board.close_segment() == 3  # Nothing was written since.
+    (tmp_path / "events.out.tfevents.1.other").write_text("")
+    again = TensorBoard(tmp_path, num_segments=2)
+    assert len(list(tmp_path.glob("*segment*"))) == 2
+    assert (tmp_path / "events.out.tfevents.1.other").exists()
+    again.scalars({"loss": 9.0}, 2)
+    again.close_segment()
+    (tmp_path / "events.out.tfevents.1.other").unlink()
+    assert [event.step for event in read(tmp_path).Tensors("loss")] == [0, 1, 2]
+
+
+def test_hosts_that_do_not_write_leave_no_trace(tmp_path):
+    board = TensorBoard(tmp_path / "t", writes=False)
+    board.describe({"a": 1}, {})
+    board.scalars({"loss": 1.0}, 0)
+    board.image("i", np.zeros((2, 2, 3), np.uint8), 0)
+    board.close_segment()
+    assert not (tmp_path / "t").exists()

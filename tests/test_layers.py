@@ -1,0 +1,57 @@
+"""Imports go one way: launchers -> training -> {probes, records} -> spectra."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+# A room may import itself and these; `errors` and the package itself everybody.
+ALLOWED = {
+    "spectra": set(),
+    "tasks": {"spectra"},
+    "models": set(),
+    "probes": {"spectra"},
+    "records": {"spectra"},
+    "runtime": set(),
+    "training": {"probes", "records", "spectra", "runtime"},
+}
+FILES = sorted((ROOT / "spectral_tf").glob("*/*.py"))
+
+
+def modules_of(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "relative imports hide the room"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: "/".join(file.parts[-2:]))
+def test_no_import_points_upward(file):
+    room = file.parent.name
+    for module in modules_of(ast.parse(file.read_text())):
+        parts = module.split(".")
+        if parts[0] == "spectral_tf" and len(parts) > 1 and parts[1] in ALLOWED:
+            assert parts[1] == room or parts[1] in ALLOWED[room], f"{file.name} imports {module}"
+        if parts[0] == "matplotlib":
+            assert room == "records", "only records draws"
+        if parts[:1] == ["absl"]:
+            assert parts[1:2] in ([], ["logging"]) or room == "runtime", "flags stay in launchers"
+
+
+def test_every_room_is_under_the_rule():
+    assert {file.parent.name for file in FILES} == set(ALLOWED)
+
+
+def test_the_measuring_core_and_the_checks_load_no_tensorflow():
+    code = (
+        "import sys, spectral_tf.spectra, spectral_tf.tasks, spectral_tf.models, "
+        "spectral_tf.records, spectral_tf.runtime; "
+        "print([m for m in ('tensorflow', 'keras', 'matplotlib') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stdout + result.stderr

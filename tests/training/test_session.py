@@ -1,0 +1,124 @@
+import gc
+import os
+import signal
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from spectral_tf import records, tasks
+from spectral_tf.models.mlp import mlp
+from spectral_tf.training.adam import Adam
+from spectral_tf.training.ensemble import Ensemble
+from spectral_tf.training.session import History, Interrupted, Session, probe_steps
+
+
+def make(path, steps=(0, 4, 8, 12), save_every_seconds=1e9, members=2, rate=1e-3):
+    rng = np.random.default_rng(0)
+    data = tasks.SumOfSines.with_random_phases([1], [1.0], 8, rng).dataset()
+    ensemble = Ensemble(
+        lambda seed: mlp(width=4, depth=2, seed=seed),
+        range(members),
+        [data] * members,
+        optimizer=Adam(rate),
+    )
+    folder = records.RunFolder(path, {"a": "--a=1"})
+    return Session(ensemble, folder, list(steps), save_every_seconds, "test")
+
+
+def run(session, until=None, interrupt_at=None):
+    for step in session:
+        session.history.add("loss", step, session.ensemble.evaluate()[1])
+        session.board.scalars({"loss": float(step)}, step)
+        if step == interrupt_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        if step == until:
+            return
+    assert session.ensemble.step == 12
+
+
+def logged_steps(folder):
+    steps = []
+    for file in sorted(folder.glob("*tfevents*"), key=lambda file: file.suffix):
+        for record in tf.data.TFRecordDataset(str(file)).as_numpy_iterator():
+            event = tf.compat.v1.Event.FromString(record)
+            steps += [event.step for value in event.summary.value if value.tag == "loss"]
+    return steps
+
+
+def test_probe_steps():
+    assert probe_steps(10, 4) == [0, 4, 8, 10]
+    assert probe_steps(10, 5, [1, 7, 10, 11]) == [0, 1, 5, 7, 10]
+
+
+def test_history_survives_its_arrays():
+    history = History()
+    history.add("loss", 0, [1.0, 2.0])
+    history.add("norms", 0, 5.0)
+    history.add("loss", 3, [0.5, np.nan])
+    again = History()
+    again.load(history.arrays())
+    again.add("loss", 4, [0.0, 0.0])
+    steps, values = again["loss"]
+    assert steps == [0, 3, 4]
+    np.testing.assert_array_equal(values, [[1, 2], [0.5, np.nan], [0, 0]])
+    assert again["norms"][1].tolist() == [5.0]
+
+
+@pytest.mark.parametrize("lost_at", [0, 4, 8, 12])
+def test_a_session_lost_after_a_save_ends_in_the_same_bits_and_events(lost_at, tmp_path):
+    whole = make(tmp_path / "whole")
+    run(whole)
+    # Saved at every probe; then lost in the middle of the next one, its events on disk.
+    run(make(tmp_path / "lost", save_every_seconds=0.0), until=lost_at)
+    resumed = make(tmp_path / "lost")
+    assert resumed.resumed == (lost_at > 0)
+    run(resumed)
+    for name in ("loss",):
+        assert whole.history[name][0] == resumed.history[name][0]
+        np.testing.assert_array_equal(whole.history[name][1], resumed.history[name][1])
+    for ours, theirs in zip(whole.ensemble.weights, resumed.ensemble.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert logged_steps(tmp_path / "whole" / "tensorboard") == [0, 4, 8, 12]
+    assert logged_steps(tmp_path / "lost" / "tensorboard") == [0, 4, 8, 12]
+
+
+def test_a_signal_saves_and_ends_with_a_line(tmp_path, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Interrupted) as stop:
+        run(make(tmp_path), interrupt_at=4)
+    assert stop.value.code == 128 + signal.SIGTERM
+    del stop  # It holds the session, and that the folder.
+    gc.collect()
+    assert "stopped by SIGTERM at step 4 of 12" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGTERM) is before
+    resumed = make(tmp_path)
+    assert resumed.ensemble.step == 4
+    run(resumed)
+    assert logged_steps(tmp_path / "tensorboard") == [0, 4, 8, 12]
+
+
+def test_nothing_is_saved_before_it_is_due(tmp_path):
+    run(make(tmp_path))
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_damaged_state_is_told_in_one_line(tmp_path):
+    run(make(tmp_path, save_every_seconds=0.0))
+    file = tmp_path / "checkpoints" / "state.npz"
+    whole = file.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", b"not a state"):
+        file.write_bytes(damaged)
+        with pytest.raises(ValueError, match="saved state: expected a readable file.*--overwrite"):
+            make(tmp_path)
+
+
+def test_the_state_of_other_members_is_refused(tmp_path):
+    run(make(tmp_path, save_every_seconds=0.0))
+    with pytest.raises(ValueError, match="the arrays of this ensemble"):
+        make(tmp_path, members=3)
+
+
+def test_when_every_run_diverges_it_ends_with_the_step(tmp_path):
+    with pytest.raises(ValueError, match="every run diverged, the last at step .*learning rate"):
+        run(make(tmp_path, rate=1e30))
