@@ -16,8 +16,8 @@ from spectral_tf.records import read_table
 TINY = (
     "--num_runs=3",
     "--num_steps=300",
-    "--width=16",
-    "--depth=3",
+    "--width=32",
+    "--depth=4",
     "--num_samples=24",
     "--frequencies=1,4",
     "--learning_rate=0.01",
@@ -67,7 +67,7 @@ def test_the_tables_hold_what_they_say(finished):
     np.testing.assert_allclose(read_table(path / "losses.csv")["loss"], losses.mean(0))
     norms = read_table(path / "norms.csv")
     assert sorted(set(norms["step"])) == [0, 150, 300]
-    assert sorted(set(norms["layer"])) == ["layer_1", "layer_2", "layer_3"]
+    assert sorted(set(norms["layer"])) == [f"layer_{i}" for i in range(1, 5)]
 
 
 def test_loss_and_spectrum_agree_by_parseval(finished):
@@ -105,7 +105,7 @@ def test_tensorboard_holds_every_curve_and_picture_once(finished):
     log = log_of(path)
     for tag in ("magnitude/k=001", "magnitude/k=004", "loss"):
         assert [event.step for event in log.Tensors(tag)] == STEPS
-    for layer in (1, 2, 3):
+    for layer in range(1, 5):
         events = log.Tensors(f"spectral_norm/layer_{layer}")
         assert [event.step for event in events] == [0, 150, 300]
     assert [event.step for event in log.Tensors("heat_map")] == [30 * i for i in range(1, 11)]
@@ -264,7 +264,7 @@ def test_a_workdir_with_other_flags_is_refused_by_name(finished, run_launcher):
     result = run_launcher("lf_first", *TINY, f"--workdir={path}", "--width=17", "--seed=1")
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
-    assert "its own flags (--seed=0 --width=16), got --seed=1 --width=17" in line
+    assert "its own flags (--seed=0 --width=32), got --seed=1 --width=17" in line
 
 
 def test_runs_that_all_diverge_end_with_a_line(run_launcher, tmp_path):
@@ -284,7 +284,7 @@ OTHER = {
     "amplitudes": "increasing",
     "num_samples": "25",
     "width": "17",
-    "depth": "4",
+    "depth": "5",
     "activation": "tanh",
     "learning_rate": "0.02",
     "seed": "1",

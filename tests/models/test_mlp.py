@@ -1,3 +1,5 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ def test_every_layer_and_every_seed_draws_its_own():
         np.testing.assert_array_equal(x, y)
         assert np.all(x != z)
     kernels = a.get_weights()[2:10:2]
-    for first, second in zip(kernels, kernels[1:], strict=False):
+    for first, second in itertools.pairwise(kernels):
         assert np.all(first != second)
 
 

@@ -17,8 +17,13 @@ def test_the_file_appears_only_when_it_is_whole(tmp_path):
 def test_an_error_keeps_the_old_file_and_leaves_no_part(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old")
-    with pytest.raises(RuntimeError), whole_file(path) as temporary:
-        temporary.write_text("new")
-        raise RuntimeError
+
+    def fail():
+        with whole_file(path) as temporary:
+            temporary.write_text("new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["table.csv"]

@@ -13,7 +13,7 @@ def test_a_seed_is_the_start_of_a_digest_equal_on_every_machine():
 def test_names_and_roots_give_unrelated_seeds():
     seeds = [runtime.derive_seed(root, "init", run) for root in range(2) for run in range(250)]
     assert len(set(seeds)) == 500
-    assert 0 <= min(seeds)
+    assert min(seeds) >= 0
     assert max(seeds) < 2**31
     # The mean of 500 uniform draws: half the range, standard error 0.026 of it.
     assert abs(np.mean(seeds) / 2**30 - 1) < 0.1
