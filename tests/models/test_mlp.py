@@ -40,6 +40,8 @@ def test_every_layer_and_every_seed_draws_its_own():
     for x, y, z in zip(a.get_weights(), again.get_weights(), b.get_weights(), strict=True):
         np.testing.assert_array_equal(x, y)
         assert np.all(x != z)
+    kernel, bias = a.get_weights()[:2]
+    assert np.all(kernel[0] != bias)  # Equal shapes and bounds for one input: equal only by seed.
     kernels = a.get_weights()[2:10:2]
     for first, second in itertools.pairwise(kernels):
         assert np.all(first != second)

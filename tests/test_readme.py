@@ -1,0 +1,79 @@
+"""What the README says is so."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+LAUNCHERS = sorted((ROOT / "launchers").glob("*.py"))
+
+
+def command(name):
+    return re.search(rf"^<!-- {name} command -->\n```bash\n(.*?)\n```$", README, re.M | re.S)[1]
+
+
+def test_both_commands_are_one_line_each():
+    assert command("main") == (
+        "pip install -e '.[cpu]' && python launchers/lf_first.py --alsologtostderr"
+    )
+    assert command("test") == "pip install -e '.[cpu,test]' && python -m pytest"
+
+
+def test_ci_runs_the_readmes_test_command(tmp_path):
+    # The real script with a python3 and a bash that only tell what they are asked to do.
+    (tmp_path / "python3").write_text(
+        '#!/bin/sh\nmkdir -p "$3/bin"; echo "PATH=$OLD:\\$PATH" > "$3/bin/activate"; echo "$3"\n'
+    )
+    (tmp_path / "bash").write_text('#!/bin/sh\necho "ran: $4"\n')
+    for name in ("python3", "bash"):
+        os.chmod(tmp_path / name, 0o755)
+    environment = {**os.environ, "OLD": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    result = subprocess.run(
+        ["/bin/bash", str(ROOT / ".ci" / "run")], capture_output=True, text=True, env=environment
+    )
+    venv, printed, ran = result.stdout.splitlines()
+    assert printed == command("test")
+    assert ran == f"ran: {command('test')}"
+    assert not os.path.exists(os.path.dirname(venv)), "the environment must be removed"
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS, ids=lambda file: file.stem)
+def test_every_launcher_is_listed_and_names_its_results(launcher):
+    assert f"`launchers/{launcher.name}`" in README
+    folder = re.search(r"\((results/\w+)\)", launcher.read_text().split('"""')[1])
+    assert folder, "the docstring names its results folder"
+    assert (ROOT / folder[1]).is_dir()
+
+
+def test_every_local_link_leads_somewhere():
+    for page in (ROOT / "README.md", ROOT / "results" / "README.md"):
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            if not link.startswith("http"):
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_every_flag_of_lf_first_is_explained():
+    code = (
+        "import sys; sys.argv[0] = 'lf_first'; sys.path.insert(0, 'launchers'); import lf_first; "
+        "print(*(f.name for f in lf_first.FLAGS.get_key_flags_for_module('lf_first')))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    names = result.stdout.split()
+    assert {"workdir", "seed", "width"} <= set(names), result.stderr
+    section = README.split("### lf_first")[1].split("## ")[0]
+    for name in names:
+        assert f"`--{name}`" in section, name
+
+
+def test_the_python_example_runs():
+    code = re.search(r"```python\n(.*?)```", README, re.S)[1]
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    last = result.stdout.splitlines()[-1]
+    assert last.startswith("1000 [")
