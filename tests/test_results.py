@@ -61,11 +61,13 @@ def test_magnitudes_fall_with_frequency_at_every_frame(study):
     clipped = np.minimum(study["mean"][frames], 1.0)
     rises = np.diff(clipped, axis=1)
     assert rises[:, 1:].max() < RISE[study["case"]]
-    assert rises[:, 0].max() < 0.09  # k = 5 after convergence, the reference's own dip.
+    assert rises[:, 0].max() < DIP[study["case"]]
 
 
 # Worst rise between neighbours for k >= 10; the reference's is 0.006 on its sample of 20 runs.
 RISE = {"equal": 0.02, "increasing": 0.02}
+# After convergence k = 5 dips below k = 10 on single frames: by up to 0.025 and 0.09 in the reference.
+DIP = {"equal": 0.03, "increasing": 0.11}
 
 
 def test_levels_at_three_steps(study):
@@ -96,10 +98,35 @@ def test_learning_times_increase_as_a_power_law(study):
     law = spectra.fit_power_law(K, times)
     assert law.exponent == pytest.approx(study["summary"]["learning_time_exponent"])
     assert law.num_points == K.size
-    # The protocol proposes 1.7 +- 0.25; our lowest frequencies are learned earlier than in its
-    # figure, which makes the line steeper (see the folder's README).
-    assert 1.45 < law.exponent < 2.1
-    assert spectra.fit_power_law(K[3:], times[3:]).exponent == pytest.approx(1.7, abs=0.25)
+    # Measured 2.0 and 1.9. The protocol proposes 1.7 +- 0.25 for equal amplitudes: from k = 20 on
+    # that holds, but our lowest frequencies are learned earlier than in its figure (see the
+    # folder's README), which makes the line through all of them steeper.
+    assert law.exponent == pytest.approx(
+        {"equal": 2.0, "increasing": 1.94}[study["case"]], abs=0.01
+    )
+    if study["case"] == "equal":
+        assert spectra.fit_power_law(K[3:], times[3:]).exponent == pytest.approx(1.7, abs=0.25)
+
+
+def test_the_pytorch_loop_agrees_with_the_study():
+    folder = ROOT / "results" / "lf_first_pytorch" / "equal"
+    tables = [
+        read_table(path / "learning_times.csv")
+        for path in (folder, ROOT / "results" / "lf_first" / "equal")
+    ]
+    for i in range(K.size):
+        assert tables[0]["level"][i] == tables[1]["level"][i] == 0.5
+        (low, high), (other_low, other_high) = (
+            (table["step_low"][i], table["step_high"][i]) for table in tables
+        )
+        assert low <= other_high
+        assert other_low <= high
+    laws = [
+        json.loads((path / "summary.json").read_text())
+        for path in (folder, folder.parents[1] / "lf_first" / "equal")
+    ]
+    low, high = (laws[0][f"learning_time_exponent_{end}"] for end in ("low", "high"))
+    assert low <= laws[1]["learning_time_exponent"] <= high
 
 
 def test_spectral_norms_of_hidden_layers_grow_fastest_at_first(study):

@@ -84,11 +84,11 @@ def learning_table(curves: LearningCurves) -> str:
     """The learning times as lines of text, with the exponent of their power law."""
     last = int(curves.steps[-1])
     lines = [f"learning times [steps], mean of {curves.num_runs} runs, 95 % intervals"]
-    header = "".join(f"{f'level {level:g}':>30}" for level in curves.times)
+    header = "".join(f"{f'level {level:g}':>34}" for level in curves.times)
     lines.append(f"{'cycles per unit':>15}{header}")
     for j, k in enumerate(curves.frequencies):
         cells = (_cell(at[j], low[j], high[j], last) for at, low, high in curves.times.values())
-        lines.append(f"{k:>15g}" + "".join(f"{cell:>30}" for cell in cells))
+        lines.append(f"{k:>15g}" + "".join(f"{cell:>34}" for cell in cells))
     law, level = curves.law, next(iter(curves.times))
     interval = "" if math.isnan(law.low) else f" ({law.low:.2f} to {law.high:.2f})"
     lines.append(
