@@ -5,14 +5,15 @@ phases) sampled at 200 points, full batch, Adam 3e-4, and follows 2|F[k]|/A of e
 
     python launchers/lf_first.py --alsologtostderr
 
-takes about 2 minutes on 2 cores (4 runs of 20,000 steps). The full studies, 20 runs of 60,000
-steps and about half an hour each:
+takes about 1.5 minutes on 2 cores (4 runs of 20,000 steps). The full studies, 20 runs of 60,000
+steps and about 20 minutes each:
 
     python launchers/lf_first.py --flagfile=results/lf_first/equal/run.flags
     python launchers/lf_first.py --flagfile=results/lf_first/increasing/run.flags
 
 To see: each frequency is learned after the one below it; the step at which half of it is learned
-grows about as k^1.7, whether all amplitudes are equal or grow with k (results/lf_first).
+grows about as k^2 (k^1.7 in the published figure, see there), whether all amplitudes are equal or
+grow with k (results/lf_first).
 """
 
 from __future__ import annotations

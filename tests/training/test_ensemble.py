@@ -252,6 +252,25 @@ def test_the_state_of_another_ensemble_is_refused():
         make(3).load({})
 
 
+def test_pytorch_started_from_our_weights_makes_the_same_steps(close):
+    torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
+    ensemble = make(1)
+    layers: list = []
+    for kernel, bias in zip(*[iter(ensemble.weights)] * 2, strict=True):
+        layers += [torch.nn.Linear(*kernel[0].shape), torch.nn.ReLU()]
+        layers[-2].weight.data = torch.tensor(kernel[0].T.copy())
+        layers[-2].bias.data = torch.tensor(bias[0].copy())
+    network = torch.nn.Sequential(*layers[:-1])
+    optimizer = torch.optim.Adam(network.parameters(), 3e-4)
+    x, y = (torch.tensor(v) for v in next(sines(0).batch(16).as_numpy_iterator()))
+    for _ in range(20):
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(network(x), y).backward()
+        optimizer.step()
+    ensemble.train(20)
+    close(ensemble.evaluate()[0][0], network(x).detach().numpy())
+
+
 TWO_LOGICAL_CPUS = """
 import numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
