@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark")
 flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
-flags.DEFINE_float("seconds", 1.5, "Length of one measurement.", 0.01)
+runtime.define_finite_float("seconds", 1.5, "Length of one measurement.", at_least=0.01)
 flags.DEFINE_list("members", [1, 4, 8, 16], "Ensemble sizes of our trainer.")
 flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
 flags.DEFINE_integer("depth", 6, "Affine layers.", 2)
@@ -64,7 +64,7 @@ def main() -> None:
     from spectral_tf.runtime.strategy import make_strategy
 
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    folder.write_environment(environment(strategy, FLAGS.seed))
+    folder.start(environment(strategy, FLAGS.seed))
     start = time.monotonic()
     ensembles = {count: make_ensemble(count, target, strategy) for count in members}
     contenders = {f"ours, {n} at once": trainer(e) for n, e in ensembles.items()}

@@ -44,7 +44,7 @@ flags.DEFINE_integer("num_samples", 200, "Points of the uniform grid on [0, 1)."
 flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
 flags.DEFINE_integer("depth", 6, "Affine layers, the linear output layer included.", 1)
 flags.DEFINE_enum("activation", "relu", models.ACTIVATIONS, "After each hidden layer.")
-flags.DEFINE_float("learning_rate", 3e-4, "Adam's constant rate.", 1e-12)
+runtime.define_finite_float("learning_rate", 3e-4, "Adam's constant rate.", at_least=1e-12)
 
 FUNCTION_STEPS = (100, 1_000, 10_000)  # Those of Fig 2; the last step is added.
 
@@ -93,7 +93,7 @@ def main() -> None:
     from spectral_tf.training.session import Session, probe_steps
 
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    folder.write_environment(environment(strategy, FLAGS.seed))
+    folder.start(environment(strategy, FLAGS.seed))
 
     def build(seed: int) -> keras.Model:
         return mlp(width=FLAGS.width, depth=FLAGS.depth, activation=FLAGS.activation, seed=seed)
@@ -129,7 +129,7 @@ def main() -> None:
 
 def probe(session: Session, target: tasks.SumOfSines, step: int) -> None:
     """Records the spectrum and the loss of every run."""
-    outputs, losses = session.ensemble.evaluate()
+    outputs, losses = session.outputs, session.losses
     magnitudes = spectra.normalised_magnitudes(
         outputs[..., 0], target.frequencies, target.amplitudes
     )

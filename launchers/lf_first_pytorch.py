@@ -46,7 +46,7 @@ def main() -> None:
     from spectral_tf.records.environment import environment
     from spectral_tf.runtime.strategy import make_strategy
 
-    folder.write_environment(environment(make_strategy("default"), FLAGS.seed))
+    folder.start(environment(make_strategy("default"), FLAGS.seed))
     start = time.monotonic()
     steps = list(range(0, FLAGS.num_steps + 1, FLAGS.probe_every))
     magnitudes = []

@@ -1,11 +1,13 @@
 """The run folder: refused when foreign, resumed when unfinished, left alone when finished."""
 
+import contextlib
 import fcntl
 import json
 import math
 import os
 import pathlib
 import shutil
+import tempfile
 from collections.abc import Mapping
 from typing import Any, TextIO
 
@@ -29,8 +31,7 @@ class RunFolder:
 
     Raises:
       UserError: the folder holds another configuration (the flags that differ are named) or
-        something that is not a run, another process works in it, or it cannot be written.
-        Nothing has been written then.
+        something that is not a run, or it cannot be written. Nothing is written before `start`.
     """
 
     def __init__(
@@ -43,28 +44,66 @@ class RunFolder:
     ) -> None:
         self.path = pathlib.Path(path)
         self.writes = writes
+        self._configuration = configuration
+        self._overwrite = overwrite
         self._lock: TextIO | None = None
+        if not str(path):
+            raise UserError(
+                "--workdir", expected="a folder", got="nothing", hint="name one, or leave it out"
+            )
         if not writes:
             return
         self._refuse_foreign()
         if not overwrite:
-            self._refuse_other_flags(configuration)
+            self._refuse_other_flags()
+        self._refuse_unwritable()
+
+    def start(self, environment: Mapping[str, Any]) -> None:
+        """Takes the folder: makes and locks it, writes `run.flags` and `environment.json`.
+
+        A resumed run keeps the time of its first start.
+
+        Raises:
+          UserError: another process works in it, or it cannot be written.
+        """
+        if not self.writes:
+            return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._take_lock()
-            if overwrite:
+            if self._overwrite:
                 self._remove_run()
             if not (self.path / _FLAGFILE).exists():
-                lines = "".join(f"{configuration[name]}\n" for name in sorted(configuration))
+                lines = "".join(f"{line}\n" for _, line in sorted(self._configuration.items()))
                 with whole_file(self.path / _FLAGFILE) as temporary:
                     temporary.write_text(lines)
+            file = self.path / _ENVIRONMENT
+            before = json.loads(file.read_text()) if file.exists() else {}
+            first = {"start_utc": before["start_utc"]} if "start_utc" in before else {}
+            self._write_json(_ENVIRONMENT, {**environment, **first})
         except OSError as error:
-            raise UserError(
-                "--workdir",
-                expected="a folder that can be written",
-                got=f"{self.path} ({error.strerror})",
-                hint="name another folder or mend its permissions",
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _refuse_unwritable(self) -> None:
+        """Tries to write and leaves no trace of it."""
+        missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.path).close()
+        except OSError as error:
+            raise self._unwritable(error) from error
+        finally:
+            for folder in missing:
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(
+            "--workdir",
+            expected="a folder that can be written",
+            got=f"{self.path} ({error.strerror})",
+            hint="name another folder or mend its permissions",
+        )
 
     def _refuse_foreign(self) -> None:
         if self.path.exists() and not self.path.is_dir():
@@ -88,12 +127,12 @@ class RunFolder:
                 hint="name another folder",
             )
 
-    def _refuse_other_flags(self, configuration: Mapping[str, str]) -> None:
+    def _refuse_other_flags(self) -> None:
         flagfile = self.path / _FLAGFILE
         if not flagfile.exists():
             return
         present = set(flagfile.read_text().splitlines())
-        wanted = set(configuration.values())
+        wanted = set(self._configuration.values())
         if present != wanted:
             raise UserError(
                 f"--workdir={self.path}",
@@ -141,13 +180,6 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether the run was carried to its end."""
         return (self.path / _SUMMARY).is_file()
-
-    def write_environment(self, environment: Mapping[str, Any]) -> None:
-        """Writes `environment.json`; a resumed run keeps the time of its first start."""
-        file = self.path / _ENVIRONMENT
-        before = json.loads(file.read_text()) if file.exists() else {}
-        start = {"start_utc": before["start_utc"]} if "start_utc" in before else {}
-        self._write_json(_ENVIRONMENT, {**environment, **start})
 
     def finish(self, summary: Mapping[str, Any], wall_seconds: float) -> None:
         """Adds the seconds to `environment.json` and writes `summary.json`; call it last.

@@ -35,8 +35,15 @@ def is_chief(strategy: str = "auto") -> bool:
     """Whether this process is the one that writes, under a strategy of that name.
 
     Raises:
-      UserError: TF_CONFIG is not what TensorFlow expects.
+      UserError: TF_CONFIG is not what TensorFlow expects, or missing for multi_worker.
     """
+    if strategy == "multi_worker" and not workers():
+        raise UserError(
+            "--strategy=multi_worker",
+            expected="the variable TF_CONFIG with a cluster of workers and this task",
+            got="none",
+            hint="set it on every host, or use --strategy=default",
+        )
     if strategy not in ("auto", "multi_worker") or len(workers()) < 2:
         return True
     config = _tf_config()

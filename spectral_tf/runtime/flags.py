@@ -1,5 +1,6 @@
 """The flags that all launchers share, each defined once."""
 
+import math
 from collections.abc import Sequence
 
 from absl import flags
@@ -26,12 +27,12 @@ def define_run_flags(experiment: str) -> None:
         "seed", 0, "Root of all random draws of the run, 0 or more.", lower_bound=0
     )
     flags.DEFINE_bool("overwrite", False, "Remove the run that the folder holds and start anew.")
-    flags.DEFINE_float(
+    # TensorBoard orders event files by the second of their making.
+    define_finite_float(
         "save_every_seconds",
         60.0,
-        "Seconds between two saved states, 1 or more; a killed run loses no more than that.",
-        # TensorBoard orders event files by the second of their making.
-        lower_bound=1.0,
+        "Seconds between two saved states; a killed run loses no more than that.",
+        at_least=1.0,
     )
     flags.DEFINE_enum(
         "strategy",
@@ -42,6 +43,16 @@ def define_run_flags(experiment: str) -> None:
     )
     flags.DEFINE_string(
         "tpu", "", "Name or address of the TPU, `local` on a TPU VM; default: TPU_NAME."
+    )
+
+
+def define_finite_float(name: str, default: float, text: str, *, at_least: float) -> None:
+    """Defines a float flag that refuses NaN and infinity (absl's bounds let NaN pass)."""
+    flags.DEFINE_float(name, default, text)
+    flags.register_validator(
+        name,
+        lambda value: math.isfinite(value) and value >= at_least,
+        f"expected a finite number of at least {at_least:g}",
     )
 
 

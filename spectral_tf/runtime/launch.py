@@ -23,7 +23,7 @@ def launch(main: Callable[[], int | None]) -> None:
         try:
             rest = flags.FLAGS(list(arguments))
         except flags.Error as error:
-            _refuse(name, str(error))
+            _refuse(name, f"{error}; see {name} --helpshort")
         if len(rest) > 1:
             _refuse(
                 name, f"arguments: expected flags only, got {rest[1]!r}; see {name} --helpshort"
@@ -39,6 +39,8 @@ def launch(main: Callable[[], int | None]) -> None:
             return main()
         except UserError as error:
             _refuse(name, str(error))
+        except MemoryError as error:
+            _refuse(name, f"out of memory ({error}): make the networks, samples or runs fewer")
         except KeyboardInterrupt:
             _refuse(name, "interrupted before the training began; nothing to save", status=130)
 

@@ -5,7 +5,7 @@ import os
 import tensorflow as tf
 
 from spectral_tf.errors import UserError
-from spectral_tf.runtime.cluster import workers
+from spectral_tf.runtime.cluster import is_chief, workers
 
 
 def make_strategy(name: str = "auto", tpu: str = "") -> tf.distribute.Strategy:
@@ -45,13 +45,7 @@ def make_strategy(name: str = "auto", tpu: str = "") -> tf.distribute.Strategy:
             [device.name for device in tf.config.list_logical_devices(kind)]
         )
     if name == "multi_worker":
-        if not workers():
-            raise UserError(
-                "--strategy=multi_worker",
-                expected="the variable TF_CONFIG with a cluster of workers and this task",
-                got="none",
-                hint="set it on every host, or use --strategy=default",
-            )
+        is_chief(name)  # Refuses a missing TF_CONFIG.
         return tf.distribute.MultiWorkerMirroredStrategy()
     if name == "tpu":
         return _tpu_strategy(tpu)

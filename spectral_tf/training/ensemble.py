@@ -220,15 +220,15 @@ class Ensemble:
     def evaluate(self) -> tuple[np.ndarray, np.ndarray]:
         """Outputs [e, n, o] on all samples and losses [e], float32, before the next update.
 
-        Members that stopped give NaN.
+        Members that stopped, or whose loss is not finite, give NaN.
         """
         parts = [
             self._evaluate(state, data, self._shared_inputs)
             for state, data in zip(self._state, self._data, strict=True)
         ]
         outputs, losses = self._replicas.collect(parts)
-        stopped = self.stopped_at >= 0
-        outputs[stopped], losses[stopped] = np.nan, np.nan
+        lost = (self.stopped_at >= 0) | ~np.isfinite(losses)
+        outputs[lost], losses[lost] = np.nan, np.nan
         return outputs, losses
 
     @property

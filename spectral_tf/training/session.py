@@ -66,10 +66,11 @@ class Interrupted(SystemExit):
 class Session:
     """Trains an ensemble from probe to probe and can be stopped at any moment.
 
-    Iterating gives each step of `steps` when the ensemble is there, for the caller to measure and
-    record; then, or between probes that lie far apart, the state is saved if it is due: ensemble,
-    history and the number of TensorBoard segments in one file, whole or not at all. A new session
-    in the same folder continues from it and gives the same numbers as one that was never stopped.
+    Iterating gives each step of `steps` when the ensemble is there, with `outputs` and `losses` as
+    `Ensemble.evaluate` gives them, for the caller to measure and record. Then, or between probes
+    that lie far apart, the state is saved if it is due: ensemble, history and the number of
+    TensorBoard segments in one file, whole or not at all. A new session in the same folder
+    continues from it and gives the same numbers as one that was never stopped.
 
     SIGINT and SIGTERM save first and then end the process with a line that says so (a second one
     ends it at once). Runs that diverge are named in the log; the others go on.
@@ -96,6 +97,7 @@ class Session:
     ) -> None:
         self.ensemble = ensemble
         self.history = History()
+        self.outputs = self.losses = np.empty(0)
         self.seconds = 0.0
         self.probe_seconds = 0.0
         self._folder = folder
@@ -184,8 +186,9 @@ class Session:
                     self._train_piece(step)
                     progress.update(self.ensemble.step)
                     self._save_if_due()
-                self._mind_divergence()
                 start = time.monotonic()
+                self.outputs, self.losses = self.ensemble.evaluate()
+                self._mind_divergence(step)
                 yield step
                 self._probed = step
                 spent = time.monotonic() - start
@@ -206,8 +209,11 @@ class Session:
             1, self._piece * 2 if longer else self._piece // 2 if shorter else self._piece
         )
 
-    def _mind_divergence(self) -> None:
-        before, self.stopped_at = self.stopped_at, self.ensemble.stopped_at
+    def _mind_divergence(self, step: int) -> None:
+        before, stopped_at = self.stopped_at, self.ensemble.stopped_at
+        # A loss that is not finite now stops the member in the next update, if there is one.
+        now = np.isnan(self.losses) & (stopped_at < 0)
+        self.stopped_at = np.where(now, step, stopped_at)
         stops = self.diverged
         if np.array_equal(before, self.stopped_at) or not stops:
             return
@@ -216,7 +222,7 @@ class Session:
                 self._name,
                 expected="a finite loss",
                 got=f"none: every run diverged, the last at step {max(stops.values()):,}",
-                hint="lower the learning rate",
+                hint="lower the learning rate, in another folder or with --overwrite",
             )
         logging.warning("%s: diverged and stopped, {run: step}: %s", self._name, stops)
 

@@ -10,15 +10,22 @@ from spectral_tf.records import RunFolder
 FLAGS = {"seed": "--seed=0", "width": "--width=4"}
 
 
+def started(path, configuration=FLAGS, environment=None, **settings):
+    folder = RunFolder(path, configuration, **settings)
+    folder.start(environment or {})
+    return folder
+
+
 def test_a_new_folder_holds_its_flagfile_and_is_not_finished(tmp_path):
     folder = RunFolder(tmp_path / "a" / "b", FLAGS)
+    assert not (tmp_path / "a").exists()
+    folder.start({})
     assert (tmp_path / "a" / "b" / "run.flags").read_text() == "--seed=0\n--width=4\n"
     assert not folder.finished
 
 
 def test_finishing_writes_time_and_summary_without_infinities(tmp_path):
-    folder = RunFolder(tmp_path, FLAGS)
-    folder.write_environment({"start_utc": "then", "versions": {}})
+    folder = started(tmp_path, environment={"start_utc": "then", "versions": {}})
     folder.finish({"x": 1.5, "never": float("inf"), "none": [float("nan")]}, wall_seconds=12.34)
     assert folder.finished
     assert folder.summary() == {"x": 1.5, "never": "never", "none": [None]}
@@ -27,15 +34,14 @@ def test_finishing_writes_time_and_summary_without_infinities(tmp_path):
 
 
 def test_a_resumed_run_keeps_its_first_start(tmp_path):
-    folder = RunFolder(tmp_path, FLAGS)
-    folder.write_environment({"start_utc": "first", "tf": "1"})
-    folder.write_environment({"start_utc": "second", "tf": "2"})
+    for environment in ({"start_utc": "first", "tf": "1"}, {"start_utc": "second", "tf": "2"}):
+        started(tmp_path, environment=environment)
     environment = json.loads((tmp_path / "environment.json").read_text())
     assert environment == {"start_utc": "first", "tf": "2"}
 
 
 def test_other_flags_are_refused_by_name_and_nothing_changes(tmp_path):
-    RunFolder(tmp_path, FLAGS)
+    started(tmp_path)
     before = (tmp_path / "run.flags").read_text()
     with pytest.raises(
         ValueError, match=r"its own flags \(--width=4\), got --width=5; .*--overwrite"
@@ -60,39 +66,44 @@ def test_a_file_is_refused(tmp_path):
         RunFolder(tmp_path / "file" / "below", FLAGS)
 
 
+def test_no_name_is_refused():
+    with pytest.raises(ValueError, match="--workdir: expected a folder, got nothing"):
+        RunFolder("", FLAGS)
+
+
 def test_an_unwritable_place_is_refused():
     with pytest.raises(ValueError, match="--workdir: expected a folder that can be written"):
         RunFolder("/proc/spectral_tf", FLAGS)
 
 
 def test_overwrite_removes_the_run_and_nothing_else(tmp_path):
-    folder = RunFolder(tmp_path, FLAGS)
-    folder.write_environment({})
+    folder = started(tmp_path)
     folder.finish({}, 1.0)
     for name in ("figures/a.png", "tensorboard/e", "checkpoints/state.npz", "t.csv", "README.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     del folder
-    RunFolder(tmp_path, {"seed": "--seed=9"}, overwrite=True)
-    assert sorted(os.listdir(tmp_path)) == [".lock", "README.md", "run.flags"]
+    started(tmp_path, {"seed": "--seed=9"}, overwrite=True)
+    assert sorted(os.listdir(tmp_path)) == [".lock", "README.md", "environment.json", "run.flags"]
     assert (tmp_path / "run.flags").read_text() == "--seed=9\n"
 
 
 def test_a_folder_in_use_by_another_process_is_refused(tmp_path):
     code = (
         "import sys, time; from spectral_tf.records import RunFolder; "
-        f"f = RunFolder({str(tmp_path)!r}, {FLAGS!r}); print('in', flush=True); time.sleep(60)"
+        f"f = RunFolder({str(tmp_path)!r}, {FLAGS!r}); f.start({{}}); "
+        "print('in', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "in\n"
         with pytest.raises(ValueError, match="no other process works in, got one in use"):
-            RunFolder(tmp_path, FLAGS)
+            started(tmp_path)
         other.kill()
-    RunFolder(tmp_path, FLAGS)
+    started(tmp_path)
 
 
 def test_hosts_that_do_not_write_leave_no_trace(tmp_path):
     folder = RunFolder(tmp_path / "run", FLAGS, writes=False)
-    folder.write_environment({"a": 1})
+    folder.start({"a": 1})
     assert not (tmp_path / "run").exists()

@@ -14,6 +14,8 @@ def test_alone_one_is_chief(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     assert workers() == []
     assert is_chief()
+    with pytest.raises(ValueError, match="multi_worker: expected the variable TF_CONFIG"):
+        is_chief("multi_worker")
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,15 @@ def test_divergence_in_the_middle_has_its_step():
     np.testing.assert_array_equal(ensemble.stopped_at, saved)
 
 
+def test_a_loss_that_is_lost_by_the_last_update_gives_nan_too():
+    ensemble = make(optimizer=Adam(1e30))
+    ensemble.train(1)
+    outputs, losses = ensemble.evaluate()
+    assert (ensemble.stopped_at == -1).all()
+    assert np.isnan(losses).all()
+    assert np.isnan(outputs).all()
+
+
 def test_projection_holds_after_every_step():
     def clip(weights):
         return [tf.clip_by_value(w, -0.01, 0.01) for w in weights]

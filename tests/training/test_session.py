@@ -23,12 +23,13 @@ def make(path, steps=(0, 4, 8, 12), save_every_seconds=1e9, members=2, rate=1e-3
         optimizer=Adam(rate),
     )
     folder = records.RunFolder(path, {"a": "--a=1"})
+    folder.start({})
     return Session(ensemble, folder, list(steps), save_every_seconds, "test")
 
 
 def run(session, until=None, interrupt_at=None):
     for step in session:
-        session.history.add("loss", step, session.ensemble.evaluate()[1])
+        session.history.add("loss", step, session.losses)
         session.board.scalars({"loss": float(step)}, step)
         if step == interrupt_at:
             os.kill(os.getpid(), signal.SIGTERM)
