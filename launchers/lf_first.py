@@ -194,7 +194,7 @@ def draw_heat_map(
 def report(session: Session, folder: records.RunFolder, target: tasks.SumOfSines) -> None:
     """Writes tables, figures and summary, and says what was found and where to look."""
     from spectral_tf.probes.kernels import kernel_names
-    from spectral_tf.records import figures, learning
+    from spectral_tf.records import learning
 
     steps, magnitudes = session.history["magnitude"]
     curves = spectra.learning_curves(
@@ -217,30 +217,8 @@ def report(session: Session, folder: records.RunFolder, target: tasks.SumOfSines
         ),
     )
 
+    draw_curves(folder, curves, (loss_steps, loss), (norm_steps, norm_bands))
     law = curves.law
-    for name, figure in {
-        "losses": figures.curves(
-            loss_steps,
-            {"mean of runs": loss},
-            ylabel="mean squared error",
-            title=f"Training loss, mean of {curves.num_runs} runs and 95 % interval",
-        ),
-        "norms": figures.curves(
-            norm_steps,
-            norm_bands,
-            ylabel="spectral norm (largest singular value)",
-            title=f"Spectral norms of the layers, mean of {curves.num_runs} runs",
-            log=True,
-        ),
-        "learning_times": figures.learning_time_plot(
-            curves.frequencies,
-            curves.times,
-            law=(law.prefactor, law.exponent, f"{law.prefactor:.3g} k^{law.exponent:.2f}"),
-            title="When each frequency is learned",
-        ),
-    }.items():
-        figures.save_figure(figure, folder.figures / f"{name}.png")
-
     folder.finish(
         {
             "experiment": "lf_first",
@@ -263,6 +241,40 @@ def report(session: Session, folder: records.RunFolder, target: tasks.SumOfSines
     print(learning.learning_table(curves))
     print(f"run folder: {folder.path}")
     print(f"look at it: tensorboard --logdir={folder.path} --samples_per_plugin=images=100")
+
+
+def draw_curves(
+    folder: records.RunFolder,
+    curves: spectra.LearningCurves,
+    losses: tuple[list[int], spectra.Band],
+    norms: tuple[list[int], dict[str, spectra.Band]],
+) -> None:
+    """Fig 10, the norms beside Fig 1, and the learning times."""
+    from spectral_tf.records import figures
+
+    law = curves.law
+    for name, figure in {
+        "losses": figures.curves(
+            losses[0],
+            {"mean of runs": losses[1]},
+            ylabel="mean squared error",
+            title=f"Training loss, mean of {curves.num_runs} runs and 95 % interval",
+        ),
+        "norms": figures.curves(
+            norms[0],
+            norms[1],
+            ylabel="spectral norm (largest singular value)",
+            title=f"Spectral norms of the layers, mean of {curves.num_runs} runs",
+            log=True,
+        ),
+        "learning_times": figures.learning_time_plot(
+            curves.frequencies,
+            curves.times,
+            law=(law.prefactor, law.exponent, f"{law.prefactor:.3g} k^{law.exponent:.2f}"),
+            title="When each frequency is learned",
+        ),
+    }.items():
+        figures.save_figure(figure, folder.figures / f"{name}.png")
 
 
 if __name__ == "__main__":

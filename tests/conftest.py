@@ -19,7 +19,7 @@ _TOLERANCE = {"float64": 1e-11, "float32": 2e-5}
 
 
 @pytest.fixture
-def close() -> Callable[..., None]:
+def assert_close() -> Callable[..., None]:
     """Asserts closeness with the tolerance of the coarser dtype: nothing is typed at the call."""
 
     def check(actual: Any, expected: Any) -> None:

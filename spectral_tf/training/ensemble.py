@@ -10,28 +10,14 @@ import tensorflow as tf
 from spectral_tf.errors import UserError
 from spectral_tf.probes.functions import stacked_outputs
 from spectral_tf.training.adam import Adam
+from spectral_tf.training.losses import LOSSES
 from spectral_tf.training.replicas import Replicas
+from spectral_tf.training.resident import resident
 
-Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 Projection = Callable[[list[tf.Tensor]], list[tf.Tensor]]
 # The tensors of one block of members, each with the members on its first axis.
 State = dict[str, Any]
 
-
-def mean_squared_error(outputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    """Mean (f - y)^2 over samples and output units; scalar, in squared target units."""
-    return tf.reduce_mean(tf.square(outputs - targets))
-
-
-def sigmoid_cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Mean of -y log s(f) - (1 - y) log(1 - s(f)), s the sigmoid; scalar, in nats."""
-    return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
-
-
-LOSSES: Mapping[str, Loss] = {
-    "mean_squared_error": mean_squared_error,
-    "sigmoid_cross_entropy": sigmoid_cross_entropy,
-}
 
 # On a CPU the state of one block (weights and both moments, float32) should stay in the cache:
 # four 6 x 256 networks at once run about a tenth faster than twenty. Elsewhere one block holds all.
@@ -91,7 +77,7 @@ class Ensemble:
             )
         if loss not in LOSSES:
             raise UserError("loss", expected=" or ".join(LOSSES), got=loss, hint="choose one")
-        inputs, targets = _resident(datasets)
+        inputs, targets = resident(datasets)
         num_samples = targets.shape[1]
         if not 0 <= batch_size <= num_samples or (batch_size and len(batch_seeds) != len(seeds)):
             raise UserError(
@@ -304,33 +290,3 @@ def _flatten(state: State) -> dict[str, np.ndarray]:
         else:
             flat[key] = value
     return flat
-
-
-def _resident(datasets: Sequence[tf.data.Dataset]) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs [e, n, ...] ([1, n, ...] if all members share them) and targets [e, n, ...]."""
-    inputs: list[np.ndarray] = []
-    targets: list[np.ndarray] = []
-    for dataset in datasets:
-        size = int(dataset.cardinality())
-        if size < 1:
-            raise UserError(
-                "datasets",
-                expected="finite, unbatched data sets with a known number of samples",
-                got=f"cardinality {size}",
-                hint="use .take(n) or .apply(tf.data.experimental.assert_cardinality(n))",
-            )
-        x, y = next(iter(dataset.batch(size)))
-        inputs.append(x.numpy())
-        targets.append(y.numpy())
-        if inputs[-1].shape != inputs[0].shape or targets[-1].shape != targets[0].shape:
-            raise UserError(
-                "datasets",
-                expected=f"the same shapes for all members, {inputs[0].shape}",
-                got=f"{inputs[-1].shape} for member {len(inputs) - 1}",
-                hint="train members of different sizes in separate ensembles",
-            )
-        if len(inputs) > 1 and np.array_equal(inputs[-1], inputs[0]):
-            inputs[-1] = inputs[0]
-    if all(x is inputs[0] for x in inputs):
-        inputs = inputs[:1]
-    return np.stack(inputs), np.stack(targets)

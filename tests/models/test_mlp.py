@@ -48,7 +48,7 @@ def test_every_layer_and_every_seed_draws_its_own():
 
 
 @pytest.mark.parametrize("activation", models.ACTIVATIONS)
-def test_the_network_is_what_it_says(activation, close):
+def test_the_network_is_what_it_says(activation, assert_close):
     model = mlp(width=5, depth=3, input_dim=2, activation=activation)
     x = np.random.default_rng(0).normal(size=(4, 2)).astype(np.float32)
     w1, b1, w2, b2, w3, b3 = model.get_weights()
@@ -57,13 +57,13 @@ def test_the_network_is_what_it_says(activation, close):
     )
     hidden = np.asarray(function(x @ w1 + b1))
     hidden = np.asarray(function(hidden @ w2 + b2))
-    close(model(x).numpy(), hidden @ w3 + b3)
+    assert_close(model(x).numpy(), hidden @ w3 + b3)
 
 
-def test_one_layer_is_affine(close):
+def test_one_layer_is_affine(assert_close):
     model = mlp(depth=1, width=7, input_dim=3, output_dim=2)
     kernel, bias = model.get_weights()
-    close(model(np.eye(3, dtype=np.float32)).numpy(), kernel + bias)
+    assert_close(model(np.eye(3, dtype=np.float32)).numpy(), kernel + bias)
 
 
 @pytest.mark.parametrize(

@@ -26,23 +26,23 @@ def test_equal_seeds_draw_alike_and_others_do_not():
     assert np.any(same != spectra.resampled_means(values, seed=2))
 
 
-def test_a_run_that_stopped_is_left_out(close):
+def test_a_run_that_stopped_is_left_out(assert_close):
     mean, low, high = spectra.mean_interval([[1.0, 1.0], [3.0, np.nan], [3.0, np.nan]])
-    close(mean, [7 / 3, 1.0])
-    close([low[1], high[1]], [1.0, 1.0])
+    assert_close(mean, [7 / 3, 1.0])
+    assert_close([low[1], high[1]], [1.0, 1.0])
     assert low[0] < 7 / 3 < high[0]
 
 
-def test_one_run_has_no_interval(close):
+def test_one_run_has_no_interval(assert_close):
     mean, low, high = spectra.mean_interval([[2.0]])
-    close(mean, [2.0])
+    assert_close(mean, [2.0])
     assert np.isnan([low, high]).all()
 
 
-def test_percentiles_go_outward_and_may_be_never(close):
+def test_percentiles_go_outward_and_may_be_never(assert_close):
     resamples = np.array([*np.arange(10.0), np.nan])
-    close(spectra.percentile_interval(resamples, 0.8), [0, 9])  # 0.9 -> 0 and 8.1 -> 9.
-    close(spectra.percentile_interval(np.arange(11.0), 0.8), [1, 9])
+    assert_close(spectra.percentile_interval(resamples, 0.8), [0, 9])  # 0.9 -> 0 and 8.1 -> 9.
+    assert_close(spectra.percentile_interval(np.arange(11.0), 0.8), [1, 9])
     low, high = spectra.percentile_interval([1.0, np.inf, np.inf, np.inf])
     assert (low, high) == (1.0, np.inf)
 

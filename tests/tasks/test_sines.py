@@ -9,20 +9,20 @@ def make(frequencies=(1, 3), amplitudes=(2.0, 0.5), phases=(0.0, 1.0), num_sampl
 
 
 @pytest.mark.parametrize("n", [9, 10])
-def test_the_exact_spectrum_is_the_one_measured(n, close):
+def test_the_exact_spectrum_is_the_one_measured(n, assert_close):
     task = make(num_samples=n)
-    close(spectra.coefficients(task.targets), task.coefficients())
+    assert_close(spectra.coefficients(task.targets), task.coefficients())
     # Power of a sum of sines: half the squared amplitudes, by hand.
-    close(np.sum(np.abs(task.coefficients()) ** 2), (4 + 0.25) / 2)
+    assert_close(np.sum(np.abs(task.coefficients()) ** 2), (4 + 0.25) / 2)
 
 
-def test_values_by_hand(close):
-    close(make()(0.25), 2 * 1 + 0.5 * np.sin(1.5 * np.pi + 1))
-    close(make()([[0.0], [1.0]]), [[0.5 * np.sin(1)]] * 2)
+def test_values_by_hand(assert_close):
+    assert_close(make()(0.25), 2 * 1 + 0.5 * np.sin(1.5 * np.pi + 1))
+    assert_close(make()([[0.0], [1.0]]), [[0.5 * np.sin(1)]] * 2)
 
 
-def test_the_grid_leaves_the_right_end_out(close):
-    close(make(num_samples=8).positions, [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875])
+def test_the_grid_leaves_the_right_end_out(assert_close):
+    assert_close(make(num_samples=8).positions, [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875])
 
 
 def test_phases_are_drawn_uniformly_and_by_seed():
@@ -42,15 +42,15 @@ def test_phases_are_drawn_uniformly_and_by_seed():
     assert phases.var() == pytest.approx((2 * np.pi) ** 2 / 12, rel=0.2)
 
 
-def test_the_dataset_serves_fit_and_the_ensemble(close):
+def test_the_dataset_serves_fit_and_the_ensemble(assert_close):
     task = make()
     pairs = list(task.dataset().as_numpy_iterator())
     assert int(task.dataset().cardinality()) == 9
     x, y = (np.stack(column) for column in zip(*pairs, strict=True))
     assert x.dtype == y.dtype == np.float32
     assert x.shape == y.shape == (9, 1)
-    close(x[:, 0], task.positions)
-    close(y[:, 0], task.targets)
+    assert_close(x[:, 0], task.positions)
+    assert_close(y[:, 0], task.targets)
 
 
 @pytest.mark.parametrize(

@@ -26,21 +26,21 @@ def ours(weight, gradient, steps, optimizer):
     return weights[0].numpy()
 
 
-def test_fifty_steps_equal_the_float64_recursion(close):
+def test_fifty_steps_equal_the_float64_recursion(assert_close):
     curvature = np.array([1.0, 30.0, 1e-3, 5.0])
     start = np.array([1.0, -2.0, 3.0, 0.5])
 
     def gradient(w):
         return curvature.astype(np.float32 if tf.is_tensor(w) else np.float64) * w
 
-    close(ours(start, gradient, 50, Adam(0.01)), recursion(start, gradient, 50, 0.01))
+    assert_close(ours(start, gradient, 50, Adam(0.01)), recursion(start, gradient, 50, 0.01))
 
 
-def test_the_first_step_is_the_rate_times_the_sign_by_hand(close):
+def test_the_first_step_is_the_rate_times_the_sign_by_hand(assert_close):
     # m_1 / (1 - b1) = g and v_1 / (1 - b2) = g^2: the step is rate g / (|g| + epsilon).
     gradient = np.array([2.0, -3.0, 1e-8, 0.0])
     moved = ours(np.zeros(4), lambda _: gradient.astype(np.float32), 1, Adam(0.5))
-    close(moved, np.float32([-0.5, 0.5, -0.25, 0.0]))
+    assert_close(moved, np.float32([-0.5, 0.5, -0.25, 0.0]))
 
 
 def test_epsilon_acts_after_the_correction_of_the_bias():

@@ -31,7 +31,7 @@ def make(members=3, **changes):
     return Ensemble(**{**settings, **changes})
 
 
-def test_members_equal_networks_trained_alone_by_a_plain_loop(close):
+def test_members_equal_networks_trained_alone_by_a_plain_loop(assert_close):
     ensemble = make(optimizer=Adam(0.01))
     ensemble.train(20)
     outputs, losses = ensemble.evaluate()
@@ -49,13 +49,13 @@ def test_members_equal_networks_trained_alone_by_a_plain_loop(close):
                 weights, tape.gradient(loss, weights), first, second, step, tf.constant(True)
             )
         prediction = model.stateless_call(weights, [], x)[0]
-        close(outputs[run], prediction.numpy())
-        close(losses[run], tf.reduce_mean((prediction - y) ** 2).numpy())
+        assert_close(outputs[run], prediction.numpy())
+        assert_close(losses[run], tf.reduce_mean((prediction - y) ** 2).numpy())
         for ours, theirs in zip(ensemble.weights, weights, strict=True):
-            close(ours[run], theirs.numpy())
+            assert_close(ours[run], theirs.numpy())
 
 
-def test_gradient_descent_on_a_quadratic_moves_as_by_hand(close):
+def test_gradient_descent_on_a_quadratic_moves_as_by_hand(assert_close):
     # One weight, target 1 at x = 1: the first Adam step is the rate, whatever the gradient.
     data = tf.data.Dataset.from_tensors((np.ones(1, np.float32), np.ones(1, np.float32)))
 
@@ -66,10 +66,10 @@ def test_gradient_descent_on_a_quadratic_moves_as_by_hand(close):
         )
 
     ensemble = Ensemble(line, [0], [data], optimizer=Adam(0.125))
-    close(ensemble.evaluate()[1], np.float32([1.0]))
+    assert_close(ensemble.evaluate()[1], np.float32([1.0]))
     ensemble.train(1)
-    close(ensemble.weights[0].ravel(), np.float32([0.125]))
-    close(ensemble.evaluate()[1], np.float32([0.875**2]))
+    assert_close(ensemble.weights[0].ravel(), np.float32([0.125]))
+    assert_close(ensemble.evaluate()[1], np.float32([0.875**2]))
 
 
 def test_pieces_blocks_and_a_saved_state_give_the_same_bits():
@@ -89,11 +89,11 @@ def test_pieces_blocks_and_a_saved_state_give_the_same_bits():
 
 
 @pytest.mark.parametrize("block_size", [1, 2, 5])
-def test_blocks_do_not_change_the_members(block_size, close):
+def test_blocks_do_not_change_the_members(block_size, assert_close):
     whole, blocks = make(5, block_size=5), make(5, block_size=block_size)
     for ensemble in (whole, blocks):
         ensemble.train(10)
-    close(blocks.evaluate()[0], whole.evaluate()[0])
+    assert_close(blocks.evaluate()[0], whole.evaluate()[0])
 
 
 def test_probing_changes_nothing():
@@ -107,7 +107,7 @@ def test_probing_changes_nothing():
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_a_member_that_diverges_stops_alone_and_is_dated(close):
+def test_a_member_that_diverges_stops_alone_and_is_dated(assert_close):
     def poison(x, y):
         return x, tf.where(x < 0.5, 3e19, y)  # Its square is not a float32.
 
@@ -122,7 +122,7 @@ def test_a_member_that_diverges_stops_alone_and_is_dated(close):
     assert np.isnan(losses[1])
     for now, then, other in zip(ensemble.weights, before, healthy.weights, strict=True):
         np.testing.assert_array_equal(now[1], then)
-        close(now[[0, 2]], other[[0, 2]])
+        assert_close(now[[0, 2]], other[[0, 2]])
 
 
 def test_divergence_in_the_middle_has_its_step():
@@ -153,7 +153,7 @@ def test_projection_holds_after_every_step():
     assert max(np.abs(w).max() for w in ensemble.weights) == np.float32(0.01)
 
 
-def test_cross_entropy_by_hand(close):
+def test_cross_entropy_by_hand(assert_close):
     labels = sines(0).map(lambda x, y: (x, tf.cast(y > 0, tf.float32)))
 
     def zero(seed):
@@ -161,7 +161,7 @@ def test_cross_entropy_by_hand(close):
         return keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="zeros")(inputs))
 
     ensemble = Ensemble(zero, [0], [labels], loss="sigmoid_cross_entropy", optimizer=Adam(0.1))
-    close(ensemble.evaluate()[1], np.float32([np.log(2)]))
+    assert_close(ensemble.evaluate()[1], np.float32([np.log(2)]))
     ensemble.train(50)
     assert ensemble.evaluate()[1] < np.log(2)
 
@@ -186,7 +186,7 @@ def test_an_epoch_of_batches_holds_every_sample_once_and_epochs_differ():
     assert not np.array_equal(first, second)
 
 
-def test_batches_do_not_depend_on_when_training_was_called(close):
+def test_batches_do_not_depend_on_when_training_was_called(assert_close):
     whole, pieces = (make(batch_size=5, batch_seeds=[7, 8, 9]) for _ in range(2))
     whole.train(10)
     for _ in range(5):
@@ -198,22 +198,22 @@ def test_batches_do_not_depend_on_when_training_was_called(close):
     assert np.any(full.weights[0] != whole.weights[0])
 
 
-def test_a_full_batch_drawn_as_a_batch_learns_the_same(close):
+def test_a_full_batch_drawn_as_a_batch_learns_the_same(assert_close):
     drawn, full = make(batch_size=16, batch_seeds=[1, 2, 3]), make()
     for ensemble in (drawn, full):
         ensemble.train(5)
-    close(drawn.evaluate()[1], full.evaluate()[1])
+    assert_close(drawn.evaluate()[1], full.evaluate()[1])
 
 
-def test_members_may_have_inputs_of_their_own(close):
+def test_members_may_have_inputs_of_their_own(assert_close):
     datasets = [sines(i).map(lambda x, y, i=i: (x + float(i), y)) for i in range(3)]
     own, alone = make(datasets=datasets), make(1, seeds=[2], datasets=datasets[2:])
     for ensemble in (own, alone):
         ensemble.train(5)
-    close(own.evaluate()[0][2], alone.evaluate()[0][0])
+    assert_close(own.evaluate()[0][2], alone.evaluate()[0][0])
 
 
-def test_models_with_state_of_their_own_are_trained_too(close):
+def test_models_with_state_of_their_own_are_trained_too(assert_close):
     def build(seed):
         keras.utils.set_random_seed(seed)
         inputs = keras.Input((1,))
@@ -233,7 +233,7 @@ def test_models_with_state_of_their_own_are_trained_too(close):
         variable.assign(values[0])
     for i, variable in enumerate(model.non_trainable_variables):
         variable.assign(after[f"others/{i:03d}"][0])
-    close(ensemble.evaluate()[0][0], model(ensemble.inputs[0], training=False).numpy())
+    assert_close(ensemble.evaluate()[0][0], model(ensemble.inputs[0], training=False).numpy())
     assert (ensemble.stopped_at == -1).all()
 
 
@@ -261,7 +261,7 @@ def test_the_state_of_another_ensemble_is_refused():
         make(3).load({})
 
 
-def test_pytorch_started_from_our_weights_makes_the_same_steps(close):
+def test_pytorch_started_from_our_weights_makes_the_same_steps(assert_close):
     torch = pytest.importorskip("torch", reason="the extra `torch` is not installed")
     ensemble = make(1)
     layers: list = []
@@ -277,7 +277,7 @@ def test_pytorch_started_from_our_weights_makes_the_same_steps(close):
         torch.nn.functional.mse_loss(network(x), y).backward()
         optimizer.step()
     ensemble.train(20)
-    close(ensemble.evaluate()[0][0], network(x).detach().numpy())
+    assert_close(ensemble.evaluate()[0][0], network(x).detach().numpy())
 
 
 TWO_LOGICAL_CPUS = """
