@@ -8,11 +8,12 @@ phases) sampled at 200 points, full batch, Adam 3e-4, and follows 2|F[k]|/A of e
 takes about 1.5 minutes on 2 cores (4 runs of 20,000 steps). The full studies, 20 runs of 60,000
 steps and about 20 minutes each:
 
-    python launchers/lf_first.py --flagfile=results/lf_first/equal/run.flags
-    python launchers/lf_first.py --flagfile=results/lf_first/increasing/run.flags
+    python launchers/lf_first.py --flagfile=results/lf_first/equal/run.flags --workdir=runs/equal
+
+and the same with `increasing` for `equal`.
 
 To see: each frequency is learned after the one below it; the step at which half of it is learned
-grows about as k^2 (k^1.7 in the published figure, see there), whether all amplitudes are equal or
+grows about as k^2 (k^1.7 in the published figure), whether all amplitudes are equal or
 grow with k (results/lf_first).
 """
 

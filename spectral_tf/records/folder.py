@@ -131,7 +131,7 @@ class RunFolder:
         flagfile = self.path / _FLAGFILE
         if not flagfile.exists():
             return
-        present = set(flagfile.read_text().splitlines())
+        present = set(flagfile.read_text(errors="replace").splitlines())
         wanted = set(self._configuration.values())
         if present != wanted:
             raise UserError(

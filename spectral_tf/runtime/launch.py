@@ -22,7 +22,7 @@ def launch(main: Callable[[], int | None]) -> None:
     def parse(arguments: Sequence[str]) -> Sequence[str]:
         try:
             rest = flags.FLAGS(list(arguments))
-        except flags.Error as error:
+        except (flags.Error, UnicodeDecodeError) as error:
             _refuse(name, f"{error}; see {name} --helpshort")
         if len(rest) > 1:
             _refuse(

@@ -19,7 +19,7 @@ class SumOfSines:
 
     Args:
       frequencies: k_i, whole cycles per unit, increasing order not needed, each once, 0 < k < n/2.
-      amplitudes: A_i > 0, one for each frequency.
+      amplitudes: A_i > 0, one for each frequency, in all below 1e18 (float32 squares).
       phases: phi_i in radians, one for each frequency.
       num_samples: n, at least 3.
 
@@ -59,12 +59,13 @@ class SumOfSines:
                 got=list(self.frequencies),
                 hint="drop the repeated ones and add up their amplitudes",
             )
-        if a.shape != k.shape or not np.all(np.isfinite(a) & (a > 0)):
+        # Targets are float32, and so are their squares in the loss.
+        if a.shape != k.shape or not (np.all(a > 0) and a.sum() < 1e18):
             raise UserError(
                 "amplitudes",
-                expected=f"{k.size} positive numbers, one for each frequency",
+                expected=f"{k.size} positive numbers, one for each frequency, in all below 1e18",
                 got=list(self.amplitudes),
-                hint="match the list to the frequencies",
+                hint="match the list to the frequencies and scale it to about 1",
             )
         if np.shape(self.phases) != k.shape:
             raise UserError(

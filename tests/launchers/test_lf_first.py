@@ -266,6 +266,13 @@ def test_a_wrong_flag_gets_one_line_without_tensorflow_and_writes_nothing(
     assert not path.exists()
 
 
+def test_a_flagfile_that_is_no_text_gets_one_line(run_launcher, tmp_path):
+    (tmp_path / "run.flags").write_bytes(b"\xff\xfe--seed=0")
+    result = run_launcher("lf_first", f"--flagfile={tmp_path / 'run.flags'}")
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_a_workdir_with_other_flags_is_refused_by_name(finished, run_launcher):
     path, _ = finished
     result = run_launcher("lf_first", *TINY, f"--workdir={path}", "--width=17", "--seed=1")

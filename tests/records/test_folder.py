@@ -50,6 +50,12 @@ def test_other_flags_are_refused_by_name_and_nothing_changes(tmp_path):
     assert (tmp_path / "run.flags").read_text() == before
 
 
+def test_a_damaged_flagfile_is_refused(tmp_path):
+    (tmp_path / "run.flags").write_bytes(b"\xff\xfe--seed=0")
+    with pytest.raises(ValueError, match="its own flags"):
+        RunFolder(tmp_path, FLAGS)
+
+
 def test_a_foreign_folder_is_refused_even_with_overwrite(tmp_path):
     (tmp_path / "thesis.tex").write_text("precious")
     for overwrite in (False, True):

@@ -64,6 +64,8 @@ def test_the_dataset_serves_fit_and_the_ensemble(assert_close):
         ({"amplitudes": (1.0,)}, "2 positive numbers"),
         ({"amplitudes": (1.0, -1.0)}, "2 positive numbers"),
         ({"amplitudes": (1.0, np.inf)}, "2 positive numbers"),
+        ({"amplitudes": (1.0, np.nan)}, "2 positive numbers"),
+        ({"amplitudes": (1.0, 1e30)}, "in all below 1e18"),
         ({"phases": (1.0,)}, "2 angles in radians"),
         ({"num_samples": 2}, "num_samples: expected at least 3"),
     ],
