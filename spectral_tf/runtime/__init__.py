@@ -4,7 +4,7 @@ Only launchers and `spectral_tf.training` import it; nothing here imports Tensor
 """
 
 from spectral_tf.runtime.cluster import is_chief
-from spectral_tf.runtime.flags import define_finite_float, define_run_flags, whole_numbers
+from spectral_tf.runtime.flags import define_finite_float, define_run_flags, numbers, whole_numbers
 from spectral_tf.runtime.launch import configuration, launch, settings
 from spectral_tf.runtime.seeds import derive_seed, generator
 
@@ -16,6 +16,7 @@ __all__ = [
     "generator",
     "is_chief",
     "launch",
+    "numbers",
     "settings",
     "whole_numbers",
 ]

@@ -1,7 +1,8 @@
 """The flags that all launchers share, each defined once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from absl import flags
 
@@ -57,7 +58,7 @@ def define_finite_float(name: str, default: float, text: str, *, at_least: float
 
 
 def whole_numbers(name: str, words: Sequence[str]) -> list[int]:
-    """The numbers of a list flag.
+    """The whole numbers of a list flag.
 
     Raises:
       UserError: a word is not a whole number, or there is none.
@@ -65,15 +66,43 @@ def whole_numbers(name: str, words: Sequence[str]) -> list[int]:
     >>> whole_numbers("frequencies", ["5", "10"])
     [5, 10]
     """
+    return _parsed(name, words, int, "whole numbers", "5,10,15")
+
+
+def numbers(name: str, words: Sequence[str], *, above: float = -math.inf) -> list[float]:
+    """The finite numbers of a list flag.
+
+    Raises:
+      UserError: a word is not a finite number above the bound, or there is none.
+
+    >>> numbers("thresholds", ["0", "0.5"])
+    [0.0, 0.5]
+    """
+
+    def parse(word: str) -> float:
+        if not above < (value := float(word)) < math.inf:
+            raise ValueError
+        return value
+
+    kind = "finite numbers" if above == -math.inf else f"finite numbers above {above:g}"
+    return _parsed(name, words, parse, kind, "0.5,1")
+
+
+_Number = TypeVar("_Number", int, float)
+
+
+def _parsed(
+    name: str, words: Sequence[str], parse: Callable[[str], _Number], kind: str, example: str
+) -> list[_Number]:
     try:
-        numbers = [int(word) for word in words]
+        values = [parse(word) for word in words]
     except ValueError:
-        numbers = []
-    if not numbers:
+        values = []
+    if not values:
         raise UserError(
             name,
-            expected="whole numbers separated by commas",
+            expected=f"{kind} separated by commas",
             got=",".join(words) or "nothing",
-            hint=f"for example --{name}=5,10,15",
+            hint=f"for example --{name}={example}",
         )
-    return numbers
+    return values

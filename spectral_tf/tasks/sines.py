@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
+from spectral_tf.tasks.pairs import pairs
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -119,18 +120,14 @@ class SumOfSines:
         spectrum[-k] = half.conj()
         return spectrum
 
-    def dataset(self) -> "tf.data.Dataset":
-        """The n samples as float32 pairs (z [1], lambda(z) [1]), in grid order, unbatched.
+    def dataset(self, inputs: NDArray | None = None) -> "tf.data.Dataset":
+        """The n samples as float32 pairs (input [d], lambda(z) [1]), in grid order, unbatched.
 
-        Serves any `model.fit(task.dataset().batch(...))` as well as the ensemble trainer.
+        Args:
+          inputs: one for each point of the grid, shape [n, d], e.g. points of a curve; default the
+            positions z themselves.
         """
-        import tensorflow as tf
-
-        pairs = (
-            self.positions[:, None].astype(np.float32),
-            self.targets[:, None].astype(np.float32),
-        )
-        return tf.data.Dataset.from_tensor_slices(pairs)
+        return pairs(self.positions if inputs is None else inputs, self.targets)
 
 
 def amplitudes_from_spec(spec: Sequence[str], count: int) -> list[float]:
