@@ -55,10 +55,7 @@ def main() -> None:
     target = tasks.SumOfSines.with_random_phases(
         frequencies, amplitudes, FLAGS.num_samples, runtime.generator(FLAGS.seed, "phases")
     )
-    folder = records.RunFolder(FLAGS.workdir, runtime.configuration(), overwrite=FLAGS.overwrite)
-    if folder.finished:
-        print(f"benchmark: {folder.path} holds this run, finished; --overwrite makes it anew")
-        return
+    folder = runtime.run_folder("benchmark")
 
     from spectral_tf.records.environment import environment
     from spectral_tf.runtime.strategy import make_strategy

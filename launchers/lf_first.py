@@ -42,10 +42,7 @@ flags.DEFINE_integer("norms_every", 1_000, "Steps between two spectral norms of 
 flags.DEFINE_list("frequencies", list(range(5, 51, 5)), "Whole cycles per unit.")
 flags.DEFINE_list("amplitudes", "equal", "equal (all 1), increasing (to 1), or a list of numbers.")
 flags.DEFINE_integer("num_samples", 200, "Points of the uniform grid on [0, 1).", 3)
-flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
-flags.DEFINE_integer("depth", 6, "Affine layers, the linear output layer included.", 1)
-flags.DEFINE_enum("activation", "relu", models.ACTIVATIONS, "After each hidden layer.")
-runtime.define_finite_float("learning_rate", 3e-4, "Adam's constant rate.", at_least=1e-12)
+runtime.define_network_flags(models.ACTIVATIONS)
 
 FUNCTION_STEPS = (100, 1_000, 10_000)  # Those of Fig 2; the last step is added.
 
@@ -75,15 +72,7 @@ def make_targets() -> list[tasks.SumOfSines]:
 def main() -> None:
     """Runs the experiment that the flags describe."""
     targets = make_targets()
-    folder = records.RunFolder(
-        FLAGS.workdir,
-        runtime.configuration(),
-        overwrite=FLAGS.overwrite,
-        writes=runtime.is_chief(FLAGS.strategy),
-    )
-    if folder.finished:
-        print(f"lf_first: {folder.path} holds this run, finished; --overwrite makes it anew")
-        return
+    folder = runtime.run_folder("lf_first")
 
     # TensorFlow takes seconds to import: only now that the flags are known to be good.
     from spectral_tf.models.mlp import mlp
@@ -136,8 +125,7 @@ def probe(session: Session, target: tasks.SumOfSines, step: int) -> None:
     )
     session.history.add("magnitude", step, magnitudes)
     session.history.add("loss", step, losses)
-    if step in (*FUNCTION_STEPS, FLAGS.num_steps):
-        session.history.add("function", step, outputs[0, :, 0])
+    session.history.add("function", step, outputs[0, :, 0])
     means = np.nanmean(magnitudes, axis=0)
     tags = (f"magnitude/k={k:03d}" for k in target.frequencies)
     session.board.scalars(
@@ -180,11 +168,11 @@ def draw_heat_map(
     from spectral_tf.records import figures
 
     steps, magnitudes = session.history["magnitude"]
-    figure = figures.heat_map(
+    figure = figures.heat_maps(
         steps,
         target.frequencies,
-        np.nanmean(magnitudes, axis=1),
-        last_step=FLAGS.num_steps,
+        {"": np.nanmean(magnitudes, axis=1)},
+        last_row=FLAGS.num_steps,
         title=f"Lower frequencies are learned first: mean of {FLAGS.num_runs} runs",
     )
     last = step == FLAGS.num_steps
@@ -195,15 +183,15 @@ def draw_heat_map(
 def report(session: Session, folder: records.RunFolder, target: tasks.SumOfSines) -> None:
     """Writes tables, figures and summary, and says what was found and where to look."""
     from spectral_tf.probes.kernels import kernel_names
-    from spectral_tf.records import learning
+    from spectral_tf.records import figures, learning
 
     steps, magnitudes = session.history["magnitude"]
     curves = spectra.learning_curves(
         steps, target.frequencies, np.moveaxis(magnitudes, 1, 0), seed=FLAGS.seed
     )
-    learning.write_learning_curves(folder.path, curves)
+    learning.write_learning_curves(folder.path, {(): curves})
     loss_steps, losses = session.history["loss"]
-    loss = learning.write_losses(folder.path, loss_steps, losses)
+    loss = learning.write_losses(folder.path, loss_steps, {(): losses})[()]
     norm_steps, norms = session.history["norms"]
     layers = kernel_names(session.ensemble.model)
     norm_bands = learning.write_norms(folder.path, norm_steps, layers, norms)
@@ -214,10 +202,19 @@ def report(session: Session, folder: records.RunFolder, target: tasks.SumOfSines
         (
             (step, z, y, f)
             for step, values in zip(function_steps, functions, strict=True)
+            if step in (*FUNCTION_STEPS, FLAGS.num_steps)
             for z, y, f in zip(target.positions, target.targets, values, strict=True)
         ),
     )
-
+    fine = np.linspace(0.0, 1.0, 10 * FLAGS.num_samples + 1)
+    figures.save_animation(
+        folder.figures / "learned_function.gif",
+        (fine, target(fine)),
+        target.positions,
+        functions,
+        function_steps,
+        title="learned function, run 0",
+    )
     draw_curves(folder, curves, (loss_steps, loss), (norm_steps, norm_bands))
     law = curves.law
     folder.finish(

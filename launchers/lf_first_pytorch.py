@@ -37,10 +37,7 @@ def main() -> None:
         raise UserError(
             "PyTorch", expected="an installed torch", got="none", hint="pip install -e '.[torch]'"
         )
-    folder = records.RunFolder(FLAGS.workdir, runtime.configuration(), overwrite=FLAGS.overwrite)
-    if folder.finished:
-        print(f"lf_first_pytorch: {folder.path} holds this run, finished; --overwrite repeats it")
-        return
+    folder = runtime.run_folder("lf_first_pytorch")
 
     from spectral_tf.records import learning
     from spectral_tf.records.environment import environment
@@ -54,7 +51,7 @@ def main() -> None:
         magnitudes.append(train(run, steps))
         logging.info("run %d of %d", run + 1, FLAGS.num_runs)
     curves = spectra.learning_curves(steps, FREQUENCIES, magnitudes, seed=FLAGS.seed)
-    learning.write_learning_curves(folder.path, curves)
+    learning.write_learning_curves(folder.path, {(): curves})
     law = curves.law
     folder.finish(
         {

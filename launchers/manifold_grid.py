@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from absl import flags
 
-from spectral_tf import records, runtime, tasks
+from spectral_tf import models, records, runtime, tasks
 from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ flags.DEFINE_integer("num_steps", 2_000, "Training steps of each network (paper:
 flags.DEFINE_integer("probe_every", 100, "Steps between two accuracies (the paper's 100).", 1)
 flags.DEFINE_integer("last_probes", 10, "Accuracies averaged at the end of training.", 1)
 flags.DEFINE_integer("num_samples", 1_000, "Points on each curve.", 3)
-flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
-flags.DEFINE_integer("depth", 6, "Affine layers, the linear output layer included.", 1)
-runtime.define_finite_float("learning_rate", 3e-4, "Adam's constant rate.", at_least=1e-12)
+runtime.define_network_flags(models.ACTIVATIONS)
 flags.DEFINE_list("map_cell", [200, 20], "k,L of the cell whose decision regions are drawn (Fig 7).")
 
 
@@ -87,15 +85,7 @@ def main() -> None:
     cells = make_cells()
     waves = [make_task(cell) for cell in cells]
     curves = [tasks.Flower(cell.lobes)(waves[0].wave.positions) for cell in cells]
-    folder = records.RunFolder(
-        FLAGS.workdir,
-        runtime.configuration(),
-        overwrite=FLAGS.overwrite,
-        writes=runtime.is_chief(FLAGS.strategy),
-    )
-    if folder.finished:
-        print(f"manifold_grid: {folder.path} holds this run, finished; --overwrite makes it anew")
-        return
+    folder = runtime.run_folder("manifold_grid")
 
     from spectral_tf.models.mlp import mlp
     from spectral_tf.records.environment import environment
@@ -108,7 +98,13 @@ def main() -> None:
     folder.start(environment(strategy, FLAGS.seed))
 
     def build(seed: int) -> keras.Model:
-        return mlp(width=FLAGS.width, depth=FLAGS.depth, input_dim=2, seed=seed)
+        return mlp(
+            width=FLAGS.width,
+            depth=FLAGS.depth,
+            input_dim=2,
+            activation=FLAGS.activation,
+            seed=seed,
+        )
 
     names = [("first", c.frequency, c.lobes) for c in cells[:-1]]
     names.append(("second", cells[-1].frequency, cells[-1].lobes))

@@ -4,7 +4,16 @@
 `spectral_tf.records.figures` (the only module that draws) matplotlib.
 """
 
+from spectral_tf.records.files import whole_file
+from spectral_tf.records.finished import TrainedNetworks, trained_networks
 from spectral_tf.records.folder import RunFolder
 from spectral_tf.records.tables import read_table, write_table
 
-__all__ = ["RunFolder", "read_table", "write_table"]
+__all__ = [
+    "RunFolder",
+    "TrainedNetworks",
+    "read_table",
+    "trained_networks",
+    "whole_file",
+    "write_table",
+]

@@ -2,12 +2,13 @@
 
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from spectral_tf.records.files import whole_file
@@ -15,6 +16,7 @@ from spectral_tf.spectra import Band
 
 # Perceptually even and safe for colour-blind readers.
 _COLOUR_MAP = "viridis"
+_MARKERS = "osv^D"
 _BLUE, _ORANGE, _GREY = "#0072B2", "#D55E00", "#777777"
 
 
@@ -34,43 +36,88 @@ def _new(width: float = 6.4, height: float = 4.4, **subplots: Any) -> tuple[Figu
     return figure, figure.subplots(**subplots)
 
 
-def heat_map(
-    steps: Sequence[int],
-    frequencies: Sequence[float],
-    magnitudes: NDArray[np.floating],
+def heat_maps(
+    rows: Sequence[float],
+    columns: Sequence[float],
+    panels: Mapping[str, NDArray[np.floating]],
     *,
-    last_step: int,
     title: str,
+    last_row: float | None = None,
+    xlabel: str = "frequency [cycles per unit]",
+    ylabel: str = "training step",
+    label: str = "normalised magnitude 2|F[k]|/A",
+    limits: tuple[float, float] = (0.0, 1.0),
 ) -> Figure:
-    """Normalised magnitude [s, m] by training step (upwards) and frequency; colours 0 to 1.
+    """Values [rows, columns] as colours, one panel {its title: values} beside the other.
 
-    The axis of steps always reaches to `last_step`, so that pictures of a growing run compare;
-    what is not trained yet stays grey. A row is drawn from its step to the next probe's.
+    The rows grow upwards and each is drawn from its place to the next one's. Their axis always
+    reaches to `last_row` (default: the last of them), so that pictures of a growing run compare;
+    what is not there yet stays grey. All panels share axes and colours.
     """
-    figure, axes = _new()
-    axes.set_facecolor("#dddddd")
-    edges = np.append(np.asarray(steps, float), steps[-1])
-    if len(steps) > 1:
-        edges = edges[:-1]
-        magnitudes = magnitudes[:-1]
-    mesh = axes.pcolormesh(
-        np.arange(len(frequencies) + 1) - 0.5,
-        edges,
-        magnitudes,
-        cmap=_COLOUR_MAP,
-        vmin=0.0,
-        vmax=1.0,
-        rasterized=True,
+    width = 6.4 if len(panels) == 1 else 1.6 + 2.9 * len(panels)
+    figure, grid = _new(width=width, ncols=len(panels), sharey=True, squeeze=False)
+    places = np.asarray(rows, float)
+    edges = np.append(places[:-1], places[-1]) if len(rows) > 1 else np.repeat(places, 2)
+    shown = max(1, len(rows) - 1)
+    for axes, (name, values) in zip(grid[0], panels.items(), strict=True):
+        axes.set_facecolor("#dddddd")
+        mesh = axes.pcolormesh(
+            np.arange(len(columns) + 1) - 0.5,
+            edges,
+            values[:shown],
+            cmap=_COLOUR_MAP,
+            vmin=limits[0],
+            vmax=limits[1],
+            rasterized=True,
+        )
+        every = max(1, round(len(columns) * len(panels) / 24))
+        ticks = range(0, len(columns), every)
+        axes.set_xticks(ticks, [f"{columns[i]:g}" for i in ticks])
+        axes.set(ylim=(places[0], places[-1] if last_row is None else last_row), xlabel=xlabel)
+        axes.set_title(name if len(panels) > 1 else title, fontsize="medium" if name else None)
+    grid[0][0].set_ylabel(ylabel)
+    grid[0][0].yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
+    if len(panels) > 1:
+        figure.suptitle(title)
+    figure.colorbar(mesh, ax=grid[0].tolist(), label=label, extend="max")
+    return figure
+
+
+def grid_map(
+    rows: Sequence[float],
+    columns: Sequence[float],
+    panels: Mapping[str, NDArray[np.floating]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    label: str,
+    title: str,
+    limits: tuple[float, float],
+) -> Figure:
+    """One coloured square with its number for each cell [rows, columns]; rows grow upwards."""
+    width = 1.4 + (1.2 + 0.55 * len(columns)) * len(panels)
+    figure, grid = _new(
+        width=max(6.4, width),
+        height=1.6 + 0.36 * len(rows),
+        ncols=len(panels),
+        sharey=True,
+        squeeze=False,
     )
-    axes.set_xticks(range(len(frequencies)), [f"{k:g}" for k in frequencies])
-    axes.set(
-        ylim=(0, last_step),
-        xlabel="frequency [cycles per unit]",
-        ylabel="training step",
-        title=title,
-    )
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    figure.colorbar(mesh, ax=axes, label="normalised magnitude 2|F[k]|/A", extend="max")
+    for axes, (name, values) in zip(grid[0], panels.items(), strict=True):
+        image = axes.imshow(
+            values, cmap=_COLOUR_MAP, vmin=limits[0], vmax=limits[1], origin="lower", aspect="auto"
+        )
+        for i, row in enumerate(values):
+            for j, value in enumerate(row):
+                dark = value < limits[0] + 0.6 * (limits[1] - limits[0])
+                colour = "white" if dark else "black"
+                axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=7)
+        axes.set_xticks(range(len(columns)), [f"{k:g}" for k in columns])
+        axes.set_yticks(range(len(rows)), [f"{n:g}" for n in rows])
+        axes.set(xlabel=xlabel, title=name)
+    grid[0][0].set_ylabel(ylabel)
+    figure.suptitle(title)
+    figure.colorbar(image, ax=grid[0].tolist(), label=label)
     return figure
 
 
@@ -86,6 +133,96 @@ def learned_function(
     return figure
 
 
+def save_animation(
+    path: pathlib.Path,
+    target: tuple[NDArray, NDArray],
+    positions: NDArray,
+    functions: NDArray,
+    steps: Sequence[int],
+    *,
+    title: str,
+    seconds: float = 8.0,
+) -> None:
+    """Writes an animated GIF: the learned function [s, n] over its target while it trains.
+
+    At most 80 frames, denser where training is young (their steps grow about geometrically, as
+    learning times do); the last one stays for a while.
+    """
+    wanted = np.unique(np.geomspace(1, len(steps), 80).astype(int) - 1)
+    low, high = np.min(target[1]), np.max(target[1])
+    margin = 0.1 * (high - low)
+    figure, axes = _new(width=6.4, height=3.2)
+    figure.set_dpi(90)
+    axes.plot(*target, color=_BLUE, linewidth=1.0, label="target")
+    (line,) = axes.plot(positions, functions[0], color=_ORANGE, linewidth=1.6, label="network")
+    axes.set(xlabel="z [unit]", ylabel="value", xlim=(0, 1), ylim=(low - margin, high + margin))
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    frames = [*wanted, *[wanted[-1]] * (len(wanted) // 4)]
+
+    def draw(i: int) -> list[Any]:
+        line.set_ydata(functions[i])
+        axes.set_title(f"{title}, step {steps[i]:,}")
+        return [line]
+
+    FigureCanvasAgg(figure)
+    animation = FuncAnimation(figure, draw, frames=frames)
+    with whole_file(path) as temporary:
+        writer = PillowWriter(fps=max(1, round(len(frames) / seconds)))
+        # The name must end in .gif for the writer.
+        picture = temporary.with_suffix(".gif")
+        try:
+            animation.save(str(picture), writer=writer, dpi=90)
+            picture.replace(temporary)
+        finally:
+            picture.unlink(missing_ok=True)
+
+
+class Line(NamedTuple):
+    """One curve of `lines`: points, label, the ends of its interval, matplotlib's line style.
+
+    A style that is a marker ("o") gives points with error bars, any other a line with a band.
+    """
+
+    x: ArrayLike
+    y: ArrayLike
+    label: str = ""
+    low: ArrayLike | None = None
+    high: ArrayLike | None = None
+    style: str = "-"
+
+
+def lines(
+    series: Sequence[Line],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str,
+    xscale: str = "linear",
+    yscale: str = "linear",
+    colours: Sequence[int] | None = None,
+) -> Figure:
+    """Curves with their intervals in one picture; `colours` gives equal numbers equal colours."""
+    figure, axes = _new()
+    numbers = range(len(series)) if colours is None else colours
+    shades = _colours(max(numbers, default=0) + 1)
+    for number, (x, y, label, low, high, style) in zip(numbers, series, strict=True):
+        colour, x, y = shades[number], np.asarray(x, float), np.asarray(y, float)
+        if style in _MARKERS:
+            bars = None if low is None or high is None else np.abs([y - low, high - y])
+            axes.errorbar(
+                x, y, yerr=bars, fmt=style, color=colour, label=label, capsize=2, markersize=4
+            )
+            continue
+        axes.plot(x, y, style, color=colour, linewidth=1.4, label=label)
+        if low is not None and high is not None:
+            axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
+    axes.grid(alpha=0.3)
+    if any(line.label for line in series) and len(series) > 1:
+        axes.legend(fontsize="small")
+    return figure
+
+
 def curves(
     steps: Sequence[int],
     bands: Mapping[str, Band],
@@ -95,18 +232,16 @@ def curves(
     log: bool = True,
 ) -> Figure:
     """Curves {label: (value, low, high)} over training steps, intervals as bands."""
-    figure, axes = _new()
-    colours = _colours(len(bands))
-    for colour, (label, (value, low, high)) in zip(colours, bands.items(), strict=True):
-        axes.plot(steps, value, color=colour, linewidth=1.4, label=label)
-        axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
-    if log:
-        axes.set_yscale("log")
-    axes.set(xlabel="training step", ylabel=ylabel, title=title, xlim=(0, max(steps)))
+    figure = lines(
+        [Line(steps, value, label, low, high) for label, (value, low, high) in bands.items()],
+        xlabel="training step",
+        ylabel=ylabel,
+        title=title,
+        yscale="log" if log else "linear",
+    )
+    axes = figure.axes[0]
+    axes.set_xlim(0, max(steps))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.grid(alpha=0.3)
-    if len(bands) > 1:
-        axes.legend(fontsize="small")
     return figure
 
 
@@ -122,6 +257,7 @@ def learning_time_plot(
     *,
     law: tuple[float, float, str],
     title: str,
+    ylabel: str = "learning time [steps]",
 ) -> Figure:
     """Learning time against frequency, both axes logarithmic, with the fitted power law.
 
@@ -129,11 +265,10 @@ def learning_time_plot(
       frequencies: cycles per unit.
       times: {level: (step, low, high)}; "never" is left out, an open interval ends at the top.
       law: prefactor, exponent and label of the line.
-      title: of the figure.
+      title, ylabel: of the figure; other times and half-lives look the same.
     """
     figure, axes = _new()
     k = np.asarray(frequencies, float)
-    markers = "osv^D"
     for i, (level, (step, low, high)) in enumerate(times.items()):
         seen = np.isfinite(step) & (step > 0)
         if not seen.any():
@@ -145,7 +280,7 @@ def learning_time_plot(
             k[seen],
             step[seen],
             yerr=np.maximum([below, above], 0.0),
-            fmt=markers[i % len(markers)],
+            fmt=_MARKERS[i % len(_MARKERS)],
             color=(_BLUE, _ORANGE)[i % 2],
             capsize=3,
             markersize=5,
@@ -158,7 +293,7 @@ def learning_time_plot(
         xscale="log",
         yscale="log",
         xlabel="frequency [cycles per unit]",
-        ylabel="learning time [steps]",
+        ylabel=ylabel,
         title=title,
     )
     axes.set_xticks(k, [f"{value:g}" for value in k])

@@ -203,6 +203,24 @@ class RunFolder:
             temporary.write_text(text + "\n")
 
 
+def read_flags(folder: pathlib.Path) -> dict[str, str] | None:
+    """{flag name: its text} of a run folder, or None if it holds no run.
+
+    A boolean flag is "true" or "false".
+    """
+    file = folder / _FLAGFILE
+    if not file.is_file():
+        return None
+    flags = {}
+    for line in file.read_text(errors="replace").splitlines():
+        name, given, value = line.removeprefix("--").partition("=")
+        negated = not given and name.startswith("no")
+        flags[name.removeprefix("no") if negated else name] = (
+            value if given else "false" if negated else "true"
+        )
+    return flags
+
+
 def _json_value(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _json_value(entry) for name, entry in value.items()}

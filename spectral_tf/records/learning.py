@@ -2,7 +2,7 @@
 
 import math
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,57 +11,78 @@ from spectral_tf.records.tables import write_table
 from spectral_tf.spectra import Band, LearningCurves, mean_interval
 
 
-def write_learning_curves(folder: pathlib.Path, curves: LearningCurves) -> None:
+# What distinguishes the groups of runs in one table, e.g. (4,) for four lobes; () if nothing does.
+Setting = tuple[object, ...]
+
+
+def write_learning_curves(
+    folder: pathlib.Path, curves: Mapping[Setting, LearningCurves], columns: Sequence[str] = ()
+) -> None:
     """Writes `spectra.csv` and `learning_times.csv`.
 
     `spectra.csv`: step, frequency [cycles per unit], mean normalised magnitude over runs and its
     95 % interval. `learning_times.csv`: level, frequency, step at which the mean reaches the level
-    (`inf`: never) and its 95 % interval.
+    (`inf`: never) and its 95 % interval. `columns` name the settings and come first.
     """
     write_table(
         folder / "spectra.csv",
-        ("step", "frequency", "magnitude", "magnitude_low", "magnitude_high"),
+        (*columns, "step", "frequency", "magnitude", "magnitude_low", "magnitude_high"),
         (
-            (step, f"{k:g}", curves.mean[i, j], curves.low[i, j], curves.high[i, j])
-            for i, step in enumerate(curves.steps)
-            for j, k in enumerate(curves.frequencies)
+            (*setting, step, f"{k:g}", group.mean[i, j], group.low[i, j], group.high[i, j])
+            for setting, group in curves.items()
+            for i, step in enumerate(group.steps)
+            for j, k in enumerate(group.frequencies)
         ),
     )
     write_table(
         folder / "learning_times.csv",
-        ("level", "frequency", "step", "step_low", "step_high"),
+        (*columns, "level", "frequency", "step", "step_low", "step_high"),
         (
-            (level, f"{k:g}", *(column[j] for column in columns))
-            for level, columns in curves.times.items()
-            for j, k in enumerate(curves.frequencies)
+            (*setting, level, f"{k:g}", *(column[j] for column in band))
+            for setting, group in curves.items()
+            for level, band in group.times.items()
+            for j, k in enumerate(group.frequencies)
         ),
     )
 
 
-def write_losses(folder: pathlib.Path, steps: list[int], losses: NDArray) -> Band:
+def write_losses(
+    folder: pathlib.Path,
+    steps: Sequence[int],
+    losses: Mapping[Setting, NDArray],
+    columns: Sequence[str] = (),
+) -> dict[Setting, Band]:
     """Writes `runs.csv` and `losses.csv` from losses [s, runs]; returns mean, low and high [s].
 
     `runs.csv`: run, step, loss, one row for each run and probe (`nan` after a run has diverged).
-    `losses.csv`: step, mean loss over runs and its 95 % interval.
+    `losses.csv`: step, mean loss over runs and its 95 % interval. `columns` name the settings and
+    come first.
     """
-
-    def rows() -> Iterator[tuple[int, int, float]]:
-        for run in range(losses.shape[1]):
-            for i, step in enumerate(steps):
-                yield run, step, losses[i, run]
-
-    write_table(folder / "runs.csv", ("run", "step", "loss"), rows())
-    columns = mean_interval(losses.T)
+    write_table(
+        folder / "runs.csv",
+        (*columns, "run", "step", "loss"),
+        (
+            (*setting, run, step, values[i, run])
+            for setting, values in losses.items()
+            for run in range(values.shape[1])
+            for i, step in enumerate(steps)
+        ),
+    )
+    bands = {setting: mean_interval(values.T) for setting, values in losses.items()}
     write_table(
         folder / "losses.csv",
-        ("step", "loss", "loss_low", "loss_high"),
-        zip(steps, *columns, strict=True),
+        (*columns, "step", "loss", "loss_low", "loss_high"),
+        (
+            (*setting, *row)
+            for setting, band in bands.items()
+            for row in zip(steps, *band, strict=True)
+        ),
     )
-    return columns
+    return bands
 
 
 def write_norms(
-    folder: pathlib.Path, steps: list[int], layers: list[str], norms: NDArray
+    folder: pathlib.Path, steps: Sequence[int], layers: Sequence[str], norms: NDArray
 ) -> dict[str, Band]:
     """Writes `norms.csv` from spectral norms [s, runs, layers]; returns {layer: mean, low, high}.
 

@@ -3,20 +3,27 @@
 Only launchers and `spectral_tf.training` import it; nothing here imports TensorFlow before it must.
 """
 
-from spectral_tf.runtime.cluster import is_chief
-from spectral_tf.runtime.flags import define_finite_float, define_run_flags, numbers, whole_numbers
+from spectral_tf.runtime.flags import (
+    define_finite_float,
+    define_network_flags,
+    define_run_flags,
+    numbers,
+    whole_numbers,
+)
+from spectral_tf.runtime.folder import run_folder
 from spectral_tf.runtime.launch import configuration, launch, settings
 from spectral_tf.runtime.seeds import derive_seed, generator
 
 __all__ = [
     "configuration",
     "define_finite_float",
+    "define_network_flags",
     "define_run_flags",
     "derive_seed",
     "generator",
-    "is_chief",
     "launch",
     "numbers",
+    "run_folder",
     "settings",
     "whole_numbers",
 ]

@@ -47,6 +47,16 @@ def define_run_flags(experiment: str) -> None:
     )
 
 
+def define_network_flags(
+    activations: Sequence[str], *, width: int = 256, depth: int = 6, learning_rate: float = 3e-4
+) -> None:
+    """Defines the flags of a fully connected network and its optimiser."""
+    flags.DEFINE_integer("width", width, "Units of each hidden layer.", 1)
+    flags.DEFINE_integer("depth", depth, "Affine layers, the linear output layer included.", 1)
+    flags.DEFINE_enum("activation", activations[0], activations, "After each hidden layer.")
+    define_finite_float("learning_rate", learning_rate, "Adam's constant rate.", at_least=1e-12)
+
+
 def define_finite_float(name: str, default: float, text: str, *, at_least: float) -> None:
     """Defines a float flag that refuses NaN and infinity (absl's bounds let NaN pass)."""
     flags.DEFINE_float(name, default, text)

@@ -26,6 +26,7 @@ from spectral_tf.spectra.learning import (
 )
 from spectral_tf.spectra.nonuniform import coefficients_at
 from spectral_tf.spectra.norms import spectral_norms
+from spectral_tf.spectra.survival import half_lives, survival_ratios
 
 __all__ = [
     "Band",
@@ -34,6 +35,7 @@ __all__ = [
     "coefficients",
     "coefficients_at",
     "fit_power_law",
+    "half_lives",
     "learning_curves",
     "learning_times",
     "magnitudes",
@@ -42,4 +44,5 @@ __all__ = [
     "percentile_interval",
     "resampled_means",
     "spectral_norms",
+    "survival_ratios",
 ]

@@ -196,7 +196,8 @@ class Session:
                 self.probe_seconds += spent
                 self._save_if_due()
         progress.close()
-        self.board.close_segment()
+        # The trained networks, for a report that is killed and for whoever takes them from here.
+        self.save()
 
     def _train_piece(self, until: int) -> None:
         start = time.monotonic()

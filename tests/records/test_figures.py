@@ -13,7 +13,7 @@ def mesh_of(figure):
 
 def test_the_heat_map_has_fixed_colours_and_axes_and_rows_from_probe_to_probe():
     magnitudes = np.array([[0.0, 0.1], [0.5, 0.2], [2.0, 0.3]])
-    figure = figures.heat_map(STEPS, FREQUENCIES, magnitudes, last_step=1_000, title="t")
+    figure = figures.heat_maps(STEPS, FREQUENCIES, {"": magnitudes}, last_row=1_000, title="t")
     axes, mesh = figure.axes[0], mesh_of(figure)
     assert mesh.get_clim() == (0.0, 1.0)
     np.testing.assert_array_equal(mesh.get_array().reshape(2, 2), magnitudes[:2])
@@ -26,7 +26,7 @@ def test_the_heat_map_has_fixed_colours_and_axes_and_rows_from_probe_to_probe():
 
 def test_png_and_pixels_are_one_picture_and_brighter_means_more(tmp_path):
     magnitudes = np.array([[0.0, 0.9], [0.0, 0.9]])
-    figure = figures.heat_map([0, 10], FREQUENCIES, magnitudes, last_step=10, title="t")
+    figure = figures.heat_maps([0, 10], FREQUENCIES, {"": magnitudes}, title="t")
     pixels = figures.save_figure(figure, tmp_path / "f" / "map.png")
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "f" / "map.png")), pixels)
     assert pixels.dtype == np.uint8

@@ -1,0 +1,108 @@
+"""The functions of networks whose parameters have been moved a little."""
+
+import concurrent.futures
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import ArrayLike, NDArray
+
+from spectral_tf.errors import UserError
+from spectral_tf.probes.functions import stacked_outputs
+
+
+def perturbed_outputs(
+    model: keras.Model,
+    weights: Sequence[np.ndarray],
+    states: Sequence[np.ndarray],
+    inputs: np.ndarray,
+    norms: ArrayLike,
+    num_directions: int,
+    *,
+    seed: int,
+    shared: bool = False,
+    block_size: int = 8,
+) -> NDArray[np.float32]:
+    """The outputs of one network with its parameters moved along random directions.
+
+    f(x; theta + delta u) for every norm delta and directions u drawn isotropically from the unit
+    sphere of all trainable parameters together (independent normals, divided by their length).
+
+    Args:
+      model: gives the architecture; its own variables are neither read nor written.
+      weights: theta, one array for each trainable variable.
+      states: the same for the non-trainable variables (empty for plain networks).
+      inputs: [n, ...].
+      norms: delta, shape [p], each at least 0, in the unit of the parameters.
+      num_directions: d, at least 1, for each norm.
+      seed: at least 0; a direction depends on it and on its place alone, not on `block_size`.
+      shared: every norm takes the same d directions (common random numbers: smoother curves and p
+        times fewer draws) instead of fresh ones for each norm (the published code).
+      block_size: networks moved at once; they take 12 * block_size bytes for each parameter.
+
+    Returns:
+      float32, shape [p, d, n, o], evaluated as at inference.
+
+    Raises:
+      UserError: no norms, a norm below 0, no directions or a block size below 1.
+
+    Source: Rahaman et al. (2019), experiment 2 (section 3.3, Fig 3).
+    """
+    delta = np.asarray(norms, dtype=np.float32)
+    if delta.ndim != 1 or delta.size == 0 or not np.all(delta >= 0):
+        raise UserError(
+            "norms", expected="numbers of at least 0", got=norms, hint="give a list of norms"
+        )
+    for name, count in (("num_directions", num_directions), ("block_size", block_size)):
+        if count < 1:
+            raise UserError(name, expected="at least 1", got=count, hint="give a positive number")
+    sizes = [int(np.size(w)) for w in weights]
+    theta = [tf.constant(w, tf.float32) for w in weights]
+    others = [tf.constant(s) for s in states]
+    x = tf.constant(inputs)
+
+    @tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
+    def moved_outputs(directions: tf.Tensor, norms: tf.Tensor) -> tf.Tensor:
+        """Directions [b, parameters] and norms [q] -> outputs [q, b, n, o]."""
+        parts = tf.split(directions, sizes, axis=1)
+        moves = [
+            tf.reshape(part, [-1, *w.shape]) for part, w in zip(parts, theta, strict=True)
+        ]
+        copies = [tf.repeat(s[None], directions.shape[0], axis=0) for s in others]
+
+        def outputs(norm: tf.Tensor) -> tf.Tensor:
+            moved = [w + norm * move for w, move in zip(theta, moves, strict=True)]
+            return stacked_outputs(model, moved, copies, x)
+
+        return tf.map_fn(outputs, norms)
+
+    def draw(rows: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
+        """One direction for each row, which seeds it; the last block is filled up."""
+        directions = np.empty((min(block_size, num_directions), sum(sizes)), np.float32)
+        for direction, row in zip(directions, rows, strict=False):
+            np.random.default_rng([seed, *row]).standard_normal(dtype=np.float32, out=direction)
+            direction /= np.linalg.norm(direction)
+        directions[len(rows) :] = directions[0]
+        return directions
+
+    results: list[list[np.ndarray]] = [[] for _ in delta]
+    places = [range(delta.size)] if shared else [range(i, i + 1) for i in range(delta.size)]
+    blocks = [
+        (place, [(d,) if shared else (d, place.start) for d in range(start, end)])
+        for place in places
+        for start in range(0, num_directions, block_size)
+        for end in [min(start + block_size, num_directions)]
+    ]
+    # Drawing is as dear as evaluating: the next block is drawn while this one is evaluated.
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(draw, blocks[0][1])
+        for (place, rows), following in zip(blocks, [*blocks[1:], None], strict=True):
+            directions = ahead.result()
+            if following:
+                ahead = pool.submit(draw, following[1])
+            chosen = delta[place.start : place.stop]
+            outputs = moved_outputs(tf.constant(directions), tf.constant(chosen)).numpy()
+            for i, of_norm in zip(place, outputs, strict=True):
+                results[i].append(of_norm[: len(rows)])
+    return np.stack([np.concatenate(parts) for parts in results])

@@ -1,0 +1,83 @@
+"""Networks taken from a run that is finished."""
+
+import dataclasses
+import os
+import pathlib
+import zipfile
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_tf.errors import UserError
+from spectral_tf.records.folder import RunFolder, read_flags
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedNetworks:
+    """The networks that a run ended with.
+
+    Attributes:
+      flags: {flag name: its text} of the run.
+      weights: for each trainable variable one float32 array [e, *shape].
+      states: the same for the other variables.
+    """
+
+    flags: Mapping[str, str]
+    weights: list[NDArray]
+    states: list[NDArray]
+
+    @property
+    def num_networks(self) -> int:
+        """Their number e."""
+        return len(self.weights[0])
+
+
+def trained_networks(
+    path: str | os.PathLike[str], experiment: str, flag: str = "--from_run"
+) -> TrainedNetworks:
+    """Reads the networks of a finished run; those that diverged are left out.
+
+    Args:
+      path: the run folder, or the state file in it.
+      experiment: the launcher that must have made the run.
+      flag: how an error calls the path.
+
+    Raises:
+      UserError: no such run, one of another launcher, an unfinished one, or one without its saved
+        state (results folders have none: their networks must be trained again).
+    """
+
+    def refuse(got: str, hint: str) -> UserError:
+        return UserError(flag, expected=f"a finished run of {experiment}", got=got, hint=hint)
+
+    given = pathlib.Path(path)
+    folder = given.parent.parent if given.suffix == ".npz" else given
+    if not folder.is_dir():
+        raise refuse(f"no folder {folder}", f"make it: python launchers/{experiment}.py")
+    flags = read_flags(folder)
+    if flags is None:
+        raise refuse(f"{folder} without run.flags", "name the --workdir of a run")
+    run = RunFolder(folder, {}, writes=False)
+    if not run.finished:
+        raise refuse(f"{folder}, unfinished", "finish it: start its command again")
+    if (found := run.summary().get("experiment")) != experiment:
+        raise refuse(f"{folder}, a run of {found}", "name another run")
+    file = given if given.suffix == ".npz" else run.state_file
+    again = f"repeat it: python launchers/{experiment}.py --flagfile={folder}/run.flags --workdir="
+    try:
+        with np.load(file) as archive:
+            saved = {name: archive[name] for name in archive if name.startswith("ensemble/")}
+        step, going = int(saved["ensemble/step"]), saved["ensemble/stopped_at"] < 0
+    except FileNotFoundError as error:
+        raise refuse(f"{folder} without {file.name}", f"{again}...") from error
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise refuse(f"{file}, damaged ({error})", f"{again}...") from error
+    if step != int(flags["num_steps"]) or not going.any():
+        raise refuse(f"{file} of step {step:,} of {int(flags['num_steps']):,}", f"{again}...")
+
+    def group(name: str) -> list[NDArray]:
+        names = sorted(key for key in saved if key.startswith(f"ensemble/{name}/"))
+        return [saved[key][going] for key in names]
+
+    return TrainedNetworks(flags, group("weights"), group("others"))

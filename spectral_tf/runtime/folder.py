@@ -1,0 +1,30 @@
+"""The run folder that the flags name."""
+
+import sys
+
+from absl import flags
+
+from spectral_tf.records import RunFolder
+from spectral_tf.runtime.cluster import is_chief
+from spectral_tf.runtime.launch import configuration
+
+
+def run_folder(experiment: str) -> RunFolder:
+    """Checks the folder of `--workdir`; nothing is written before its `start`.
+
+    If it holds this run, finished, a line says so and the process ends with status 0.
+
+    Raises:
+      UserError: as `RunFolder`.
+    """
+    values = flags.FLAGS
+    folder = RunFolder(
+        values.workdir,
+        configuration(),
+        overwrite=values.overwrite,
+        writes=is_chief(values.strategy),
+    )
+    if folder.finished:
+        print(f"{experiment}: {folder.path} holds this run, finished; --overwrite makes it anew")
+        sys.exit(0)
+    return folder
