@@ -56,13 +56,8 @@ def make_cells() -> list[Cell]:
     frequencies = runtime.whole_numbers("frequencies", FLAGS.frequencies)
     lobes = runtime.whole_numbers("lobes", FLAGS.lobes)
     thresholds = runtime.numbers("thresholds", FLAGS.thresholds)
-    for name, values in (("frequencies", frequencies), ("lobes", lobes), ("thresholds", thresholds)):
-        if len(set(values)) < len(values):
-            raise UserError(
-                f"--{name}", expected="each once", got=values, hint="drop the repeated ones"
-            )
     cells = [Cell(t, n, k) for t in thresholds for n in lobes for k in frequencies]
-    drawn = runtime.whole_numbers("map_cell", FLAGS.map_cell)
+    drawn = runtime.whole_numbers("map_cell", FLAGS.map_cell, distinct=False)
     if len(drawn) != 2 or drawn[0] not in frequencies or drawn[1] not in lobes:
         raise UserError(
             "--map_cell",

@@ -122,13 +122,17 @@ def grid_map(
 
 
 def learned_function(
-    target: tuple[NDArray, NDArray], network: tuple[NDArray, NDArray], *, title: str
+    target: tuple[NDArray, NDArray],
+    network: tuple[NDArray, NDArray],
+    *,
+    title: str,
+    window: tuple[float, float] = (0.0, 1.0),
 ) -> Figure:
-    """One network's function over its target, each as (positions, values)."""
+    """One network's function over its target, each as (positions, values), within a window."""
     figure, axes = _new(height=3.2)
     axes.plot(*target, color=_BLUE, linewidth=1.0, label="target")
     axes.plot(*network, color=_ORANGE, linewidth=1.6, label="network")
-    axes.set(xlabel="z [unit]", ylabel="value", title=title, xlim=(0, 1))
+    axes.set(xlabel="z [unit]", ylabel="value", title=title, xlim=window)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
@@ -141,6 +145,7 @@ def save_animation(
     steps: Sequence[int],
     *,
     title: str,
+    window: tuple[float, float] = (0.0, 1.0),
     seconds: float = 8.0,
 ) -> None:
     """Writes an animated GIF: the learned function [s, n] over its target while it trains.
@@ -155,7 +160,7 @@ def save_animation(
     figure.set_dpi(90)
     axes.plot(*target, color=_BLUE, linewidth=1.0, label="target")
     (line,) = axes.plot(positions, functions[0], color=_ORANGE, linewidth=1.6, label="network")
-    axes.set(xlabel="z [unit]", ylabel="value", xlim=(0, 1), ylim=(low - margin, high + margin))
+    axes.set(xlabel="z [unit]", ylabel="value", xlim=window, ylim=(low - margin, high + margin))
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     frames = [*wanted, *[wanted[-1]] * (len(wanted) // 4)]
 

@@ -67,23 +67,24 @@ def define_finite_float(name: str, default: float, text: str, *, at_least: float
     )
 
 
-def whole_numbers(name: str, words: Sequence[str]) -> list[int]:
+def whole_numbers(name: str, words: Sequence[str], *, distinct: bool = True) -> list[int]:
     """The whole numbers of a list flag.
 
     Raises:
-      UserError: a word is not a whole number, or there is none.
+      UserError: a word is not a whole number, there is none, or (if they must be distinct) one
+        comes twice.
 
     >>> whole_numbers("frequencies", ["5", "10"])
     [5, 10]
     """
-    return _parsed(name, words, int, "whole numbers", "5,10,15")
+    return _parsed(name, words, int, "whole numbers", "5,10,15", distinct)
 
 
 def numbers(name: str, words: Sequence[str], *, above: float = -math.inf) -> list[float]:
     """The finite numbers of a list flag.
 
     Raises:
-      UserError: a word is not a finite number above the bound, or there is none.
+      UserError: a word is not a finite number above the bound, there is none, or one comes twice.
 
     >>> numbers("thresholds", ["0", "0.5"])
     [0.0, 0.5]
@@ -95,23 +96,28 @@ def numbers(name: str, words: Sequence[str], *, above: float = -math.inf) -> lis
         return value
 
     kind = "finite numbers" if above == -math.inf else f"finite numbers above {above:g}"
-    return _parsed(name, words, parse, kind, "0.5,1")
+    return _parsed(name, words, parse, kind, "0.5,1", distinct=True)
 
 
 _Number = TypeVar("_Number", int, float)
 
 
 def _parsed(
-    name: str, words: Sequence[str], parse: Callable[[str], _Number], kind: str, example: str
+    name: str,
+    words: Sequence[str],
+    parse: Callable[[str], _Number],
+    kind: str,
+    example: str,
+    distinct: bool,
 ) -> list[_Number]:
     try:
         values = [parse(word) for word in words]
     except ValueError:
         values = []
-    if not values:
+    if not values or (distinct and len(set(values)) < len(values)):
         raise UserError(
-            name,
-            expected=f"{kind} separated by commas",
+            f"--{name}",
+            expected=f"{kind} separated by commas{', each once' if distinct else ''}",
             got=",".join(words) or "nothing",
             hint=f"for example --{name}={example}",
         )

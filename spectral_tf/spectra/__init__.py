@@ -16,6 +16,7 @@ Conventions, used by every function here:
 """
 
 from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interval, resampled_means
+from spectral_tf.spectra.composition import latent_bandwidth
 from spectral_tf.spectra.dft import coefficients, magnitudes, normalised_magnitudes
 from spectral_tf.spectra.learning import (
     LearningCurves,
@@ -36,6 +37,7 @@ __all__ = [
     "coefficients_at",
     "fit_power_law",
     "half_lives",
+    "latent_bandwidth",
     "learning_curves",
     "learning_times",
     "magnitudes",
