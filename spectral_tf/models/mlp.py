@@ -5,6 +5,7 @@ import numpy as np
 
 from spectral_tf.errors import UserError
 from spectral_tf.models import ACTIVATIONS
+from spectral_tf.models.fourier import RandomFourierFeatures
 
 
 def mlp(
@@ -14,6 +15,8 @@ def mlp(
     input_dim: int = 1,
     output_dim: int = 1,
     activation: str = "relu",
+    fourier_features: int = 0,
+    fourier_scale: float = 1.0,
     seed: int = 0,
 ) -> keras.Model:
     """A network of `depth` affine layers: hidden ones of `width` units, a linear one at the end.
@@ -26,13 +29,17 @@ def mlp(
     Args:
       width, depth, input_dim, output_dim: at least 1.
       activation: one of `models.ACTIVATIONS`, after every hidden layer.
+      fourier_features: random Fourier features in front of the first layer, 0 for none; their
+        number counts sines and cosines as one.
+      fourier_scale: their standard deviation, above 0, in cycles per unit of each input.
       seed: at least 0; the same seed gives the same weights, every layer draws its own.
 
     Returns:
       an uncompiled functional model, [batch, input_dim] -> [batch, output_dim], float32.
 
     Raises:
-      UserError: a size below 1, a negative seed or an unknown activation.
+      UserError: a size below 1, a negative seed or number of features, a scale of 0 or below, or
+        an unknown activation.
     """
     sizes = {"width": width, "depth": depth, "input_dim": input_dim, "output_dim": output_dim}
     for name, size in sizes.items():
@@ -44,12 +51,23 @@ def mlp(
         raise UserError(
             "activation", expected=", ".join(ACTIVATIONS), got=activation, hint="choose one"
         )
+    if fourier_features < 0 or not fourier_scale > 0:
+        raise UserError(
+            "fourier_features",
+            expected="0 (none) or more, at a scale above 0",
+            got=f"{fourier_features} at scale {fourier_scale}",
+            hint="a scale near the highest frequency of the target is usual",
+        )
     function = keras.ops.sin if activation == "sine" else activation
-    seeds = np.random.SeedSequence(seed).generate_state(2 * depth).tolist()
+    *seeds, features_seed = np.random.SeedSequence(seed).generate_state(2 * depth + 1).tolist()
     inputs = hidden = keras.Input((input_dim,))
+    if fourier_features:
+        hidden = RandomFourierFeatures(
+            fourier_features, fourier_scale, features_seed, name="fourier_features"
+        )(hidden)
     for layer in range(depth):
         last = layer == depth - 1
-        fan_in = input_dim if layer == 0 else width
+        fan_in = hidden.shape[-1]
         hidden = keras.layers.Dense(
             output_dim if last else width,
             activation=None if last else function,

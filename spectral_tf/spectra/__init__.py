@@ -22,6 +22,7 @@ from spectral_tf.spectra.learning import (
     LearningCurves,
     PowerLaw,
     fit_power_law,
+    learned_up_to,
     learning_curves,
     learning_times,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "fit_power_law",
     "half_lives",
     "latent_bandwidth",
+    "learned_up_to",
     "learning_curves",
     "learning_times",
     "magnitudes",

@@ -58,6 +58,34 @@ def learning_times(steps: ArrayLike, curves: ArrayLike, level: float = 0.5) -> N
     return times[..., 0] if single else times
 
 
+def learned_up_to(
+    frequencies: ArrayLike, magnitudes: ArrayLike, level: float = 0.5
+) -> NDArray[np.float64]:
+    """The highest frequency such that it and all below it have reached a level; 0 if none has.
+
+    Args:
+      frequencies: increasing, positive, shape [m], in cycles per unit.
+      magnitudes: normalised, shape [..., m]; NaN counts as not reached.
+      level: in the magnitudes' unit.
+
+    Returns:
+      float64, shape [...], in cycles per unit.
+
+    Raises:
+      UserError: frequencies that do not increase from above 0, or do not match the magnitudes.
+    """
+    k, values = np.asarray(frequencies, np.float64), np.asarray(magnitudes, np.float64)
+    if k.ndim != 1 or values.shape[-1:] != k.shape or np.any(np.diff(k, prepend=0.0) <= 0):
+        raise UserError(
+            "frequencies",
+            expected="increasing numbers above 0, one for each magnitude",
+            got=f"{k.size} for magnitudes of shape {values.shape}",
+            hint="put the frequencies on the last axis",
+        )
+    count = np.cumprod(values >= level, axis=-1).sum(axis=-1)
+    return np.concatenate([[0.0], k])[count]
+
+
 @dataclasses.dataclass(frozen=True)
 class PowerLaw:
     """y = prefactor * x**exponent, with the exponent's 95 % interval and the points used."""

@@ -4,8 +4,9 @@ NumPy until a task is asked for its `tf.data` pipeline, so that launchers can ch
 before TensorFlow is imported.
 """
 
+from spectral_tf.tasks.delta import Delta
 from spectral_tf.tasks.labels import LabelWave
 from spectral_tf.tasks.manifolds import Flower
 from spectral_tf.tasks.sines import SumOfSines, amplitudes_from_spec
 
-__all__ = ["Flower", "LabelWave", "SumOfSines", "amplitudes_from_spec"]
+__all__ = ["Delta", "Flower", "LabelWave", "SumOfSines", "amplitudes_from_spec"]

@@ -15,7 +15,6 @@ from spectral_tf.training.losses import LOSSES
 from spectral_tf.training.replicas import Replicas
 from spectral_tf.training.resident import resident
 
-Projection = Callable[[list[tf.Tensor]], list[tf.Tensor]]
 # The tensors of one block of members, each with the members on its first axis.
 State = dict[str, Any]
 
@@ -46,14 +45,15 @@ class Ensemble:
       batch_size: samples per step, drawn without replacement within an epoch, anew for each member
         and epoch (a last incomplete batch is dropped); 0 takes all samples in every step.
       batch_seeds: one for each member, for those draws; required if batch_size is not 0.
-      project: maps one member's weights to the allowed set after every update, e.g. a clip.
+      weight_clips: one for each member, above 0 (`inf`: none): after every update all of its
+        trainable parameters, biases too, are clipped to +- that (projection on a max-norm ball).
       strategy: a `tf.distribute.Strategy`; every replica trains its own share of the members, and
         nothing is reduced between them. Default: the current strategy.
       block_size: members in one program; default as measured (see `_CPU_BLOCK_BYTES`).
 
     Raises:
       UserError: no members, lists of different lengths, data sets of different shapes, an unknown
-        loss, a batch size that is negative or above the number of samples.
+        loss, a batch size that is negative or above the number of samples, a clip of 0 or below.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Ensemble:
         optimizer: Adam | None = None,
         batch_size: int = 0,
         batch_seeds: Sequence[int] = (),
-        project: Projection | None = None,
+        weight_clips: Sequence[float] = (),
         strategy: tf.distribute.Strategy | None = None,
         block_size: int | None = None,
     ) -> None:
@@ -88,11 +88,18 @@ class Ensemble:
                 got=f"{batch_size} with {len(batch_seeds)} batch seeds",
                 hint="lower the batch size or give the seeds",
             )
+        if weight_clips and (len(weight_clips) != len(seeds) or not min(weight_clips) > 0):
+            raise UserError(
+                "weight_clips",
+                expected="a number above 0 for each member",
+                got=list(weight_clips),
+                hint="inf clips nothing",
+            )
         self.step = 0
         self.num_members = len(seeds)
         self._loss = LOSSES[loss]
         self._optimizer = optimizer or Adam()
-        self._project = project
+        self._clips = bool(weight_clips)
         self._batch_size = batch_size
         self._steps_per_epoch = num_samples // batch_size if batch_size else 1
 
@@ -103,6 +110,8 @@ class Ensemble:
         data = {"targets": targets, "batch_seed": np.zeros(len(seeds), np.int32)}
         if batch_size:
             data["batch_seed"] = np.asarray(batch_seeds, np.int32)
+        if weight_clips:
+            data["weight_clip"] = np.asarray(weight_clips, np.float32)
         shared = inputs.shape[0] == 1
         if not shared:
             data["inputs"] = inputs
@@ -159,8 +168,9 @@ class Ensemble:
         weights, first, second = self._optimizer.update(
             state["weights"], gradients, state["first"], state["second"], step, active
         )
-        if self._project:
-            weights = self._project(weights)
+        if self._clips:
+            clip = data["weight_clip"]
+            weights = [tf.clip_by_value(w, -clip, clip) for w in weights]
         return {
             "weights": weights,
             "first": first,

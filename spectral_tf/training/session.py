@@ -5,6 +5,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType, TracebackType
+from typing import Generic, TypeVar
 
 import numpy as np
 from absl import logging
@@ -15,6 +16,7 @@ from spectral_tf.records.folder import RunFolder
 from spectral_tf.records.tensorboard import TensorBoard
 from spectral_tf.runtime.progress import Progress
 from spectral_tf.training.ensemble import Ensemble
+from spectral_tf.training.ensembles import Ensembles
 
 # Signals and the clock are looked at between calls of the compiled loop that take about this long.
 _SECONDS_A_CALL = 1.0
@@ -63,7 +65,10 @@ class Interrupted(SystemExit):
     """A signal ended the run after its state was saved."""
 
 
-class Session:
+Trained = TypeVar("Trained", Ensemble, Ensembles)
+
+
+class Session(Generic[Trained]):
     """Trains an ensemble from probe to probe and can be stopped at any moment.
 
     Iterating gives each step of `steps` when the ensemble is there, with `outputs` and `losses` as
@@ -76,7 +81,7 @@ class Session:
     ends it at once). Runs that diverge are named in the log; the others go on.
 
     Args:
-      ensemble: freshly built.
+      ensemble: an `Ensemble`, or `Ensembles` of several architectures, freshly built.
       folder: of the run.
       steps: increasing; the last one ends the run.
       save_every_seconds: between saves.
@@ -89,7 +94,7 @@ class Session:
 
     def __init__(
         self,
-        ensemble: Ensemble,
+        ensemble: Trained,
         folder: RunFolder,
         steps: Sequence[int],
         save_every_seconds: float = 60.0,

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from spectral_tf import tasks
+from spectral_tf.errors import UserError
 from spectral_tf.models.mlp import mlp
 from spectral_tf.training.adam import Adam
 from spectral_tf.training.ensemble import Ensemble
@@ -144,13 +145,20 @@ def test_a_loss_that_is_lost_by_the_last_update_gives_nan_too():
     assert np.isnan(outputs).all()
 
 
-def test_projection_holds_after_every_step():
-    def clip(weights):
-        return [tf.clip_by_value(w, -0.01, 0.01) for w in weights]
+def test_every_member_has_its_own_clip():
+    free, clipped = make(), make(weight_clips=[np.inf, *[0.01] * (make().num_members - 1)])
+    for ensemble in (free, clipped):
+        ensemble.train(3)
+    for unclipped, weights in zip(free.weights, clipped.weights, strict=True):
+        np.testing.assert_array_equal(weights[0], unclipped[0])
+        assert np.abs(weights[1:]).max() <= np.float32(0.01)
+        assert np.abs(unclipped[1:]).max() > np.float32(0.01)
 
-    ensemble = make(project=clip)
-    ensemble.train(3)
-    assert max(np.abs(w).max() for w in ensemble.weights) == np.float32(0.01)
+
+@pytest.mark.parametrize("clips", [[0.0, 1.0, 1.0], [1.0], [-1.0, 1.0, 1.0], [np.nan, 1.0, 1.0]])
+def test_clips_must_be_positive_and_one_for_each_member(clips):
+    with pytest.raises(UserError, match="weight_clips: expected a number above 0 for each member"):
+        make(weight_clips=clips)
 
 
 def test_cross_entropy_by_hand(assert_close):

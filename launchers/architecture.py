@@ -1,0 +1,196 @@
+"""How depth, width and weight size shape the bias: experiment 7 of Rahaman et al. (2019), Fig 14-18.
+
+Trains networks on a single peak (1 at z = 1/2, 0 elsewhere, 200 points), whose spectrum is 1/200 at
+every frequency, full batch, Adam 3e-4, and follows |F[k]|. Sweeps of the paper: depth (width 16,
+clip 10), width (depth 3, clip 10), and the largest absolute value allowed to any parameter (depth
+6, width 64). Sweeps beyond the paper, on the 6 x 64 network with clip 10: the activation, and
+random Fourier features of several scales in front of the network.
+
+    python launchers/architecture.py --alsologtostderr
+
+takes about 2 minutes on 2 cores (1 run of 6,000 steps for each setting). The study, 5 runs of
+60,000 steps:
+
+    python launchers/architecture.py --flagfile=results/architecture/run.flags --workdir=runs/all
+
+To see: low frequencies come first everywhere; depth helps much, width little, a larger clip lets
+higher frequencies in (results/architecture).
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from absl import flags
+
+from spectral_tf import models, records, runtime, spectra, tasks
+from spectral_tf.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from spectral_tf.training.ensemble import Ensemble
+    from spectral_tf.training.ensembles import Ensembles
+    from spectral_tf.training.session import Session
+
+SWEEPS = ("depth", "width", "weight_clip", "activation", "fourier_scale")
+BEYOND_THE_PAPER = ("activation", "fourier_scale")
+
+FLAGS = flags.FLAGS
+runtime.define_run_flags("architecture")
+flags.DEFINE_list("sweeps", list(SWEEPS), f"Which of {', '.join(SWEEPS)}.")
+flags.DEFINE_list("depths", [3, 4, 5, 6], "Affine layers, at width 16 and clip 10.")
+flags.DEFINE_list("widths", [16, 32, 64, 128], "Hidden units, at depth 3 and clip 10.")
+flags.DEFINE_list("weight_clips", [0.1, 0.15, 0.2, 2], "Largest parameters, of the 6 x 64 network.")
+flags.DEFINE_list("activations", ["relu", "tanh", "sine", "gelu"], "Of the 6 x 64 network.")
+flags.DEFINE_list("fourier_scales", [1, 10, 30], "Of 64 random features, cycles per unit.")
+flags.DEFINE_integer("num_runs", 1, "Networks for each setting (the paper's 1).", 1)
+flags.DEFINE_integer("num_steps", 6_000, "Training steps of each network (paper: 60,000).", 1)
+flags.DEFINE_integer("probe_every", 500, "Steps between two spectra.", 1)
+flags.DEFINE_integer("num_samples", 200, "Points of the grid, even.", 4)
+runtime.define_finite_float("learning_rate", 3e-4, "Adam's constant rate.", at_least=1e-12)
+
+FOURIER_FEATURES = 64
+
+
+class Setting(NamedTuple):
+    """What a network is built of; the columns of the tables. A fourier_scale of 0 is none."""
+
+    sweep: str
+    depth: int = 6
+    width: int = 64
+    weight_clip: float = 10.0
+    activation: str = "relu"
+    fourier_scale: float = 0.0
+
+    @property
+    def value(self) -> int | float | str:
+        """Where in its sweep it stands."""
+        return getattr(self, self.sweep)
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Networks of equal shape are trained as one ensemble."""
+        return self.depth, self.width, self.activation, self.fourier_scale > 0
+
+
+def make_settings() -> list[Setting]:
+    """The settings of all sweeps, or a UserError."""
+    if not FLAGS.sweeps or set(FLAGS.sweeps) - set(SWEEPS):
+        raise UserError(
+            "--sweeps",
+            expected=f"some of {','.join(SWEEPS)}",
+            got=",".join(FLAGS.sweeps) or "nothing",
+            hint="leave it out for all",
+        )
+    depths = runtime.whole_numbers("depths", FLAGS.depths)
+    widths = runtime.whole_numbers("widths", FLAGS.widths)
+    for name, values in (("depths", depths), ("widths", widths)):
+        if min(values) < 1:
+            raise UserError(f"--{name}", expected="1 or more", got=min(values), hint="leave it out")
+    clips = runtime.numbers("weight_clips", FLAGS.weight_clips, above=0)
+    scales = runtime.numbers("fourier_scales", FLAGS.fourier_scales, above=0)
+    if not FLAGS.activations or set(FLAGS.activations) - set(models.ACTIVATIONS):
+        raise UserError(
+            "--activations",
+            expected=f"some of {','.join(models.ACTIVATIONS)}",
+            got=",".join(FLAGS.activations) or "nothing",
+            hint="leave it out for relu,tanh,sine,gelu",
+        )
+    sweeps = {
+        "depth": [Setting("depth", depth=d, width=16) for d in depths],
+        "width": [Setting("width", depth=3, width=w) for w in widths],
+        "weight_clip": [Setting("weight_clip", weight_clip=c) for c in clips],
+        "activation": [Setting("activation", activation=a) for a in FLAGS.activations],
+        "fourier_scale": [Setting("fourier_scale", fourier_scale=s) for s in scales],
+    }
+    return [setting for name in SWEEPS if name in FLAGS.sweeps for setting in sweeps[name]]
+
+
+def main() -> None:
+    """Runs the experiment that the flags describe."""
+    # Settings of one shape stand together, so that the members of all ensembles are in this order.
+    settings = sorted(make_settings(), key=lambda s: [str(part) for part in s.shape])
+    target = tasks.Delta(FLAGS.num_samples)
+    folder = runtime.run_folder("architecture")
+
+    from spectral_tf.records.environment import environment
+    from spectral_tf.runtime.strategy import make_strategy
+    from spectral_tf.training.ensembles import Ensembles
+    from spectral_tf.training.session import Session, probe_steps
+
+    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
+    folder.start(environment(strategy, FLAGS.seed))
+    shapes = itertools.groupby(settings, key=lambda s: s.shape)
+    ensembles = Ensembles([make_ensemble(list(same), target, strategy) for _, same in shapes])
+    steps = probe_steps(FLAGS.num_steps, FLAGS.probe_every)
+    session = Session(ensembles, folder, steps, FLAGS.save_every_seconds, "architecture")
+    if not session.resumed:
+        charts = {f"highest frequency by {s}": [f"learned_up_to/{s}=.*"] for s in FLAGS.sweeps}
+        session.board.describe(runtime.settings(), charts)
+    for step in session:
+        probe(session, settings, step)
+    if folder.writes:
+        report(session, folder, target, settings)
+    session.wait_for_all()
+
+
+def make_ensemble(
+    settings: list[Setting], target: tasks.Delta, strategy: tf.distribute.Strategy
+) -> Ensemble:
+    """All runs of settings that share their shape; runs of one number share initial weights."""
+    from spectral_tf.models.mlp import mlp
+    from spectral_tf.training.adam import Adam
+    from spectral_tf.training.ensemble import Ensemble
+
+    members = [(setting, run) for setting in settings for run in range(FLAGS.num_runs)]
+
+    def build(member: int) -> keras.Model:
+        setting, run = members[member]
+        return mlp(
+            width=setting.width,
+            depth=setting.depth,
+            activation=setting.activation,
+            fourier_features=FOURIER_FEATURES if setting.fourier_scale else 0,
+            fourier_scale=setting.fourier_scale or 1.0,
+            seed=runtime.derive_seed(FLAGS.seed, "init", run),
+        )
+
+    return Ensemble(
+        build,
+        range(len(members)),
+        [target.dataset()] * len(members),
+        optimizer=Adam(FLAGS.learning_rate),
+        weight_clips=[setting.weight_clip for setting, _ in members],
+        strategy=strategy,
+    )
+
+
+def probe(session: Session[Ensembles], settings: list[Setting], step: int) -> None:
+    """Records spectra, losses and the first run's function, by setting: [settings, runs, ...]."""
+    shape = (len(settings), FLAGS.num_runs)
+    outputs, losses = session.outputs.reshape(*shape, -1), session.losses.reshape(shape)
+    magnitudes = spectra.magnitudes(outputs)[..., : FLAGS.num_samples // 2]
+    session.history.add("magnitude", step, magnitudes)
+    session.history.add("loss", step, losses)
+    session.history.add("function", step, outputs[:, 0])
+    learned = highest_frequencies(magnitudes)
+    scalars = {}
+    for setting, loss, highest in zip(settings, losses, learned, strict=True):
+        name = f"{setting.sweep}={setting.value}"
+        scalars[f"loss/{name}"] = np.nanmean(loss)
+        scalars[f"learned_up_to/{name}"] = np.mean(highest)
+    session.board.scalars(scalars, step)
+
+
+def highest_frequencies(magnitudes: np.ndarray) -> np.ndarray:
+    """For |F[k]| of k = 0, 1, ... the highest k up to which all have half of the target's 1/n."""
+    k = np.arange(1, magnitudes.shape[-1])
+    return spectra.learned_up_to(k, FLAGS.num_samples * magnitudes[..., 1:])
+
+
+if __name__ == "__main__":
+    runtime.launch(main)
