@@ -19,7 +19,8 @@ higher frequencies in (results/architecture).
 
 from __future__ import annotations
 
-import itertools
+import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -112,8 +113,7 @@ def make_settings() -> list[Setting]:
 
 def main() -> None:
     """Runs the experiment that the flags describe."""
-    # Settings of one shape stand together, so that the members of all ensembles are in this order.
-    settings = sorted(make_settings(), key=lambda s: [str(part) for part in s.shape])
+    settings = make_settings()
     target = tasks.Delta(FLAGS.num_samples)
     folder = runtime.run_folder("architecture")
 
@@ -124,15 +124,20 @@ def main() -> None:
 
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
     folder.start(environment(strategy, FLAGS.seed))
-    shapes = itertools.groupby(settings, key=lambda s: s.shape)
-    ensembles = Ensembles([make_ensemble(list(same), target, strategy) for _, same in shapes])
+    shapes = sorted({setting.shape for setting in settings}, key=str)
+    groups = [[i for i, setting in enumerate(settings) if setting.shape == s] for s in shapes]
+    ensembles = Ensembles(
+        [make_ensemble([settings[i] for i in group], target, strategy) for group in groups]
+    )
+    # Members stand by group; everything that is recorded stands by setting.
+    order = np.argsort([i for group in groups for i in group])
     steps = probe_steps(FLAGS.num_steps, FLAGS.probe_every)
     session = Session(ensembles, folder, steps, FLAGS.save_every_seconds, "architecture")
     if not session.resumed:
         charts = {f"highest frequency by {s}": [f"learned_up_to/{s}=.*"] for s in FLAGS.sweeps}
         session.board.describe(runtime.settings(), charts)
     for step in session:
-        probe(session, settings, step)
+        probe(session, settings, order, step)
     if folder.writes:
         report(session, folder, target, settings)
     session.wait_for_all()
@@ -169,10 +174,13 @@ def make_ensemble(
     )
 
 
-def probe(session: Session[Ensembles], settings: list[Setting], step: int) -> None:
+def probe(
+    session: Session[Ensembles], settings: list[Setting], order: np.ndarray, step: int
+) -> None:
     """Records spectra, losses and the first run's function, by setting: [settings, runs, ...]."""
     shape = (len(settings), FLAGS.num_runs)
-    outputs, losses = session.outputs.reshape(*shape, -1), session.losses.reshape(shape)
+    outputs = session.outputs.reshape(*shape, -1)[order]
+    losses = session.losses.reshape(shape)[order]
     magnitudes = spectra.magnitudes(outputs)[..., : FLAGS.num_samples // 2]
     session.history.add("magnitude", step, magnitudes)
     session.history.add("loss", step, losses)
@@ -190,6 +198,156 @@ def highest_frequencies(magnitudes: np.ndarray) -> np.ndarray:
     """For |F[k]| of k = 0, 1, ... the highest k up to which all have half of the target's 1/n."""
     k = np.arange(1, magnitudes.shape[-1])
     return spectra.learned_up_to(k, FLAGS.num_samples * magnitudes[..., 1:])
+
+
+def report(
+    session: Session[Ensembles],
+    folder: records.RunFolder,
+    target: tasks.Delta,
+    settings: list[Setting],
+) -> None:
+    """Writes tables, figures and summary, and says what was found and where to look."""
+    from spectral_tf.records import figures, learning
+
+    steps, magnitudes = session.history["magnitude"]
+    _, losses = session.history["loss"]
+    normalised = FLAGS.num_samples * magnitudes[..., 1:]
+    k = np.arange(1, FLAGS.num_samples // 2)
+    curves = {
+        tuple(setting): spectra.learning_curves(
+            steps, k, np.moveaxis(normalised[:, i], 1, 0), seed=FLAGS.seed
+        )
+        for i, setting in enumerate(settings)
+    }
+    learning.write_learning_curves(folder.path, thinned(curves), Setting._fields)
+    by_setting = {tuple(setting): losses[:, i] for i, setting in enumerate(settings)}
+    learning.write_losses(folder.path, steps, by_setting, Setting._fields)
+    learned = spectra.mean_interval(
+        np.moveaxis(highest_frequencies(magnitudes[-1]), 1, 0), seed=FLAGS.seed
+    )
+    records.write_table(
+        folder.path / "architecture.csv",
+        (*Setting._fields, "learned_up_to", "learned_up_to_low", "learned_up_to_high"),
+        ((*setting, *row) for setting, *row in zip(settings, *learned, strict=True)),
+    )
+
+    means = np.nanmean(magnitudes, axis=2)
+    for sweep in FLAGS.sweeps:
+        draw_sweep(session, folder, settings, sweep, steps, means)
+    draw_summary(session, folder, settings, learned)
+    _, functions = session.history["function"]
+    last = max(
+        (i for i, setting in enumerate(settings) if setting.sweep not in BEYOND_THE_PAPER),
+        key=lambda i: learned[0][i],
+        default=0,
+    )
+    title = f"{settings[last].sweep} {settings[last].value}, run 0"
+    figures.save_animation(
+        folder.figures / "learned_function.gif",
+        (target.positions, target.targets),
+        target.positions,
+        functions[:, last],
+        steps,
+        title=title,
+    )
+    session.board.close_segment()
+    folder.finish(
+        {
+            "experiment": "architecture",
+            "num_runs": FLAGS.num_runs,
+            "num_steps": FLAGS.num_steps,
+            "learned_up_to_with_interval": {
+                f"{setting.sweep}={setting.value}": [float(end) for end in row]
+                for setting, *row in zip(settings, *learned, strict=True)
+            },
+            "diverged_at_step": session.diverged,
+        },
+        wall_seconds=session.seconds,
+    )
+    print(f"highest frequency learned in {FLAGS.num_steps:,} steps, mean of {FLAGS.num_runs} runs")
+    for setting, *row in zip(settings, *learned, strict=True):
+        mean, low, high = row
+        ours = "  (beyond the paper)" if setting.sweep in BEYOND_THE_PAPER else ""
+        name = f"{setting.sweep} {setting.value}"
+        print(f"{name:<22}{mean:6.1f} ({low:.1f} to {high:.1f}){ours}")
+    print(f"run folder: {folder.path}")
+    print(f"look at it: tensorboard --logdir={folder.path} --samples_per_plugin=images=100")
+
+
+def thinned(
+    curves: Mapping[tuple[object, ...], spectra.LearningCurves],
+) -> dict[tuple[object, ...], spectra.LearningCurves]:
+    """Twenty of the probes, about: spectra of a hundred frequencies make large tables."""
+    rows = slice(None, None, max(1, -(-len(next(iter(curves.values())).steps) // 21)))
+    return {
+        setting: dataclasses.replace(
+            c, steps=c.steps[rows], mean=c.mean[rows], low=c.low[rows], high=c.high[rows]
+        )
+        for setting, c in curves.items()
+    }
+
+
+def draw_sweep(
+    session: Session[Ensembles],
+    folder: records.RunFolder,
+    settings: list[Setting],
+    sweep: str,
+    steps: list[int],
+    means: np.ndarray,
+) -> None:
+    """Fig 15 to 17: |F[k]| by step, one panel for each setting; Fig 18: the functions."""
+    from spectral_tf.records import figures
+
+    n = FLAGS.num_samples
+    places = [i for i, setting in enumerate(settings) if setting.sweep == sweep]
+    ours = ", beyond the paper" if sweep in BEYOND_THE_PAPER else ""
+    _, functions = session.history["function"]
+    for name, figure in {
+        f"spectra_by_{sweep}": figures.heat_maps(
+            steps,
+            np.arange(means.shape[-1]),
+            {f"{sweep} {settings[i].value}": means[:, i] for i in places},
+            title=f"Spectrum of a learned peak by {sweep}{ours}: mean of {FLAGS.num_runs} runs",
+            label="|F[k]| (target: 1/n everywhere)",
+            limits=(0.0, 1.0 / n),
+        ),
+        f"functions_by_{sweep}": figures.heat_maps(
+            steps,
+            np.arange(n) / n,
+            {f"{sweep} {settings[i].value}": functions[:, i] for i in places},
+            title=f"The learned peak itself by {sweep}{ours}: run 0",
+            xlabel="z [unit]",
+            label="value",
+        ),
+    }.items():
+        pixels = figures.save_figure(figure, folder.figures / f"{name}.png")
+        session.board.image(name, pixels, steps[-1])
+
+
+def draw_summary(
+    session: Session[Ensembles],
+    folder: records.RunFolder,
+    settings: list[Setting],
+    learned: spectra.Band,
+) -> None:
+    """The highest frequency learned against each setting, all sweeps in one picture."""
+    from spectral_tf.records import figures
+
+    points = {
+        sweep: [
+            (str(setting.value), *row)
+            for setting, *row in zip(settings, *learned, strict=True)
+            if setting.sweep == sweep
+        ]
+        for sweep in FLAGS.sweeps
+    }
+    figure = figures.setting_plot(
+        points,
+        ylabel="highest frequency learned [cycles per unit]",
+        title=f"What architecture lets in, {FLAGS.num_steps:,} steps, mean of {FLAGS.num_runs} runs",
+    )
+    pixels = figures.save_figure(figure, folder.figures / "summary.png")
+    session.board.image("summary", pixels, FLAGS.num_steps)
 
 
 if __name__ == "__main__":

@@ -62,21 +62,6 @@ def perturbed_outputs(
     others = [tf.constant(s) for s in states]
     x = tf.constant(inputs)
 
-    @tf.function(jit_compile=True, autograph=False, reduce_retracing=False)
-    def moved_outputs(directions: tf.Tensor, norms: tf.Tensor) -> tf.Tensor:
-        """Directions [b, parameters] and norms [q] -> outputs [q, b, n, o]."""
-        parts = tf.split(directions, sizes, axis=1)
-        moves = [
-            tf.reshape(part, [-1, *w.shape]) for part, w in zip(parts, theta, strict=True)
-        ]
-        copies = [tf.repeat(s[None], directions.shape[0], axis=0) for s in others]
-
-        def outputs(norm: tf.Tensor) -> tf.Tensor:
-            moved = [w + norm * move for w, move in zip(theta, moves, strict=True)]
-            return stacked_outputs(model, moved, copies, x)
-
-        return tf.map_fn(outputs, norms)
-
     def draw(rows: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
         """One direction for each row, which seeds it; the last block is filled up."""
         directions = np.empty((min(block_size, num_directions), sum(sizes)), np.float32)
@@ -102,7 +87,30 @@ def perturbed_outputs(
             if following:
                 ahead = pool.submit(draw, following[1])
             chosen = delta[place.start : place.stop]
-            outputs = moved_outputs(tf.constant(directions), tf.constant(chosen)).numpy()
+            moves = (tf.constant(directions), tf.constant(chosen))
+            outputs = _moved_outputs(model, theta, others, x, *moves).numpy()
             for i, of_norm in zip(place, outputs, strict=True):
                 results[i].append(of_norm[: len(rows)])
     return np.stack([np.concatenate(parts) for parts in results])
+
+
+# Traced once for each model and shape, whoever calls.
+@tf.function(jit_compile=True, autograph=False)
+def _moved_outputs(
+    model: keras.Model,
+    weights: list[tf.Tensor],
+    states: list[tf.Tensor],
+    inputs: tf.Tensor,
+    directions: tf.Tensor,
+    norms: tf.Tensor,
+) -> tf.Tensor:
+    """Directions [b, parameters] and norms [q] -> outputs [q, b, n, o]."""
+    parts = tf.split(directions, [w.shape.num_elements() for w in weights], axis=1)
+    moves = [tf.reshape(part, [-1, *w.shape]) for part, w in zip(parts, weights, strict=True)]
+    copies = [tf.repeat(s[None], directions.shape[0], axis=0) for s in states]
+
+    def outputs(norm: tf.Tensor) -> tf.Tensor:
+        moved = [w + norm * move for w, move in zip(weights, moves, strict=True)]
+        return stacked_outputs(model, moved, copies, inputs)
+
+    return tf.map_fn(outputs, norms)

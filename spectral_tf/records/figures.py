@@ -1,5 +1,6 @@
 """The figures, drawn once and kept as PNG file and as picture for TensorBoard."""
 
+import logging
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -8,11 +9,15 @@ import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from spectral_tf.records.files import whole_file
 from spectral_tf.spectra import Band
+
+# It tells which writer saves an animation.
+logging.getLogger("matplotlib.animation").setLevel(logging.WARNING)
 
 # Perceptually even and safe for colour-blind readers.
 _COLOUR_MAP = "viridis"
@@ -213,7 +218,7 @@ def lines(
     for number, (x, y, label, low, high, style) in zip(numbers, series, strict=True):
         colour, x, y = shades[number], np.asarray(x, float), np.asarray(y, float)
         if style in _MARKERS:
-            bars = None if low is None or high is None else np.abs([y - low, high - y])
+            bars = None if low is None or high is None else _error_bars(y, low, high)
             axes.errorbar(
                 x, y, yerr=bars, fmt=style, color=colour, label=label, capsize=2, markersize=4
             )
@@ -250,6 +255,15 @@ def curves(
     return figure
 
 
+def _error_bars(y: NDArray, low: ArrayLike, high: ArrayLike) -> NDArray:
+    """Lengths below and above [2, n]; none where unknown, an open end reaches to twice the top."""
+    there = np.isfinite(y)
+    top = 2 * np.max(y[there], initial=0.0)
+    with np.errstate(invalid="ignore"):
+        ends = np.array([y - low, np.minimum(high, top) - y])
+    return np.maximum(np.nan_to_num(ends, nan=0.0, posinf=0.0, neginf=0.0), 0.0)
+
+
 def _colours(count: int) -> NDArray:
     import matplotlib
 
@@ -278,13 +292,10 @@ def learning_time_plot(
         seen = np.isfinite(step) & (step > 0)
         if not seen.any():
             continue
-        top = 2 * np.max(step[seen])
-        below = np.nan_to_num(step[seen] - low[seen], nan=0.0)
-        above = np.nan_to_num(np.minimum(high[seen], top) - step[seen], nan=0.0)
         axes.errorbar(
             k[seen],
             step[seen],
-            yerr=np.maximum([below, above], 0.0),
+            yerr=_error_bars(step[seen], low[seen], high[seen]),
             fmt=_MARKERS[i % len(_MARKERS)],
             color=(_BLUE, _ORANGE)[i % 2],
             capsize=3,
@@ -293,7 +304,9 @@ def learning_time_plot(
         )
     prefactor, exponent, label = law
     if np.isfinite(exponent):
-        axes.plot(k, prefactor * k**exponent, color=_GREY, linestyle="--", label=label)
+        step = next(iter(times.values()))[0]
+        fitted = k[np.isfinite(step) & (step > 0)]
+        axes.plot(fitted, prefactor * fitted**exponent, color=_GREY, linestyle="--", label=label)
     axes.set(
         xscale="log",
         yscale="log",
@@ -303,9 +316,33 @@ def learning_time_plot(
     )
     axes.set_xticks(k, [f"{value:g}" for value in k])
     axes.minorticks_off()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
+    return figure
+
+
+def setting_plot(
+    panels: Mapping[str, Sequence[tuple[str, float, float, float]]], *, ylabel: str, title: str
+) -> Figure:
+    """One panel for each sweep with a point (setting, value, low, high) for each setting."""
+    figure, grid = _new(
+        width=1.2 + 2.2 * len(panels), height=3.6, ncols=len(panels), sharey=True, squeeze=False
+    )
+    for axes, (name, points) in zip(grid[0], panels.items(), strict=True):
+        labels, *numbers = zip(*points, strict=True)
+        value, low, high = (np.asarray(column, float) for column in numbers)
+        places = np.arange(len(labels))
+        axes.errorbar(
+            places, value, yerr=_error_bars(value, low, high), fmt="o-", color=_BLUE, capsize=3
+        )
+        axes.set_xticks(places, labels)
+        axes.set(xlabel=name.replace("_", " "), xlim=(-0.5, len(labels) - 0.5))
+        axes.grid(alpha=0.3)
+    grid[0][0].set_ylabel(ylabel)
+    figure.suptitle(title)
     return figure
 
 

@@ -1,5 +1,6 @@
 """The way into a launcher and out of it: flags parsed, mistakes told in one line."""
 
+import logging as standard_logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -33,6 +34,8 @@ def launch(main: Callable[[], int | None]) -> None:
     def guarded(_: Sequence[str]) -> int | None:
         # TensorFlow's own start-up messages tell the user of an experiment nothing.
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        # Nor does its remark that several ensembles are compiled.
+        standard_logging.getLogger("tensorflow").setLevel(standard_logging.ERROR)
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.INFO)
         try:
@@ -42,7 +45,7 @@ def launch(main: Callable[[], int | None]) -> None:
         except MemoryError as error:
             _refuse(name, f"out of memory ({error}): make the networks, samples or runs fewer")
         except KeyboardInterrupt:
-            _refuse(name, "interrupted before the training began; nothing to save", status=130)
+            _refuse(name, "interrupted; the same command resumes or starts over", status=130)
 
     app.run(guarded, flags_parser=parse)
 

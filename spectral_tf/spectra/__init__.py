@@ -28,25 +28,40 @@ from spectral_tf.spectra.learning import (
 )
 from spectral_tf.spectra.nonuniform import coefficients_at
 from spectral_tf.spectra.norms import spectral_norms
+from spectral_tf.spectra.relu import (
+    PiecewiseLinear,
+    max_norm_bound,
+    planar_transform,
+    relu_network_pieces,
+    spectral_norm_bound,
+)
 from spectral_tf.spectra.survival import half_lives, survival_ratios
+from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 
 __all__ = [
     "Band",
+    "PiecewiseLinear",
     "LearningCurves",
     "PowerLaw",
     "coefficients",
     "coefficients_at",
     "fit_power_law",
+    "frequency_rates",
     "half_lives",
     "latent_bandwidth",
     "learned_up_to",
     "learning_curves",
     "learning_times",
+    "linearised_functions",
     "magnitudes",
+    "max_norm_bound",
     "mean_interval",
     "normalised_magnitudes",
     "percentile_interval",
+    "planar_transform",
+    "relu_network_pieces",
     "resampled_means",
+    "spectral_norm_bound",
     "spectral_norms",
     "survival_ratios",
 ]

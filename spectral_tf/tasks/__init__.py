@@ -7,6 +7,7 @@ before TensorFlow is imported.
 from spectral_tf.tasks.delta import Delta
 from spectral_tf.tasks.labels import LabelWave
 from spectral_tf.tasks.manifolds import Flower
+from spectral_tf.tasks.pairs import pairs
 from spectral_tf.tasks.sines import SumOfSines, amplitudes_from_spec
 
-__all__ = ["Delta", "Flower", "LabelWave", "SumOfSines", "amplitudes_from_spec"]
+__all__ = ["Delta", "Flower", "LabelWave", "SumOfSines", "amplitudes_from_spec", "pairs"]
