@@ -1,10 +1,10 @@
-"""How depth, width and weight size shape the bias: experiment 7 of Rahaman et al. (2019), Fig 14-18.
+"""How depth, width and weight size shape the bias: Rahaman et al. (2019), Fig 14 to 18.
 
-Trains networks on a single peak (1 at z = 1/2, 0 elsewhere, 200 points), whose spectrum is 1/200 at
-every frequency, full batch, Adam 3e-4, and follows |F[k]|. Sweeps of the paper: depth (width 16,
-clip 10), width (depth 3, clip 10), and the largest absolute value allowed to any parameter (depth
-6, width 64). Sweeps beyond the paper, on the 6 x 64 network with clip 10: the activation, and
-random Fourier features of several scales in front of the network.
+Experiment 7: trains networks on a single peak (1 at z = 1/2, 0 elsewhere, 200 points), whose
+spectrum is 1/200 at every frequency, full batch, Adam 3e-4, and follows |F[k]|. Sweeps of the
+paper: depth (width 16, clip 10), width (depth 3, clip 10), and the largest absolute value allowed
+to any parameter (depth 6, width 64). Sweeps beyond the paper, on the 6 x 64 network with clip 10:
+the activation, and random Fourier features of several scales in front of the network.
 
     python launchers/architecture.py --alsologtostderr
 
@@ -344,7 +344,7 @@ def draw_summary(
     figure = figures.setting_plot(
         points,
         ylabel="highest frequency learned [cycles per unit]",
-        title=f"What architecture lets in, {FLAGS.num_steps:,} steps, mean of {FLAGS.num_runs} runs",
+        title=f"What is learned in {FLAGS.num_steps:,} steps, mean of {FLAGS.num_runs} runs",
     )
     pixels = figures.save_figure(figure, folder.figures / "summary.png")
     session.board.image("summary", pixels, FLAGS.num_steps)

@@ -17,7 +17,7 @@ import time
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import records, runtime, spectra, tasks
+from spectral_tf import runtime, spectra, tasks
 from spectral_tf.errors import UserError
 
 FLAGS = flags.FLAGS

@@ -29,6 +29,7 @@ from spectral_tf import models, records, runtime, spectra, tasks
 if TYPE_CHECKING:
     import keras
 
+    from spectral_tf.records import learning
     from spectral_tf.training.session import Session
 
 FLAGS = flags.FLAGS
@@ -161,7 +162,7 @@ def report(
     from spectral_tf.records import learning
 
     steps, magnitudes = session.history["magnitude"]
-    groups = {
+    groups: dict[learning.Setting, spectra.LearningCurves] = {
         (curve.num_lobes,): spectra.learning_curves(
             steps, target.frequencies, np.moveaxis(magnitudes[:, i], 1, 0), seed=FLAGS.seed
         )
@@ -202,7 +203,8 @@ def report(
         mean, low, high = final[str(lobes)]
         print(
             f"L = {lobes}: {learned[str(lobes)]} of {group.frequencies.size} frequencies reached "
-            f"level {level:g} in {FLAGS.num_steps:,} steps, loss {mean:.3g} ({low:.3g} to {high:.3g})"
+            f"level {level:g} in {FLAGS.num_steps:,} steps, "
+            f"loss {mean:.3g} ({low:.3g} to {high:.3g})"
         )
     print(f"run folder: {folder.path}")
     print(f"look at it: tensorboard --logdir={folder.path} --samples_per_plugin=images=100")
@@ -238,8 +240,8 @@ def draw(
     session: Session,
     folder: records.RunFolder,
     target: tasks.SumOfSines,
-    groups: Mapping[tuple[object, ...], spectra.LearningCurves],
-    losses: Mapping[tuple[object, ...], spectra.Band],
+    groups: Mapping[learning.Setting, spectra.LearningCurves],
+    losses: Mapping[learning.Setting, spectra.Band],
 ) -> None:
     """Fig 8 (e), the learning times, and the first run of the last curve over its target."""
     from spectral_tf.records import figures

@@ -51,7 +51,7 @@ TRAINING_FLAGS = ("num_steps", "num_samples", "width", "depth", "activation", "l
 
 
 def choose_networks() -> tuple[records.TrainedNetworks | None, list[int]]:
-    """The networks of `--from_run`, if it is given, and the frequencies to follow; or a UserError."""
+    """The networks of `--from_run`, if given, and the frequencies to follow; or a UserError."""
     if not FLAGS.from_run:
         words = FLAGS.frequencies or range(5, 51, 5)
         frequencies = runtime.whole_numbers("frequencies", [str(word) for word in words])
@@ -225,9 +225,7 @@ def measure(
         shared=FLAGS.shared_directions,
         block_size=FLAGS.block_size,
     )
-    return np.stack(
-        spectra.survival_ratios(moved[..., 0], whole.numpy()[0, :, 0], frequencies)
-    )
+    return np.stack(spectra.survival_ratios(moved[..., 0], whole.numpy()[0, :, 0], frequencies))
 
 
 def report(
@@ -238,7 +236,7 @@ def report(
     ratios: np.ndarray,
     seconds: float,
 ) -> None:
-    """Writes table, figures and summary from the ratios [runs, 2, p, m], and says what was found."""
+    """Writes tables, figures and summary from the ratios [runs, 2, p, m]; says what was found."""
     from spectral_tf.records import figures
 
     magnitude, low, high = spectra.mean_interval(ratios[:, 0], seed=FLAGS.seed)

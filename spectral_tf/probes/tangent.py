@@ -47,7 +47,9 @@ def tangent_kernels(
     members = range(len(weights[0]))
     return np.stack(
         [
-            _kernel(model, [tf.constant(w[i]) for w in weights], [tf.constant(s[i]) for s in states], x)
+            _kernel(
+                model, [tf.constant(w[i]) for w in weights], [tf.constant(s[i]) for s in states], x
+            )
             for i in members
         ]
     ).astype(np.float64)

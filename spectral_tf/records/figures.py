@@ -42,8 +42,8 @@ def _new(width: float = 6.4, height: float = 4.4, **subplots: Any) -> tuple[Figu
 
 
 def heat_maps(
-    rows: Sequence[float],
-    columns: Sequence[float],
+    rows: ArrayLike,
+    columns: ArrayLike,
     panels: Mapping[str, NDArray[np.floating]],
     *,
     title: str,
@@ -62,12 +62,13 @@ def heat_maps(
     width = 6.4 if len(panels) == 1 else 1.6 + 2.9 * len(panels)
     figure, grid = _new(width=width, ncols=len(panels), sharey=True, squeeze=False)
     places = np.asarray(rows, float)
-    edges = np.append(places[:-1], places[-1]) if len(rows) > 1 else np.repeat(places, 2)
-    shown = max(1, len(rows) - 1)
+    names = [f"{column:g}" for column in np.asarray(columns)]
+    edges = places if places.size > 1 else np.repeat(places, 2)
+    shown = edges.size - 1
     for axes, (name, values) in zip(grid[0], panels.items(), strict=True):
         axes.set_facecolor("#dddddd")
         mesh = axes.pcolormesh(
-            np.arange(len(columns) + 1) - 0.5,
+            np.arange(len(names) + 1) - 0.5,
             edges,
             values[:shown],
             cmap=_COLOUR_MAP,
@@ -75,9 +76,10 @@ def heat_maps(
             vmax=limits[1],
             rasterized=True,
         )
-        every = max(1, round(len(columns) * len(panels) / 24))
-        ticks = range(0, len(columns), every)
-        axes.set_xticks(ticks, [f"{columns[i]:g}" for i in ticks])
+        crowd = len(names) * len(panels) / 24
+        every = next((n for n in (1, 2, 5, 10, 20, 25, 50, 100) if n >= crowd), 200)
+        ticks = range(0, len(names), every)
+        axes.set_xticks(ticks, names[::every])
         axes.set(ylim=(places[0], places[-1] if last_row is None else last_row), xlabel=xlabel)
         axes.set_title(name if len(panels) > 1 else title, fontsize="medium" if name else None)
     grid[0][0].set_ylabel(ylabel)
@@ -321,6 +323,35 @@ def learning_time_plot(
     axes.grid(alpha=0.3)
     if axes.get_legend_handles_labels()[0]:
         axes.legend()
+    return figure
+
+
+def decision_regions(
+    logits: Mapping[str, NDArray],
+    extent: float,
+    points: NDArray,
+    labels: NDArray,
+    *,
+    title: str,
+) -> Figure:
+    """Where each network answers class 1 (filled), contours of |logit|, and the labelled points.
+
+    Args:
+      logits: {panel: values [m, m] over the square of +-extent, first axis upwards}.
+      extent: half the side of the square.
+      points: shape [n, 2].
+      labels: 0 or 1, shape [n].
+      title: of the figure.
+    """
+    figure, grid = _new(width=4.6 * len(logits), height=4.6, ncols=len(logits), squeeze=False)
+    box = np.linspace(-extent, extent, next(iter(logits.values())).shape[0])
+    for axes, (name, values) in zip(grid[0], logits.items(), strict=True):
+        axes.contourf(box, box, values > 0, levels=[-0.5, 0.5, 1.5], colors=["#cfe3f2", "#f6d7c3"])
+        axes.contour(box, box, np.abs(values), levels=15, colors="black", linewidths=0.3, alpha=0.5)
+        for label, colour in enumerate((_BLUE, _ORANGE)):
+            axes.plot(*points[labels == label].T, ".", color=colour, markersize=2.5)
+        axes.set(title=name, aspect="equal", xlabel="x", ylabel="y")
+    figure.suptitle(title)
     return figure
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from spectral_tf.records.tables import write_table
 from spectral_tf.spectra import Band, LearningCurves, mean_interval
 
-
 # What distinguishes the groups of runs in one table, e.g. (4,) for four lobes; () if nothing does.
 Setting = tuple[object, ...]
 

@@ -28,6 +28,7 @@ from spectral_tf.spectra.learning import (
 )
 from spectral_tf.spectra.nonuniform import coefficients_at
 from spectral_tf.spectra.norms import spectral_norms
+from spectral_tf.spectra.radial import radial_spectrum
 from spectral_tf.spectra.relu import (
     PiecewiseLinear,
     max_norm_bound,
@@ -40,8 +41,8 @@ from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 
 __all__ = [
     "Band",
-    "PiecewiseLinear",
     "LearningCurves",
+    "PiecewiseLinear",
     "PowerLaw",
     "coefficients",
     "coefficients_at",
@@ -59,6 +60,7 @@ __all__ = [
     "normalised_magnitudes",
     "percentile_interval",
     "planar_transform",
+    "radial_spectrum",
     "relu_network_pieces",
     "resampled_means",
     "spectral_norm_bound",

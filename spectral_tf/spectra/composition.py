@@ -12,8 +12,9 @@ def latent_bandwidth(
 ) -> NDArray[np.int64]:
     """The band along a closed curve that holds most of a plane wave's energy.
 
-    For the curve gamma(z), z in [0, 1), and a wave vector k, P(l) = (1/n) sum_j exp(i k . gamma(z_j)
-    - 2 pi i l j/n), the smallest b with sum over |l| <= b of |P(l)|^2 >= energy * sum over all l.
+    For the curve gamma(z), z in [0, 1), and a wave vector k, P(l) = (1/n) sum_j
+    exp(i k . gamma(z_j) - 2 pi i l j/n): the smallest b with sum over |l| <= b of |P(l)|^2 >=
+    energy * sum over all l.
     A composed network has little beyond b = |k| max|gamma'| / (2 pi) for large |k|.
 
     Args:

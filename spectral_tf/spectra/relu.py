@@ -6,6 +6,7 @@ int f exp(-i w x) dx.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -93,7 +94,9 @@ class PiecewiseLinear:
             w = 2 * np.pi * flat[start : start + step, None]
             waves = np.exp(-1j * w * self.knots)
             with np.errstate(divide="ignore", invalid="ignore"):
-                ends = 1j / w[:, 0] * (waves[:, -1] * self.values[-1] - waves[:, 0] * self.values[0])
+                ends = (
+                    1j / w[:, 0] * (waves[:, -1] * self.values[-1] - waves[:, 0] * self.values[0])
+                )
                 result[start : start + step] = ends + np.diff(waves) @ self.slopes / w[:, 0] ** 2
         pairs = (self.values[1:] + self.values[:-1]) / 2
         result[flat == 0] = np.diff(self.knots) @ pairs
@@ -105,8 +108,8 @@ def relu_network_pieces(
 ) -> PiecewiseLinear:
     """The exact pieces of a ReLU network of one input and one output.
 
-    Kinks are found layer by layer: between the kinks of the layers before, a unit's input is affine,
-    so its zero is a division. Neighbouring pieces of equal slope are joined.
+    Kinks are found layer by layer: between the kinks of the layers before, a unit's input is
+    affine, so its zero is a division. Neighbouring pieces of equal slope are joined.
 
     Args:
       kernels: of the affine layers in order, shapes [1, d_1], [d_1, d_2], ..., [d_K, 1], as Keras
@@ -132,7 +135,7 @@ def relu_network_pieces(
         not fits
         or shapes[0][0] != 1
         or shapes[-1][1] != 1
-        or any(a[1] != b[0] for a, b in zip(shapes, shapes[1:], strict=False))
+        or any(a[1] != b[0] for a, b in itertools.pairwise(shapes))
     ):
         raise UserError(
             "kernels",

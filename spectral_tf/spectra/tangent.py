@@ -11,10 +11,10 @@ from spectral_tf.errors import UserError
 def frequency_rates(kernels: ArrayLike, frequencies: Sequence[int]) -> NDArray[np.float64]:
     """The rate at which a kernel lets each frequency of the error decay.
 
-    Gradient descent of rate eta on the mean squared error moves the errors r of a linearised network
-    by r <- r - (2 eta / n) K r; a frequency k of r, taken alone, then decays as exp(-eta rate_k t)
-    over t steps, rate_k = (2/n) q_k* K q_k with q_k[j] = exp(2 pi i j k/n) / sqrt(n). Exact for
-    kernels that depend on differences of positions on a circle alone; otherwise the rate at the
+    Gradient descent of rate eta on the mean squared error moves the errors r of a linearised
+    network by r <- r - (2 eta / n) K r; a frequency k of r, taken alone, then decays as
+    exp(-eta rate_k t) over t steps, rate_k = (2/n) q_k* K q_k with
+    q_k[j] = exp(2 pi i j k/n) / sqrt(n). Exact for kernels that depend on differences of positions on a circle alone; otherwise the rate at the
     start, which slows down as the parts of the wave with large eigenvalues are learned.
 
     Args:
@@ -47,7 +47,11 @@ def frequency_rates(kernels: ArrayLike, frequencies: Sequence[int]) -> NDArray[n
 
 
 def linearised_functions(
-    kernel: ArrayLike, initial: ArrayLike, targets: ArrayLike, learning_rate: float, steps: ArrayLike
+    kernel: ArrayLike,
+    initial: ArrayLike,
+    targets: ArrayLike,
+    learning_rate: float,
+    steps: ArrayLike,
 ) -> NDArray[np.float64]:
     """What gradient descent makes of a network whose tangent kernel never changes.
 

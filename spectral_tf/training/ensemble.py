@@ -11,6 +11,7 @@ import tensorflow as tf
 from spectral_tf.errors import UserError
 from spectral_tf.probes.functions import stacked_outputs
 from spectral_tf.training.adam import Adam
+from spectral_tf.training.gradient_descent import GradientDescent
 from spectral_tf.training.losses import LOSSES
 from spectral_tf.training.replicas import Replicas
 from spectral_tf.training.resident import resident
@@ -41,7 +42,7 @@ class Ensemble:
       datasets: one `tf.data.Dataset` of (input, target) pairs for each member, unbatched and
         finite; made resident once (a single copy of inputs that all members share).
       loss: a key of `LOSSES`.
-      optimizer: an `Adam`.
+      optimizer: an `Adam` (default) or a `GradientDescent`.
       batch_size: samples per step, drawn without replacement within an epoch, anew for each member
         and epoch (a last incomplete batch is dropped); 0 takes all samples in every step.
       batch_seeds: one for each member, for those draws; required if batch_size is not 0.
@@ -63,7 +64,7 @@ class Ensemble:
         datasets: Sequence[tf.data.Dataset],
         *,
         loss: str = "mean_squared_error",
-        optimizer: Adam | None = None,
+        optimizer: Adam | GradientDescent | None = None,
         batch_size: int = 0,
         batch_seeds: Sequence[int] = (),
         weight_clips: Sequence[float] = (),
@@ -98,7 +99,7 @@ class Ensemble:
         self.step = 0
         self.num_members = len(seeds)
         self._loss = LOSSES[loss]
-        self._optimizer = optimizer or Adam()
+        self._optimizer: Adam | GradientDescent = optimizer or Adam()
         self._clips = bool(weight_clips)
         self._batch_size = batch_size
         self._steps_per_epoch = num_samples // batch_size if batch_size else 1

@@ -65,7 +65,7 @@ class Interrupted(SystemExit):
     """A signal ended the run after its state was saved."""
 
 
-Trained = TypeVar("Trained", Ensemble, Ensembles)
+Trained = TypeVar("Trained", bound=Ensemble | Ensembles)
 
 
 class Session(Generic[Trained]):
