@@ -62,9 +62,8 @@ DESCENT, WIDE, ADAM = range(3)
 ON_THE_LINE = (DESCENT, ADAM)
 BOUNDS = ("num_regions", "lipschitz", "spectral_norm_bound", "max_norm_bound", "total_jump")
 VOLUME_WIDTH, VOLUME_DEPTH, VOLUME_RADIUS = 16, 3, 1.0
-TENT: tuple[
-    ArrayLike, ArrayLike, ArrayLike
-] = (  # A pyramid over the unit square, height 1: vertices, values, triangles.
+# A pyramid over the unit square, height 1: vertices, values, triangles.
+TENT: tuple[list[list[float]], list[float], list[list[int]]] = (
     [[0, 0], [1, 0], [1, 1], [0, 1], [0.5, 0.5]],
     [0, 0, 0, 0, 1],
     [[0, 1, 4], [1, 2, 4], [2, 3, 4], [3, 0, 4]],

@@ -14,8 +14,9 @@ def frequency_rates(kernels: ArrayLike, frequencies: Sequence[int]) -> NDArray[n
     Gradient descent of rate eta on the mean squared error moves the errors r of a linearised
     network by r <- r - (2 eta / n) K r; a frequency k of r, taken alone, then decays as
     exp(-eta rate_k t) over t steps, rate_k = (2/n) q_k* K q_k with
-    q_k[j] = exp(2 pi i j k/n) / sqrt(n). Exact for kernels that depend on differences of positions on a circle alone; otherwise the rate at the
-    start, which slows down as the parts of the wave with large eigenvalues are learned.
+    q_k[j] = exp(2 pi i j k/n) / sqrt(n). Exact for kernels that depend on differences of positions
+    on a circle alone; otherwise the rate at the start, which slows down as the parts of the wave
+    with large eigenvalues are learned.
 
     Args:
       kernels: K on the uniform grid, shape [..., n, n].
