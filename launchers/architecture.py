@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 SWEEPS = ("depth", "width", "weight_clip", "activation", "fourier_scale")
 BEYOND_THE_PAPER = ("activation", "fourier_scale")
+NUMBERS = ("depth", "width", "weight_clip", "fourier_scale")
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("architecture")
@@ -222,19 +223,27 @@ def report(
     learning.write_learning_curves(folder.path, thinned(curves), Setting._fields)
     by_setting = {tuple(setting): losses[:, i] for i, setting in enumerate(settings)}
     learning.write_losses(folder.path, steps, by_setting, Setting._fields)
-    learned = spectra.mean_interval(
-        np.moveaxis(highest_frequencies(magnitudes[-1]), 1, 0), seed=FLAGS.seed
-    )
+    # Early and at the end, where much may be learned by all.
+    early = min(range(len(steps)), key=lambda i: abs(steps[i] - FLAGS.num_steps / 10))
+    by_step = {
+        steps[i]: spectra.mean_interval(highest_frequencies(magnitudes[i]).T, seed=FLAGS.seed)
+        for i in (early, len(steps) - 1)
+    }
+    learned = by_step[steps[-1]]
     records.write_table(
         folder.path / "architecture.csv",
-        (*Setting._fields, "learned_up_to", "learned_up_to_low", "learned_up_to_high"),
-        ((*setting, *row) for setting, *row in zip(settings, *learned, strict=True)),
+        (*Setting._fields, "step", "learned_up_to", "learned_up_to_low", "learned_up_to_high"),
+        (
+            (*setting, step, *row)
+            for step, band in by_step.items()
+            for setting, *row in zip(settings, *band, strict=True)
+        ),
     )
 
     means = np.nanmean(magnitudes, axis=2)
     for sweep in FLAGS.sweeps:
         draw_sweep(session, folder, settings, sweep, steps, means)
-    draw_summary(session, folder, settings, learned)
+    draw_summary(session, folder, settings, by_step)
     _, functions = session.history["function"]
     last = max(
         (i for i, setting in enumerate(settings) if setting.sweep not in BEYOND_THE_PAPER),
@@ -328,23 +337,26 @@ def draw_summary(
     session: Session[Ensembles],
     folder: records.RunFolder,
     settings: list[Setting],
-    learned: spectra.Band,
+    by_step: Mapping[int, spectra.Band],
 ) -> None:
     """The highest frequency learned against each setting, all sweeps in one picture."""
     from spectral_tf.records import figures
 
     points = {
-        sweep: [
-            (str(setting.value), *row)
-            for setting, *row in zip(settings, *learned, strict=True)
-            if setting.sweep == sweep
-        ]
+        sweep: {
+            f"step {step:,}": [
+                (f"{setting.value:g}" if sweep in NUMBERS else setting.value, *row)
+                for setting, *row in zip(settings, *band, strict=True)
+                if setting.sweep == sweep
+            ]
+            for step, band in by_step.items()
+        }
         for sweep in FLAGS.sweeps
     }
     figure = figures.setting_plot(
         points,
         ylabel="highest frequency learned [cycles per unit]",
-        title=f"What is learned in {FLAGS.num_steps:,} steps, mean of {FLAGS.num_runs} runs",
+        title=f"What each setting lets in: mean of {FLAGS.num_runs} runs",
     )
     pixels = figures.save_figure(figure, folder.figures / "summary.png")
     session.board.image("summary", pixels, FLAGS.num_steps)

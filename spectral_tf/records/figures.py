@@ -356,23 +356,28 @@ def decision_regions(
 
 
 def setting_plot(
-    panels: Mapping[str, Sequence[tuple[str, float, float, float]]], *, ylabel: str, title: str
+    panels: Mapping[str, Mapping[str, Sequence[tuple[str, float, float, float]]]],
+    *,
+    ylabel: str,
+    title: str,
 ) -> Figure:
-    """One panel for each sweep with a point (setting, value, low, high) for each setting."""
+    """One panel for each sweep, in it {label: points}, each (setting, value, low, high)."""
     figure, grid = _new(
         width=1.2 + 2.2 * len(panels), height=3.6, ncols=len(panels), sharey=True, squeeze=False
     )
-    for axes, (name, points) in zip(grid[0], panels.items(), strict=True):
-        labels, *numbers = zip(*points, strict=True)
-        value, low, high = (np.asarray(column, float) for column in numbers)
-        places = np.arange(len(labels))
-        axes.errorbar(
-            places, value, yerr=_error_bars(value, low, high), fmt="o-", color=_BLUE, capsize=3
-        )
-        axes.set_xticks(places, labels)
-        axes.set(xlabel=name.replace("_", " "), xlim=(-0.5, len(labels) - 0.5))
+    for axes, (name, curves) in zip(grid[0], panels.items(), strict=True):
+        for i, (label, points) in enumerate(curves.items()):
+            settings, *numbers = zip(*points, strict=True)
+            value, low, high = (np.asarray(column, float) for column in numbers)
+            places = np.arange(len(settings))
+            bars = _error_bars(value, low, high)
+            style = {"fmt": "o-", "color": (_ORANGE, _BLUE)[i % 2], "capsize": 3, "label": label}
+            axes.errorbar(places, value, yerr=bars, **style)
+        axes.set_xticks(places, settings)
+        axes.set(xlabel=name.replace("_", " "), xlim=(-0.5, len(settings) - 0.5))
         axes.grid(alpha=0.3)
     grid[0][0].set_ylabel(ylabel)
+    grid[0][0].legend(fontsize="small")
     figure.suptitle(title)
     return figure
 
