@@ -25,6 +25,7 @@ import numpy as np
 from absl import flags, logging
 
 from spectral_tf import records, runtime, spectra, tasks
+from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from spectral_tf.training.ensemble import Ensemble
 
 FLAGS = flags.FLAGS
-runtime.define_run_flags("benchmark")
+runtime.define_run_flags("benchmark", resumes=False)
 flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
 runtime.define_finite_float("seconds", 1.5, "Length of one measurement.", at_least=0.01)
 flags.DEFINE_list("members", [1, 4, 8, 16], "Ensemble sizes of our trainer.")
@@ -50,6 +51,8 @@ PLAIN, PRODUCT = "PyTorch loop", "matrix product"
 def main() -> None:
     """Measures, writes the tables and the chart, and prints the ratios."""
     members = runtime.whole_numbers("members", FLAGS.members)
+    if min(members) < 1:
+        raise UserError("--members", expected="1 or more", got=min(members), hint="leave it out")
     frequencies = [k for k in range(5, 51, 5) if 2 * k < FLAGS.num_samples] or [1]
     amplitudes = [1.0] * len(frequencies)
     target = tasks.SumOfSines.with_random_phases(

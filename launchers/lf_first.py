@@ -139,8 +139,11 @@ def probe_norms(session: Session, step: int) -> None:
 
     kernels = kernel_matrices(session.ensemble.model, session.ensemble.weights)
     norms = {layer: spectra.spectral_norms(kernel) for layer, kernel in kernels.items()}
-    session.history.add("norms", step, np.stack(list(norms.values()), axis=-1))
-    means = {f"spectral_norm/{layer}": np.nanmean(values) for layer, values in norms.items()}
+    values = np.stack(list(norms.values()), axis=-1)
+    values[session.stopped_at >= 0] = np.nan
+    session.history.add("norms", step, values)
+    means = dict(zip(norms, np.nanmean(values, axis=0), strict=True))
+    means = {f"spectral_norm/{layer}": mean for layer, mean in means.items()}
     session.board.scalars(means, step)
 
 

@@ -21,7 +21,7 @@ from spectral_tf import runtime, spectra, tasks
 from spectral_tf.errors import UserError
 
 FLAGS = flags.FLAGS
-runtime.define_run_flags("lf_first_pytorch")
+runtime.define_run_flags("lf_first_pytorch", resumes=False, distributes=False)
 flags.DEFINE_integer("num_runs", 9, "Networks, each with its own phases and weights.", 1)
 flags.DEFINE_integer("num_steps", 25_000, "Training steps of each network.", 1)
 flags.DEFINE_integer("probe_every", 100, "Steps between two spectra.", 1)
@@ -42,10 +42,11 @@ def main() -> None:
     from spectral_tf.records import learning
     from spectral_tf.records.environment import environment
     from spectral_tf.runtime.strategy import make_strategy
+    from spectral_tf.training.session import probe_steps
 
     folder.start(environment(make_strategy("default"), FLAGS.seed))
     start = time.monotonic()
-    steps = list(range(0, FLAGS.num_steps + 1, FLAGS.probe_every))
+    steps = probe_steps(FLAGS.num_steps, FLAGS.probe_every)
     magnitudes = []
     for run in range(FLAGS.num_runs):
         magnitudes.append(train(run, steps))
@@ -87,7 +88,7 @@ def train(run: int, steps: list[int]) -> np.ndarray:
     outputs = []
     for step in range(steps[-1] + 1):
         prediction = network(inputs)
-        if step % FLAGS.probe_every == 0:
+        if step in steps:
             outputs.append(prediction.detach().numpy()[:, 0])
         optimizer.zero_grad()
         torch.nn.functional.mse_loss(prediction, targets).backward()

@@ -1,5 +1,6 @@
 """What a run was made with."""
 
+import contextlib
 import datetime
 import importlib.metadata
 import os
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 import spectral_tf
 
+_OPTIONAL = ("torch", "finufft", "scikit-learn")
 _PACKAGES = ("keras", "numpy", "scipy", "tensorboard", "tensorflow-datasets", "matplotlib")
 
 
@@ -23,6 +25,9 @@ def environment(strategy: tf.distribute.Strategy, seed: int) -> dict[str, Any]:
     versions = {"python": platform.python_version(), "tensorflow": tf.__version__}
     for package in _PACKAGES:
         versions[package] = importlib.metadata.version(package)
+    for package in _OPTIONAL:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
     return {
         "spectral_tf": spectral_tf.__version__,
         "git_commit": _git_commit(),

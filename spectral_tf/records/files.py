@@ -5,6 +5,13 @@ import os
 import pathlib
 from collections.abc import Iterator
 
+_SUFFIX = ".part"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name may be what a kill left of `whole_file`."""
+    return name.startswith(".") and name.endswith(_SUFFIX)
+
 
 @contextlib.contextmanager
 def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
@@ -13,7 +20,7 @@ def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
     A reader sees the old file or the new one, never a part, also after a kill or a power cut.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
+    temporary = path.with_name(f".{path.name}{_SUFFIX}")
     try:
         yield temporary
         with open(temporary, "rb") as written:

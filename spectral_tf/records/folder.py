@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, TextIO
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.files import whole_file
+from spectral_tf.records.files import is_temporary, whole_file
 
 _FLAGFILE, _SUMMARY, _ENVIRONMENT = "run.flags", "summary.json", "environment.json"
 
@@ -73,6 +73,7 @@ class RunFolder:
             self._take_lock()
             if self._overwrite:
                 self._remove_run()
+                self._overwrite = False
             if not (self.path / _FLAGFILE).exists():
                 lines = "".join(f"{line}\n" for _, line in sorted(self._configuration.items()))
                 with whole_file(self.path / _FLAGFILE) as temporary:
@@ -111,7 +112,9 @@ class RunFolder:
                 "--workdir", expected="a folder", got=f"the file {self.path}", hint="name another"
             )
         try:
-            strangers = self.path.is_dir() and [n for n in os.listdir(self.path) if n != ".lock"]
+            strangers = self.path.is_dir() and [
+                name for name in os.listdir(self.path) if name != ".lock" and not is_temporary(name)
+            ]
         except OSError as error:
             raise UserError(
                 "--workdir",
@@ -178,14 +181,14 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether the run was carried to its end."""
-        return (self.path / _SUMMARY).is_file()
+        """Whether the run was carried to its end; one that is to be overwritten is not."""
+        return not self._overwrite and (self.path / _SUMMARY).is_file()
 
     def finish(self, summary: Mapping[str, Any], wall_seconds: float) -> None:
         """Adds the seconds to `environment.json` and writes `summary.json`; call it last.
 
-        The summary marks the run as finished. `inf` becomes "never" and NaN null in it, since JSON
-        has neither.
+        The seconds are those of training and measuring, over all resumptions. The summary marks the
+        run as finished. `inf` becomes "never" and NaN null in it, since JSON has neither.
         """
         environment = json.loads((self.path / _ENVIRONMENT).read_text())
         self._write_json(_ENVIRONMENT, {**environment, "wall_seconds": round(wall_seconds, 1)})

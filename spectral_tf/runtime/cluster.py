@@ -31,8 +31,10 @@ def workers() -> list[str]:
     return [*cluster.get("chief", []), *cluster.get("worker", [])]
 
 
-def is_chief(strategy: str = "auto") -> bool:
+def is_chief(strategy: str = "auto", tpu: str = "") -> bool:
     """Whether this process is the one that writes, under a strategy of that name.
+
+    A TPU, named by `tpu` or TPU_NAME, is driven by one process, whatever TF_CONFIG says.
 
     Raises:
       UserError: TF_CONFIG is not what TensorFlow expects, or missing for multi_worker.
@@ -44,7 +46,8 @@ def is_chief(strategy: str = "auto") -> bool:
             got="none",
             hint="set it on every host, or use --strategy=default",
         )
-    if strategy not in ("auto", "multi_worker") or len(workers()) < 2:
+    on_tpu = strategy == "auto" and bool(tpu or os.environ.get("TPU_NAME"))
+    if on_tpu or strategy not in ("auto", "multi_worker") or len(workers()) < 2:
         return True
     config = _tf_config()
     kind, index = config["task"].get("type"), config["task"].get("index")

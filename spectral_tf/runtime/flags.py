@@ -17,8 +17,14 @@ flags.disclaim_key_flags()
 NOT_CONFIGURATION = ("workdir", "overwrite", "save_every_seconds", "strategy", "tpu")
 
 
-def define_run_flags(experiment: str) -> None:
-    """Defines the flags of every run, for a launcher of the given name."""
+def define_run_flags(experiment: str, *, resumes: bool = True, distributes: bool = True) -> None:
+    """Defines the flags of every run, for a launcher of the given name.
+
+    Args:
+      experiment: names the default folder.
+      resumes: whether a killed run can go on; else there is no `--save_every_seconds`.
+      distributes: whether it runs under other strategies; else there is no `--strategy`.
+    """
     flags.DEFINE_string(
         "workdir",
         f"runs/{experiment}",
@@ -28,13 +34,16 @@ def define_run_flags(experiment: str) -> None:
         "seed", 0, "Root of all random draws of the run, 0 or more.", lower_bound=0
     )
     flags.DEFINE_bool("overwrite", False, "Remove the run that the folder holds and start anew.")
-    # TensorBoard orders event files by the second of their making.
-    define_finite_float(
-        "save_every_seconds",
-        60.0,
-        "Seconds between two saved states; a killed run loses no more than that.",
-        at_least=1.0,
-    )
+    if resumes:
+        # TensorBoard orders event files by the second of their making.
+        define_finite_float(
+            "save_every_seconds",
+            60.0,
+            "Seconds between two saved states; a killed run loses no more than that.",
+            at_least=1.0,
+        )
+    if not distributes:
+        return
     flags.DEFINE_enum(
         "strategy",
         "auto",

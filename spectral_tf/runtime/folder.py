@@ -22,7 +22,7 @@ def run_folder(experiment: str) -> RunFolder:
         values.workdir,
         configuration(),
         overwrite=values.overwrite,
-        writes=is_chief(values.strategy),
+        writes="strategy" not in values or is_chief(values.strategy, values.tpu),
     )
     if folder.finished:
         print(f"{experiment}: {folder.path} holds this run, finished; --overwrite makes it anew")

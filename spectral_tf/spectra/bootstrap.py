@@ -18,8 +18,8 @@ def resampled_means(
     learning time, an exponent) gets its interval by computing it from every resampled mean.
 
     Args:
-      values: shape [n, ...], runs on the first axis. NaN (a run that stopped) is left out of the
-        mean at that point.
+      values: shape [n, ...], finite, runs on the first axis. NaN (a run that stopped) is left out
+        of the mean at that point.
       num_resamples: number b of resamples, at least 1.
       seed: the draws depend on it and on n alone.
 
@@ -28,7 +28,8 @@ def resampled_means(
       everywhere for a single run, whose scatter is unknown: no interval rather than one of width 0.
 
     Raises:
-      UserError: no runs, or num_resamples below 1.
+      UserError: no runs, num_resamples below 1, or infinite values (a learning time of "never" has
+        no mean: resample the curves that it is read from).
 
     Source: Efron and Tibshirani (1993), chapter 6.
     """
@@ -39,6 +40,13 @@ def resampled_means(
             expected="at least one run and one resample",
             got=f"shape {v.shape} and {num_resamples} resamples",
             hint="put the runs on the first axis",
+        )
+    if np.isinf(v).any():
+        raise UserError(
+            "values",
+            expected="finite values, or NaN for none",
+            got="infinite ones",
+            hint="resample the curves, and read times off their means",
         )
     n = v.shape[0]
     if n == 1:

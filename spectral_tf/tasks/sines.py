@@ -68,10 +68,10 @@ class SumOfSines:
                 got=list(self.amplitudes),
                 hint="match the list to the frequencies and scale it to about 1",
             )
-        if np.shape(self.phases) != k.shape:
+        if np.shape(self.phases) != k.shape or not np.all(np.isfinite(self.phases)):
             raise UserError(
                 "phases",
-                expected=f"{k.size} angles in radians, one for each frequency",
+                expected=f"{k.size} finite angles in radians, one for each frequency",
                 got=list(self.phases),
                 hint="match the list to the frequencies",
             )

@@ -54,7 +54,8 @@ class Ensemble:
 
     Raises:
       UserError: no members, lists of different lengths, data sets of different shapes, an unknown
-        loss, a batch size that is negative or above the number of samples, a clip of 0 or below.
+        loss, a batch size that is negative or above the number of samples, a clip of 0 or below, a
+        model whose outputs have another shape than the targets or that has losses of its own.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Ensemble:
         models = [build(seed) for seed in seeds]
         self.model = models[0]
         self.inputs = inputs
+        self._refuse_misfits(targets)
         state = _initial_state(models)
         data = {"targets": targets, "batch_seed": np.zeros(len(seeds), np.int32)}
         if batch_size:
@@ -129,6 +131,23 @@ class Ensemble:
         self._state: list[State] = self._replicas.spread(state, self._blocks)
         self._train = self._replicas.program(self._train_block)
         self._evaluate = self._replicas.program(self._evaluate_block)
+
+    def _refuse_misfits(self, targets: np.ndarray) -> None:
+        outputs = tuple(self.model.compute_output_shape(self.inputs.shape[1:]))
+        if outputs != targets.shape[1:]:
+            raise UserError(
+                "datasets",
+                expected=f"targets of the outputs' shape, {outputs[1:]} for each sample",
+                got=f"{targets.shape[2:]}",
+                hint="give scalar targets an axis of length 1, or change the model's outputs",
+            )
+        if self.model.losses:
+            raise UserError(
+                "build",
+                expected="a model without losses of its own (regularisers, add_loss)",
+                got=f"{len(self.model.losses)}",
+                hint="only the loss of outputs and targets is trained; take them out",
+            )
 
     # One block of members on one replica.
 
@@ -170,7 +189,7 @@ class Ensemble:
             state["weights"], gradients, state["first"], state["second"], step, active
         )
         if self._clips:
-            clip = data["weight_clip"]
+            clip = tf.where(active, data["weight_clip"], np.inf)
             weights = [tf.clip_by_value(w, -clip, clip) for w in weights]
         return {
             "weights": weights,

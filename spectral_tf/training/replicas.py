@@ -24,11 +24,11 @@ class Replicas:
         self._num_members = num_members
         self._count = strategy.num_replicas_in_sync
         self._share = -(-num_members // self._count)
-        cluster = getattr(strategy, "cluster_resolver", None)
-        self._several_hosts = bool(
-            cluster and len(cluster.cluster_spec().as_dict().get("worker", ())) > 1
-        )
+        # The hosts of a TPU are driven by this process alone.
         self._on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+        cluster = getattr(strategy, "cluster_resolver", None)
+        jobs = cluster.cluster_spec().as_dict() if cluster and not self._on_tpu else {}
+        self._several_hosts = sum(len(jobs.get(job, ())) for job in ("chief", "worker")) > 1
         self._gather = tf.function(
             lambda values: [strategy.gather(value, axis=0) for value in values],
             autograph=False,

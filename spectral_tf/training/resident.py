@@ -37,8 +37,9 @@ def resident(datasets: Sequence[tf.data.Dataset]) -> tuple[np.ndarray, np.ndarra
         if inputs[-1].shape != inputs[0].shape or targets[-1].shape != targets[0].shape:
             raise UserError(
                 "datasets",
-                expected=f"the same shapes for all members, {inputs[0].shape}",
-                got=f"{inputs[-1].shape} for member {len(inputs) - 1}",
+                expected="the same shapes for all members, "
+                f"inputs {inputs[0].shape} and targets {targets[0].shape}",
+                got=f"{inputs[-1].shape} and {targets[-1].shape} for member {len(inputs) - 1}",
                 hint="train members of different sizes in separate ensembles",
             )
         if len(inputs) > 1 and np.array_equal(inputs[-1], inputs[0]):

@@ -23,7 +23,13 @@ _SECONDS_A_CALL = 1.0
 
 
 def probe_steps(num_steps: int, every: int, also: Sequence[int] = ()) -> list[int]:
-    """Where to probe: at 0, each multiple of `every`, those of `also` within reach, the last."""
+    """Where to probe: at 0, each multiple of `every`, those of `also` within reach, the last.
+
+    Raises:
+      UserError: `every` is below 1.
+    """
+    if every < 1:
+        raise UserError("probe_every", expected="1 or more", got=every, hint="100 is the papers'")
     steps = {*range(0, num_steps + 1, every), *also, num_steps}
     return sorted(step for step in steps if 0 <= step <= num_steps)
 
@@ -35,10 +41,22 @@ class History:
         self._series: dict[str, tuple[list[int], list[np.ndarray]]] = {}
 
     def add(self, name: str, step: int, values: np.ndarray | float) -> None:
-        """Appends one measurement; its shape must be that of the series."""
+        """Appends one measurement.
+
+        Raises:
+          UserError: its shape is not that of the series.
+        """
         steps, arrays = self._series.setdefault(name, ([], []))
+        array = np.asarray(values, dtype=np.float64)
+        if arrays and array.shape != arrays[0].shape:
+            raise UserError(
+                f"history of {name}",
+                expected=f"shape {arrays[0].shape}, as before",
+                got=f"shape {array.shape} at step {step:,}",
+                hint="record series of other shapes under other names",
+            )
         steps.append(step)
-        arrays.append(np.asarray(values, dtype=np.float64))
+        arrays.append(array)
 
     def __getitem__(self, name: str) -> tuple[list[int], np.ndarray]:
         """Steps [s] and values [s, ...] of a series."""
@@ -112,6 +130,8 @@ class Session(Generic[Trained]):
         self._signal: int | None = None
         self._probed = -1
         self.stopped_at = np.full(ensemble.num_members, -1)
+        self._restored = False
+        ensemble.agree(0)  # The chief has emptied the folder if it is to be overwritten.
         segments = self._restore()
         negative, latest = ensemble.agree(-ensemble.step, ensemble.step)
         if -negative != latest:
@@ -134,8 +154,8 @@ class Session(Generic[Trained]):
 
     @property
     def resumed(self) -> bool:
-        """Whether probes were recorded before this process."""
-        return self._probed >= 0
+        """Whether this process continues from a saved state."""
+        return self._restored
 
     def _restore(self) -> int:
         file = self._folder.state_file
@@ -146,6 +166,7 @@ class Session(Generic[Trained]):
                 saved = dict(archive)
             self.seconds, self.probe_seconds = saved["seconds"].tolist()
             self._probed, segments = int(saved["probed"]), int(saved["segments"])
+            self.stopped_at = saved["stopped_at"]
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(
                 "saved state",
@@ -155,6 +176,7 @@ class Session(Generic[Trained]):
             ) from error
         self.ensemble.load(_group(saved, "ensemble/"))
         self.history.load(_group(saved, "history/"))
+        self._restored = True
         logging.info("%s: resuming at step %s", self._name, f"{self.ensemble.step:,}")
         return segments
 
@@ -175,6 +197,7 @@ class Session(Generic[Trained]):
                 "seconds": np.array([self.seconds, self.probe_seconds]),
                 "probed": np.asarray(self._probed),
                 "segments": np.asarray(segments),
+                "stopped_at": self.stopped_at,
             }
             np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes only flags.
 
@@ -206,10 +229,12 @@ class Session(Generic[Trained]):
 
     def _train_piece(self, until: int) -> None:
         start = time.monotonic()
-        self.ensemble.train(min(self._piece, until - self.ensemble.step))
+        piece = min(self._piece, until - self.ensemble.step)
+        self.ensemble.train(piece)
         spent = time.monotonic() - start
         self.seconds += spent
-        longer = spent < _SECONDS_A_CALL / 2
+        # A piece that a probe cut short says nothing about longer ones.
+        longer = spent < _SECONDS_A_CALL / 2 and piece == self._piece
         shorter = spent > 2 * _SECONDS_A_CALL
         self._piece = max(
             1, self._piece * 2 if longer else self._piece // 2 if shorter else self._piece

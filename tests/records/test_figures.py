@@ -64,3 +64,87 @@ def test_bars_are_in_order_from_the_top():
     widths = {p.get_y() + p.get_height() / 2: p.get_width() for p in figure.axes[0].patches}
     assert widths[1.0] == 1
     assert widths[0.0] == 3
+
+
+def test_panels_share_axes_and_colours():
+    values = np.array([[0.0, 0.1], [0.5, 0.2], [2.0, 0.3]])
+    figure = figures.heat_maps(STEPS, FREQUENCIES, {"a": values, "b": 2 * values}, title="t")
+    left, right, bar = figure.axes
+    assert [axes.get_title() for axes in (left, right)] == ["a", "b"]
+    assert right.collections[0].get_array().reshape(2, 2).tolist() == (2 * values[:2]).tolist()
+    assert left.get_ylim() == right.get_ylim() == (0, 200)
+    assert "2|F[k]|/A" in bar.get_ylabel()
+
+
+def test_many_columns_get_few_ticks():
+    figure = figures.heat_maps([0, 1], np.arange(100), {"": np.ones((2, 100))}, title="t")
+    labels = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
+    assert labels[:3] == ["0", "5", "10"]
+
+
+def test_a_grid_shows_every_cell_with_its_number():
+    values = np.array([[0.5, 0.6], [0.7, 1.0]])
+    figure = figures.grid_map(
+        [0, 4],
+        [50, 100],
+        {"p": values},
+        xlabel="x",
+        ylabel="y",
+        label="l",
+        title="t",
+        limits=(0.5, 1),
+    )
+    axes = figure.axes[0]
+    assert {t.get_text(): t.get_position() for t in axes.texts} == {
+        "0.50": (0, 0),
+        "0.60": (1, 0),
+        "0.70": (0, 1),
+        "1.00": (1, 1),
+    }
+    assert axes.get_ylim() == (-0.5, 1.5)  # Larger rows upwards.
+
+
+def test_lines_have_bands_and_points_have_bars():
+    line = figures.Line([1, 2], [1.0, 2.0], "band", [0.5, 1.5], [1.5, 2.5])
+    points = figures.Line([1, 2], [3.0, np.inf], "bars", [2.0, 1.0], [np.inf, np.inf], "o")
+    figure = figures.lines([line, points], xlabel="x", ylabel="y", title="t", colours=[0, 1])
+    axes = figure.axes[0]
+    assert len(axes.collections) == 2  # The band, and the bars.
+    ((low, high),) = [s[:, 1].tolist() for s in axes.collections[1].get_segments()][:1]
+    assert (low, high) == (2.0, 6.0)  # An open end reaches to twice the top.
+    figures.save_figure(figure, None)
+
+
+def test_sweeps_have_a_panel_each():
+    point = [("16", 1.0, 0.5, 1.5), ("32", 2.0, np.nan, np.nan)]
+    figure = figures.setting_plot({"width": {"early": point}}, ylabel="y", title="t")
+    axes = figure.axes[0]
+    assert [t.get_text() for t in axes.get_xticklabels()] == ["16", "32"]
+    assert axes.lines[0].get_ydata().tolist() == [1.0, 2.0]
+
+
+def test_regions_are_where_the_logit_is_positive(tmp_path):
+    box = np.linspace(-1, 1, 40)
+    logits = np.broadcast_to(box, (40, 40))  # Positive to the right.
+    points, labels = np.array([[0.5, 0.0], [-0.5, 0.0]]), np.array([1, 0])
+    figure = figures.decision_regions({"n": logits}, 1.0, points, labels, title="t")
+    pixels = figures.save_figure(figure, None).astype(int)
+    height, width, _ = pixels.shape
+    left, right = pixels[height // 3, width // 3], pixels[height // 3, 3 * width // 4]
+    assert left[2] > left[0]  # Class 0 is bluish,
+    assert right[0] > right[2]  # class 1 reddish.
+
+
+def test_the_moving_picture_starts_with_the_first_function_and_ends_with_the_last(tmp_path):
+    z = np.linspace(0, 1, 20)
+    functions = np.linspace(0, 1, 30)[:, None] * np.sin(2 * np.pi * z)
+    figures.save_animation(
+        tmp_path / "a.gif", (z, np.sin(2 * np.pi * z)), z, functions, range(30), title="t"
+    )
+    assert [file.name for file in tmp_path.iterdir()] == ["a.gif"]
+    with Image.open(tmp_path / "a.gif") as picture:
+        assert picture.n_frames > 10
+        first = np.asarray(picture.convert("RGB")).astype(int)
+        picture.seek(picture.n_frames - 1)
+        last = np.asarray(picture.convert("RGB")).astype(int)
+    assert np.abs(first - last).max() > 50

@@ -89,6 +89,8 @@ def test_overwrite_removes_the_run_and_nothing_else(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     del folder
+    assert RunFolder(tmp_path, FLAGS).finished
+    assert not RunFolder(tmp_path, FLAGS, overwrite=True).finished
     started(tmp_path, {"seed": "--seed=9"}, overwrite=True)
     assert sorted(os.listdir(tmp_path)) == [".lock", "README.md", "environment.json", "run.flags"]
     assert (tmp_path / "run.flags").read_text() == "--seed=9\n"
@@ -113,3 +115,9 @@ def test_hosts_that_do_not_write_leave_no_trace(tmp_path):
     folder = RunFolder(tmp_path / "run", FLAGS, writes=False)
     folder.start({"a": 1})
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_kill_left_half_written_is_no_stranger(tmp_path):
+    (tmp_path / ".run.flags.part").write_text("--se")
+    started(tmp_path)
+    assert (tmp_path / "run.flags").read_text() == "".join(f"{v}\n" for v in FLAGS.values())

@@ -39,3 +39,12 @@ def test_a_broken_variable_is_told(text, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
     with pytest.raises(ValueError, match="TF_CONFIG: expected JSON with a cluster and a task"):
         workers()
+
+
+def test_a_tpu_is_driven_by_one_process_whatever_the_cluster(monkeypatch):
+    configure(monkeypatch, "worker", 1, worker=["a:1", "b:1"])
+    assert not is_chief()
+    assert is_chief("auto", "local")
+    monkeypatch.setenv("TPU_NAME", "mine")
+    assert is_chief()
+    assert not is_chief("multi_worker")

@@ -66,7 +66,7 @@ def test_the_dataset_serves_fit_and_the_ensemble(assert_close):
         ({"amplitudes": (1.0, np.inf)}, "2 positive numbers"),
         ({"amplitudes": (1.0, np.nan)}, "2 positive numbers"),
         ({"amplitudes": (1.0, 1e30)}, "in all below 1e18"),
-        ({"phases": (1.0,)}, "2 angles in radians"),
+        ({"phases": (1.0,)}, "2 finite angles in radians"),
         ({"num_samples": 2}, "num_samples: expected at least 3"),
     ],
 )
@@ -90,3 +90,16 @@ def test_amplitude_words():
     for spec in (["1"], ["loud", "1"], [], ["equal", "equal"]):
         with pytest.raises(ValueError, match="equal, increasing or 2 numbers"):
             tasks.amplitudes_from_spec(spec, 2)
+
+
+def test_the_samples_may_stand_on_a_curve():
+    task = make()
+    curve = tasks.Flower(3)(task.positions)
+    x, y = next(iter(task.dataset(curve).batch(100)))
+    np.testing.assert_array_equal(x, curve.astype(np.float32))
+    np.testing.assert_array_equal(y[:, 0], task.targets.astype(np.float32))
+
+
+def test_phases_must_be_finite():
+    with pytest.raises(ValueError, match="finite angles in radians"):
+        tasks.SumOfSines([1], [1.0], [float("nan")], 10)

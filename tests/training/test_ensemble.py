@@ -317,3 +317,18 @@ def test_the_same_members_on_one_and_on_two_logical_devices():
         [sys.executable, "-c", TWO_LOGICAL_CPUS, here], capture_output=True, text=True, timeout=300
     )
     assert "equal on one and on two" in result.stdout, result.stderr[-2000:]
+
+
+def test_targets_of_another_shape_than_the_outputs_are_refused():
+    flat = sines(0).map(lambda x, y: (x, y[0]))
+    with pytest.raises(UserError, match="datasets: expected targets of the outputs' shape"):
+        make(members=1, datasets=[flat])
+
+
+def test_models_with_losses_of_their_own_are_refused():
+    def regularised(seed):
+        inputs = keras.Input((1,))
+        return keras.Model(inputs, keras.layers.Dense(1, kernel_regularizer="l2")(inputs))
+
+    with pytest.raises(UserError, match="build: expected a model without losses of its own"):
+        make(build=regularised)

@@ -99,9 +99,47 @@ def test_a_signal_saves_and_ends_with_a_line(tmp_path, capsys):
     assert logged_steps(tmp_path / "tensorboard") == [0, 4, 8, 12]
 
 
-def test_nothing_is_saved_before_it_is_due(tmp_path):
-    run(make(tmp_path))
-    assert not (tmp_path / "checkpoints").exists()
+def test_nothing_is_saved_before_it_is_due_but_the_trained_networks_are(tmp_path):
+    session = make(tmp_path)
+    for _ in session:
+        assert not (tmp_path / "checkpoints").exists()
+    saved = np.load(tmp_path / "checkpoints" / "state.npz")
+    assert saved["ensemble/step"] == 12
+    np.testing.assert_array_equal(saved["ensemble/weights/000"], session.ensemble.weights[0])
+
+
+def test_pieces_grow_only_when_they_were_whole(tmp_path):
+    session = make(tmp_path, steps=range(0, 200, 2))
+    for _ in session:
+        pass
+    assert session._piece == 10  # Every call was cut short by a probe after 2 steps.
+
+
+def test_a_run_that_stopped_is_remembered_by_a_session_that_only_reports(tmp_path):
+    first = make(tmp_path, members=2)
+    weights = first.ensemble.state()
+    weights["weights/000"][0] = np.nan
+    first.ensemble.load(weights)
+    run(first)
+    assert first.diverged == {0: 0}
+    del first  # And its lock on the folder.
+    gc.collect()
+    again = make(tmp_path, members=2)
+    assert again.resumed
+    assert list(again) == []
+    assert again.diverged == {0: 0}
+
+
+def test_a_series_keeps_its_shape():
+    history = History()
+    history.add("loss", 0, [1.0, 2.0])
+    with pytest.raises(ValueError, match=r"history of loss: expected shape \(2,\), as before"):
+        history.add("loss", 1, [1.0])
+
+
+def test_probes_are_at_least_one_step_apart():
+    with pytest.raises(ValueError, match="probe_every: expected 1 or more, got 0"):
+        probe_steps(10, 0)
 
 
 def test_a_damaged_state_is_told_in_one_line(tmp_path):

@@ -1,0 +1,211 @@
+"""Small versions of the pages on manifolds, architecture and theory."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from spectral_tf.records import read_table
+
+SMALL = {
+    "manifold": (
+        *("--lobes=0,6", "--num_runs=2", "--num_steps=300", "--probe_every=50"),
+        *("--frequencies=2,12", "--num_samples=64", "--width=24", "--depth=3"),
+        "--learning_rate=0.01",
+    ),
+    "manifold_grid": (
+        *("--lobes=0,8", "--frequencies=4,20", "--thresholds=0,0.5", "--num_steps=400"),
+        *("--num_samples=100", "--width=32", "--depth=3", "--learning_rate=0.01", "--knn"),
+        "--last_probes=2",
+    ),
+    "architecture": (
+        *("--depths=2,3", "--widths=8,16", "--weight_clips=0.05,2", "--activations=tanh"),
+        *("--fourier_scales=3", "--num_runs=2", "--num_steps=200", "--probe_every=50"),
+        *("--num_samples=20", "--learning_rate=0.01"),
+    ),
+    "theory": (
+        *("--num_runs=2", "--num_steps=120", "--probe_every=40", "--frequencies=1,2"),
+        *("--num_samples=16", "--width=16", "--depth=3", "--wide_width=64"),
+        "--volume_networks=200",
+    ),
+}
+
+
+def command(name, path, *flags):
+    return [
+        *(sys.executable, str(ROOT / "launchers" / f"{name}.py")),
+        *(*SMALL[name], *flags, f"--workdir={path}"),
+    ]
+
+
+def launch(name, path, *flags):
+    return subprocess.run(command(name, path, *flags), capture_output=True, text=True, timeout=600)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """{page: folder of its small run}, each made when it is first asked for."""
+    folders = {}
+
+    def get(name):
+        if name not in folders:
+            folders[name] = tmp_path_factory.mktemp(name) / "run"
+            result = launch(name, folders[name])
+            assert result.returncode == 0, result.stderr
+            lines = result.stdout.splitlines()
+            assert f"run folder: {folders[name]}" in lines
+            assert lines[-1].startswith("look at it: tensorboard --logdir=")
+        return folders[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_page_leaves_tables_figures_events_and_a_summary(name, finished):
+    path = finished(name)
+    summary = json.loads((path / "summary.json").read_text())
+    assert summary["experiment"] == name
+    figures = {file.name for file in (path / "figures").iterdir()}
+    events = EventAccumulator(str(path / "tensorboard"), {"images": 0})
+    events.Reload()
+    assert events.PluginTagToContent("scalars")
+    assert events.PluginTagToContent("images")
+    assert len(figures) >= 4
+    if name != "manifold_grid":
+        assert "learned_function.gif" in figures
+        assert {"spectra.csv", "learning_times.csv", "losses.csv"} < set(os.listdir(path))
+    assert (path / "environment.json").is_file()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_killed_page_ends_in_the_same_tables(name, finished, tmp_path):
+    path = tmp_path / "killed"
+    with subprocess.Popen(
+        command(name, path, "--save_every_seconds=1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        until = time.monotonic() + 300
+        while not (path / "checkpoints" / "state.npz").exists() and process.poll() is None:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    assert not (path / "summary.json").exists(), "the kill came too late to test anything"
+    result = launch(name, path, "--save_every_seconds=1")
+    assert result.returncode == 0, result.stderr
+    for table in finished(name).glob("*.csv"):
+        assert (path / table.name).read_text() == table.read_text(), table.name
+
+
+def test_manifold_tables_have_the_lobes_first_and_more_lobes_learn_more(finished):
+    path = finished("manifold")
+    spectra = read_table(path / "spectra.csv")
+    assert list(spectra)[:3] == ["manifold_lobes", "step", "frequency"]
+    assert sorted(set(spectra["manifold_lobes"])) == [0, 6]
+    losses = read_table(path / "losses.csv")
+    last = dict(zip(losses["manifold_lobes"], losses["loss"], strict=True))
+    assert last[6] < last[0]
+    geometry = read_table(path / "geometry.csv")
+    assert geometry["manifold_lobes"] == [0, 6]
+    np.testing.assert_allclose(geometry["arc_length"][0], 2 * np.pi)
+    bandwidth = read_table(path / "latent_bandwidth.csv")
+    ratio = np.divide(bandwidth["bandwidth_99_percent_cycles"], bandwidth["bound_cycles"])
+    assert np.all((ratio > 0.8) & (ratio < 1.3))
+
+
+def test_grid_cells_learn_what_they_can_and_are_told_beside_chance(finished):
+    path = finished("manifold_grid")
+    table = read_table(path / "accuracy.csv")
+    assert list(table) == ["manifold_lobes", "frequency", "threshold", "accuracy", "chance"]
+    cells = list(zip(table["manifold_lobes"], table["frequency"], table["threshold"], strict=True))
+    assert len(set(cells)) == len(cells) == 8
+    accuracy = dict(zip(cells, table["accuracy"], strict=True))
+    chance = dict(zip(cells, table["chance"], strict=True))
+    assert accuracy[0, 4, 0] > 0.9 > chance[0, 4, 0]
+    assert accuracy[0, 4, 0] > accuracy[0, 20, 0]
+    assert 0.6 < chance[0, 4, 0.5] < 0.72
+    # The last two probes, averaged.
+    runs = read_table(path / "runs.csv")
+    rows = zip(runs["manifold_lobes"], runs["frequency"], runs["threshold"], strict=True)
+    of_cell = [a for cell, a in zip(rows, runs["accuracy"], strict=True) if cell == (0, 4, 0)]
+    np.testing.assert_allclose(np.mean(of_cell[-2:]), accuracy[0, 4, 0])
+    neighbours = read_table(path / "nearest_neighbours.csv")
+    assert sorted(set(neighbours["neighbours"])) == [5, 10, 15, 20]
+    radial = read_table(path / "radial_spectra.csv")
+    assert set(radial["classifier"]) == {"network", *(f"{k}-NN" for k in (1, 5, 10, 15, 20))}
+
+
+def test_architecture_tables_have_the_settings_first_and_clips_are_kept(finished):
+    path = finished("architecture")
+    table = read_table(path / "architecture.csv")
+    settings = ["sweep", "depth", "width", "weight_clip", "activation", "fourier_scale"]
+    assert list(table)[:6] == settings
+    assert list(read_table(path / "spectra.csv"))[:7] == [*settings, "step"]
+    last = {
+        (sweep, clip): value
+        for sweep, clip, step, value in zip(
+            *(table[c] for c in ("sweep", "weight_clip", "step", "learned_up_to")), strict=True
+        )
+        if step == 200
+    }
+    assert last["weight_clip", 0.05] < last["weight_clip", 2]
+    with np.load(path / "checkpoints" / "state.npz") as state:
+        # 6 x 64 relu networks: two clips, two runs each.
+        clipped = [
+            np.abs(state[name]).max(axis=tuple(range(1, state[name].ndim)))
+            for name in state
+            if "/weights/" in name and state[name].shape[1:] == (64, 64)
+        ]
+    assert any(np.all(c[:2] <= np.float32(0.05)) and np.all(c[2:] > 0.06) for c in clipped)
+
+
+def test_theory_holds_in_the_small(finished):
+    path = finished("theory")
+    summary = json.loads((path / "summary.json").read_text())
+    assert summary["chain_of_bounds_holds"]
+    assert summary["jumps_within_twice_regions_times_lipschitz"]
+    assert summary["transform_largest_quadrature_error"] < 1e-12
+    assert abs(summary["decay_exponent_tent_generic_direction"] + 3) < 0.05
+    assert abs(summary["decay_exponent_tent_normal_of_an_edge"] + 2) < 0.05
+    assert abs(summary["decay_exponent_networks_one_dimension"] + 2) < 0.2
+    rates = read_table(path / "tangent_rates.csv")
+    assert set(rates["group"]) == {"gradient descent", "gradient descent, wide on a circle"}
+    assert min(rates["rate"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "flag", "line"),
+    [
+        ("manifold", "--lobes=-1", "lobes: expected 0 or more, got -1"),
+        ("manifold", "--lobes=", "--lobes: expected whole numbers"),
+        ("manifold", "--frequencies=2,32", "below 32, half of the 64 samples"),
+        ("manifold", "--num_runs=0", "--num_runs"),
+        ("manifold_grid", "--lobes=-2,4", "lobes: expected 0 or more"),
+        ("manifold_grid", "--frequencies=50", "below 50, half of the 100 samples"),
+        ("manifold_grid", "--thresholds=", "--thresholds: expected finite numbers"),
+        ("manifold_grid", "--thresholds=0,0", "each once"),
+        ("architecture", "--weight_clips=0,1", "--weight_clips: expected finite numbers above 0"),
+        ("architecture", "--weight_clips=-1", "--weight_clips: expected finite numbers above 0"),
+        ("architecture", "--depths=", "--depths: expected whole numbers"),
+        ("architecture", "--widths=0", "--widths: expected 1 or more"),
+        ("architecture", "--activations=Relu", "--activations: expected some of relu"),
+        ("architecture", "--sweeps=", "--sweeps: expected some of depth"),
+        ("architecture", "--num_samples=21", "an even number"),
+        ("theory", "--stable_share=1", "--stable_share"),
+        ("theory", "--frequencies=8", "below 8, half of the 16 samples"),
+    ],
+)
+def test_mistakes_get_one_line_and_nothing_is_written(name, flag, line, tmp_path):
+    result = launch(name, tmp_path / "new", flag)
+    assert result.returncode == 2
+    assert line in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "new").exists()

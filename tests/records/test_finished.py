@@ -1,0 +1,69 @@
+import json
+
+import numpy as np
+import pytest
+
+from spectral_tf import records
+from spectral_tf.records.folder import read_flags
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A finished run of two networks, the second of which has diverged."""
+    folder = tmp_path / "run"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "run.flags").write_text("--num_steps=5\n--width=3\n--shared\n--nofresh\n")
+    (folder / "summary.json").write_text(json.dumps({"experiment": "lf_first"}))
+    save(folder)
+    return folder
+
+
+def save(folder, **changes):
+    arrays = {
+        "ensemble/step": np.asarray(5),
+        "ensemble/stopped_at": np.array([-1, 2]),
+        "ensemble/weights/000": np.array([[1.0], [2.0]], np.float32),
+        "ensemble/weights/001": np.array([[3.0], [4.0]], np.float32),
+        "history/values/loss": np.zeros(3),
+    }
+    np.savez(folder / "checkpoints" / "state.npz", **{**arrays, **changes})
+
+
+@pytest.mark.parametrize("name", ["", "checkpoints/state.npz"])
+def test_networks_and_flags_come_back_without_those_that_diverged(run, name):
+    networks = records.trained_networks(run / name, "lf_first")
+    assert networks.num_networks == 1
+    assert [w.tolist() for w in networks.weights] == [[[1.0]], [[3.0]]]
+    assert networks.states == []
+    assert networks.flags == {"num_steps": "5", "width": "3", "shared": "true", "fresh": "false"}
+
+
+def damage(run):
+    (run / "checkpoints" / "state.npz").write_bytes(b"PK\x03\x04 no more")
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda run: (run / "summary.json").unlink(), "run, unfinished; finish it"),
+        (lambda run: (run / "run.flags").unlink(), "without run.flags; name the --workdir"),
+        (lambda run: (run / "summary.json").write_text('{"experiment": "x"}'), "a run of x"),
+        (lambda run: (run / "checkpoints" / "state.npz").unlink(), "without state.npz; repeat it"),
+        (damage, "state.npz, damaged"),
+        (lambda run: save(run, **{"ensemble/step": np.asarray(4)}), "of step 4 of 5"),
+    ],
+)
+def test_other_runs_are_refused_in_one_line(run, change, line):
+    change(run)
+    with pytest.raises(ValueError, match=line) as error:
+        records.trained_networks(run, "lf_first")
+    assert str(error.value).startswith("--from_run: expected a finished run of lf_first, got ")
+
+
+def test_a_missing_run_is_told_how_to_make_it(tmp_path):
+    with pytest.raises(ValueError, match="no folder .*; make it: python launchers/lf_first.py"):
+        records.trained_networks(tmp_path / "none", "lf_first")
+
+
+def test_a_folder_without_flags_holds_no_run(tmp_path):
+    assert read_flags(tmp_path) is None
