@@ -57,7 +57,8 @@ def choose_networks() -> tuple[records.TrainedNetworks | None, list[int]]:
         frequencies = runtime.whole_numbers("frequencies", [str(word) for word in words])
         return None, frequencies
     for name in TRAINING_FLAGS:
-        if FLAGS[name].present:
+        # A flagfile of a run names all flags, with their defaults.
+        if FLAGS[name].value != FLAGS[name].default:
             raise UserError(
                 f"--{name}",
                 expected="no flags of training beside --from_run",
@@ -182,21 +183,23 @@ def measure_and_report(
     """Measures one network after the other; each is kept, so that a killed run goes on there."""
     if not folder.writes:
         return
-    start = time.monotonic()
     count = FLAGS.num_runs or len(weights[0])
-    ratios = []
+    ratios, seconds = [], 0.0
     for run in range(count):
-        file = folder.state_file.with_name(f"network_{run:03d}.npy")
+        file = folder.state_file.with_name(f"network_{run:03d}.npz")
         if not file.exists():
+            start = time.monotonic()
             network = [w[run] for w in weights]
             measured = measure(
                 model, network, [s[run] for s in states], norms, frequencies, num_samples, run
             )
             with records.whole_file(file) as temporary, open(temporary, "wb") as opened:
-                np.save(opened, measured)
+                np.savez(opened, ratios=measured, seconds=time.monotonic() - start)
             logging.info("robustness: network %d of %d measured", run + 1, count)
-        ratios.append(np.load(file))
-    report(folder, board, norms, frequencies, np.array(ratios), time.monotonic() - start)
+        with np.load(file) as saved:
+            ratios.append(saved["ratios"])
+            seconds += float(saved["seconds"])
+    report(folder, board, norms, frequencies, np.array(ratios), seconds)
 
 
 def measure(

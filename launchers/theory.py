@@ -505,8 +505,11 @@ def tangent_kernel(
         ]
         both = np.isfinite(seen[0]) & np.isfinite(expected[0]) & (expected[0] > 0)
         name = ("narrow", "wide")[group]
-        found[f"learning_time_exponent_predicted_{name}"] = curves[0].law.exponent
-        found[f"learning_time_exponent_measured_{name}"] = curves[1].law.exponent
+        for kind, curve in zip(("predicted", "measured"), curves, strict=True):
+            exponent = f"learning_time_exponent_{kind}_{name}"
+            found[exponent] = curve.law.exponent
+            found[f"{exponent}_low"] = curve.law.low
+            found[f"{exponent}_high"] = curve.law.high
         found[f"measured_over_predicted_time_median_{name}"] = (
             float(np.median(seen[0][both] / expected[0][both])) if both.any() else float("nan")
         )

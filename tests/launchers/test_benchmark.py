@@ -28,11 +28,20 @@ def test_a_short_benchmark_measures_every_contender_in_every_round(run_launcher,
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["probing_percent_median"] > 0
     assert (tmp_path / "figures" / "benchmark.png").exists()
+    perturbed = read_table(tmp_path / "perturbations.csv")
+    assert len(perturbed["contender"]) == 3
+    assert perturbed["times_plain_loop"][2] == 1.0
+    for median, whole in zip(perturbed["median"], perturbed["seconds_for_10000"], strict=True):
+        assert whole == pytest.approx(10_000 / median)
     assert "matrix product" in result.stdout
 
 
-def test_sizes_that_are_no_numbers_are_refused(run_launcher, tmp_path):
-    result = run_launcher("benchmark", "--members=some", f"--workdir={tmp_path / 'b'}")
+@pytest.mark.parametrize(
+    ("members", "line"),
+    [("some", "members: expected whole numbers"), ("0,4", "--members: expected 1 or more, got 0")],
+)
+def test_sizes_that_are_none_are_refused(members, line, run_launcher, tmp_path):
+    result = run_launcher("benchmark", f"--members={members}", f"--workdir={tmp_path / 'b'}")
     assert result.returncode == 2
-    assert "members: expected whole numbers" in result.stderr
+    assert line in result.stderr
     assert not (tmp_path / "b").exists()

@@ -70,10 +70,9 @@ def test_a_state_file_does_as_well_and_a_killed_run_goes_on(trained, measured, t
     shutil.copytree(measured[0], path)
     (path / "summary.json").unlink()
     (path / "robustness.csv").unlink()
-    (path / "checkpoints" / "network_002.npy").unlink()
+    (path / "checkpoints" / "network_002.npz").unlink()
     (path / "tensorboard").rename(tmp_path / "old")
-    flags = (f"--from_run={trained}", *FEW, f"--workdir={path}")
-    result = launch("robustness", *flags)
+    result = launch("robustness", f"--flagfile={path / 'run.flags'}", f"--workdir={path}")
     assert result.returncode == 0, result.stderr
     assert "network 3 of 3 measured" in result.stderr
     assert "network 2 of 3" not in result.stderr

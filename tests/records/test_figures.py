@@ -110,8 +110,10 @@ def test_lines_have_bands_and_points_have_bars():
     figure = figures.lines([line, points], xlabel="x", ylabel="y", title="t", colours=[0, 1])
     axes = figure.axes[0]
     assert len(axes.collections) == 2  # The band, and the bars.
-    ((low, high),) = [s[:, 1].tolist() for s in axes.collections[1].get_segments()][:1]
-    assert (low, high) == (2.0, 6.0)  # An open end reaches to twice the top.
+    assert axes.collections[1].get_segments()[0][:, 1].tolist() == [
+        2.0,
+        6.0,
+    ]  # An open end reaches to twice the top.
     figures.save_figure(figure, None)
 
 
