@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -182,7 +183,19 @@ def test_kills_and_a_signal_leave_the_same_tables_and_events(run_launcher, tmp_p
         assert steps[0] == steps[1], tag
 
 
-def test_two_hosts_give_the_tables_of_one(finished, tmp_path):
+def test_overwriting_a_finished_run_makes_it_anew(finished, run_launcher, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(finished[0], path)
+    flags = (*TINY, "--num_steps=50", f"--workdir={path}")
+    assert "name another --workdir, or add --overwrite" in run_launcher("lf_first", *flags).stderr
+    result = run_launcher("lf_first", *flags, "--overwrite")
+    assert result.returncode == 0, result.stderr
+    assert json.loads((path / "summary.json").read_text())["num_steps"] == 50
+    assert read_table(path / "runs.csv")["step"][-1] == 50
+
+
+@pytest.mark.parametrize("first", ["worker", "chief"])
+def test_two_hosts_give_the_tables_of_one(first, finished, tmp_path):
     import socket
 
     path, _ = finished
@@ -193,8 +206,12 @@ def test_two_hosts_give_the_tables_of_one(finished, tmp_path):
     for each in sockets:
         each.close()
     hosts = []
-    for index in range(2):
-        config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    cluster, tasks = {"worker": addresses}, [("worker", 0), ("worker", 1)]
+    if first == "chief":
+        cluster = {"chief": addresses[:1], "worker": addresses[1:]}
+        tasks = [("chief", 0), ("worker", 0)]
+    for kind, index in tasks:
+        config = {"cluster": cluster, "task": {"type": kind, "index": index}}
         command = [sys.executable, str(ROOT / "launchers" / "lf_first.py"), *TINY]
         hosts.append(
             subprocess.Popen(
