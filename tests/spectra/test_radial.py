@@ -8,11 +8,12 @@ X, Y = np.meshgrid(np.arange(N) / N, np.arange(N) / N, indexing="ij")
 
 
 def test_a_plane_wave_has_one_ring_whatever_its_direction(assert_close):
-    waves = [np.cos(2 * np.pi * (3 * X + 4 * Y)), np.cos(2 * np.pi * 5 * X)]
+    # Radii 5, 5 and 2.83, which is nearest to 3.
+    waves = [np.cos(2 * np.pi * (a * X + b * Y)) for a, b in ((3, 4), (5, 0), (2, 2))]
     radii, energies = spectra.radial_spectrum(waves, 2.0, window=False)
     assert_close(radii, np.arange(17) / 2)
-    expected = np.zeros((2, 17))
-    expected[:, 5] = 0.5
+    expected = np.zeros((3, 17))
+    expected[[0, 1, 2], [5, 5, 3]] = 0.5
     assert_close(energies, expected)
 
 
