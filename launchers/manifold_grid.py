@@ -304,7 +304,7 @@ def nearest_neighbours(
         ylabel="lobes L",
         label="training accuracy",
         title=f"k-nearest neighbours, threshold {thresholds[0]:g}",
-        limits=(0.5, 1.0),
+        limits=(0.0, 1.0),
     )
     pixels = figures.save_figure(figure, folder.figures / "nearest_neighbours.png")
     session.board.image("nearest_neighbours", pixels, FLAGS.num_steps)

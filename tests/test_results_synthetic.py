@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
+from spectral_tf import spectra
 from spectral_tf.records import read_table
 
 RESULTS = ROOT / "results"
@@ -131,6 +132,87 @@ def test_the_geometry_explains_it():
         "manifold/latent_bandwidth.csv", "bandwidth_99_percent_cycles", "bound_cycles"
     )
     assert np.all(np.abs(band / bound - 1) < 0.25)
+
+
+# Experiment 6, Fig 7, 9 and 22.
+
+
+@pytest.fixture
+def grid():
+    """Accuracy and chance by lobes (0, 2, ..., 20) and frequency (50, 100, ..., 400)."""
+    names = ("manifold_lobes", "frequency", "accuracy", "chance")
+    lobes, k, accuracy, chance = columns("manifold_grid/zero/accuracy.csv", *names)
+    assert lobes.reshape(11, 8)[:, 0].tolist() == list(range(0, 21, 2))
+    assert k.reshape(11, 8)[0].tolist() == list(range(50, 401, 50))
+    return accuracy.reshape(11, 8), chance.reshape(11, 8)
+
+
+def test_the_grid_is_the_whole_protocol():
+    assert {"--num_steps=10000", "--thresholds=0", "--num_samples=1000"} < flags_of(
+        "manifold_grid/zero"
+    )
+    found = summary_of("manifold_grid/zero")
+    assert found["num_cells"] == 88
+    assert found["diverged_at_step"] == {}
+
+
+def test_accuracy_rises_with_lobes_at_each_frequency(grid):
+    accuracy, _ = grid
+    assert np.all(np.diff(accuracy.mean(axis=1)) > 0)
+    # Single cells are single runs: neighbours may fall back, thirds of the range do not.
+    thirds = [accuracy[i : i + 4].mean(axis=0) for i in (0, 4, 7)]
+    assert np.all(np.diff(thirds, axis=0) > -0.005)
+
+
+def test_accuracy_falls_with_frequency_until_the_sampling_interferes(grid):
+    accuracy, _ = grid
+    by_frequency = accuracy.mean(axis=0)
+    assert np.all(np.diff(by_frequency[:5]) < 0)
+    # At k = 300 and 350 the sampled square wave has overtones folded to 100 and 50 cycles (test
+    # below), which are easy: these two stand above k = 250, and 400 lowest of all.
+    assert by_frequency[4] < by_frequency[5] < 0.8
+    assert by_frequency[7] == by_frequency.min()
+
+
+def test_folded_overtones_are_there():
+    z = np.arange(1_000) / 1_000
+    for k, folded in ((300, 100), (350, 50)):
+        labels = (np.sin(2 * np.pi * k * z + 1.0) > 0).astype(float)
+        magnitudes = spectra.magnitudes(labels)
+        below = magnitudes[1:k]
+        assert np.argmax(below) + 1 == folded
+        assert below.max() > 0.2 * magnitudes[k]
+    labels = (np.sin(2 * np.pi * 250 * z + 1.0) > 0).astype(float)
+    assert spectra.magnitudes(labels)[1:250].max() < 1e-12
+
+
+def test_on_the_circle_high_frequencies_stay_near_chance(grid):
+    accuracy, chance = grid
+    assert np.all(accuracy[0, 2:] < chance[0, 2:] + 0.16)
+    assert np.all(accuracy[0, [2, 4, 7]] < chance[0, [2, 4, 7]] + 0.08)
+    assert np.all(accuracy[-1] > chance[-1] + 0.25)
+
+
+def test_two_networks_agree_on_the_curve_and_differ_off_it():
+    found = summary_of("manifold_grid/zero")
+    assert found["two_networks_agree_on_curve"] > 0.95
+    assert found["two_networks_agree_on_square"] < 0.8
+
+
+def test_nearest_neighbours_do_not_improve_with_the_lobes():
+    names = ("neighbours", "manifold_lobes", "accuracy")
+    neighbours, lobes, accuracy = columns("manifold_grid/zero/nearest_neighbours.csv", *names)
+    for k in (5, 10, 15, 20):
+        few, many = (
+            accuracy[(neighbours == k) & chosen].mean() for chosen in (lobes <= 4, lobes >= 16)
+        )
+        assert many - few < 0.1  # The network's gain is 0.23.
+    classifier, radius, energy = columns(
+        "manifold_grid/zero/radial_spectra.csv", "classifier", "radial_frequency", "energy"
+    )
+    high = radius > 15
+    network, nearest = (energy[(classifier == name) & high].mean() for name in ("network", "1-NN"))
+    assert network < 0.5 * nearest
 
 
 # Experiment 7, Fig 14 to 18.

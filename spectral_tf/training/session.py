@@ -93,7 +93,8 @@ class Session(Generic[Trained]):
     `Ensemble.evaluate` gives them, for the caller to measure and record. Then, or between probes
     that lie far apart, the state is saved if it is due: ensemble, history and the number of
     TensorBoard segments in one file, whole or not at all. A new session in the same folder
-    continues from it and gives the same numbers as one that was never stopped.
+    continues from it and gives the same numbers as one that was never stopped. After the last step
+    `outputs` and `losses` are those of the trained networks, also if nothing was left to train.
 
     SIGINT and SIGTERM save first and then end the process with a line that says so (a second one
     ends it at once). Runs that diverge are named in the log; the others go on.
@@ -224,6 +225,8 @@ class Session(Generic[Trained]):
                 self.probe_seconds += spent
                 self._save_if_due()
         progress.close()
+        if not self.losses.size:  # Everything was probed before; the report may still ask.
+            self.outputs, self.losses = self.ensemble.evaluate()
         # The trained networks, for a report that is killed and for whoever takes them from here.
         self.save()
 

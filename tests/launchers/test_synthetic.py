@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,6 +104,25 @@ def test_a_killed_page_ends_in_the_same_tables(name, finished, tmp_path):
     assert result.returncode == 0, result.stderr
     for table in finished(name).glob("*.csv"):
         assert (path / table.name).read_text() == table.read_text(), table.name
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_page_killed_before_its_summary_reports_the_same(name, finished, tmp_path):
+    path = tmp_path / "unreported"
+    shutil.copytree(finished(name), path)
+    summary = json.loads((path / "summary.json").read_text())
+    for file in (path / "summary.json", *path.glob("*.csv")):
+        file.unlink()
+    result = launch(name, path)
+    assert result.returncode == 0, result.stderr
+    for made in (*finished(name).glob("*.csv"), *(finished(name) / "figures").iterdir()):
+        again = path / made.relative_to(finished(name))
+        assert again.read_bytes() == made.read_bytes(), made.name
+    timed = {"wall_seconds", "member_steps_per_second", "probe_share"}
+    again = json.loads((path / "summary.json").read_text())
+    assert {k: v for k, v in again.items() if k not in timed} == {
+        k: v for k, v in summary.items() if k not in timed
+    }
 
 
 def test_manifold_tables_have_the_lobes_first_and_more_lobes_learn_more(finished):
