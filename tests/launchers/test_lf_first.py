@@ -238,7 +238,7 @@ def test_two_hosts_give_the_tables_of_one(first, finished, tmp_path):
 
 BAD = {
     "--frequencies=5,12": "below 12, half of the 24 samples",
-    "--frequencies=5,5": "each frequency once",
+    "--frequencies=5,5": "each once",
     "--frequencies=0,1": "above 0",
     "--frequencies=5.5": "whole numbers separated by commas",
     "--frequencies=": "whole numbers separated by commas",
