@@ -17,14 +17,12 @@ networks that agree on the curve differ off it (results/manifold_grid).
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from absl import flags
 
 from spectral_tf import models, records, runtime, spectra, tasks
-from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
     import keras
@@ -83,13 +81,6 @@ def make_task(cell: Cell) -> tasks.LabelWave:
 
 def main() -> None:
     """Runs the experiment that the flags describe."""
-    if FLAGS.knn and importlib.util.find_spec("sklearn") is None:
-        raise UserError(
-            "--knn",
-            expected="scikit-learn",
-            got="none installed",
-            hint="pip install -e '.[knn]', or leave --knn out",
-        )
     cells = make_cells()
     waves = [make_task(cell) for cell in cells]
     curves = [tasks.Flower(cell.lobes)(waves[0].wave.positions) for cell in cells]

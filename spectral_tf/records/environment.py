@@ -7,6 +7,7 @@ import os
 import pathlib
 import platform
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -17,10 +18,17 @@ _OPTIONAL = ("torch", "finufft", "scikit-learn")
 _PACKAGES = ("keras", "numpy", "scipy", "tensorboard", "tensorflow-datasets", "matplotlib")
 
 
-def environment(strategy: tf.distribute.Strategy, seed: int) -> dict[str, Any]:
+def environment(
+    strategy: tf.distribute.Strategy, seed: int, data: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Versions, devices, strategy, seed, time of start and, if known, the git commit.
 
     Nothing in it names the machine or its user.
+
+    Args:
+      strategy: of the run.
+      seed: of the run.
+      data: what is to be recorded about its data set, if it has one.
     """
     versions = {"python": platform.python_version(), "tensorflow": tf.__version__}
     for package in _PACKAGES:
@@ -38,6 +46,7 @@ def environment(strategy: tf.distribute.Strategy, seed: int) -> dict[str, Any]:
         "strategy": type(strategy).__name__,
         "num_replicas": strategy.num_replicas_in_sync,
         "seed": seed,
+        **({"data": dict(data)} if data else {}),
         "start_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 

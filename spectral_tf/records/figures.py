@@ -257,6 +257,51 @@ def curves(
     return figure
 
 
+def curve_panels(
+    steps: Sequence[int],
+    panels: Mapping[str, Mapping[str, Band]],
+    *,
+    ylabel: str,
+    title: str,
+    reference: tuple[str, Band] | None = None,
+) -> Figure:
+    """Panels of curves {panel: {label: (value, low, high)}} over training steps, log axis upwards.
+
+    The reference (label, band) is drawn dashed in each; all panels share both axes.
+    """
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, grid = _new(
+        width=1.2 + 4.4 * columns,
+        height=1.2 + 2.9 * rows,
+        nrows=rows,
+        ncols=columns,
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    for axes, (name, group) in zip(grid.flat, panels.items(), strict=False):
+        for colour, (label, (value, low, high)) in zip(
+            _colours(len(group)), group.items(), strict=True
+        ):
+            axes.plot(steps, value, color=colour, linewidth=1.2, label=label)
+            axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+        if reference:
+            axes.plot(steps, reference[1][0], "--", color=_GREY, linewidth=1.0, label=reference[0])
+        axes.set(title=name, yscale="log", xlim=(0, max(steps)))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+    for axes in grid[:, 0]:
+        axes.set_ylabel(ylabel)
+    for axes in grid[-1]:
+        axes.set_xlabel("training step")
+    figure.suptitle(title)
+    return figure
+
+
 def _error_bars(y: NDArray, low: ArrayLike, high: ArrayLike) -> NDArray:
     """Lengths below and above [2, n]; none where unknown, an open end reaches to twice the top."""
     there = np.isfinite(y)

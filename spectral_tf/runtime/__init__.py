@@ -4,6 +4,8 @@ Only launchers and `spectral_tf.training` import it; nothing here imports Tensor
 """
 
 from spectral_tf.runtime.flags import (
+    data_places,
+    define_data_flags,
     define_finite_float,
     define_network_flags,
     define_run_flags,
@@ -16,6 +18,8 @@ from spectral_tf.runtime.seeds import derive_seed, generator
 
 __all__ = [
     "configuration",
+    "data_places",
+    "define_data_flags",
     "define_finite_float",
     "define_network_flags",
     "define_run_flags",

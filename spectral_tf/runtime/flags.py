@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from absl import flags
 
@@ -14,7 +14,10 @@ STRATEGIES = ("auto", "default", "mirrored", "multi_worker", "tpu")
 flags.disclaim_key_flags()
 
 # They say where and how a run is made, not what it computes: not part of its configuration.
-NOT_CONFIGURATION = ("workdir", "overwrite", "save_every_seconds", "strategy", "tpu")
+NOT_CONFIGURATION = (
+    *("workdir", "overwrite", "save_every_seconds", "strategy", "tpu"),
+    *("data_dir", "download", "manual_dir"),
+)
 
 
 def define_run_flags(experiment: str, *, resumes: bool = True, distributes: bool = True) -> None:
@@ -64,6 +67,28 @@ def define_network_flags(
     flags.DEFINE_integer("depth", depth, "Affine layers, the linear output layer included.", 1)
     flags.DEFINE_enum("activation", activations[0], activations, "After each hidden layer.")
     define_finite_float("learning_rate", learning_rate, "Adam's constant rate.", at_least=1e-12)
+
+
+def define_data_flags(default: str) -> None:
+    """Defines the flags that say which images to take and where they lie."""
+    flags.DEFINE_string(
+        "dataset",
+        default,
+        "A TFDS name (mnist, cifar10, ...), digits or photo_patches (embedded), or npz:PATH with "
+        "arrays x and y.",
+    )
+    flags.DEFINE_string(
+        "data_dir", None, "Folder of prepared TFDS data sets; default: TFDS_DATA_DIR or TFDS's own."
+    )
+    flags.DEFINE_bool("download", False, "Fetch and prepare the data set if it is not there.")
+    flags.DEFINE_string(
+        "manual_dir", None, "Folder of archives that cannot be fetched (ImageNet's), to prepare."
+    )
+
+
+def data_places() -> dict[str, Any]:
+    """The values of the flags that say where images lie, as arguments of `data.find_images`."""
+    return {name: flags.FLAGS[name].value for name in ("data_dir", "download", "manual_dir")}
 
 
 def define_finite_float(name: str, default: float, text: str, *, at_least: float) -> None:

@@ -8,6 +8,18 @@ from spectral_tf.tasks.delta import Delta
 from spectral_tf.tasks.labels import LabelWave
 from spectral_tf.tasks.manifolds import Flower
 from spectral_tf.tasks.pairs import pairs
+from spectral_tf.tasks.radial import CONVENTIONS, RadialWave
 from spectral_tf.tasks.sines import SumOfSines, amplitudes_from_spec
+from spectral_tf.tasks.two_classes import TwoClasses
 
-__all__ = ["Delta", "Flower", "LabelWave", "SumOfSines", "amplitudes_from_spec", "pairs"]
+__all__ = [
+    "CONVENTIONS",
+    "Delta",
+    "Flower",
+    "LabelWave",
+    "RadialWave",
+    "SumOfSines",
+    "TwoClasses",
+    "amplitudes_from_spec",
+    "pairs",
+]

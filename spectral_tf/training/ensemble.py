@@ -1,5 +1,6 @@
 """Many small networks trained together, each with its own seed and its own target."""
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -126,11 +127,13 @@ class Ensemble:
             values = 3 * sum(map(math.prod, shapes)) + units * (batch_size or num_samples)
             block_size = max(1, _CPU_BLOCK_BYTES // (4 * values))
         self._blocks = self._replicas.blocks(block_size)
+        self.block_size = max(block.stop - block.start for block in self._blocks)
         self._data = self._replicas.spread(data, self._blocks)
         self._shared_inputs = self._replicas.copies(inputs[0]) if shared else None
         self._state: list[State] = self._replicas.spread(state, self._blocks)
         self._train = self._replicas.program(self._train_block)
         self._evaluate = self._replicas.program(self._evaluate_block)
+        self._apply = self._replicas.program(functools.partial(stacked_outputs, self.model))
 
     def _refuse_misfits(self, targets: np.ndarray) -> None:
         outputs = tuple(self.model.compute_output_shape(self.inputs.shape[1:]))
@@ -250,6 +253,17 @@ class Ensemble:
         lost = (self.stopped_at >= 0) | ~np.isfinite(losses)
         outputs[lost], losses[lost] = np.nan, np.nan
         return outputs, losses
+
+    def outputs(self, inputs: np.ndarray) -> np.ndarray:
+        """Outputs [e, m, o] of all members on other inputs [m, ...], float32, as at inference.
+
+        Members that stopped give NaN.
+        """
+        copies = self._replicas.copies(np.asarray(inputs, np.float32))
+        parts = [self._apply(state["weights"], state["others"], copies) for state in self._state]
+        outputs = self._replicas.collect(parts)
+        outputs[self.stopped_at >= 0] = np.nan
+        return outputs
 
     @property
     def stopped_at(self) -> np.ndarray:

@@ -1,0 +1,218 @@
+"""Batches of images for training and evaluation, as `tf.data.Dataset`s with static shapes."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from spectral_tf.data.augment import Augmentation, Part, chain
+from spectral_tf.data.normalisation import Normalisation
+from spectral_tf.data.sources import Images
+from spectral_tf.errors import UserError
+
+# Encoded images held back for shuffling where not all of them are in memory.
+_SHUFFLE_BUFFER = 8_192
+_ENDLESS = 2**31 - 1
+
+
+def training_batches(
+    images: Images,
+    normalisation: Normalisation,
+    *,
+    batch_size: int,
+    seed: int,
+    augmentations: Sequence[Augmentation] = (),
+    input_shape: Sequence[int] | None = None,
+    first_step: int = 0,
+    num_replicas: int = 1,
+    replicas: Sequence[int] = (0,),
+) -> tf.data.Dataset:
+    """Shuffled and augmented batches without end.
+
+    Batch number s depends on the seed and on s alone: a run that starts at `first_step` sees what
+    an uninterrupted one would have seen, and the batches of all replicas, put together, are the
+    batch of one. Every epoch is a permutation of the data set; what is left of it after the last
+    full batch is dropped. Sets that are not `resident` are shuffled within 8,192 images of their
+    stored order, which TFDS has shuffled once.
+
+    Args:
+      images: the training split.
+      normalisation: applied first, so that augmentations fill with the data's mean.
+      batch_size: of the global batch.
+      seed: of order and augmentations.
+      augmentations: applied in this order.
+      input_shape: of the network, [h, w, c]; larger images are cut to their central square (if the
+        network's input is one) and shrunk. Default: the images' own.
+      first_step: the number of the first batch.
+      num_replicas: into how many parts every batch is cut.
+      replicas: which of them this data set gives; element i is of step first_step + i // r and
+        replica replicas[i % r].
+
+    Returns:
+      Of (images [b, h, w, c] float32, labels [b] int32) with b = batch_size / num_replicas.
+
+    Raises:
+      UserError: a batch size below 1, above the number of images or not a multiple of the replicas;
+        images that do not fit the network.
+    """
+    shape = _fitting_shape(images, input_shape)
+    if not 1 <= batch_size <= images.num_examples or batch_size % num_replicas:
+        raise UserError(
+            "batch_size",
+            expected=f"1 to {images.num_examples} images in multiples of {num_replicas} replicas",
+            got=batch_size,
+            hint="choose another",
+        )
+    augment = chain(augmentations)
+    per_epoch = images.num_examples // batch_size
+    share = batch_size // num_replicas
+    parts = tf.constant(list(replicas))
+
+    def finish(number: tf.Tensor, pixels: tf.Tensor, labels: tf.Tensor) -> tuple:
+        step, start = number // len(replicas), share * parts[number % len(replicas)]
+        inputs = _inputs(pixels, shape, normalisation)
+        own = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0]), step)
+        inputs = augment(inputs, own, Part(batch_size, start))
+        return tf.ensure_shape(inputs, (share, *shape)), tf.cast(labels, tf.int32)
+
+    first = len(replicas) * first_step
+    numbers = tf.data.Dataset.range(first, _ENDLESS, output_type=tf.int32)
+    if images.resident:
+        pixels, labels = map(tf.constant, images.arrays())
+
+        def chosen(number: tf.Tensor) -> tuple:
+            step, start = number // len(replicas), share * parts[number % len(replicas)]
+            places = (step % per_epoch) * batch_size + start + tf.range(share)
+            rows = tf.random.experimental.index_shuffle(
+                places, tf.stack([seed, step // per_epoch]), images.num_examples - 1
+            )
+            return finish(number, tf.gather(pixels, rows), tf.gather(labels, rows))
+
+        return numbers.map(chosen, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+    encoded = images.dataset(decode=False)
+    first_epoch = first_step // per_epoch
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        order = encoded.shuffle(_SHUFFLE_BUFFER, seed=number * 2**31 + seed)
+        begun = tf.where(number == first_epoch, tf.constant(first_step % per_epoch, tf.int64), 0)
+        return order.batch(batch_size, drop_remainder=True).skip(begun)
+
+    def cut(encoded_batch: tf.Tensor, labels: tf.Tensor) -> tf.data.Dataset:
+        shape = (num_replicas, share)
+        pair = tf.reshape(encoded_batch, shape), tf.reshape(labels, shape)
+        return tf.data.Dataset.from_tensor_slices([tf.gather(part, parts) for part in pair])
+
+    epochs = tf.data.Dataset.range(first_epoch, _ENDLESS).flat_map(epoch)
+    batches = tf.data.Dataset.zip(numbers, epochs.flat_map(lambda *pair: cut(*pair)))
+    return batches.map(
+        lambda number, pair: finish(number, _decoded(images, pair[0], shape), pair[1]),
+        tf.data.AUTOTUNE,
+    ).prefetch(tf.data.AUTOTUNE)
+
+
+def evaluation_batches(
+    images: Images,
+    normalisation: Normalisation,
+    *,
+    batch_size: int,
+    input_shape: Sequence[int] | None = None,
+    num_replicas: int = 1,
+    replicas: Sequence[int] = (0,),
+) -> tf.data.Dataset:
+    """Every example once, in stored order.
+
+    The last batch is filled up with copies of weight 0, so that all shapes are static.
+
+    Args:
+      images, normalisation, input_shape, num_replicas, replicas: as for `training_batches`.
+      batch_size: of the global batch, a multiple of the replicas; any size.
+
+    Returns:
+      Of (images [b, h, w, c] float32, labels [b] int32, weights [b] float32, 1 or 0).
+
+    Raises:
+      UserError: as `training_batches`, except that the batch may be larger than the set.
+    """
+    shape = _fitting_shape(images, input_shape)
+    if batch_size < 1 or batch_size % num_replicas:
+        raise UserError(
+            "batch_size",
+            expected=f"1 or more in multiples of {num_replicas} replicas",
+            got=batch_size,
+            hint="choose another",
+        )
+    share = batch_size // num_replicas
+    padding = -images.num_examples % batch_size
+    encoded = images.dataset(decode=False)
+    # The first ones again, as often as it takes, weigh nothing.
+    weighted = tf.data.Dataset.zip(
+        encoded.concatenate(encoded.repeat().take(padding)),
+        tf.data.Dataset.range(images.num_examples + padding),
+    )
+    batches = weighted.batch(share, drop_remainder=True)
+    wanted = tf.constant(list(replicas), tf.int64)
+    batches = batches.enumerate().filter(lambda i, _: tf.reduce_any(i % num_replicas == wanted))
+
+    def finish(_: tf.Tensor, element: tuple) -> tuple:
+        (pixels, labels), places = element
+        inputs = _inputs(_decoded(images, pixels, shape), shape, normalisation)
+        weights = tf.cast(places < images.num_examples, tf.float32)
+        return tf.ensure_shape(inputs, (share, *shape)), tf.cast(labels, tf.int32), weights
+
+    return batches.map(finish, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _fitting_shape(images: Images, wanted: Sequence[int] | None) -> tuple[int, int, int]:
+    """The shape [h, w, c] of inputs."""
+    shape = images.shape
+    fits = len(shape) == 3 and (wanted is not None or None not in shape)
+    if fits and wanted is not None:
+        fits = shape[2] == wanted[2] and all(
+            have is None or have >= want for have, want in zip(shape, wanted, strict=True)
+        )
+    if not fits:
+        raise UserError(
+            f"images of {images.name}",
+            expected=f"the network's input {tuple(wanted)}, or larger with as many channels"
+            if wanted is not None
+            else "one shape [h, w, c], or a network's input shape to bring them to",
+            got=f"{shape}",
+            hint="choose a network or a data set that fits",
+        )
+    height, width, channels = wanted if wanted is not None else shape
+    return int(height or 0), int(width or 0), int(channels or 0)
+
+
+def _decoded(images: Images, encoded: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
+    """A batch of encoded images as pixels, of the network's size where they differ in size."""
+    if encoded.dtype != tf.string:
+        return encoded
+    if None in images.shape:
+        signature = tf.TensorSpec(shape, tf.float32)
+        return tf.map_fn(
+            lambda one: _shrunk(images.decode(one), shape), encoded, fn_output_signature=signature
+        )
+    signature = tf.TensorSpec(images.shape, tf.uint8)
+    return tf.map_fn(images.decode, encoded, fn_output_signature=signature)
+
+
+def _inputs(
+    pixels: tf.Tensor, shape: tuple[int, int, int], normalisation: Normalisation
+) -> tf.Tensor:
+    mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])
+    return (_shrunk(pixels, shape) - mean) / deviation
+
+
+def _shrunk(pixels: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
+    """Pixels [..., h, w, c] in [0, 1]: the largest central part of the new form, made smaller."""
+    unit = tf.image.convert_image_dtype(pixels, tf.float32)
+    if tuple(unit.shape[-3:]) == shape:
+        return unit
+    height, width = tf.shape(unit)[-3], tf.shape(unit)[-2]
+    scale = tf.minimum(height / shape[0], width / shape[1])
+    rows = tf.cast(tf.round(scale * shape[0]), tf.int32)
+    columns = tf.cast(tf.round(scale * shape[1]), tf.int32)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    part = unit[..., top : top + rows, left : left + columns, :]
+    return tf.image.resize(part, shape[:2], antialias=True)
