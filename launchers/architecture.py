@@ -81,13 +81,7 @@ class Setting(NamedTuple):
 
 def make_settings() -> list[Setting]:
     """The settings of all sweeps, or a UserError."""
-    if not FLAGS.sweeps or set(FLAGS.sweeps) - set(SWEEPS):
-        raise UserError(
-            "--sweeps",
-            expected=f"some of {','.join(SWEEPS)}",
-            got=",".join(FLAGS.sweeps) or "nothing",
-            hint="leave it out for all",
-        )
+    chosen = runtime.words("sweeps", FLAGS.sweeps, SWEEPS)
     depths = runtime.whole_numbers("depths", FLAGS.depths)
     widths = runtime.whole_numbers("widths", FLAGS.widths)
     for name, values in (("depths", depths), ("widths", widths)):
@@ -95,21 +89,15 @@ def make_settings() -> list[Setting]:
             raise UserError(f"--{name}", expected="1 or more", got=min(values), hint="leave it out")
     clips = runtime.numbers("weight_clips", FLAGS.weight_clips, above=0)
     scales = runtime.numbers("fourier_scales", FLAGS.fourier_scales, above=0)
-    if not FLAGS.activations or set(FLAGS.activations) - set(models.ACTIVATIONS):
-        raise UserError(
-            "--activations",
-            expected=f"some of {','.join(models.ACTIVATIONS)}",
-            got=",".join(FLAGS.activations) or "nothing",
-            hint="leave it out for relu,tanh,sine,gelu",
-        )
+    activations = runtime.words("activations", FLAGS.activations, models.ACTIVATIONS)
     sweeps = {
         "depth": [Setting("depth", depth=d, width=16) for d in depths],
         "width": [Setting("width", depth=3, width=w) for w in widths],
         "weight_clip": [Setting("weight_clip", weight_clip=c) for c in clips],
-        "activation": [Setting("activation", activation=a) for a in FLAGS.activations],
+        "activation": [Setting("activation", activation=a) for a in activations],
         "fourier_scale": [Setting("fourier_scale", fourier_scale=s) for s in scales],
     }
-    return [setting for name in SWEEPS if name in FLAGS.sweeps for setting in sweeps[name]]
+    return [setting for name in SWEEPS if name in chosen for setting in sweeps[name]]
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 runtime.define_run_flags("mnist_noise")
 runtime.define_data_flags("digits")
-flags.DEFINE_list("classes", [3, 8], "Two labels, to become -1 and +1.")
+runtime.define_classes_flag()
 flags.DEFINE_list(
     "curves",
     # Clean; panels (a) and (b) of Fig 4 by amplitude; (c) and (d) by frequency. The sets are ours.
@@ -78,19 +78,10 @@ def make_noises() -> list[Noise]:
     return noises
 
 
-def two(classes: list[int]) -> tuple[int, int]:
-    """The pair of classes, or a UserError."""
-    if len(classes) != 2:
-        raise UserError(
-            "--classes", expected="two labels", got=classes, hint="for example --classes=3,8"
-        )
-    return classes[0], classes[1]
-
-
 def main() -> None:
     """Runs the experiment that the flags describe."""
     noises = make_noises()
-    classes = two(runtime.whole_numbers("classes", FLAGS.classes))
+    classes = runtime.two_classes()
     folder = runtime.run_folder("mnist_noise")
     images = data.find_images(FLAGS.dataset, **runtime.data_places())
     pixels, labels = images.arrays()

@@ -193,6 +193,7 @@ class Line(NamedTuple):
     """One curve of `lines`: points, label, the ends of its interval, matplotlib's line style.
 
     A style that is a marker ("o") gives points with error bars, any other a line with a band.
+    Without a colour of its own a curve gets one from the colour map.
     """
 
     x: ArrayLike
@@ -201,6 +202,7 @@ class Line(NamedTuple):
     low: ArrayLike | None = None
     high: ArrayLike | None = None
     style: str = "-"
+    colour: str = ""
 
 
 def lines(
@@ -217,8 +219,8 @@ def lines(
     figure, axes = _new()
     numbers = range(len(series)) if colours is None else colours
     shades = _colours(max(numbers, default=0) + 1)
-    for number, (x, y, label, low, high, style) in zip(numbers, series, strict=True):
-        colour, x, y = shades[number], np.asarray(x, float), np.asarray(y, float)
+    for number, (x, y, label, low, high, style, own) in zip(numbers, series, strict=True):
+        colour, x, y = own or shades[number], np.asarray(x, float), np.asarray(y, float)
         if style in _MARKERS:
             bars = None if low is None or high is None else _error_bars(y, low, high)
             axes.errorbar(

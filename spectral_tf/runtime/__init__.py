@@ -5,12 +5,15 @@ Only launchers and `spectral_tf.training` import it; nothing here imports Tensor
 
 from spectral_tf.runtime.flags import (
     data_places,
+    define_classes_flag,
     define_data_flags,
     define_finite_float,
     define_network_flags,
     define_run_flags,
     numbers,
+    two_classes,
     whole_numbers,
+    words,
 )
 from spectral_tf.runtime.folder import run_folder
 from spectral_tf.runtime.launch import configuration, launch, settings
@@ -19,6 +22,7 @@ from spectral_tf.runtime.seeds import derive_seed, generator
 __all__ = [
     "configuration",
     "data_places",
+    "define_classes_flag",
     "define_data_flags",
     "define_finite_float",
     "define_network_flags",
@@ -29,5 +33,7 @@ __all__ = [
     "numbers",
     "run_folder",
     "settings",
+    "two_classes",
     "whole_numbers",
+    "words",
 ]

@@ -86,6 +86,28 @@ def define_data_flags(default: str) -> None:
     )
 
 
+def define_classes_flag() -> None:
+    """Defines the flag of the two classes of a regression to -1 and +1."""
+    flags.DEFINE_list("classes", [3, 8], "Two labels, to become -1 and +1.")
+
+
+def two_classes() -> tuple[int, int]:
+    """The two labels of `--classes`.
+
+    Raises:
+      UserError: they are not two different whole numbers.
+    """
+    first, *others = whole_numbers("classes", flags.FLAGS.classes)
+    if len(others) != 1:
+        raise UserError(
+            "--classes",
+            expected="two labels",
+            got=",".join(flags.FLAGS.classes),
+            hint="for example --classes=3,8",
+        )
+    return first, others[0]
+
+
 def data_places() -> dict[str, Any]:
     """The values of the flags that say where images lie, as arguments of `data.find_images`."""
     return {name: flags.FLAGS[name].value for name in ("data_dir", "download", "manual_dir")}
@@ -99,6 +121,22 @@ def define_finite_float(name: str, default: float, text: str, *, at_least: float
         lambda value: math.isfinite(value) and value >= at_least,
         f"expected a finite number of at least {at_least:g}",
     )
+
+
+def words(name: str, given: Sequence[str], known: Sequence[str]) -> list[str]:
+    """The words of a list flag that knows only some.
+
+    Raises:
+      UserError: a word is not known, there is none, or one comes twice.
+    """
+    if not given or not set(given) <= set(known) or len(set(given)) < len(given):
+        raise UserError(
+            f"--{name}",
+            expected=f"some of {', '.join(known)}, each once",
+            got=",".join(given) or "nothing",
+            hint="separate them by commas",
+        )
+    return list(given)
 
 
 def whole_numbers(name: str, words: Sequence[str], *, distinct: bool = True) -> list[int]:

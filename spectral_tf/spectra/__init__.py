@@ -18,6 +18,13 @@ Conventions, used by every function here:
 from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interval, resampled_means
 from spectral_tf.spectra.composition import latent_bandwidth
 from spectral_tf.spectra.dft import coefficients, magnitudes, normalised_magnitudes
+from spectral_tf.spectra.kernel_basis import (
+    SOLVERS,
+    KernelBasis,
+    bin_means,
+    gaussian_kernel,
+    kernel_basis,
+)
 from spectral_tf.spectra.learning import (
     LearningCurves,
     PowerLaw,
@@ -40,15 +47,20 @@ from spectral_tf.spectra.survival import half_lives, survival_ratios
 from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 
 __all__ = [
+    "SOLVERS",
     "Band",
+    "KernelBasis",
     "LearningCurves",
     "PiecewiseLinear",
     "PowerLaw",
+    "bin_means",
     "coefficients",
     "coefficients_at",
     "fit_power_law",
     "frequency_rates",
+    "gaussian_kernel",
     "half_lives",
+    "kernel_basis",
     "latent_bandwidth",
     "learned_up_to",
     "learning_curves",

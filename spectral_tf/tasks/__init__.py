@@ -5,6 +5,7 @@ before TensorFlow is imported.
 """
 
 from spectral_tf.tasks.delta import Delta
+from spectral_tf.tasks.kernel_noise import kernel_noise
 from spectral_tf.tasks.labels import LabelWave
 from spectral_tf.tasks.manifolds import Flower
 from spectral_tf.tasks.pairs import pairs
@@ -21,5 +22,6 @@ __all__ = [
     "SumOfSines",
     "TwoClasses",
     "amplitudes_from_spec",
+    "kernel_noise",
     "pairs",
 ]
