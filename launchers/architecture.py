@@ -261,7 +261,8 @@ def report(
         },
         wall_seconds=session.seconds,
     )
-    print(f"highest frequency learned in {FLAGS.num_steps:,} steps, mean of {FLAGS.num_runs} runs")
+    runs = records.averaged(FLAGS.num_runs)
+    print(f"highest frequency learned in {FLAGS.num_steps:,} steps, {runs}")
     for setting, *row in zip(settings, *learned, strict=True):
         mean, low, high = row
         ours = "  (beyond the paper)" if setting.sweep in BEYOND_THE_PAPER else ""
@@ -304,7 +305,7 @@ def draw_sweep(
             steps,
             np.arange(means.shape[-1]),
             {f"{sweep} {settings[i].value}": means[:, i] for i in places},
-            title=f"Spectrum of a learned peak by {sweep}{ours}: mean of {FLAGS.num_runs} runs",
+            title=f"Spectrum of a peak by {sweep}{ours}: {records.averaged(FLAGS.num_runs)}",
             label="|F[k]| (target: 1/n everywhere)",
             limits=(0.0, 1.0 / n),
         ),
@@ -344,7 +345,7 @@ def draw_summary(
     figure = figures.setting_plot(
         points,
         ylabel="highest frequency learned [cycles per unit]",
-        title=f"What each setting lets in: mean of {FLAGS.num_runs} runs",
+        title=f"What each setting lets in: {records.averaged(FLAGS.num_runs)}",
     )
     pixels = figures.save_figure(figure, folder.figures / "summary.png")
     session.board.image("summary", pixels, FLAGS.num_steps)

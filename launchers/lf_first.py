@@ -108,9 +108,9 @@ def main() -> None:
         probe(session, targets[0], step)
         if step % FLAGS.norms_every == 0 or step == FLAGS.num_steps:
             probe_norms(session, step)
-        if folder.writes and step in (*FUNCTION_STEPS, FLAGS.num_steps):
+        if folder.writes and step in FUNCTION_STEPS and step < FLAGS.num_steps:
             draw_function(session, folder, targets[0], step)
-        if folder.writes and step in tenths:
+        if folder.writes and step in tenths[:-1]:
             draw_heat_map(session, folder, targets[0], step)
     if folder.writes:
         report(session, folder, targets[0])
@@ -176,7 +176,7 @@ def draw_heat_map(
         target.frequencies,
         {"": np.nanmean(magnitudes, axis=1)},
         last_row=FLAGS.num_steps,
-        title=f"Lower frequencies are learned first: mean of {FLAGS.num_runs} runs",
+        title=f"Lower frequencies are learned first: {records.averaged(FLAGS.num_runs)}",
     )
     last = step == FLAGS.num_steps
     name = "heat_map.png" if last else f"heat_map_step_{step:06d}.png"
@@ -188,6 +188,8 @@ def report(session: Session, folder: records.RunFolder, target: tasks.SumOfSines
     from spectral_tf.probes.kernels import kernel_names
     from spectral_tf.records import figures, learning
 
+    draw_function(session, folder, target, FLAGS.num_steps)
+    draw_heat_map(session, folder, target, FLAGS.num_steps)
     steps, magnitudes = session.history["magnitude"]
     curves = spectra.learning_curves(
         steps, target.frequencies, np.moveaxis(magnitudes, 1, 0), seed=FLAGS.seed
@@ -259,13 +261,13 @@ def draw_curves(
             losses[0],
             {"mean of runs": losses[1]},
             ylabel="mean squared error",
-            title=f"Training loss, mean of {curves.num_runs} runs and 95 % interval",
+            title=f"Training loss, {records.averaged(curves.num_runs)} and 95 % interval",
         ),
         "norms": figures.curves(
             norms[0],
             norms[1],
             ylabel="spectral norm (largest singular value)",
-            title=f"Spectral norms of the layers, mean of {curves.num_runs} runs",
+            title=f"Spectral norms of the layers, {records.averaged(curves.num_runs)}",
             log=True,
         ),
         "learning_times": figures.learning_time_plot(

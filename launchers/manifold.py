@@ -63,7 +63,9 @@ def make_targets() -> list[tasks.SumOfSines]:
 def main() -> None:
     """Runs the experiment that the flags describe."""
     targets = make_targets()
-    curves = [tasks.Flower(n) for n in runtime.whole_numbers("lobes", FLAGS.lobes)]
+    lobes = runtime.whole_numbers("lobes", FLAGS.lobes)
+    runtime.refuse_above("lobes", max(lobes), (FLAGS.num_samples - 1) // 2)
+    curves = [tasks.Flower(n) for n in lobes]
     folder = runtime.run_folder("manifold")
 
     from spectral_tf.models.mlp import mlp
@@ -101,7 +103,7 @@ def main() -> None:
         session.board.describe(runtime.settings(), {"loss": ["loss/.*"], **charts})
     for step in session:
         probe(session, targets[0], curves, step)
-        if folder.writes and step in tenths:
+        if folder.writes and step in tenths[:-1]:
             draw_heat_maps(session, folder, targets[0], curves, step)
     if folder.writes:
         report(session, folder, targets[0], curves)
@@ -145,7 +147,7 @@ def draw_heat_maps(
         target.frequencies,
         {f"L = {curve.num_lobes}": means[:, i] for i, curve in enumerate(curves)},
         last_row=FLAGS.num_steps,
-        title=f"More lobes, less bias: mean of {FLAGS.num_runs} runs",
+        title=f"More lobes, less bias: {records.averaged(FLAGS.num_runs)}",
     )
     last = step == FLAGS.num_steps
     path = folder.figures / "heat_maps.png" if last else None
@@ -161,6 +163,7 @@ def report(
     """Writes tables, figures and summary, and says what was found and where to look."""
     from spectral_tf.records import learning
 
+    draw_heat_maps(session, folder, target, curves, FLAGS.num_steps)
     steps, magnitudes = session.history["magnitude"]
     groups: dict[learning.Setting, spectra.LearningCurves] = {
         (curve.num_lobes,): spectra.learning_curves(
@@ -264,7 +267,7 @@ def draw(
             steps,
             {f"L = {lobes}": band for (lobes,), band in losses.items()},
             ylabel="mean squared error",
-            title=f"Training loss, mean of {FLAGS.num_runs} runs and 95 % interval",
+            title=f"Training loss, {records.averaged(FLAGS.num_runs)} and 95 % interval",
         ),
         "learning_times": figures.lines(
             series,

@@ -61,6 +61,7 @@ def make_cells() -> list[Cell]:
     """The cells of the grid and, last, the second network of the cell whose regions are drawn."""
     frequencies = runtime.whole_numbers("frequencies", FLAGS.frequencies)
     lobes = runtime.whole_numbers("lobes", FLAGS.lobes)
+    runtime.refuse_above("lobes", max(lobes), (FLAGS.num_samples - 1) // 2)
     thresholds = runtime.numbers("thresholds", FLAGS.thresholds)
     cells = [Cell(t, n, k) for t in thresholds for n in lobes for k in frequencies]
     return [*cells, nearest_cell(cells, *MAP_CELL)]
@@ -81,6 +82,8 @@ def make_task(cell: Cell) -> tasks.LabelWave:
 
 def main() -> None:
     """Runs the experiment that the flags describe."""
+    if FLAGS.knn:
+        runtime.refuse_below("num_samples", FLAGS.num_samples, max(NEIGHBOURS))
     cells = make_cells()
     waves = [make_task(cell) for cell in cells]
     curves = [tasks.Flower(cell.lobes)(waves[0].wave.positions) for cell in cells]
@@ -220,7 +223,7 @@ def by(name: str, cells: list[Cell], accuracy: np.ndarray) -> dict[str, float]:
 
 def square() -> np.ndarray:
     """The points of the square in which functions are looked at, shape [points^2, 2]."""
-    side = np.linspace(-HALF_SIDE, HALF_SIDE, SIDE_POINTS)
+    side = np.linspace(-HALF_SIDE, HALF_SIDE, SIDE_POINTS, endpoint=False)
     x, y = np.meshgrid(side, side)
     return np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float32)
 

@@ -41,7 +41,9 @@ flags.DEFINE_integer("num_steps", 20_000, "Training steps, without --from_run.",
 flags.DEFINE_list("frequencies", [], "Whole cycles per unit; default: the run's, or 5,10,...,50.")
 flags.DEFINE_integer("num_samples", 200, "Points of the grid, without --from_run.", 3)
 runtime.define_network_flags(models.ACTIVATIONS)
-runtime.define_finite_float("max_norm", 5.0, "Largest length of a perturbation.", at_least=1e-12)
+runtime.define_finite_float(
+    "max_norm", 5.0, "Largest length of a perturbation.", at_least=1e-12, at_most=1e6
+)
 flags.DEFINE_integer("num_norms", 100, "Lengths from 0 to --max_norm.", 2)
 flags.DEFINE_integer("num_directions", 100, "Random directions for each length.", 1)
 flags.DEFINE_bool("shared_directions", False, "The same directions for all lengths (smoother).")
@@ -300,10 +302,10 @@ def report(
     for name, figure in pictures.items():
         pixels = figures.save_figure(figure, folder.figures / f"{name}.png")
         board.image(name, pixels, 0)
-    # TensorBoard counts whole steps: thousandths of the norm.
-    for i, norm in enumerate(norms):
+    # TensorBoard counts whole steps: step i is the i-th norm, from 0 to --max_norm.
+    for i in range(norms.size):
         tags = {f"ratio/k={k:03d}": magnitude[i, j] for j, k in enumerate(frequencies)}
-        board.scalars(tags, round(1_000 * norm))
+        board.scalars(tags, i)
     board.close_segment()
     folder.finish(
         {

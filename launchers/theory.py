@@ -53,7 +53,7 @@ runtime.define_finite_float(
     "stable_share", 0.2, "Rate of gradient descent over the largest stable one.", at_least=1e-6
 )
 flags.register_validator("stable_share", lambda v: v < 1, "expected below 1, else descent diverges")
-flags.DEFINE_integer("volume_networks", 10_000, "Random networks of the volume argument.", 100)
+flags.DEFINE_integer("volume_networks", 10_000, "Random networks of the volume argument.", 1_000)
 
 # Steps at which kinks and kernels are computed: about geometric, as learning times are.
 LOOKS = (0, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
@@ -500,8 +500,8 @@ def tangent_kernel(
         expected, seen = (next(iter(curve.times.values())) for curve in curves)
         rows += [(GROUPS[group], *row) for row in zip(k, *expected, *seen, strict=True)]
         lines += [
-            figures.Line(k, seen[0], f"measured, {GROUPS[group]}", seen[1], seen[2], "os"[group]),
-            figures.Line(k, expected[0], "predicted by its untrained kernel", style="--"),
+            figures.Line(k, seen[0], f"{GROUPS[group]}: measured", seen[1], seen[2], "os"[group]),
+            figures.Line(k, expected[0], f"{GROUPS[group]}: by its untrained kernel", style="--"),
         ]
         both = np.isfinite(seen[0]) & np.isfinite(expected[0]) & (expected[0] > 0)
         name = ("narrow", "wide")[group]

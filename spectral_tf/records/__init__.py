@@ -7,11 +7,12 @@
 from spectral_tf.records.files import whole_file
 from spectral_tf.records.finished import TrainedNetworks, trained_networks
 from spectral_tf.records.folder import RunFolder
-from spectral_tf.records.tables import read_table, write_table
+from spectral_tf.records.tables import averaged, read_table, write_table
 
 __all__ = [
     "RunFolder",
     "TrainedNetworks",
+    "averaged",
     "read_table",
     "trained_networks",
     "whole_file",

@@ -86,7 +86,10 @@ def heat_maps(
     grid[0][0].yaxis.set_major_formatter(lambda value, _: f"{value:,g}")
     if len(panels) > 1:
         figure.suptitle(title)
-    figure.colorbar(mesh, ax=grid[0].tolist(), label=label, extend="max")
+    low = any(np.nanmin(values, initial=limits[0]) < limits[0] for values in panels.values())
+    high = any(np.nanmax(values, initial=limits[1]) > limits[1] for values in panels.values())
+    extend = {(0, 0): "neither", (0, 1): "max", (1, 0): "min", (1, 1): "both"}[low, high]
+    figure.colorbar(mesh, ax=grid[0].tolist(), label=label, extend=extend)
     return figure
 
 
@@ -416,11 +419,11 @@ def setting_plot(
         for i, (label, points) in enumerate(curves.items()):
             settings, *numbers = zip(*points, strict=True)
             value, low, high = (np.asarray(column, float) for column in numbers)
-            places = np.arange(len(settings))
+            places = np.arange(len(settings)) + 0.16 * (i - (len(curves) - 1) / 2)
             bars = _error_bars(value, low, high)
             style = {"fmt": "o-", "color": (_ORANGE, _BLUE)[i % 2], "capsize": 3, "label": label}
             axes.errorbar(places, value, yerr=bars, **style)
-        axes.set_xticks(places, settings)
+        axes.set_xticks(range(len(settings)), settings)
         axes.set(xlabel=name.replace("_", " "), xlim=(-0.5, len(settings) - 0.5))
         axes.grid(alpha=0.3)
     grid[0][0].set_ylabel(ylabel)

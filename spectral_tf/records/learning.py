@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_tf.records.tables import write_table
+from spectral_tf.records.tables import averaged, write_table
 from spectral_tf.spectra import Band, LearningCurves, mean_interval
 
 # What distinguishes the groups of runs in one table, e.g. (4,) for four lobes; () if nothing does.
@@ -103,7 +103,7 @@ def write_norms(
 def learning_table(curves: LearningCurves) -> str:
     """The learning times as lines of text, with the exponent of their power law."""
     last = int(curves.steps[-1])
-    lines = [f"learning times [steps], mean of {curves.num_runs} runs, 95 % intervals"]
+    lines = [f"learning times [steps], {averaged(curves.num_runs)}, 95 % intervals"]
     header = "".join(f"{f'level {level:g}':>34}" for level in curves.times)
     lines.append(f"{'cycles per unit':>15}{header}")
     for j, k in enumerate(curves.frequencies):

@@ -25,6 +25,15 @@ def _text(value: object) -> str:
     return str(value.item() if hasattr(value, "item") else value)
 
 
+def averaged(num_runs: int) -> str:
+    """What titles and lines say of means over runs.
+
+    >>> averaged(1), averaged(5)
+    ('one run', 'mean of 5 runs')
+    """
+    return "one run" if num_runs == 1 else f"mean of {num_runs} runs"
+
+
 def read_table(path: pathlib.Path) -> dict[str, list[float | str]]:
     """Reads what `write_table` wrote: {column: values}, numbers as floats."""
     with open(path, newline="") as file:

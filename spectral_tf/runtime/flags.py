@@ -1,6 +1,7 @@
 """The flags that all launchers share, each defined once."""
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -113,14 +114,35 @@ def data_places() -> dict[str, Any]:
     return {name: flags.FLAGS[name].value for name in ("data_dir", "download", "manual_dir")}
 
 
-def define_finite_float(name: str, default: float, text: str, *, at_least: float) -> None:
+def define_finite_float(
+    name: str, default: float, text: str, *, at_least: float, at_most: float = sys.float_info.max
+) -> None:
     """Defines a float flag that refuses NaN and infinity (absl's bounds let NaN pass)."""
+    bounds = f"of at least {at_least:g}"
+    if at_most < sys.float_info.max:
+        bounds += f" and at most {at_most:g}"
     flags.DEFINE_float(name, default, text)
     flags.register_validator(
         name,
-        lambda value: math.isfinite(value) and value >= at_least,
-        f"expected a finite number of at least {at_least:g}",
+        lambda value: at_least <= value <= at_most,  # NaN fails both.
+        f"expected a finite number {bounds}",
     )
+
+
+def refuse_above(name: str, value: float, most: float) -> None:
+    """Raises a UserError for a flag whose value, given the other flags, is too large."""
+    if value > most:
+        raise UserError(
+            f"--{name}", expected=f"at most {most:,}", got=f"{value:,}", hint="lower it"
+        )
+
+
+def refuse_below(name: str, value: float, least: float) -> None:
+    """Raises a UserError for a flag whose value, given the other flags, is too small."""
+    if value < least:
+        raise UserError(
+            f"--{name}", expected=f"{least:,} or more", got=f"{value:,}", hint="raise it"
+        )
 
 
 def words(name: str, given: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -44,6 +44,11 @@ def launch(main: Callable[[], int | None]) -> None:
             _refuse(name, str(error))
         except MemoryError as error:
             _refuse(name, f"out of memory ({error}): make the networks, samples or runs fewer")
+        except Exception as error:
+            # TensorFlow's own kind of the same, named here without importing it.
+            if type(error).__name__ != "ResourceExhaustedError":
+                raise
+            _refuse(name, "out of memory: make the networks, samples or runs fewer")
         except KeyboardInterrupt:
             _refuse(name, "interrupted; the same command resumes or starts over", status=130)
 

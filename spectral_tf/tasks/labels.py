@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_tf.errors import UserError
 from spectral_tf.tasks.pairs import pairs
 from spectral_tf.tasks.sines import SumOfSines
 
@@ -21,11 +22,24 @@ class LabelWave:
       wave: the sum of sines.
       threshold: in the unit of the wave; the published code has 0, the paper's text 0.5.
 
+    Raises:
+      UserError: all points lie on one side of the threshold.
+
     Source: Rahaman et al. (2019), experiment 6.
     """
 
     wave: SumOfSines
     threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        if np.ptp(self.labels) == 0:
+            low, high = self.wave.targets.min(), self.wave.targets.max()
+            raise UserError(
+                "--thresholds",
+                expected=f"some that points of the wave lie on both sides of ({low:g} to {high:g})",
+                got=self.threshold,
+                hint="0 is the published code's, 0.5 the text's",
+            )
 
     @property
     def labels(self) -> NDArray[np.int64]:

@@ -34,7 +34,7 @@ SMALL = {
     "theory": (
         *("--num_runs=2", "--num_steps=120", "--probe_every=40", "--frequencies=1,2"),
         *("--num_samples=16", "--width=16", "--depth=3", "--wide_width=64"),
-        "--volume_networks=200",
+        "--volume_networks=1000",
     ),
 }
 
@@ -111,7 +111,7 @@ def test_a_page_killed_before_its_summary_reports_the_same(name, finished, tmp_p
     path = tmp_path / "unreported"
     shutil.copytree(finished(name), path)
     summary = json.loads((path / "summary.json").read_text())
-    for file in (path / "summary.json", *path.glob("*.csv")):
+    for file in (path / "summary.json", *path.glob("*.csv"), *(path / "figures").iterdir()):
         file.unlink()
     result = launch(name, path)
     assert result.returncode == 0, result.stderr
@@ -208,6 +208,12 @@ def test_theory_holds_in_the_small(finished):
         ("manifold", "--lobes=", "--lobes: expected whole numbers"),
         ("manifold", "--frequencies=2,32", "below 32, half of the 64 samples"),
         ("manifold", "--num_runs=0", "--num_runs"),
+        ("manifold", "--lobes=32", "--lobes: expected at most 31"),
+        ("manifold_grid", "--lobes=50", "--lobes: expected at most 49"),
+        ("manifold_grid", "--thresholds=2", "--thresholds: expected some that points of the wave"),
+        ("manifold_grid", "--num_samples=19", "--num_samples: expected 20 or more"),
+        ("architecture", "--sweeps=depth,depth", "--sweeps: expected some of"),
+        ("theory", "--volume_networks=999", "--volume_networks"),
         ("manifold_grid", "--lobes=-2,4", "lobes: expected 0 or more"),
         ("manifold_grid", "--frequencies=50", "below 50, half of the 100 samples"),
         ("manifold_grid", "--thresholds=", "--thresholds: expected finite numbers"),
