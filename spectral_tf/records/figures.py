@@ -432,6 +432,22 @@ def setting_plot(
     return figure
 
 
+def image_rows(rows: Mapping[str, NDArray], *, title: str) -> Figure:
+    """Rows of small pictures {label: images [n, h, w, c] in [0, 1]}; what lies outside is cut."""
+    columns = max(len(images) for images in rows.values())
+    figure, grid = _new(
+        width=1.4 + 0.62 * columns, height=0.6 + 0.66 * len(rows), nrows=len(rows), squeeze=False
+    )
+    for axes, (label, images) in zip(grid[:, 0], rows.items(), strict=True):
+        strip = np.concatenate([np.pad(i, ((0, 0), (0, 1), (0, 0))) for i in images], axis=1)
+        axes.imshow(np.clip(strip.squeeze(), 0, 1), cmap="gray", vmin=0, vmax=1)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_ylabel(label, rotation=0, ha="right", va="center")
+    figure.suptitle(title)
+    return figure
+
+
 def bar_chart(
     bars: Mapping[str, tuple[float, float]], line: tuple[float, str], *, xlabel: str, title: str
 ) -> Figure:

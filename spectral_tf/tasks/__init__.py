@@ -5,6 +5,7 @@ before TensorFlow is imported.
 """
 
 from spectral_tf.tasks.delta import Delta
+from spectral_tf.tasks.embeddings import Scale, flat, flat_of_covariance, flat_of_scale, scale
 from spectral_tf.tasks.kernel_noise import kernel_noise
 from spectral_tf.tasks.labels import LabelWave
 from spectral_tf.tasks.manifolds import Flower
@@ -19,9 +20,14 @@ __all__ = [
     "Flower",
     "LabelWave",
     "RadialWave",
+    "Scale",
     "SumOfSines",
     "TwoClasses",
     "amplitudes_from_spec",
+    "flat",
+    "flat_of_covariance",
+    "flat_of_scale",
     "kernel_noise",
     "pairs",
+    "scale",
 ]
