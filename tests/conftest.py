@@ -40,3 +40,23 @@ def run_launcher() -> Callable[..., subprocess.CompletedProcess]:
         return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def embedded_dir(tmp_path_factory) -> pathlib.Path:
+    """A data folder in which the embedded sets are prepared; do not change it."""
+    from spectral_tf.data import EMBEDDED, find_images
+
+    folder = tmp_path_factory.mktemp("data")
+    for name in EMBEDDED:
+        find_images(name, data_dir=str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mnist_dir() -> pathlib.Path:
+    """A data folder with the real MNIST, or a skip."""
+    for folder in (os.environ.get("TFDS_DATA_DIR"), ROOT.parent / "shared" / "data" / "tfds"):
+        if folder and (pathlib.Path(folder) / "mnist" / "3.0.1" / "features.json").is_file():
+            return pathlib.Path(folder)
+    pytest.skip("no prepared MNIST in TFDS_DATA_DIR or beside the project")

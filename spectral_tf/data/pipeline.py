@@ -101,7 +101,7 @@ def training_batches(
     def cut(encoded_batch: tf.Tensor, labels: tf.Tensor) -> tf.data.Dataset:
         shape = (num_replicas, share)
         pair = tf.reshape(encoded_batch, shape), tf.reshape(labels, shape)
-        return tf.data.Dataset.from_tensor_slices([tf.gather(part, parts) for part in pair])
+        return tf.data.Dataset.from_tensor_slices(tuple(tf.gather(part, parts) for part in pair))
 
     epochs = tf.data.Dataset.range(first_epoch, _ENDLESS).flat_map(epoch)
     batches = tf.data.Dataset.zip(numbers, epochs.flat_map(lambda *pair: cut(*pair)))
@@ -144,7 +144,10 @@ def evaluation_batches(
         )
     share = batch_size // num_replicas
     padding = -images.num_examples % batch_size
-    encoded = images.dataset(decode=False)
+    if images.resident:
+        encoded = tf.data.Dataset.from_tensor_slices(images.arrays())
+    else:
+        encoded = images.dataset(decode=False)
     # The first ones again, as often as it takes, weigh nothing.
     weighted = tf.data.Dataset.zip(
         encoded.concatenate(encoded.repeat().take(padding)),

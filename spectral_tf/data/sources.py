@@ -282,6 +282,8 @@ def _prepare(builder: Any, name: str, split: str, download: bool, manual_dir: st
     folder = pathlib.Path(builder.data_path)
     root = pathlib.Path(str(folder).removesuffix(builder.info.full_name))
     embedded = builder.name in EMBEDDED
+    if folder.exists() and not embedded:
+        raise _unreadable(name, folder, "dataset_info.json is missing")
     manual = pathlib.Path(manual_dir or root / "downloads" / "manual").expanduser()
     if builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
         _refuse_missing_archives(builder, name, split, manual, asked=bool(manual_dir) or download)
@@ -300,7 +302,7 @@ def _prepare(builder: Any, name: str, split: str, download: bool, manual_dir: st
         if builder.is_prepared():  # By whoever held the lock before.
             return
         if embedded:
-            for rest in folder.parent.glob("incomplete.*"):
+            for rest in (folder, *folder.parent.glob("incomplete.*")):
                 shutil.rmtree(rest, ignore_errors=True)
         _build(builder, name, folder, manual)
 

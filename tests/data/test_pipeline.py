@@ -1,0 +1,162 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from spectral_tf.data import find_images, pipeline, sources, standard, unit
+from spectral_tf.data.augment import cutout, flip, pad_and_crop
+from spectral_tf.errors import UserError
+
+
+@pytest.fixture(scope="module")
+def patches(embedded_dir):
+    return find_images("photo_patches", "train[:230]", data_dir=str(embedded_dir))
+
+
+@pytest.fixture(params=["resident", "streamed"])
+def images(request, patches, monkeypatch):
+    """The same images kept in memory, and read from their files again and again."""
+    if request.param == "streamed":
+        monkeypatch.setattr(sources, "_RESIDENT_BYTES", 0)
+    assert patches.resident == (request.param == "resident")
+    return patches
+
+
+def batches(images, number, **arguments):
+    arguments = {"batch_size": 32, "seed": 1, **arguments}
+    dataset = pipeline.training_batches(images, unit(images), **arguments)
+    return list(dataset.take(number).as_numpy_iterator())
+
+
+def grey_levels(batch):
+    return np.round(batch * 255).astype(np.uint8)
+
+
+AUGMENTED = {"augmentations": [flip, pad_and_crop(4), cutout(16)]}
+
+
+def test_an_epoch_is_a_permutation_less_the_last_incomplete_batch(images):
+    rows = {image.tobytes(): i for i, image in enumerate(images.arrays()[0])}
+    epochs = np.array(
+        [
+            [rows[image.tobytes()] for image in grey_levels(batch)]
+            for batch, _ in batches(images, 14)
+        ]
+    ).reshape(2, -1)
+    for order in epochs:
+        assert len(set(order)) == 7 * 32
+        assert abs(np.corrcoef(order, np.arange(7 * 32))[0, 1]) < 0.3
+    assert np.mean(epochs[0] == epochs[1]) < 0.05
+
+
+def test_labels_stay_with_their_images(images):
+    pixels, labels = images.arrays()
+    of = {image.tobytes(): label for image, label in zip(pixels, labels, strict=True)}
+    for batch, given in batches(images, 3):
+        assert [of[image.tobytes()] for image in grey_levels(batch)] == given.tolist()
+        assert batch.dtype == np.float32
+        assert given.dtype == np.int32
+
+
+def test_a_batch_depends_on_seed_and_step_alone(images):
+    whole = batches(images, 12, **AUGMENTED)
+    for first in (3, 7, 9):
+        later = batches(images, 3, first_step=first, **AUGMENTED)
+        for (x, y), (u, v) in zip(whole[first:], later, strict=False):
+            np.testing.assert_array_equal(x, u)
+            np.testing.assert_array_equal(y, v)
+    assert not np.array_equal(batches(images, 1, seed=2)[0][0], batches(images, 1, seed=3)[0][0])
+
+
+def test_the_parts_of_all_replicas_are_the_batch_of_one(images):
+    whole = batches(images, 3, **AUGMENTED)
+    split = {"num_replicas": 4, **AUGMENTED}
+    hosts = [batches(images, 6, replicas=pair, **split) for pair in ((0, 1), (2, 3))]
+    for step in range(3):
+        parts = [part for host in hosts for part in host[2 * step : 2 * step + 2]]
+        for i in range(2):
+            np.testing.assert_array_equal(np.concatenate([p[i] for p in parts]), whole[step][i])
+
+
+def test_shapes_are_static(images):
+    element = pipeline.training_batches(
+        images, unit(images), batch_size=32, seed=0, num_replicas=2
+    ).element_spec
+    assert element[0] == tf.TensorSpec((16, 32, 32, 3), tf.float32)
+    assert element[1].shape == (16,)
+    element = pipeline.evaluation_batches(images, unit(images), batch_size=32).element_spec
+    assert [part.shape for part in element] == [(32, 32, 32, 3), (32,), (32,)]
+
+
+@pytest.mark.parametrize("batch_size", [64, 230, 500])
+def test_evaluation_sees_every_example_once_in_order(images, batch_size):
+    normalisation = standard(images)
+    pixels, labels = images.arrays()
+    parts = pipeline.evaluation_batches(images, normalisation, batch_size=batch_size)
+    x, y, weights = map(np.concatenate, zip(*parts.as_numpy_iterator(), strict=True))
+    assert len(x) % batch_size == 0
+    np.testing.assert_array_equal(weights, np.arange(len(x)) < 230)
+    np.testing.assert_array_equal(y[:230], labels)
+    expected = (pixels / 255 - normalisation.mean) / normalisation.deviation
+    np.testing.assert_allclose(x[:230], expected, atol=1e-5)
+
+
+def test_evaluation_on_replicas_covers_all(images):
+    whole = pipeline.evaluation_batches(images, unit(images), batch_size=64)
+    whole = [np.concatenate(part) for part in zip(*whole.as_numpy_iterator(), strict=True)]
+    shares = [
+        list(
+            pipeline.evaluation_batches(
+                images, unit(images), batch_size=64, num_replicas=2, replicas=(replica,)
+            ).as_numpy_iterator()
+        )
+        for replica in (0, 1)
+    ]
+    merged = [part for step in zip(*shares, strict=True) for part in step]
+    for i in range(3):
+        np.testing.assert_array_equal(np.concatenate([part[i] for part in merged]), whole[i])
+
+
+def test_larger_images_are_cut_to_the_centre_and_averaged(patches):
+    pixels = patches.arrays()[0][:2] / np.float32(255)
+    batch = next(
+        iter(
+            pipeline.evaluation_batches(
+                patches, unit(patches), batch_size=2, input_shape=(16, 8, 3)
+            )
+        )
+    )[0]
+    # The centre is 32 x 16; each output pixel lies between the extremes of its neighbourhood.
+    centre = pixels[:, :, 8:24]
+    assert batch.shape == (2, 16, 8, 3)
+    blocks = centre.reshape(2, 16, 2, 8, 2, 3).mean(axis=(2, 4))
+    assert np.corrcoef(batch.numpy().ravel(), blocks.ravel())[0, 1] > 0.99
+    assert abs(batch.numpy().mean() - centre.mean()) < 5e-3
+
+
+@pytest.mark.parametrize("wanted", [(32, 32, 1), (33, 32, 3), (64, 64, 3)])
+def test_images_that_do_not_fit_the_network_are_refused(wanted, patches):
+    for make in (
+        lambda **a: pipeline.training_batches(patches, unit(patches), seed=0, **a),
+        lambda **a: pipeline.evaluation_batches(patches, unit(patches), **a),
+    ):
+        with pytest.raises(UserError, match="the network's input"):
+            make(batch_size=4, input_shape=wanted)
+
+
+@pytest.mark.parametrize(("batch_size", "replicas"), [(0, 1), (231, 1), (32, 3)])
+def test_batches_that_do_not_divide_are_refused(batch_size, replicas, patches):
+    with pytest.raises(UserError, match="batch_size: expected 1 to 230 images in multiples of"):
+        pipeline.training_batches(
+            patches, unit(patches), batch_size=batch_size, seed=0, num_replicas=replicas
+        )
+
+
+def test_vectors_and_unequal_images_need_a_shape(patches):
+    for shape in ((64,), (None, None, 3)):
+        strange = dataclasses.replace(patches, shape=shape)
+        with pytest.raises(UserError, match=r"one shape \[h, w, c\]"):
+            pipeline.evaluation_batches(strange, unit(patches), batch_size=4)
+    with pytest.raises(UserError, match="images of one size"):
+        dataclasses.replace(patches, shape=(None, None, 3)).arrays()

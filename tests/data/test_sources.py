@@ -1,0 +1,265 @@
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from spectral_tf.data import find_images, sources
+from spectral_tf.errors import UserError
+
+
+def test_embedded_digits_are_scikit_learns(embedded_dir):
+    from sklearn.datasets import load_digits
+
+    train, test = (find_images("digits", s, data_dir=str(embedded_dir)) for s in ("train", "test"))
+    assert (train.num_examples, test.num_examples) == (1437, 360)
+    assert train.shape == (8, 8, 1)
+    assert train.label_names == tuple("0123456789")
+    assert "not MNIST" in train.title
+    assert "not MNIST" in train.record()["dataset"]
+    images, labels = test.arrays()
+    assert images.dtype == np.uint8
+    assert labels.dtype == np.int64
+    # TFDS stores in an order of its own: compare as sets.
+    theirs = load_digits()
+    expected = np.round(theirs.images[1437:] * 255 / 16).astype(np.uint8)
+    rows = {(*image.ravel(), label) for image, label in zip(images, labels, strict=True)}
+    assert rows == {
+        (*image.ravel(), label) for image, label in zip(expected, theirs.target[1437:], strict=True)
+    }
+
+
+def test_slices_and_a_second_reading_have_the_same_order(embedded_dir):
+    whole, labels = find_images("digits", data_dir=str(embedded_dir)).arrays()
+    part, part_labels = find_images("digits", "train[100:150]", data_dir=str(embedded_dir)).arrays()
+    np.testing.assert_array_equal(part, whole[100:150])
+    np.testing.assert_array_equal(part_labels, labels[100:150])
+
+
+def test_real_mnist_has_the_protocols_counts(mnist_dir):
+    images = find_images("mnist", data_dir=str(mnist_dir))
+    pixels, labels = images.arrays()
+    assert pixels.shape == (60_000, 28, 28, 1)
+    assert (np.sum(labels == 3), np.sum(labels == 8)) == (6_131, 5_851)
+
+
+@pytest.mark.parametrize(
+    ("name", "split", "line"),
+    [
+        ("cifr10", "train", "did you mean cifar10"),
+        ("", "train", "got nothing"),
+        ("mnist:9.9.9", "train", "a name, config and version that TFDS knows, got mnist:9.9.9"),
+        ("imagenette/nosuch", "train", "a name, config and version that TFDS knows"),
+        ("glue", "train", "a data set of images with one label each, got glue with"),
+        ("digits", "valid", "expected train, test, or a slice"),
+        ("digits", "train[:80%", "expected train, test, or a slice"),
+        ("digits", "train[5:5]", "at least one example, got none in train[5:5]"),
+        ("npz:digits.npz", "test", "split of npz:digits.npz: expected train, got test"),
+    ],
+)
+def test_wrong_names_and_splits_get_one_line(name, split, line, embedded_dir):
+    with pytest.raises(UserError) as caught:
+        find_images(name, split, data_dir=str(embedded_dir))
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_data_are_answered_with_the_two_ways_out(tmp_path):
+    with pytest.raises(UserError) as caught:
+        find_images("cifar10", data_dir=str(tmp_path))
+    line = str(caught.value)
+    assert f"a prepared copy in {tmp_path}/cifar10/3.0.2, got none" in line
+    assert "--download" in line
+    assert "`tfds build cifar10 --data_dir=DIR`, copy DIR/cifar10/3.0.2 here" in line
+    assert "TFDS_DATA_DIR" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_version_that_is_there_is_named(tmp_path):
+    (tmp_path / "cifar10" / "2.0.0").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"got none, only cifar10/2.0.0"):
+        find_images("cifar10", data_dir=str(tmp_path))
+
+
+def test_a_download_without_network_tries_one_host_once(tmp_path, monkeypatch):
+    tried = []
+
+    def connect(address, timeout):
+        tried.append((address, timeout))
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    for proxy in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(proxy, raising=False)
+    with pytest.raises(UserError) as caught:
+        find_images("cifar10", data_dir=str(tmp_path), download=True)
+    assert tried == [(("www.cs.toronto.edu", 443), 3.0)]
+    assert "an answer from www.cs.toronto.edu, got neither (no route to host)" in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_download_whose_name_is_never_resolved_ends(tmp_path, monkeypatch):
+    import threading
+
+    monkeypatch.setattr(sources, "_CONNECT_SECONDS", 0.01)
+    monkeypatch.setattr(
+        socket, "create_connection", lambda address, timeout: threading.Event().wait(60)
+    )
+    with pytest.raises(UserError, match="got neither"):
+        find_images("cifar10", data_dir=str(tmp_path), download=True)
+
+
+@pytest.mark.parametrize(
+    ("split", "file"),
+    [("train", "ILSVRC2012_img_train.tar"), ("validation[:10]", "ILSVRC2012_img_val.tar")],
+)
+def test_imagenet_without_its_archives_names_them_and_their_place(split, file, tmp_path):
+    with pytest.raises(UserError) as caught:
+        find_images("imagenet2012", split, data_dir=str(tmp_path), manual_dir=str(tmp_path / "tar"))
+    line = str(caught.value)
+    assert f"archives in {tmp_path}/tar ({file}), got no copy and no {file}" in line
+    assert "--manual_dir" in line
+
+
+def test_tensorflow_is_not_needed_to_find_or_to_refuse(embedded_dir):
+    code = (
+        "import sys; from spectral_tf.data import find_images\n"
+        f"images = find_images('digits', data_dir={str(embedded_dir)!r})\n"
+        f"try: find_images('cifar10', data_dir={str(embedded_dir)!r})\n"
+        "except ValueError as error: print(images.num_examples, 'tensorflow' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout == "1437 False\n", result.stderr
+
+
+def copy_of_digits(embedded_dir, tmp_path):
+    shutil.copytree(embedded_dir / "digits", tmp_path / "digits")
+    folder = tmp_path / "digits" / "1.0.0"
+    return folder, folder / "digits-train.tfrecord-00000-of-00001"
+
+
+def test_a_missing_or_truncated_file_is_seen_without_reading(embedded_dir, tmp_path):
+    folder, file = copy_of_digits(embedded_dir, tmp_path)
+    content = file.read_bytes()
+    file.write_bytes(content[:-10])
+    with pytest.raises(UserError, match=r"expected whole files, got .*truncated"):
+        find_images("digits", data_dir=str(tmp_path))
+    file.unlink()
+    with pytest.raises(UserError, match=r"expected whole files, got .* is missing"):
+        find_images("digits", "test", data_dir=str(tmp_path))
+    assert folder.is_dir()
+
+
+def test_a_corrupt_record_is_one_line_when_it_is_read(embedded_dir, tmp_path):
+    folder, file = copy_of_digits(embedded_dir, tmp_path)
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+    images = find_images("digits", data_dir=str(tmp_path))
+    with pytest.raises(UserError) as caught:
+        images.arrays()
+    assert f"expected whole files, got {folder} (" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_half_an_embedded_set_is_prepared_anew(embedded_dir, tmp_path):
+    folder, _ = copy_of_digits(embedded_dir, tmp_path)
+    (folder / "dataset_info.json").unlink()
+    (tmp_path / "digits" / "incomplete.KILLED_1.0.0").mkdir()
+    images = find_images("digits", data_dir=str(tmp_path))
+    assert images.arrays()[0].shape == (1437, 8, 8, 1)
+    assert {path.name for path in (tmp_path / "digits").iterdir()} == {"1.0.0"}
+
+
+def test_half_a_set_that_is_not_ours_is_named(tmp_path):
+    (tmp_path / "cifar10" / "3.0.2").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"3.0.2 \(dataset_info.json is missing\); remove"):
+        find_images("cifar10", data_dir=str(tmp_path))
+
+
+def test_two_processes_prepare_once_and_both_read(tmp_path):
+    code = (
+        "from spectral_tf.data import find_images\n"
+        f"print(find_images('digits', data_dir={str(tmp_path)!r}).arrays()[0].sum())"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    outputs = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    totals = {output.splitlines()[-1] for output, _ in outputs}
+    prepared = sum("Downloading and preparing" in output for output, _ in outputs)
+    assert len(totals) == prepared == 1, outputs
+
+
+def test_an_unwritable_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="a folder that can be written, to prepare it in"):
+        find_images("digits", data_dir=str(tmp_path / "file"))
+
+
+def test_what_fails_while_preparing_leaves_nothing(tmp_path, monkeypatch):
+    from spectral_tf.data import embedded
+
+    monkeypatch.setattr(embedded, "crops", lambda *_: 1 / 0)
+    with pytest.raises(UserError, match="to be prepared in .* got ZeroDivisionError"):
+        find_images("photo_patches", data_dir=str(tmp_path))
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and path.name[0] != "."]
+
+
+X, Y = np.arange(4 * 6, dtype=np.uint8).reshape(4, 2, 3), np.array([0, 1, 1, 2])
+
+
+def save(path: pathlib.Path, **arrays) -> str:
+    np.savez(path, **arrays)
+    return f"npz:{path}"
+
+
+def test_own_arrays_come_back_as_they_are(tmp_path):
+    images = find_images(save(tmp_path / "own.npz", x=X, y=Y))
+    assert images.shape == (2, 3, 1)
+    assert (images.num_examples, images.num_classes) == (4, 3)
+    assert len(images.version) == 64
+    pixels, labels = images.arrays()
+    np.testing.assert_array_equal(pixels[..., 0], X)
+    np.testing.assert_array_equal(labels, Y)
+    floats = find_images(save(tmp_path / "floats.npz", x=X.reshape(4, 6) / 255, y=Y))
+    assert floats.shape == (6,)
+    assert floats.arrays()[0].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("arrays", "line"),
+    [
+        ({"x": X}, "expected arrays x and y, got x"),
+        ({"x": X, "y": Y[:3]}, "y of shape [4], one label for each image, got [3]"),
+        ({"x": np.array([None]), "y": Y[:1]}, "Object arrays cannot be loaded"),
+        ({"x": np.full((4, 2), np.nan), "y": Y}, "floats from 0 to 1, got nan to nan"),
+        ({"x": X.astype(float), "y": Y}, "floats from 0 to 1, got 0 to 23"),
+        ({"x": X.astype(int), "y": Y}, "uint8 or floats, got int64"),
+        ({"x": X, "y": Y.astype(float)}, "whole labels from 0 to 99,999, got float64"),
+        ({"x": X, "y": -Y}, "whole labels from 0 to 99,999"),
+        ({"x": X[0, 0], "y": Y[:3]}, "x of shape [n, d], [n, h, w] or [n, h, w, c], got (3,)"),
+        ({"x": X[:0], "y": Y[:0]}, "x of shape [n, d]"),
+    ],
+)
+def test_wrong_arrays_get_one_line(arrays, line, tmp_path):
+    with pytest.raises(UserError) as caught:
+        find_images(save(tmp_path / "own.npz", **arrays))
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, b"junk", b"PK\x03\x04 cut off"])
+def test_a_file_that_is_no_npz_gets_one_line(content, tmp_path):
+    path = tmp_path / "own.npz"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match="a readable npz file"):
+        find_images(f"npz:{path}")
