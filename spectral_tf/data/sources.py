@@ -31,6 +31,7 @@ _ARCHIVES = {
         "validation": "ILSVRC2012_img_val.tar",
     }
 }
+_NUMBERED = ("mnist", "fashion_mnist")  # Their keys are the places in the published files.
 _CONNECT_SECONDS = 3.0
 _RESIDENT_BYTES = 2 * 2**30
 
@@ -58,6 +59,7 @@ class Images:
     description: str
     _open: Callable[[bool], Any] = dataclasses.field(repr=False)
     _decode: Callable[[Any], Any] = dataclasses.field(repr=False)
+    _published_order: Callable[[], Any] = dataclasses.field(repr=False)
     _folder: pathlib.Path = dataclasses.field(repr=False)
 
     @property
@@ -103,6 +105,9 @@ class Images:
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """All images [n, *shape], uint8 or float32 as in `dataset`, and labels [n], int64.
 
+        Whole splits of MNIST and Fashion-MNIST come in the order of the published files, which
+        TFDS shuffles when it stores them; all others in stored order.
+
         Raises:
           UserError: images of different sizes, or files that cannot be read.
         """
@@ -116,7 +121,8 @@ class Images:
         with self.reading():
             batches = list(self.dataset().batch(1_000).as_numpy_iterator())
         images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
-        return images, labels
+        order = self._published_order()
+        return images[order], labels[order]
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
@@ -200,6 +206,7 @@ def find_images(
         description=description,
         _open=open_files,
         _decode=features["image"].decode_example,
+        _published_order=lambda: _published_order(builder, split),
         _folder=pathlib.Path(builder.data_path),
     )
 
@@ -232,6 +239,18 @@ def _builder(name: str, data_dir: str | None) -> Any:
             got=f"{name} ({str(error).splitlines()[-1]})",
             hint="try the name alone",
         ) from error
+
+
+def _published_order(builder: Any, split: str) -> Any:
+    """Indices that bring stored examples into the published order, where that is known."""
+    from tensorflow_datasets.core import hashing
+
+    if builder.name not in _NUMBERED or split not in builder.info.splits:
+        return slice(None)
+    # TFDS sorts examples by a hash of their key, here their number, salted with the split's name.
+    hashed = hashing.Hasher(split).hash_key
+    keys = np.array([hashed(i) for i in range(builder.info.splits[split].num_examples)], object)
+    return np.argsort(np.argsort(keys))
 
 
 def _split(builder: Any, name: str, split: str) -> Any:
@@ -424,6 +443,7 @@ def _find_npz(name: str, split: str) -> Images:
         description="",
         _open=open_arrays,
         _decode=lambda image: image,
+        _published_order=lambda: slice(None),
         _folder=path,
     )
 

@@ -44,6 +44,14 @@ def test_real_mnist_has_the_protocols_counts(mnist_dir):
     pixels, labels = images.arrays()
     assert pixels.shape == (60_000, 28, 28, 1)
     assert (np.sum(labels == 3), np.sum(labels == 8)) == (6_131, 5_851)
+    # The order of the published files, with the images at their labels.
+    assert labels[:12].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4, 3, 5]
+    stored, _ = find_images("mnist", "train[:3]", data_dir=str(mnist_dir)).arrays()
+    whole = {image.tobytes(): label for image, label in zip(pixels, labels, strict=True)}
+    _, stored_labels = find_images("mnist", "train[:3]", data_dir=str(mnist_dir)).arrays()
+    assert [whole[image.tobytes()] for image in stored] == stored_labels.tolist()
+    _, test_labels = find_images("mnist", "test", data_dir=str(mnist_dir)).arrays()
+    assert test_labels[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
 
 
 @pytest.mark.parametrize(
