@@ -171,7 +171,12 @@ def find_images(
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()
-    builder = _builder(name, data_dir)
+    where = os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
+    plain = name.split("/")[0].split(":")[0]
+    _refuse_unknown(name, plain, where)
+    description = EMBEDDED.get(plain, "")
+    logging.info("data set: %s", f"{name} ({description})" if description else name)
+    builder = _builder(name, where)
     features = builder.info.features
     if not {"image", "label"} <= set(features or ()) or not hasattr(features["label"], "names"):
         raise UserError(
@@ -180,11 +185,9 @@ def find_images(
             got=f"{name} with {', '.join(features or ()) or 'no features'}",
             hint="for example mnist, cifar10, digits",
         )
-    description = EMBEDDED.get(builder.name, "")
-    logging.info("data set: %s", f"{name} ({description})" if description else name)
     if not builder.is_prepared():
         _prepare(builder, name, split, download, manual_dir)
-        builder = _builder(name, data_dir)
+        builder = _builder(name, where)
     part = _split(builder, name, split)
     _refuse_incomplete(builder, name)
 
@@ -211,14 +214,12 @@ def find_images(
     )
 
 
-def _builder(name: str, data_dir: str | None) -> Any:
+def _refuse_unknown(name: str, plain: str, where: str) -> None:
     import tensorflow_datasets as tfds
 
     import spectral_tf.data.embedded  # noqa: F401 - registers its builders.
 
-    where = os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
     known = tfds.list_builders(with_community_datasets=False)
-    plain = name.split("/")[0].split(":")[0]
     # Asked for other names, TFDS would look for them on the network.
     if plain not in known and not (plain and os.path.isdir(os.path.join(where, plain))):
         near = difflib.get_close_matches(plain, known, n=3)
@@ -228,10 +229,15 @@ def _builder(name: str, data_dir: str | None) -> Any:
             got=name or "nothing",
             hint=f"did you mean {' or '.join(near)}?" if near else "for example mnist",
         )
+
+
+def _builder(name: str, where: str) -> Any:
+    import tensorflow_datasets as tfds
+
     try:
         return tfds.builder(name, data_dir=where)
     except tfds.core.DatasetNotFoundError as error:
-        raise _unreadable(name, os.path.join(where, plain), "not a TFDS folder") from error
+        raise _unreadable(name, where, "what lies there by this name is no TFDS folder") from error
     except (AssertionError, ValueError, RuntimeError, TypeError) as error:
         raise UserError(
             "--dataset",

@@ -1,0 +1,301 @@
+"""Small versions of the pages on images: embedded digits, own arrays, no network."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from spectral_tf.data import find_images, to_unit
+from spectral_tf.records import read_table
+from spectral_tf.tasks import RadialWave, TwoClasses
+
+NETWORK = ("--width=32", "--depth=3", "--learning_rate=0.003")
+SMALL = {
+    "mnist_noise": ("--curves=0:0,0.1:0.5,1:0.5,1:2", "--num_steps=400", "--probe_every=20"),
+    "kernel_projection": (
+        *("--num_samples=60", "--num_bins=12", "--num_steps=400", "--num_runs=2"),
+        "--probe_every=20",
+    ),
+    "mnist_manifold": (
+        *("--num_samples=80", "--code_size=4", "--autoencoder_width=32"),
+        *("--autoencoder_steps=200", "--num_runs=2", "--num_steps=400"),
+        "--autoencoder_batch_size=32",
+    ),
+}
+COLUMNS = {
+    "mnist_noise": {
+        "losses": ["frequency", "noise_amplitude", "step", "train_loss", "validation_loss"],
+        "validation": [
+            *("frequency", "convention", "noise_amplitude", "minimum", "minimum_step", "final"),
+            "expected_floor",
+        ],
+    },
+    "kernel_projection": {
+        "losses": ["noise", "run", "step", "train_loss", "validation_loss"],
+        "coefficients": ["noise", "step", "bin", "magnitude"],
+    },
+    "mnist_manifold": {"losses": ["cloud", "step", "loss"], "scale": ["cloud", "rms_norm"]},
+}
+# Whatever reaches for the network fails, and says so where the test looks for it.
+NO_NETWORK = """
+import runpy, socket, sys
+def refuse(*arguments, **named):
+    print("REACHED FOR THE NETWORK", file=sys.stderr)
+    raise OSError("networking is off")
+socket.create_connection = socket.getaddrinfo = socket.socket.connect = refuse
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def command(name, path, data_dir, *flags, before=()):
+    return [
+        *(sys.executable, *before, str(ROOT / "launchers" / f"{name}.py"), *SMALL[name], *NETWORK),
+        *(f"--workdir={path}", f"--data_dir={data_dir}", *flags),
+    ]
+
+
+def launch(name, path, data_dir, *flags, before=()):
+    line = command(name, path, data_dir, *flags, before=before)
+    return subprocess.run(line, capture_output=True, text=True, timeout=600)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, embedded_dir):
+    """{page: folder of its small run}, each made when it is first asked for."""
+    folders = {}
+
+    def get(name):
+        if name not in folders:
+            folders[name] = tmp_path_factory.mktemp(name) / "run"
+            result = launch(name, folders[name], embedded_dir)
+            assert result.returncode == 0, result.stderr
+            lines = result.stdout.splitlines()
+            assert f"run folder: {folders[name]}" in lines
+            assert lines[-1].startswith("look at it: tensorboard --logdir=")
+            # The first line of the log says what the data are.
+            first = next(line for line in result.stderr.splitlines() if line.startswith("I"))
+            assert first.endswith(
+                "data set: digits (embedded: 1,797 handwritten digits of 8 x 8 pixels from "
+                "scikit-learn, not MNIST)"
+            )
+        return folders[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_page_leaves_its_records_and_they_name_the_data(name, finished):
+    path = finished(name)
+    summary = json.loads((path / "summary.json").read_text())
+    assert summary["experiment"] == name
+    assert summary["dataset"].startswith("digits (embedded")
+    environment = json.loads((path / "environment.json").read_text())
+    assert "not MNIST" in environment["data"]["dataset"]
+    assert environment["data"]["version"] == "digits/1.0.0"
+    for table, columns in COLUMNS[name].items():
+        assert list(read_table(path / f"{table}.csv"))[: len(columns)] == columns
+    assert len(list((path / "figures").iterdir())) >= 2
+    events = EventAccumulator(str(path / "tensorboard"), {"images": 0})
+    events.Reload()
+    assert events.PluginTagToContent("scalars")
+    assert events.PluginTagToContent("images")
+    assert "--data_dir" not in (path / "run.flags").read_text()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_killed_page_ends_in_the_same_tables(name, finished, tmp_path, embedded_dir):
+    path = tmp_path / "killed"
+    with subprocess.Popen(
+        command(name, path, embedded_dir, "--save_every_seconds=1"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        until = time.monotonic() + 300
+        while not (path / "checkpoints").exists() and process.poll() is None:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        process.send_signal(signal.SIGKILL)
+    assert not (path / "summary.json").exists(), "the kill came too late to test anything"
+    result = launch(name, path, embedded_dir, "--save_every_seconds=1")
+    assert result.returncode == 0, result.stderr
+    for table in finished(name).glob("*.csv"):
+        assert (path / table.name).read_text() == table.read_text(), table.name
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_page_killed_before_its_summary_reports_the_same(name, finished, tmp_path, embedded_dir):
+    path = tmp_path / "unreported"
+    shutil.copytree(finished(name), path)
+    for file in (path / "summary.json", *path.glob("*.csv"), *(path / "figures").iterdir()):
+        file.unlink()
+    result = launch(name, path, embedded_dir)
+    assert result.returncode == 0, result.stderr
+    for made in (*finished(name).glob("*.csv"), *(finished(name) / "figures").iterdir()):
+        again = path / made.relative_to(finished(name))
+        assert again.read_bytes() == made.read_bytes(), made.name
+
+
+def test_without_a_network_embedded_data_serve_and_missing_data_are_told(tmp_path):
+    script = tmp_path / "no_network.py"
+    script.write_text(NO_NETWORK)
+    before = (str(script),)
+    # Prepared here and now, in a folder of its own.
+    result = launch(
+        "mnist_noise", tmp_path / "run", tmp_path / "data", "--num_steps=2", before=before
+    )
+    assert result.returncode == 0, result.stderr
+    assert "REACHED" not in result.stderr
+    mnist = "--dataset=mnist"
+    for flags, reaches in (((mnist,), False), ((mnist, "--download"), True)):
+        result = launch("mnist_noise", tmp_path / "none", tmp_path / "data", *flags, before=before)
+        assert result.returncode == 2
+        assert "data set mnist: expected a prepared copy in" in result.stderr.splitlines()[-1]
+        assert ("REACHED" in result.stderr) == reaches
+        assert not (tmp_path / "none").exists()
+
+
+def test_the_noise_page_measures_what_closed_forms_say(finished, embedded_dir):
+    path = finished("mnist_noise")
+    pixels, labels = find_images("digits", data_dir=str(embedded_dir)).arrays()
+    training, validation = TwoClasses.of_images(to_unit(pixels), labels).split(0.8)
+    table = read_table(path / "losses.csv")
+    rows = list(zip(*(table[c] for c in COLUMNS["mnist_noise"]["losses"]), strict=True))
+    for k, beta in ((0.0, 0.0), (0.1, 0.5), (1.0, 0.5), (1.0, 2.0)):
+        psi = RadialWave(k)(training.inputs)
+        start = next(row for row in rows if row[:3] == (k, beta, 0))
+        # Untrained networks are nearly the constant c: mean (tau + beta psi)^2 + c^2 - 2 c mean.
+        assert abs(start[3] - np.mean((training.signs + beta * psi) ** 2)) < 0.35
+        assert abs(start[4] - 1) < 0.15
+    summary = read_table(path / "validation.csv")
+    clean = dict(zip(summary["noise_amplitude"], summary["final"], strict=True))[0]
+    for k, beta, floor, last in zip(
+        *(summary[c] for c in ("frequency", "noise_amplitude", "expected_floor", "final")),
+        strict=True,
+    ):
+        noise = beta**2 * np.mean(RadialWave(k)(validation.inputs) ** 2)
+        np.testing.assert_allclose(floor, clean + noise)
+        if beta:  # Fast noise is fitted but not at the validation points; slow noise is at both.
+            assert 0.4 < last / floor < 1.6
+    best = {
+        (k, beta): lowest
+        for k, beta, lowest in zip(
+            *(summary[c] for c in ("frequency", "noise_amplitude", "minimum")), strict=True
+        )
+    }
+    assert best[1, 0.5] < 0.7 * best[0.1, 0.5]  # Fast noise leaves a dip, slow noise none.
+
+
+def test_the_kernel_page_measures_what_closed_forms_say(finished):
+    path = finished("kernel_projection")
+    summary = json.loads((path / "summary.json").read_text())
+    np.testing.assert_allclose(summary["sum_of_squared_coefficients_of_the_clean_target"], 60)
+    assert abs(summary["high_frequency"]["validation_loss_if_noise_is_fitted"] - 0.2) < 0.01
+    table = read_table(path / "losses.csv")
+    for noise in ("white", "high_frequency"):
+        facts = summary[noise]
+        # The noise is fitted in the end, and the clean target was nearer before.
+        final = facts["final_validation_loss_with_interval"][0]
+        assert abs(final - facts["validation_loss_if_noise_is_fitted"]) < 0.05
+        assert facts["final_train_loss"] < 0.02
+        assert facts["dip_validation_loss_with_interval"][0] < final / 2
+        # The late half of the spectrum follows the clean target first, the noised one later.
+        assert (
+            facts["late_bins_distance_to_clean_at_dip"]
+            < facts["late_bins_distance_to_noised_at_dip"]
+        )
+        assert (
+            facts["late_bins_distance_to_noised_at_end"]
+            < facts["late_bins_distance_to_clean_at_end"]
+        )
+        of_noise = [i for i, n in enumerate(table["noise"]) if n == noise]
+        assert len(of_noise) == 2 * len({table["step"][i] for i in of_noise})
+    coefficients = read_table(path / "coefficients.csv")
+    assert set(coefficients["function"]) == {"network", "clean_target", "noised_target"}
+    assert set(coefficients["bin"]) == set(range(12))
+
+
+def test_the_manifold_page_matches_scales_and_says_them(finished):
+    path = finished("mnist_manifold")
+    table = read_table(path / "scale.csv")
+    size = {
+        cloud: (norm, distance)
+        for cloud, norm, distance in zip(
+            table["cloud"], table["rms_norm"], table["rms_distance"], strict=True
+        )
+    }
+    for cloud in ("flat, same scale", "flat, same covariance"):
+        np.testing.assert_allclose(size[cloud], size["manifold"], rtol=0.08)
+    losses = read_table(path / "losses.csv")
+    start = [loss for loss, step in zip(losses["loss"], losses["step"], strict=True) if step == 0]
+    # Four clouds; E (f - U(0, 1))^2 of an untrained network near 0 is near 1/3.
+    assert len(start) == 4
+    assert all(0.15 < loss < 0.55 for loss in start)
+    summary = json.loads((path / "summary.json").read_text())
+    assert 0 < summary["share_of_variance_the_autoencoder_misses"] < 0.9
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_page_runs_on_ones_own_arrays(name, tmp_path, embedded_dir):
+    rng = np.random.default_rng(0)
+    labels = rng.choice([3, 8], size=120)
+    vectors = np.clip(rng.normal(size=(120, 10)) / 8 + (labels == 8)[:, np.newaxis] / 2, 0, 1)
+    own = tmp_path / "own.npz"
+    np.savez(own, x=vectors, y=labels)
+    result = launch(name, tmp_path / "run", embedded_dir, f"--dataset=npz:{own}", "--num_steps=20")
+    assert result.returncode == 0, result.stderr
+    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert environment["data"]["dataset"] == f"npz:{own}"
+    assert len(environment["data"]["version"]) == 64
+    np.savez(own, x=vectors + 1, y=labels)
+    result = launch(name, tmp_path / "no", embedded_dir, f"--dataset=npz:{own}")
+    assert result.returncode == 2
+    assert "floats from 0 to 1" in result.stderr
+    assert not (tmp_path / "no").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "line"),
+    [
+        ("mnist_noise", ("--curves=0.1",), "--curves: expected pairs frequency:amplitude"),
+        ("mnist_noise", ("--curves=",), "--curves: expected pairs"),
+        ("mnist_noise", ("--curves=1:1,1:1",), "each once"),
+        ("mnist_noise", ("--curves=nan:1",), "--curves: expected pairs"),
+        ("mnist_noise", ("--curves=1:-1",), "--curves: expected pairs"),
+        ("mnist_noise", ("--classes=3",), "--classes: expected two labels, got 3"),
+        ("mnist_noise", ("--classes=3,3",), "--classes: expected whole numbers"),
+        ("mnist_noise", ("--classes=3,11",), "--classes: expected two different labels that occur"),
+        ("mnist_noise", ("--train_share=1",), "--train_share: expected examples of both classes"),
+        ("mnist_noise", ("--convention=hertz",), "cycles|radians"),
+        ("mnist_noise", ("--dataset=cifar11",), "did you mean cifar10"),
+        ("mnist_noise", ("--dataset=cifar10",), "data set cifar10: expected a prepared copy in"),
+        ("kernel_projection", ("--noises=pink",), "--noises: expected some of white"),
+        ("kernel_projection", ("--num_samples=9999",), "--num_samples: expected 2 to 287"),
+        ("kernel_projection", ("--num_bins=61",), "--num_bins: expected at most 60"),
+        ("kernel_projection", ("--kernel_width=0",), "--kernel_width"),
+        ("kernel_projection", ("--num_eigenfunctions=9",), "--num_eigenfunctions: expected 0 with"),
+        (
+            "kernel_projection",
+            ("--eigensolver=truncated", "--num_eigenfunctions=61"),
+            "kernel basis: expected",
+        ),
+        ("mnist_manifold", ("--code_size=65",), "--code_size: expected at most 64"),
+        ("mnist_manifold", ("--num_samples=1438",), "--num_samples: expected at most 1,437"),
+        ("mnist_manifold", ("--autoencoder_batch_size=9999",), "--autoencoder_batch_size"),
+        ("mnist_manifold", ("--dataset=npz:nowhere.npz",), "a readable npz file"),
+    ],
+)
+def test_mistakes_get_one_line_and_nothing_is_written(name, flags, line, tmp_path, embedded_dir):
+    result = launch(name, tmp_path / "new", embedded_dir, *flags)
+    assert result.returncode == 2, result.stderr
+    assert line in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "new").exists()
