@@ -69,8 +69,18 @@ def test_every_flag_of_lf_first_is_explained():
         assert f"`--{name}`" in section, name
 
 
-def test_the_python_example_runs():
-    code = re.search(r"```python\n(.*?)```", README, re.S)[1]
+def test_the_python_examples_run(embedded_dir):
+    images, study = re.findall(r"```python\n(.*?)```", README, re.S)
+    code = f"{images}\nprint(next(iter(batches))[0].shape)"
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "TFDS_DATA_DIR": str(embedded_dir)},
+    )
+    assert result.stdout.splitlines()[-1] == "(256, 32, 32, 3)", result.stderr
+    code = study
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=300
     )
