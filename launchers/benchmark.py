@@ -5,14 +5,16 @@ trainer with 1, 4, 8 and 16 members, of a plain PyTorch loop, of PyTorch with it
 Keras `fit` and of Keras `fit` with steps_per_execution=50; and the rate of float32 matrix products
 of 1024 x 1024, in the same process, one after the other in every round, so that each figure is a
 ratio within one round. Likewise perturbed networks per second, as `robustness` measures them, of
-our probe and of a plain loop that copies the model for every direction.
+our probe and of a plain loop that copies the model for every direction; and augmented images per
+second of our pipeline, of tf.image one by one in tf.data, and of NumPy one by one.
 
     python launchers/benchmark.py --alsologtostderr
 
-takes about 2.5 minutes on 2 cores; `--num_samples=1000` measures the networks of the experiments on
-curves. To see: at least 2.0 times the plain PyTorch loop, at least 60 % of the matrix-product rate,
-probing every 100 steps under 3 %, 10,000 perturbed networks in less than 10 seconds with shared and
-40 with fresh directions (results/benchmark).
+takes about 3 minutes on 2 cores; `--num_samples=1000` measures the networks of the experiments on
+curves, `--num_samples=9585 --input_dim=784 --members=1,4` those of `mnist_noise`. To see: at least
+2.0 times the plain PyTorch loop, at least 60 % of the matrix-product rate, probing every 100 steps
+under 3 %, 10,000 perturbed networks in less than 10 seconds with shared and 40 with fresh
+directions, at least 5,000 augmented images of 32 x 32 a second (results/benchmark).
 """
 
 from __future__ import annotations
@@ -21,13 +23,13 @@ import importlib.util
 import itertools
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import records, runtime, spectra, tasks
+from spectral_tf import data, records, runtime, spectra, tasks
 from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,19 +39,24 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark", resumes=False)
+runtime.define_data_flags("photo_patches")
 flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
 runtime.define_finite_float("seconds", 1.5, "Length of one measurement.", at_least=0.01)
 flags.DEFINE_list("members", [1, 4, 8, 16], "Ensemble sizes of our trainer.")
 flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
 flags.DEFINE_integer("depth", 6, "Affine layers.", 2)
 flags.DEFINE_integer("num_samples", 200, "Points of the grid.", 3)
+flags.DEFINE_integer("input_dim", 1, "Inputs of the network.", 1)
 flags.DEFINE_integer("probe_every", 100, "Steps between two spectra, for the cost of probing.", 1)
 
 # A contender makes so many member-steps; the matrix product makes products of this edge.
 Contender = Callable[[int], None]
 PRODUCT_EDGE = 1024
 PLAIN, PRODUCT, COPIES = "PyTorch loop", "matrix product", "a copy for each direction"
+ONE_BY_ONE = "NumPy, one by one"
 PROTOCOL = 10_000  # Perturbed networks for one network of experiment 2.
+LARGE = 1e10  # Operations in an update from which on the cost of a call is nothing.
+BATCH, PADDING, CUTOUT = 256, 4, 16  # Of the image pipelines.
 
 
 def main() -> None:
@@ -63,12 +70,13 @@ def main() -> None:
         frequencies, amplitudes, FLAGS.num_samples, runtime.generator(FLAGS.seed, "phases")
     )
     folder = runtime.run_folder("benchmark")
+    images = data.find_images(FLAGS.dataset, **runtime.data_places())
 
     from spectral_tf.records.environment import environment
     from spectral_tf.runtime.strategy import make_strategy
 
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    folder.start(environment(strategy, FLAGS.seed))
+    folder.start(environment(strategy, FLAGS.seed, images.record()))
     start = time.monotonic()
     ensembles = {count: make_ensemble(count, target, strategy) for count in members}
     contenders = {f"ours, {n} at once": trainer(e) for n, e in ensembles.items()}
@@ -77,7 +85,16 @@ def main() -> None:
     rates = measure(contenders)
     probing = probing_percent(ensembles[max(members)], target)
     perturbing = measure_perturbations(target)
-    report(folder, rates, probing, perturbing, time.monotonic() - start)
+    pipelines = measure_pipelines(images)
+    report(folder, rates, probing, perturbing, pipelines, time.monotonic() - start)
+
+
+def inputs_of(target: tasks.SumOfSines) -> np.ndarray:
+    """The grid, or as many random points where the network has several inputs."""
+    if FLAGS.input_dim == 1:
+        return target.positions[:, None].astype(np.float32)
+    shape = (FLAGS.num_samples, FLAGS.input_dim)
+    return runtime.generator(FLAGS.seed, "inputs").uniform(size=shape).astype(np.float32)
 
 
 def make_ensemble(
@@ -88,9 +105,11 @@ def make_ensemble(
     from spectral_tf.training.ensemble import Ensemble
 
     return Ensemble(
-        lambda seed: mlp(width=FLAGS.width, depth=FLAGS.depth, seed=seed),
+        lambda seed: mlp(
+            width=FLAGS.width, depth=FLAGS.depth, input_dim=FLAGS.input_dim, seed=seed
+        ),
         [runtime.derive_seed(FLAGS.seed, "init", run) for run in range(count)],
-        [target.dataset()] * count,
+        [target.dataset(inputs_of(target))] * count,
         strategy=strategy,
     )
 
@@ -106,14 +125,16 @@ def keras_contenders(target: tasks.SumOfSines) -> dict[str, Contender]:
 
     from spectral_tf.models.mlp import mlp
 
-    data = target.dataset().batch(FLAGS.num_samples).cache().repeat()
+    batches = target.dataset(inputs_of(target)).batch(FLAGS.num_samples).cache().repeat()
 
     def contender(steps_per_execution: int) -> Contender:
-        model = mlp(width=FLAGS.width, depth=FLAGS.depth)
+        model = mlp(width=FLAGS.width, depth=FLAGS.depth, input_dim=FLAGS.input_dim)
         optimizer = keras.optimizers.Adam(3e-4, epsilon=1e-8)
         model.compile(optimizer, "mse", steps_per_execution=steps_per_execution)
-        return lambda n: model.fit(data, steps_per_epoch=n, epochs=1, verbose=0)
+        return lambda n: model.fit(batches, steps_per_epoch=n, epochs=1, verbose=0)
 
+    if flop_per_member_step() > LARGE:
+        return {"Keras fit": contender(1)}
     return {"Keras fit": contender(1), "Keras fit, 50 per execution": contender(50)}
 
 
@@ -124,11 +145,11 @@ def torch_contenders(target: tasks.SumOfSines) -> dict[str, Contender]:
         return {}
     import torch
 
-    inputs = torch.tensor(target.positions[:, None], dtype=torch.float32)
+    inputs = torch.tensor(inputs_of(target))
     targets = torch.tensor(target.targets[:, None], dtype=torch.float32)
 
     def contender(fused: bool) -> Contender:
-        sizes = [1, *[FLAGS.width] * (FLAGS.depth - 1)]
+        sizes = [FLAGS.input_dim, *[FLAGS.width] * (FLAGS.depth - 1)]
         layers: list[torch.nn.Module] = []
         for fan_in, fan_out in itertools.pairwise(sizes):
             layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
@@ -147,9 +168,12 @@ def torch_contenders(target: tasks.SumOfSines) -> dict[str, Contender]:
 
 
 def flop_per_member_step() -> float:
-    """Multiplications and additions of one update: forward, and backward twice that."""
-    kernels = FLAGS.width * (2 + (FLAGS.depth - 2) * FLAGS.width)
-    return 6.0 * FLAGS.num_samples * kernels
+    """Multiplications and additions of one update: forward, and backward twice that.
+
+    The first layer passes no gradient on.
+    """
+    kernels = FLAGS.width * (FLAGS.input_dim + 1 + (FLAGS.depth - 2) * FLAGS.width)
+    return FLAGS.num_samples * (6.0 * kernels - 2.0 * FLAGS.width * FLAGS.input_dim)
 
 
 def matrix_product() -> Contender:
@@ -174,11 +198,12 @@ def products_for(member_steps: int) -> int:
 def measure(contenders: dict[str, Contender]) -> dict[str, np.ndarray]:
     """Member-steps per second of each contender in each round, in turn within a round."""
     lengths = {}
+    few = 64 if flop_per_member_step() < LARGE else 8
     for name, run in contenders.items():
-        run(64)  # Compiles.
+        run(few)  # Compiles.
         start = time.perf_counter()
-        run(64)
-        lengths[name] = max(64, int(64 * FLAGS.seconds / (time.perf_counter() - start)))
+        run(few)
+        lengths[name] = max(few, int(few * FLAGS.seconds / (time.perf_counter() - start)))
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(FLAGS.num_rounds):
         for name, run in contenders.items():
@@ -222,9 +247,9 @@ def measure_perturbations(target: tasks.SumOfSines) -> dict[str, np.ndarray]:
     from spectral_tf.models.mlp import mlp
     from spectral_tf.probes.perturbations import perturbed_outputs
 
-    model = mlp(width=FLAGS.width, depth=FLAGS.depth)
+    model = mlp(width=FLAGS.width, depth=FLAGS.depth, input_dim=FLAGS.input_dim)
     weights = [v.numpy() for v in model.trainable_variables]
-    inputs = target.positions[:, None].astype(np.float32)
+    inputs = inputs_of(target)
     norms = np.linspace(0.0, 5.0, 20)
 
     def ours(shared: bool) -> Callable[[], int]:
@@ -262,11 +287,78 @@ def measure_perturbations(target: tasks.SumOfSines) -> dict[str, np.ndarray]:
     return {name: np.asarray(values) for name, values in rates.items()}
 
 
+def measure_pipelines(images: data.Images) -> dict[str, np.ndarray]:
+    """Augmented images per second of each pipeline in each round, in turn within a round.
+
+    All flip, pad and crop, cut out, and give shuffled normalised batches of 256.
+    """
+    import tensorflow as tf
+
+    from spectral_tf.data import augment, pipeline
+
+    normalisation = data.standard(images)
+    mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])
+    pixels, labels = images.arrays()
+    height, width, channels = pixels.shape[1:]
+    augmentations = [augment.flip, augment.pad_and_crop(PADDING), augment.cutout(CUTOUT)]
+    ours = pipeline.training_batches(
+        images, normalisation, batch_size=BATCH, seed=FLAGS.seed, augmentations=augmentations
+    )
+
+    def one_by_one(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = (tf.image.convert_image_dtype(image, tf.float32) - mean) / deviation
+        image = tf.image.random_flip_left_right(image)
+        image = tf.pad(image, [[PADDING, PADDING], [PADDING, PADDING], [0, 0]])
+        image = tf.image.random_crop(image, [height, width, channels])
+        y, x = (tf.random.uniform([], 0, side, tf.int32) for side in (height, width))
+        rows = tf.abs(tf.range(height) - y) < CUTOUT // 2
+        columns = tf.abs(tf.range(width) - x) < CUTOUT // 2
+        inside = (rows[:, None] & columns[None, :])[..., None]
+        return tf.where(inside, 0.0, image), label
+
+    usual = tf.data.Dataset.from_tensor_slices((pixels, labels)).shuffle(len(pixels)).repeat()
+    usual = usual.map(one_by_one, tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
+
+    def in_python() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        rng = np.random.default_rng(FLAGS.seed)
+        while True:
+            chosen = rng.integers(len(pixels), size=BATCH)
+            batch = []
+            for image in (pixels[chosen] / np.float32(255) - mean) / deviation:
+                flipped = image[:, ::-1] if rng.integers(2) else image
+                padded = np.pad(flipped, ((PADDING, PADDING), (PADDING, PADDING), (0, 0)))
+                y, x = rng.integers(2 * PADDING + 1, size=2)
+                cropped = padded[y : y + height, x : x + width].copy()
+                y, x = rng.integers((height, width)) - CUTOUT // 2
+                cropped[max(y, 0) : max(y + CUTOUT, 0), max(x, 0) : max(x + CUTOUT, 0)] = 0
+                batch.append(cropped)
+            yield np.stack(batch), labels[chosen]
+
+    pipelines: dict[str, Iterator] = {
+        "ours, batched": iter(ours),
+        "tf.image, one by one": iter(usual),
+        ONE_BY_ONE: in_python(),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in pipelines}
+    for number in range(FLAGS.num_rounds + 1):
+        for name, batches in pipelines.items():
+            for _ in range(16):  # What was fetched ahead while others ran does not count.
+                next(batches)
+            count, start = 0, time.perf_counter()
+            while time.perf_counter() - start < FLAGS.seconds or count < 8:
+                next(batches)
+                count += 1
+            if number:
+                rates[name].append(count * BATCH / (time.perf_counter() - start))
+    return {name: np.asarray(values) for name, values in rates.items()}
+
+
 def report(
     folder: records.RunFolder,
     rates: dict[str, np.ndarray],
     probing: np.ndarray,
     perturbing: dict[str, np.ndarray],
+    pipelines: dict[str, np.ndarray],
     seconds: float,
 ) -> None:
     """Writes tables, chart and summary, and prints the table."""
@@ -306,12 +398,26 @@ def report(
         ("contender", "median", "best", "times_plain_loop", "seconds_for_10000"),
         perturbed,
     )
+    piped = [
+        (
+            name,
+            float(np.median(rate)),
+            float(np.max(rate)),
+            float(np.median(rate / pipelines[ONE_BY_ONE])),
+        )
+        for name, rate in pipelines.items()
+    ]
+    records.write_table(
+        folder.path / "pipelines.csv",
+        ("contender", "images_per_second_median", "best", "times_numpy"),
+        piped,
+    )
     bars = {name: (median, best) for name, median, best, *_ in rows if name != PRODUCT}
     figure = figures.bar_chart(
         bars,
         (float(np.median(product)), "matrix-product rate (median)"),
         xlabel="member-steps per second",
-        title=f"{FLAGS.depth} x {FLAGS.width} network, {FLAGS.num_samples} points, full batch",
+        title=f"{FLAGS.depth} x {FLAGS.width} network, {FLAGS.num_samples:,} points, full batch",
     )
     figures.save_figure(figure, folder.figures / "benchmark.png")
     gigaflops = product * flop_per_member_step() / 1e9
@@ -327,6 +433,7 @@ def report(
             "share_of_matrix_product": {row[0]: row[4] for row in rows},
             "perturbations_times_plain_loop": {row[0]: row[3] for row in perturbed},
             "seconds_for_10000_perturbations": {row[0]: row[4] for row in perturbed},
+            "images_per_second": {row[0]: row[1] for row in piped},
         },
         wall_seconds=seconds,
     )
@@ -336,6 +443,9 @@ def report(
     print(f"{'perturbed networks/s':<28}{'median':>9}{'best':>9}{'x plain':>11}{'10,000 in':>12}")
     for name, median, best, times, whole in perturbed:
         print(f"{name:<28}{median:>9,.0f}{best:>9,.0f}{times:>11.1f}{whole:>10.0f} s")
+    print(f"{'augmented images/s':<28}{'median':>9}{'best':>9}{'x NumPy':>11}")
+    for name, median, best, times in piped:
+        print(f"{name:<28}{median:>9,.0f}{best:>9,.0f}{times:>11.1f}")
     print(f"probing every {FLAGS.probe_every} steps: {np.median(probing):.2f} % of the training")
     print(f"matrix products: {np.median(gigaflops):.0f} GFLOP/s; run folder: {folder.path}")
 

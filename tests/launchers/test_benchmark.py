@@ -5,9 +5,12 @@ import pytest
 from spectral_tf.records import read_table
 
 
-def test_a_short_benchmark_measures_every_contender_in_every_round(run_launcher, tmp_path):
+def test_a_short_benchmark_measures_every_contender_in_every_round(
+    run_launcher, tmp_path, embedded_dir
+):
     flags = ("--num_rounds=2", "--seconds=0.02", "--members=1,2", "--width=8", "--num_samples=16")
-    result = run_launcher("benchmark", *flags, f"--workdir={tmp_path}", "--probe_every=5")
+    flags += ("--input_dim=3", "--probe_every=5", f"--data_dir={embedded_dir}")
+    result = run_launcher("benchmark", *flags, f"--workdir={tmp_path}")
     assert result.returncode == 0, result.stderr
     table = read_table(tmp_path / "benchmark.csv")
     names = table["contender"]
@@ -33,6 +36,9 @@ def test_a_short_benchmark_measures_every_contender_in_every_round(run_launcher,
     assert perturbed["times_plain_loop"][2] == 1.0
     for median, whole in zip(perturbed["median"], perturbed["seconds_for_10000"], strict=True):
         assert whole == pytest.approx(10_000 / median)
+    piped = read_table(tmp_path / "pipelines.csv")
+    assert len(piped["contender"]) == 3
+    assert piped["times_numpy"][2] == 1.0
     assert "matrix product" in result.stdout
 
 
