@@ -322,7 +322,7 @@ def _prepare(builder: Any, name: str, split: str, download: bool, manual_dir: st
             hint=f"add --download where there is a network, or {_elsewhere(builder, name)}",
         )
     if download and not embedded and not builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
-        _refuse_without_network(builder, name, folder)
+        _refuse_without_network(builder, name, folder, root / "downloads")
     with _alone(root, name):
         if builder.is_prepared():  # By whoever held the lock before.
             return
@@ -377,11 +377,24 @@ def _refuse_missing_archives(
         )
 
 
-def _refuse_without_network(builder: Any, name: str, folder: pathlib.Path) -> None:
-    """TFDS itself would try for minutes; without an answer from its first host this says so."""
+def _refuse_without_network(
+    builder: Any, name: str, folder: pathlib.Path, downloads: pathlib.Path
+) -> None:
+    """TFDS itself would try for minutes; without an answer from its first host this says so.
+
+    Files that lie in TFDS's folder of downloads already need no network.
+    """
+    from tensorflow_datasets.core.download import resource
+
     if any(os.environ.get(proxy) for proxy in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")):
         return
-    url = urllib.parse.urlsplit(min(builder.url_infos, default=""))
+    places = (downloads, downloads / builder.name)
+    missing = [
+        url
+        for url, details in builder.url_infos.items()
+        if not any((p / resource.get_dl_fname(url, details.checksum)).is_file() for p in places)
+    ]
+    url = urllib.parse.urlsplit(min(missing, default=""))
     if not url.hostname:
         return
     address = (url.hostname, url.port or (80 if url.scheme == "http" else 443))
