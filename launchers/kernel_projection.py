@@ -204,10 +204,10 @@ def report(
             for s, step in enumerate(steps)
             if step in wanted
         }
-        bands: dict[tuple[str, int | str], spectra.Band]
+        bands: dict[tuple[str, float], spectra.Band]
         bands = {("network", step): band for step, band in shown[name].items()}
-        bands["clean_target", ""] = (clean, clean, clean)
-        bands["noised_target", ""] = spectra.mean_interval(noised[name])
+        bands["clean_target", np.nan] = (clean, clean, clean)
+        bands["noised_target", np.nan] = spectra.mean_interval(noised[name])
         for (function, step), band in bands.items():
             for j, values in enumerate(zip(*band, strict=True)):
                 rows.append((name, step, j, values[0], function, *values[1:]))

@@ -1,0 +1,88 @@
+"""What the committed tables of the pages on images must show, by the protocol."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from spectral_tf.records import read_table
+
+RESULTS = ROOT / "results"
+
+
+def columns(folder, table):
+    return {name: np.array(v) for name, v in read_table(RESULTS / folder / f"{table}.csv").items()}
+
+
+def test_all_say_that_they_are_real_mnist():
+    for folder in ("kernel_projection", "mnist_manifold", "mnist_noise/notebook"):
+        environment = json.loads((RESULTS / folder / "environment.json").read_text())
+        assert environment["data"]["version"] == "mnist/3.0.1"
+        assert environment["data"]["num_examples"] == 60_000
+
+
+class TestKernelProjection:
+    @pytest.fixture(scope="class")
+    def losses(self):
+        t = columns("kernel_projection", "losses")
+        steps = np.unique(t["step"])
+        return steps, {
+            noise: (
+                t["train_loss"][t["noise"] == noise].reshape(3, -1),
+                t["validation_loss"][t["noise"] == noise].reshape(3, -1),
+            )
+            for noise in ("white", "high_frequency")
+        }
+
+    def test_the_kernel_is_the_published_one(self):
+        values = columns("kernel_projection", "eigenvalues")["eigenvalue"]
+        assert values.size == 2_000
+        assert abs(values[0] - 1.088) < 1e-3
+        assert abs(values[-1] - 0.913) < 1e-3
+        assert np.all(np.abs(values[300:1_700] - 1) < 1e-3)
+        assert abs(values.sum() - 2_000) < 1e-6  # The trace: every point with itself.
+
+    @pytest.mark.parametrize(("noise", "limit"), [("white", 1 / 3), ("high_frequency", 0.2)])
+    def test_validation_dips_and_rises_to_its_closed_form_while_training_falls(
+        self, noise, limit, losses
+    ):
+        steps, of = losses
+        train, valid = of[noise]
+        for run in valid:  # In every run.
+            dip = run.argmin()
+            assert 100 <= steps[dip] <= 300
+            assert run[0] > 0.9
+            assert run[dip] < 0.1
+            assert abs(run[-1] - limit) < 0.02
+        # Medians over stretches of the first 1,000 steps: Adam's spikes aside.
+        early = train.mean(axis=0)[steps <= 1_000]
+        falling = [np.median(part) for part in np.array_split(early, 10)]
+        assert train[:, -1].max() < 0.01
+        assert all(later < earlier for earlier, later in itertools.pairwise(falling))
+
+    def test_the_dip_of_high_frequency_noise_is_lower(self, losses):
+        _, of = losses
+        white, high = (of[noise][1].min(axis=1) for noise in ("white", "high_frequency"))
+        assert white.min() > high.max()
+
+    def test_late_bins_follow_the_clean_target_first(self):
+        t = columns("kernel_projection", "coefficients")
+        summary = json.loads((RESULTS / "kernel_projection" / "summary.json").read_text())
+        assert abs(summary["sum_of_squared_coefficients_of_the_clean_target"] - 2_000) < 1e-6
+        for noise in ("white", "high_frequency"):
+
+            def late(function, step=None, noise=noise):
+                chosen = (t["noise"] == noise) & (t["function"] == function) & (t["bin"] >= 50)
+                return t["magnitude"][chosen & ((t["step"] == step) if step else True)]
+
+            clean, noised = late("clean_target"), late("noised_target")
+            for step, nearer, farther in (
+                (summary[noise]["dip_step"], clean, noised),
+                (5_000, noised, clean),
+            ):
+                network = late("network", step)
+                assert network.shape == nearer.shape == (50,)
+                near, far = (np.linalg.norm(network - target) for target in (nearer, farther))
+                assert near < far / 4, (noise, step)
