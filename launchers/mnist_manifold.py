@@ -67,7 +67,7 @@ def main() -> None:
     from spectral_tf.training.session import Session, probe_steps
 
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    folder.start(environment(strategy, FLAGS.seed, images.record()))
+    folder.start(environment(strategy, FLAGS.seed, images.record(data.unit(images))))
     manifold = reconstructions(inputs, folder)
     clouds = make_clouds(manifold)
 

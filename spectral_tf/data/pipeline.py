@@ -1,6 +1,6 @@
 """Batches of images for training and evaluation, as `tf.data.Dataset`s with static shapes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -164,6 +164,29 @@ def evaluation_batches(
         return tf.ensure_shape(inputs, (share, *shape)), tf.cast(labels, tf.int32), weights
 
     return batches.map(finish, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def on_replicas(
+    strategy: tf.distribute.Strategy, make: Callable[..., tf.data.Dataset]
+) -> tf.distribute.DistributedDataset:
+    """Batches for all replicas of a strategy, each host making those of its own.
+
+    Args:
+      strategy: with one or several hosts.
+      make: `training_batches` or `evaluation_batches` with all but `num_replicas` and `replicas`
+        given, as by `functools.partial`.
+
+    Returns:
+      Elements hold one part of the global batch for every replica.
+    """
+
+    def of_host(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        count = context.num_replicas_in_sync
+        local = count // context.num_input_pipelines
+        first = local * context.input_pipeline_id
+        return make(num_replicas=count, replicas=range(first, first + local))
+
+    return strategy.distribute_datasets_from_function(of_host)
 
 
 def _fitting_shape(images: Images, wanted: Sequence[int] | None) -> tuple[int, int, int]:

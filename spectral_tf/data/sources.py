@@ -72,8 +72,8 @@ class Images:
         """Name and, for embedded sets, what they are: for first log lines, figures and records."""
         return f"{self.name} ({self.description})" if self.description else self.name
 
-    def record(self) -> dict[str, Any]:
-        """What a run's record should say about its data."""
+    def record(self, normalisation: Any = None) -> dict[str, Any]:
+        """What a run's record should say about its data, and its `Normalisation` if it has one."""
         return {
             "dataset": self.title,
             "version": self.version,
@@ -81,6 +81,7 @@ class Images:
             "num_examples": self.num_examples,
             "image_shape": list(self.shape),
             "num_classes": self.num_classes,
+            **({"normalisation": normalisation._asdict()} if normalisation else {}),
         }
 
     @property

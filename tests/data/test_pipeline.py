@@ -1,4 +1,6 @@
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -48,6 +50,8 @@ def test_an_epoch_is_a_permutation_less_the_last_incomplete_batch(images):
         assert len(set(order)) == 7 * 32
         assert abs(np.corrcoef(order, np.arange(7 * 32))[0, 1]) < 0.3
     assert np.mean(epochs[0] == epochs[1]) < 0.05
+    whole = [batch for batch, _ in batches(images, 10, batch_size=23)]
+    assert {image.tobytes() for image in grey_levels(np.concatenate(whole))} == set(rows)
 
 
 def test_labels_stay_with_their_images(images):
@@ -77,6 +81,40 @@ def test_the_parts_of_all_replicas_are_the_batch_of_one(images):
         parts = [part for host in hosts for part in host[2 * step : 2 * step + 2]]
         for i in range(2):
             np.testing.assert_array_equal(np.concatenate([p[i] for p in parts]), whole[step][i])
+
+
+TWO_LOGICAL_CPUS = """
+import functools, sys
+import numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from spectral_tf.data import find_images, pipeline, unit
+from spectral_tf.data.augment import cutout, flip
+images = find_images("photo_patches", "test", data_dir=sys.argv[1])
+for make in (
+    functools.partial(pipeline.training_batches, seed=4, augmentations=[flip, cutout(9)]),
+    pipeline.evaluation_batches,
+):
+    make = functools.partial(make, images, unit(images), batch_size=300)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    spread = iter(pipeline.on_replicas(strategy, make))
+    for one in make().take(7):
+        parts = [strategy.experimental_local_results(part) for part in next(spread)]
+        for whole, halves in zip(one, parts, strict=True):
+            assert [len(half) for half in halves] == [150, 150]
+            np.testing.assert_array_equal(np.concatenate(halves), whole)
+print("equal on one and on two")
+"""
+
+
+def test_a_strategy_gets_the_batches_of_one_device(embedded_dir):
+    result = subprocess.run(
+        [sys.executable, "-c", TWO_LOGICAL_CPUS, str(embedded_dir)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert "equal on one and on two" in result.stdout, result.stderr[-2000:]
 
 
 def test_shapes_are_static(images):

@@ -100,6 +100,7 @@ def test_a_page_leaves_its_records_and_they_name_the_data(name, finished):
     environment = json.loads((path / "environment.json").read_text())
     assert "not MNIST" in environment["data"]["dataset"]
     assert environment["data"]["version"] == "digits/1.0.0"
+    assert environment["data"]["normalisation"]["source"] == "none: pixels in [0, 1]"
     for table, columns in COLUMNS[name].items():
         assert list(read_table(path / f"{table}.csv"))[: len(columns)] == columns
     assert len(list((path / "figures").iterdir())) >= 2

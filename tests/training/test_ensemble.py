@@ -126,6 +126,28 @@ def test_a_member_that_diverges_stops_alone_and_is_dated(assert_close):
         assert_close(now[[0, 2]], other[[0, 2]])
 
 
+@pytest.mark.parametrize("block_size", [None, 2])
+def test_outputs_on_other_inputs_are_the_networks(block_size, assert_close):
+    ensemble = make(block_size=block_size)
+    ensemble.train(5)
+    x = np.linspace(-2, 3, 7, dtype=np.float32)[:, np.newaxis]
+    outputs = ensemble.outputs(x)
+    assert outputs.shape == (3, 7, 1)
+    for run in range(3):
+        model = small(run)
+        model.set_weights([w[run] for w in ensemble.weights])
+        assert_close(outputs[run], model(x).numpy())
+    own = next(sines(0).batch(16).as_numpy_iterator())[0]
+    assert_close(ensemble.outputs(own)[0], ensemble.evaluate()[0][0])
+
+
+def test_stopped_members_have_no_outputs():
+    ensemble = make(datasets=[sines(0), sines(1).map(lambda x, y: (x, y * 3e38)), sines(2)])
+    ensemble.train(3)
+    there = ~np.isnan(ensemble.outputs(np.zeros((2, 1))))
+    assert there[:, :, 0].tolist() == [[True] * 2, [False] * 2, [True] * 2]
+
+
 def test_divergence_in_the_middle_has_its_step():
     ensemble = make(optimizer=Adam(1e18))
     ensemble.train(10)
@@ -303,6 +325,8 @@ one.train(20); spread.train(20)
 a, b = one.evaluate(), spread.evaluate()
 np.testing.assert_allclose(a[0], b[0], rtol=2e-5, atol=2e-5)
 np.testing.assert_allclose(a[1], b[1], rtol=2e-5, atol=2e-5)
+x = np.linspace(-1, 2, 4)[:, np.newaxis]
+np.testing.assert_allclose(one.outputs(x), spread.outputs(x), rtol=2e-5, atol=2e-5)
 devices = [t.device[-5:] for t in two.experimental_local_results(spread._data[0]["targets"])]
 assert devices == ["CPU:0", "CPU:1"], devices
 spread.load(one.state()); one.train(5); spread.train(5)
