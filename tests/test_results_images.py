@@ -86,3 +86,37 @@ class TestKernelProjection:
                 assert network.shape == nearer.shape == (50,)
                 near, far = (np.linalg.norm(network - target) for target in (nearer, farther))
                 assert near < far / 4, (noise, step)
+
+
+class TestMnistManifold:
+    @pytest.fixture(scope="class")
+    def fitted_at(self):
+        """{cloud: (step at which half of the noise is fitted, low, high)}."""
+        summary = json.loads((RESULTS / "mnist_manifold" / "summary.json").read_text())
+        assert summary["num_runs"] == 10
+        return summary["half_fitted_at_step_with_interval"]
+
+    def test_the_steps_are_those_of_the_losses(self, fitted_at):
+        t = columns("mnist_manifold", "losses")
+        for cloud, (step, _, _) in fitted_at.items():
+            of_cloud = t["cloud"] == cloud
+            loss_there = np.interp(step, t["step"][of_cloud], t["loss"][of_cloud])
+            np.testing.assert_allclose(loss_there, 1 / 24, rtol=1e-6)
+
+    def test_the_papers_flat_cloud_is_harder_than_the_manifold(self, fitted_at):
+        assert fitted_at["manifold"][2] < fitted_at["flat"][1]
+
+    def test_at_equal_scale_the_manifold_has_no_advantage(self, fitted_at):
+        manifold, flat = fitted_at["manifold"], fitted_at["flat, same scale"]
+        assert manifold[1] < flat[0] < manifold[2]
+        assert fitted_at["flat, same covariance"][2] < manifold[1]
+
+    def test_the_scales_are_matched_where_they_say_so(self):
+        t = columns("mnist_manifold", "scale")
+        norm, distance = (
+            dict(zip(t["cloud"], t[c], strict=True)) for c in ("rms_norm", "rms_distance")
+        )
+        for cloud in ("flat, same scale", "flat, same covariance"):
+            np.testing.assert_allclose(norm[cloud], norm["manifold"], rtol=0.01)
+            np.testing.assert_allclose(distance[cloud], distance["manifold"], rtol=0.01)
+        assert distance["flat"] < 0.4 * distance["manifold"]
