@@ -193,11 +193,12 @@ def find_images(
     _refuse_incomplete(builder, name)
 
     def open_files(decode: bool) -> Any:
-        examples = builder.as_dataset(
-            split,
-            read_config=tfds.ReadConfig(try_autocache=False),
-            decoders=None if decode else {"image": tfds.decode.SkipDecoding()},
-        )
+        with _quiet():
+            examples = builder.as_dataset(
+                split,
+                read_config=tfds.ReadConfig(try_autocache=False),
+                decoders=None if decode else {"image": tfds.decode.SkipDecoding()},
+            )
         return examples.map(lambda example: (example["image"], example["label"]))
 
     return Images(
@@ -213,6 +214,17 @@ def find_images(
         _published_order=lambda: _published_order(builder, split),
         _folder=pathlib.Path(builder.data_path),
     )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Within it TFDS does not log where it looks and what it reads."""
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _refuse_unknown(name: str, plain: str, where: str) -> None:
@@ -236,7 +248,8 @@ def _builder(name: str, where: str) -> Any:
     import tensorflow_datasets as tfds
 
     try:
-        return tfds.builder(name, data_dir=where)
+        with _quiet():
+            return tfds.builder(name, data_dir=where)
     except tfds.core.DatasetNotFoundError as error:
         raise _unreadable(name, where, "what lies there by this name is no TFDS folder") from error
     except (AssertionError, ValueError, RuntimeError, TypeError) as error:
