@@ -186,7 +186,7 @@ def find_images(
             got=f"{name} with {', '.join(features or ()) or 'no features'}",
             hint="for example mnist, cifar10, digits",
         )
-    if not builder.is_prepared():
+    if not _is_prepared(builder):
         _prepare(builder, name, split, download, manual_dir)
         builder = _builder(name, where)
     part = _split(builder, name, split)
@@ -225,6 +225,11 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(before)
+
+
+def _is_prepared(builder: Any) -> bool:
+    with _quiet():
+        return builder.is_prepared()
 
 
 def _refuse_unknown(name: str, plain: str, where: str) -> None:
@@ -338,7 +343,7 @@ def _prepare(builder: Any, name: str, split: str, download: bool, manual_dir: st
     if download and not embedded and not builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
         _refuse_without_network(builder, name, folder, root / "downloads")
     with _alone(root, name):
-        if builder.is_prepared():  # By whoever held the lock before.
+        if _is_prepared(builder):  # By whoever held the lock before.
             return
         if embedded:
             for rest in (folder, *folder.parent.glob("incomplete.*")):
@@ -359,7 +364,8 @@ def _build(builder: Any, name: str, folder: pathlib.Path, manual: pathlib.Path) 
     logging.info("preparing the data set %s in %s", name, folder)
     options = tfds.download.DownloadConfig(manual_dir=manual if manual.is_dir() else None)
     try:
-        builder.download_and_prepare(download_config=options)
+        with _quiet():
+            builder.download_and_prepare(download_config=options)
     except Exception as error:  # Foreign code reads foreign files: anything may come.
         words = " ".join(str(error).split())
         raise UserError(
