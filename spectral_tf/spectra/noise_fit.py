@@ -1,0 +1,172 @@
+"""How much of a wave on the labels a classifier has learned, from its outputs.
+
+Labels are smoothed by s(x) in [0, 1]: y~ = (1 - s) y + s / C, C classes. With
+g(x) = log p_y(x) - (1/C) sum_c log p_c(x) the cross-entropies of a model on noisy and on clean
+labels differ by exactly s g for every example, whatever the model.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spectral_tf.errors import UserError
+
+
+class NoiseFit(NamedTuple):
+    """How a classifier's outputs on held-out images relate to the wave on their labels.
+
+    Attributes:
+      noise_fitting: NF = CE(clean) - CE(noisy) = -mean(s g), in nats; at most 0 for a model that
+        knows its classes, and closer to 0 the more of the wave is learned.
+      mean_part: -mean(s) mean(g): what confidence and accuracy alone give.
+      covariance_part: -cov(s, g): what following the wave gives. The two parts sum to NF.
+      fit_coefficient: beta = cov(t, s) / var(s), t the smoothing implied by the outputs: 0 for a
+        model that ignores the wave, 1 for one that follows it. NaN if s is constant.
+      clean_loss, noisy_loss: mean cross-entropies, in nats.
+    """
+
+    noise_fitting: float
+    mean_part: float
+    covariance_part: float
+    fit_coefficient: float
+    clean_loss: float
+    noisy_loss: float
+
+
+def margins(log_probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
+    """g(x) = log p_y - (1/C) sum_c log p_c for each example, shape [n].
+
+    Args:
+      log_probabilities: shape [n, C].
+      labels: whole numbers below C, shape [n].
+    """
+    logs, classes = _checked(log_probabilities, labels)
+    return logs[np.arange(len(logs)), classes] - logs.mean(axis=1)
+
+
+def implied_smoothing(margin: ArrayLike, num_classes: int) -> NDArray[np.float64]:
+    """The smoothing t that a model must have learned to answer with margin g.
+
+    The best answer to labels smoothed by t has p_y = 1 - t + t/C and t/C for the others, so that
+    g = (1 - 1/C) log(p_y / p_other); solved for t, with h = g C / (C - 1):
+    t = C / (exp(h) + C - 1). 1 for g = 0, 0 for g -> inf, above 1 for wrong answers (g < 0).
+
+    Args:
+      margin: g, any shape.
+      num_classes: C, at least 2.
+
+    Source: derived; the inverse of `smoothed_margin`.
+    """
+    ratio = np.asarray(margin, np.float64) * num_classes / (num_classes - 1)
+    # exp overflows to inf for very confident answers, whose t is 0.
+    with np.errstate(over="ignore"):
+        return num_classes / (np.exp(ratio) + num_classes - 1)
+
+
+def smoothed_margin(smoothing: ArrayLike, num_classes: int) -> NDArray[np.float64]:
+    """The margin g of a model that has exactly learned a smoothing t in (0, 1], any shape.
+
+    (1 - 1/C) log((1 - t + t/C) / (t/C)).
+    """
+    t = np.asarray(smoothing, np.float64) / num_classes
+    return (1 - 1 / num_classes) * np.log((1 - num_classes * t + t) / t)
+
+
+def noise_fit(log_probabilities: ArrayLike, labels: ArrayLike, smoothing: ArrayLike) -> NoiseFit:
+    """Measures a classifier's outputs against the wave on the labels.
+
+    Args:
+      log_probabilities: log softmax on held-out images, shape [n, C].
+      labels: the clean ones, whole numbers, shape [n].
+      smoothing: s of each example, in [0, 1], shape [n].
+
+    Raises:
+      UserError: other shapes, labels outside the classes, a smoothing outside [0, 1], fewer than 2
+        examples.
+
+    Source: Fridovich-Keil et al. (2022) for NF; parts and coefficient are derived.
+    """
+    logs, classes = _checked(log_probabilities, labels)
+    s = np.asarray(smoothing, np.float64)
+    if s.shape != classes.shape or len(s) < 2 or not (s.min() >= 0 and s.max() <= 1):
+        raise UserError(
+            "smoothing",
+            expected=f"{len(classes)} values in [0, 1], at least 2",
+            got=f"shape {s.shape} from {np.min(s, initial=np.inf):g}",
+            hint="lower the amplitude",
+        )
+    g = margins(logs, classes)
+    clean = -logs[np.arange(len(logs)), classes]
+    noisy = (1 - s) * clean - s * logs.mean(axis=1)
+    covariance = np.mean((s - s.mean()) * (g - g.mean()))
+    implied = implied_smoothing(g, logs.shape[1])
+    variance = s.var()
+    return NoiseFit(
+        noise_fitting=float(clean.mean() - noisy.mean()),
+        mean_part=float(-s.mean() * g.mean()),
+        covariance_part=float(-covariance),
+        fit_coefficient=float(np.mean((implied - implied.mean()) * (s - s.mean())) / variance)
+        if variance > 1e-12
+        else float("nan"),
+        clean_loss=float(clean.mean()),
+        noisy_loss=float(noisy.mean()),
+    )
+
+
+class ReferenceLevels(NamedTuple):
+    """NF of ideal models that answer all clean labels rightly (sinusoidal s of mean A).
+
+    Attributes:
+      constant: of one that has learned the mean smoothing only.
+      fitted: of one that follows s exactly.
+    """
+
+    constant: float
+    fitted: float
+
+
+def reference_levels(amplitude: float, num_classes: int) -> ReferenceLevels:
+    """NF of a model that knows only the mean of s = A (1 + sin theta), and of one that knows s.
+
+    -A (1 - 1/C) log((1 - A + A/C) / (A/C)), and the mean over theta of the same with s for A.
+
+    Args:
+      amplitude: A in (0, 1/2].
+      num_classes: C, at least 2.
+
+    Raises:
+      UserError: an amplitude for which s would leave [0, 1].
+
+    Source: derived; Fig 1 of Fridovich-Keil et al. (2022) shows NF between the two.
+    """
+    if not 0 < amplitude <= 0.5:
+        raise UserError(
+            "amplitude", expected="above 0 and at most 0.5", got=amplitude, hint="0.3 is good"
+        )
+    # Midpoints: s never is 0 there, where s g(s) tends to 0.
+    angles = 2 * np.pi * (np.arange(100_000) + 0.5) / 100_000
+    s = amplitude * (1 + np.sin(angles))
+    return ReferenceLevels(
+        float(-amplitude * smoothed_margin(amplitude, num_classes)),
+        float(-np.mean(s * smoothed_margin(s, num_classes))),
+    )
+
+
+def _checked(
+    log_probabilities: ArrayLike, labels: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    logs, classes = np.asarray(log_probabilities, np.float64), np.asarray(labels)
+    fits = logs.ndim == 2 and classes.shape == logs.shape[:1] and logs.shape[1] >= 2
+    if (
+        not fits
+        or classes.dtype.kind not in "iu"
+        or not 0 <= classes.min() <= classes.max() < (logs.shape[1])
+    ):
+        raise UserError(
+            "log_probabilities",
+            expected="[n, C] and n whole labels below C",
+            got=f"{logs.shape} and labels {classes.shape} of {classes.dtype}",
+            hint="give one label for each row",
+        )
+    return logs, classes

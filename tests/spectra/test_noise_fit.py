@@ -1,0 +1,122 @@
+import numpy as np
+import pytest
+
+from spectral_tf.errors import UserError
+from spectral_tf.spectra.noise_fit import (
+    implied_smoothing,
+    margins,
+    noise_fit,
+    reference_levels,
+    smoothed_margin,
+)
+
+C = 10
+RNG = np.random.default_rng(0)
+
+
+def log_softmax(logits):
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+def fitted(labels, smoothing):
+    """The outputs of a model that has learned the smoothing."""
+    probabilities = np.repeat(smoothing[:, np.newaxis] / C, C, axis=1)
+    probabilities[np.arange(len(labels)), labels] += 1 - smoothing
+    return np.log(probabilities)
+
+
+LABELS = RNG.integers(C, size=4_000)
+WAVE = 0.3 * (1 + np.sin(RNG.uniform(0, 2 * np.pi, size=4_000)))
+
+
+def test_the_identity_holds_for_any_model():
+    logs = log_softmax(3 * RNG.normal(size=(4_000, C)))
+    fit = noise_fit(logs, LABELS, WAVE)
+    g = margins(logs, LABELS)
+    assert abs(fit.noise_fitting + np.mean(WAVE * g)) < 1e-12
+    assert abs(fit.noise_fitting - fit.mean_part - fit.covariance_part) < 1e-12
+    # Cross-entropies written out.
+    one_hot = np.eye(C)[LABELS]
+    noisy = (1 - WAVE[:, np.newaxis]) * one_hot + WAVE[:, np.newaxis] / C
+    assert abs(fit.clean_loss + np.mean(np.sum(one_hot * logs, axis=1))) < 1e-12
+    assert abs(fit.noisy_loss + np.mean(np.sum(noisy * logs, axis=1))) < 1e-12
+    assert abs(fit.noise_fitting - (fit.clean_loss - fit.noisy_loss)) < 1e-12
+
+
+def test_a_model_that_follows_the_wave_has_coefficient_1():
+    fit = noise_fit(fitted(LABELS, WAVE), LABELS, WAVE)
+    assert abs(fit.fit_coefficient - 1) < 1e-10
+    half = noise_fit(fitted(LABELS, 0.15 + WAVE / 2), LABELS, WAVE)
+    assert abs(half.fit_coefficient - 0.5) < 1e-10
+
+
+def test_a_model_that_ignores_the_wave_has_coefficient_0_whatever_its_accuracy():
+    constant = noise_fit(fitted(LABELS, np.full(4_000, 0.3)), LABELS, WAVE)
+    assert abs(constant.fit_coefficient) < 1e-10
+    assert abs(constant.covariance_part) < 1e-10
+    answers = np.where(RNG.uniform(size=4_000) < 0.3, (LABELS + 1) % C, LABELS)
+    wrong = noise_fit(fitted(answers, np.full(4_000, 0.3)), LABELS, WAVE)
+    assert wrong.noise_fitting > constant.noise_fitting + 0.1  # NF calls it a better fit,
+    assert abs(wrong.fit_coefficient) < 0.25  # the coefficient does not.
+
+
+def test_an_untrained_model_has_none():
+    fit = noise_fit(np.full((50, C), -np.log(C)), LABELS[:50], WAVE[:50])
+    np.testing.assert_allclose(fit[:4], 0, atol=1e-12)
+    np.testing.assert_allclose(fit[4:], np.log(C))
+
+
+def test_a_uniform_control_has_no_coefficient():
+    fit = noise_fit(log_softmax(RNG.normal(size=(50, C))), LABELS[:50], np.full(50, 0.3))
+    assert np.isnan(fit.fit_coefficient)
+    assert abs(fit.covariance_part) < 1e-15
+
+
+def test_the_inverse_takes_back_what_was_smoothed(assert_close):
+    t = np.linspace(0.01, 1, 50)
+    assert_close(implied_smoothing(smoothed_margin(t, C), C), t)
+    assert implied_smoothing(0.0, C) == 1
+    assert implied_smoothing(1e6, C) == 0
+    assert implied_smoothing(-1.0, C) > 1
+
+
+@pytest.mark.parametrize(
+    ("amplitude", "constant", "follows"),
+    [
+        (0.05, -0.2364, -0.2215),
+        (0.1, -0.4060, -0.3737),
+        (0.2, -0.6684, -0.5910),
+        (0.3, -0.8618, -0.7174),
+        (0.4, -0.9981, -0.7442),
+        (0.5, -1.0791, -0.5997),
+    ],
+)
+def test_the_reference_levels_are_the_protocols(amplitude, constant, follows):
+    levels = reference_levels(amplitude, C)
+    assert abs(levels.constant - constant) < 6e-5
+    assert abs(levels.fitted - follows) < 6e-5
+
+
+@pytest.mark.parametrize("amplitude", [0.0, -0.1, 0.51, np.nan])
+def test_amplitudes_that_leave_0_to_1_are_refused(amplitude):
+    with pytest.raises(UserError, match="amplitude"):
+        reference_levels(amplitude, C)
+
+
+@pytest.mark.parametrize(
+    ("logs", "labels", "smoothing"),
+    [
+        (np.zeros((3, C)), [0, 1], np.zeros(3)),
+        (np.zeros((2, C)), [0, C], np.zeros(2)),
+        (np.zeros((2, C)), [0.0, 1.0], np.zeros(2)),
+        (np.zeros((2, C)), [0, -1], np.zeros(2)),
+        (np.zeros((2, C)), [0, 1], np.zeros(3)),
+        (np.zeros((2, C)), [0, 1], [0.5, 1.5]),
+        (np.zeros((2, C)), [0, 1], [-0.1, 0.5]),
+        (np.zeros((2, C)), [0, 1], [np.nan, 0.5]),
+        (np.zeros((1, C)), [0], [0.5]),
+    ],
+)
+def test_what_does_not_fit_is_refused(logs, labels, smoothing):
+    with pytest.raises(UserError):
+        noise_fit(logs, labels, smoothing)
