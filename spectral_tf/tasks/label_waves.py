@@ -1,0 +1,249 @@
+"""Label smoothing that waves through image space: what noise fitting asks a classifier to learn."""
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spectral_tf.errors import UserError
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+Shape = tuple[int, int, int]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SmoothingWave:
+    """Smoothing s(x) = A r(x) / m and labels (1 - s) y + s / C, with a wave r of mean m.
+
+    r(x) = 1 + sin(2 pi f (c(x) - phase)), where the coordinate c is the norm |x| (radial wave) or
+    the projection <x, u> on a direction u of norm 1; or r = 1 (uniform smoothing). All in the
+    normalised pixel space that the network sees, f in cycles per unit of it.
+
+    m is one constant, the mean of r over the training images, so that s is a function of x alone.
+    The published code divides by the mean over each batch: `per_batch=True`.
+
+    Smoothing is applied to whatever labels there are, after mixing them (mixup, distillation): soft
+    labels are smoothed like hard ones. With a noise class, s is multiplied by the weight that the
+    label gives to that class; for hard labels only its images are smoothed.
+
+    Args:
+      amplitude: A, the mean smoothing, 0 or more.
+      frequency: f, 0 or more.
+      num_classes: C, at least 2.
+      coordinate: `norm`, `direction` or `none` (uniform).
+      direction: u, float32 [h, w, c] of norm 1, for the coordinate `direction`.
+      phase: in the unit of the coordinate.
+      mean: m, above 0; see `for_images`.
+      per_batch: divide by the batch's own mean instead.
+      noise_class: the only class that is smoothed, or -1 for all.
+
+    Raises:
+      UserError: a number out of range, or an amplitude for which s could leave [0, 1]: above m / 2
+        (above 1 for uniform smoothing).
+
+    Source: Fridovich-Keil et al. (2022), by their code; their s is not kept in [0, 1].
+    """
+
+    amplitude: float
+    frequency: float
+    num_classes: int
+    coordinate: Literal["norm", "direction", "none"] = "norm"
+    direction: NDArray[np.float32] | None = None
+    phase: float = 0.0
+    mean: float = 1.0
+    per_batch: bool = False
+    noise_class: int = -1
+
+    def __post_init__(self) -> None:
+        numbers = (self.amplitude, self.frequency, self.phase, self.mean)
+        if not np.isfinite(numbers).all() or self.frequency < 0 or self.mean <= 0:
+            raise UserError(
+                "label wave",
+                expected="finite numbers, a frequency of 0 or more, a mean above 0",
+                got=f"amplitude {self.amplitude}, frequency {self.frequency}, mean {self.mean}",
+                hint="an amplitude of 0.3 and a frequency of 0.05 are a start",
+            )
+        most = 1.0 if self.coordinate == "none" else self.mean / 2
+        if not 0 <= self.amplitude <= most * (1 + 1e-9):
+            raise UserError(
+                "--amplitude",
+                expected=f"0 to {most:.3g}, so that the smoothing stays in [0, 1]",
+                got=self.amplitude,
+                hint="0.3 to 0.4 shows most",
+            )
+        if not -1 <= self.noise_class < self.num_classes:
+            raise UserError(
+                "--noise_class",
+                expected=f"-1 (all) or a class below {self.num_classes}",
+                got=self.noise_class,
+                hint="leave it out for all",
+            )
+        if self.coordinate == "direction" and (
+            self.direction is None or abs(float(np.linalg.norm(self.direction)) - 1) > 1e-4
+        ):
+            raise UserError(
+                "direction", expected="an image of norm 1", got="another", hint="divide by its norm"
+            )
+
+    def coordinates(self, images: NDArray) -> NDArray[np.float64]:
+        """c(x) of normalised images [n, h, w, c], shape [n]."""
+        flat = np.asarray(images, np.float64).reshape(len(images), -1)
+        if self.coordinate == "direction" and self.direction is not None:
+            return flat @ self.direction.reshape(-1).astype(np.float64)
+        return np.linalg.norm(flat, axis=1)
+
+    def raw(self, images: NDArray) -> NDArray[np.float64]:
+        """r(x) in [0, 2] of normalised images [n, h, w, c], shape [n]."""
+        if self.coordinate == "none":
+            return np.ones(len(images))
+        angle = 2 * math.pi * self.frequency * (self.coordinates(images) - self.phase)
+        return 1 + np.sin(angle)
+
+    def smoothing(self, images: NDArray, labels: ArrayLike | None = None) -> NDArray[np.float64]:
+        """s(x) in [0, 1], shape [n]; labels [n] are needed for a noise class only.
+
+        With `per_batch` the images are taken as one batch.
+        """
+        raw = self.raw(images)
+        mean = raw.mean() if self.per_batch else self.mean
+        values = self.amplitude * raw / mean if mean > 0 else np.zeros(len(raw))
+        if self.noise_class >= 0:
+            values = values * (np.asarray(labels) == self.noise_class)
+        return values
+
+    def smooth(self, images: "tf.Tensor", labels: "tf.Tensor") -> "tf.Tensor":
+        """Smoothed labels [b, C] of a batch of normalised images, in TensorFlow.
+
+        Args:
+          images: as the network sees them, after augmentation, [b, h, w, c].
+          labels: weights of the classes, hard or mixed, float [b, C].
+        """
+        import tensorflow as tf
+
+        flat = tf.reshape(images, (tf.shape(images)[0], -1))
+        if self.coordinate == "none":
+            raw = tf.ones_like(flat[:, 0])
+        else:
+            if self.coordinate == "direction" and self.direction is not None:
+                place = tf.linalg.matvec(flat, tf.constant(self.direction.reshape(-1), flat.dtype))
+            else:
+                place = tf.norm(flat, axis=1)
+            raw = 1 + tf.sin(2 * math.pi * self.frequency * (place - self.phase))
+        mean = tf.reduce_mean(raw) if self.per_batch else self.mean
+        smoothing = self.amplitude * tf.math.divide_no_nan(raw, mean)
+        if self.noise_class >= 0:
+            smoothing *= labels[:, self.noise_class]
+        smoothing = smoothing[:, tf.newaxis]
+        return (1 - smoothing) * labels + smoothing / self.num_classes
+
+    def for_images(self, images: NDArray) -> "SmoothingWave":
+        """The same wave with phase and mean measured on training images.
+
+        The phase of a radial wave becomes the mean norm, so that the wave is centred on the data.
+        """
+        phase = float(self.coordinates(images).mean()) if self.coordinate == "norm" else self.phase
+        # The amplitude is checked against the measured mean.
+        placed = dataclasses.replace(self, phase=phase, amplitude=0.0)
+        mean = 1.0 if self.coordinate == "none" else float(placed.raw(images).mean())
+        return dataclasses.replace(placed, mean=mean, amplitude=self.amplitude)
+
+    def cycles(self, images: NDArray) -> float:
+        """How many periods the images span: f times 4 standard deviations of the coordinate."""
+        if self.coordinate == "none":
+            return 0.0
+        return float(self.frequency * 4 * self.coordinates(images).std())
+
+
+def fourier_direction(
+    shape: Shape, spatial_frequency: float, degrees: float = 45.0
+) -> tuple[NDArray[np.float32], float]:
+    """A plane wave over the image, the same in all channels, of norm 1; and its true frequency.
+
+    cos(2 pi (i y / h + j x / w)) - sin(...) with the whole numbers (i, j) nearest to the frequency
+    in the given direction. (The published code truncates on the diagonal only, so that its 1 is a
+    constant image and its 3 and 4 are the same.)
+
+    Args:
+      shape: [h, w, c].
+      spatial_frequency: in cycles per image, 0 or more.
+      degrees: 0 for waves along x, 90 along y.
+
+    Returns:
+      direction, float32 [h, w, c], and sqrt(i^2 + j^2).
+
+    Raises:
+      UserError: a frequency beyond half the sides.
+    """
+    height, width, channels = shape
+    i = round(spatial_frequency * math.sin(math.radians(degrees)))
+    j = round(spatial_frequency * math.cos(math.radians(degrees)))
+    if not spatial_frequency >= 0 or abs(i) > height // 2 or abs(j) > width // 2:
+        raise UserError(
+            "--spatial_frequency",
+            expected=f"0 or more, at most {height // 2} and {width // 2} cycles along the sides",
+            got=spatial_frequency,
+            hint="lower it or turn it",
+        )
+    y, x = np.mgrid[:height, :width]
+    angle = 2 * np.pi * (i * y / height + j * x / width)
+    wave = np.cos(angle) - np.sin(angle)
+    return _unit(np.repeat(wave[..., np.newaxis], channels, axis=2)), math.hypot(i, j)
+
+
+def random_direction(shape: Shape, generator: np.random.Generator) -> NDArray[np.float32]:
+    """A direction that is equally likely everywhere on the unit sphere, float32 [h, w, c]."""
+    return _unit(generator.normal(size=shape))
+
+
+def power_law_direction(
+    shape: Shape, exponent: float, generator: np.random.Generator
+) -> NDArray[np.float32]:
+    """A direction whose Fourier magnitudes fall as rho^-exponent, with random phases, norm 1.
+
+    rho is the spatial frequency in cycles per image; the mean of the image is zero; all channels
+    are the same. Exponent 1 is that of natural images, 0 is white. (The published "f" and "1/f"
+    composites have exponents of -2 and 2 and zero phases: one bright pixel in a corner.)
+
+    Args:
+      shape: [h, w, c].
+      exponent: finite.
+      generator: draws the phases.
+
+    Raises:
+      UserError: an exponent that is not finite.
+    """
+    if not math.isfinite(exponent):
+        raise UserError("--exponent", expected="a finite number", got=exponent, hint="1 is natural")
+    height, width, channels = shape
+    rho = np.hypot(
+        *np.meshgrid(height * np.fft.fftfreq(height), width * np.fft.fftfreq(width), indexing="ij")
+    )
+    rho[0, 0] = 1.0
+    # The transform of real noise has symmetric phases and magnitudes that are set aside.
+    phases = np.fft.fft2(generator.normal(size=(height, width)))
+    spectrum = rho**-exponent * phases / np.abs(phases)
+    spectrum[0, 0] = 0.0
+    image = np.fft.ifft2(spectrum).real
+    return _unit(np.repeat(image[..., np.newaxis], channels, axis=2))
+
+
+def frequency_for_cycles(cycles: float, coordinates: ArrayLike) -> float:
+    """The f of so many periods across the data: cycles / (4 standard deviations of c).
+
+    Raises:
+      UserError: coordinates that do not vary.
+    """
+    spread = 4 * float(np.std(np.asarray(coordinates, np.float64)))
+    if not spread > 0:
+        raise UserError(
+            "--cycles", expected="images that vary along the wave", got="none", hint="see the data"
+        )
+    return cycles / spread
+
+
+def _unit(image: NDArray) -> NDArray[np.float32]:
+    return (image / np.linalg.norm(image)).astype(np.float32)
