@@ -438,7 +438,7 @@ def report(
     )
     print(f"{'member-steps/s':<28}{'median':>9}{'best':>9}{'x PyTorch':>11}{'of product':>12}")
     for name, median, best, times, share in rows:
-        print(f"{name:<28}{median:>9,.0f}{best:>9,.0f}{times:>11.2f}{share:>12.0%}")
+        print(f"{name:<28}{median:>9,.4g}{best:>9,.4g}{times:>11.2f}{share:>12.0%}")
     if perturbed:
         print(
             f"{'perturbed networks/s':<28}{'median':>9}{'best':>9}{'x plain':>11}{'10,000 in':>12}"
