@@ -120,3 +120,49 @@ class TestMnistManifold:
             np.testing.assert_allclose(norm[cloud], norm["manifold"], rtol=0.01)
             np.testing.assert_allclose(distance[cloud], distance["manifold"], rtol=0.01)
         assert distance["flat"] < 0.4 * distance["manifold"]
+
+
+class TestMnistNoise:
+    @pytest.fixture(scope="class")
+    def notebook(self):
+        """{(k, beta): (minimum, its step, final, expected)} of the four published curves."""
+        t = columns("mnist_noise/notebook", "validation")
+        assert set(t["convention"]) == {"cycles"}
+        rows = zip(
+            *(t[c] for c in ("frequency", "noise_amplitude")),
+            zip(
+                *(t[c] for c in ("minimum", "minimum_step", "final", "expected_floor")), strict=True
+            ),
+            strict=True,
+        )
+        return {(k, beta): values for k, beta, values in rows}
+
+    def test_the_split_is_the_published_one(self):
+        summary = json.loads((RESULTS / "mnist_noise" / "notebook" / "summary.json").read_text())
+        assert summary["num_training_images"] == 9_585
+        assert summary["num_validation_images"] == 2_397
+        assert summary["num_steps"] == 5_000
+
+    def test_the_clean_floor_is_the_protocols(self, notebook):
+        assert 0.03 < notebook[0, 0][0] <= notebook[0, 0][2] < 0.04
+
+    def test_slow_noise_goes_straight_to_its_floor(self, notebook):
+        lowest, _, final, expected = notebook[0.05, 1]
+        assert abs(final - expected) < 0.01
+        assert lowest > 0.9 * final
+
+    def test_with_rising_frequency_the_dip_gets_deeper_and_later_and_the_end_rises(self, notebook):
+        slow, middle, fast = (notebook[k, 1] for k in (0.05, 0.2, 1))
+        assert fast[0] < 0.5 * middle[0] < 0.5 * slow[0]
+        assert fast[1] > middle[1]
+        assert fast[2] > middle[2] > slow[2]
+        assert fast[0] < 0.15 * fast[2]
+
+    def test_training_losses_begin_at_their_closed_form_and_vanish(self):
+        t = columns("mnist_noise/notebook", "losses")
+        for k, beta in ((0, 0), (0.05, 1), (0.2, 1), (1, 1)):
+            loss = t["train_loss"][(t["frequency"] == k) & (t["noise_amplitude"] == beta)]
+            # An untrained network is nearly 0: 1 + beta^2 E psi^2 + 2 beta E tau psi.
+            assert loss[0] < 1 + beta**2 + 2 * beta * 0.4
+            assert loss[0] > 0.9
+            assert np.median(loss[-50:]) < 5e-3
