@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from spectral_tf.data.sources import Images
+from spectral_tf.data.images import Images
 from spectral_tf.errors import UserError
 
 _MEASURED_ON = 10_000

@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from spectral_tf.data.augment import Augmentation, Part, chain
+from spectral_tf.data.images import Images
 from spectral_tf.data.normalisation import Normalisation
-from spectral_tf.data.sources import Images
 from spectral_tf.errors import UserError
 
 # Encoded images held back for shuffling where not all of them are in memory.

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spectral_tf.data import find_images, pipeline, sources, standard, unit
+from spectral_tf.data import find_images, pipeline, standard, unit
+from spectral_tf.data import images as images_module
 from spectral_tf.data.augment import cutout, flip, pad_and_crop
 from spectral_tf.errors import UserError
 
@@ -20,7 +21,7 @@ def patches(embedded_dir):
 def images(request, patches, monkeypatch):
     """The same images kept in memory, and read from their files again and again."""
     if request.param == "streamed":
-        monkeypatch.setattr(sources, "_RESIDENT_BYTES", 0)
+        monkeypatch.setattr(images_module, "_RESIDENT_BYTES", 0)
     assert patches.resident == (request.param == "resident")
     return patches
 

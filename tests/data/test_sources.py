@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from spectral_tf.data import find_images, sources
+from spectral_tf.data import find_images, preparing
 from spectral_tf.errors import UserError
 
 
@@ -112,9 +112,9 @@ def test_a_download_without_network_tries_one_host_once(tmp_path, monkeypatch):
 def test_a_download_whose_name_is_never_resolved_ends(tmp_path, monkeypatch):
     import threading
 
-    monkeypatch.setattr(sources, "_CONNECT_SECONDS", 0.01)
+    monkeypatch.setattr(preparing, "_CONNECT_SECONDS", 0.01)
     monkeypatch.setattr(
-        socket, "create_connection", lambda address, timeout: threading.Event().wait(60)
+        socket, "create_connection", lambda address, timeout: threading.Event().wait()
     )
     with pytest.raises(UserError, match="got neither"):
         find_images("cifar10", data_dir=str(tmp_path), download=True)

@@ -1,0 +1,134 @@
+"""A split of labelled images that is there to be read."""
+
+import contextlib
+import dataclasses
+import math
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from spectral_tf.errors import UserError
+
+# Sets that are prepared in seconds from what the package's dependencies bring.
+EMBEDDED: Mapping[str, str] = {
+    "digits": "embedded: 1,797 handwritten digits of 8 x 8 pixels from scikit-learn, not MNIST",
+    "photo_patches": "embedded: 32 x 32 crops of ten photographs, labelled by photograph",
+}
+_RESIDENT_BYTES = 2 * 2**30
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """One split of labelled images, found and ready to be read.
+
+    Attributes:
+      name: as it was asked for, such as `mnist` or `npz:digits.npz`.
+      split: such as `train` or `train[:10%]`.
+      num_examples: at least 1.
+      shape: of an image: [h, w, c] with None for what varies, or [d] for vectors.
+      label_names: one for each class.
+      version: `mnist/3.0.1`, or the SHA-256 of an npz file.
+      description: what the set is, in a line, if the name alone could mislead; else "".
+    """
+
+    name: str
+    split: str
+    num_examples: int
+    shape: tuple[int | None, ...]
+    label_names: tuple[str, ...]
+    version: str
+    description: str
+    _open: Callable[[bool], Any] = dataclasses.field(repr=False)
+    _decode: Callable[[Any], Any] = dataclasses.field(repr=False)
+    _published_order: Callable[[], Any] = dataclasses.field(repr=False)
+    _folder: pathlib.Path = dataclasses.field(repr=False)
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes of the set, whether or not the split holds them all."""
+        return len(self.label_names)
+
+    @property
+    def title(self) -> str:
+        """Name and, for embedded sets, what they are: for first log lines, figures and records."""
+        return f"{self.name} ({self.description})" if self.description else self.name
+
+    def record(self, normalisation: Any = None) -> dict[str, Any]:
+        """What a run's record should say about its data, and its `Normalisation` if it has one."""
+        return {
+            "dataset": self.title,
+            "version": self.version,
+            "split": self.split,
+            "num_examples": self.num_examples,
+            "image_shape": list(self.shape),
+            "num_classes": self.num_classes,
+            **({"normalisation": normalisation._asdict()} if normalisation else {}),
+        }
+
+    @property
+    def resident(self) -> bool:
+        """Whether all images have one size and fit into memory together (2 GB)."""
+        if None in self.shape:
+            return False
+        return self.num_examples * math.prod(map(int, self.shape)) <= _RESIDENT_BYTES  # type: ignore[arg-type]
+
+    def dataset(self, *, decode: bool = True) -> Any:
+        """A `tf.data.Dataset` of (image, label) in stored order, the same in every call.
+
+        Images are uint8 of 0 ... 255, or float32 in [0, 1] from an npz file of floats; not decoded
+        they are the bytes that `decode` takes. Labels are int64 scalars. Read it in `reading()`.
+        """
+        return self._open(decode)
+
+    def decode(self, encoded: Any) -> Any:
+        """One image as TFDS decodes it; arrays are not encoded and pass."""
+        return self._decode(encoded)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """All images [n, *shape], uint8 or float32 as in `dataset`, and labels [n], int64.
+
+        Whole splits of MNIST and Fashion-MNIST come in the order of the published files, which
+        TFDS shuffles when it stores them; all others in stored order.
+
+        Raises:
+          UserError: images of different sizes, or files that cannot be read.
+        """
+        if None in self.shape:
+            raise UserError(
+                f"data set {self.name}",
+                expected="images of one size",
+                got=f"shape {self.shape}",
+                hint="give a size to the pipelines, which resize",
+            )
+        with self.reading():
+            batches = list(self.dataset().batch(1_000).as_numpy_iterator())
+        images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        order = self._published_order()
+        return images[order], labels[order]
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[None]:
+        """Within it, files that turn out to be corrupt are a `UserError` of one line."""
+        import tensorflow as tf
+
+        try:
+            yield
+        except (
+            tf.errors.DataLossError,
+            tf.errors.NotFoundError,
+            tf.errors.InvalidArgumentError,
+        ) as error:
+            raise unreadable(self.name, self._folder, error.message.splitlines()[0]) from error
+
+
+def unreadable(name: str, folder: os.PathLike[str] | str, reason: str) -> UserError:
+    """What to say of files that are not whole."""
+    return UserError(
+        f"data set {name}",
+        expected="whole files",
+        got=f"{folder} ({reason})",
+        hint="remove that folder and prepare it anew, or copy it again",
+    )

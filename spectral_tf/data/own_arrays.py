@@ -1,0 +1,89 @@
+"""One's own images, from an npz file."""
+
+import hashlib
+import pathlib
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from spectral_tf.data.images import Images
+from spectral_tf.errors import UserError
+
+
+def find_npz(name: str, split: str) -> Images:
+    """The arrays x and y of `npz:PATH`, read and checked; see `find_images`.
+
+    Raises:
+      UserError: a file that is missing or no npz file, or arrays that are not images and labels.
+    """
+    path = pathlib.Path(name.removeprefix("npz:")).expanduser()
+    if split != "train":
+        raise UserError(
+            f"split of {name}", expected="train", got=split, hint="an npz file has no other"
+        )
+    logging.info("data set: %s", name)
+    images, labels = _read_npz(path)
+
+    def open_arrays(decode: bool) -> Any:
+        import tensorflow as tf
+
+        return tf.data.Dataset.from_tensor_slices((images, labels))
+
+    return Images(
+        name=name,
+        split=split,
+        num_examples=len(images),
+        shape=images.shape[1:],
+        label_names=tuple(str(label) for label in range(int(labels.max()) + 1)),
+        version=hashlib.sha256(path.read_bytes()).hexdigest(),
+        description="",
+        _open=open_arrays,
+        _decode=lambda image: image,
+        _published_order=lambda: slice(None),
+        _folder=path,
+    )
+
+
+def _read_npz(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+    def refuse(expected: str, got: str, hint: str) -> UserError:
+        return UserError(f"npz:{path}", expected=expected, got=got, hint=hint)
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not {"x", "y"} <= set(archive.files):
+                raise refuse(
+                    "arrays x and y", ", ".join(archive.files) or "none", "save them by these names"
+                )
+            images, labels = archive["x"], archive["y"]
+    except UserError:
+        raise
+    except Exception as error:  # NumPy raises many kinds for files that are not npz.
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise refuse("a readable npz file", reason, "np.savez(PATH, x=..., y=...)") from error
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    if images.ndim not in (2, 4) or not images.size:
+        raise refuse(
+            "x of shape [n, d], [n, h, w] or [n, h, w, c]", f"{images.shape}", "reshape it"
+        )
+    if labels.shape != images.shape[:1]:
+        raise refuse(
+            f"y of shape [{len(images)}], one label for each image",
+            f"{list(labels.shape)}",
+            "check which examples belong together",
+        )
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 99_999:
+        raise refuse(
+            "whole labels from 0 to 99,999",
+            f"{labels.dtype} from {labels.min()} to {labels.max()}",
+            "number the classes from 0",
+        )
+    if images.dtype != np.uint8:
+        if images.dtype.kind != "f":
+            raise refuse("x of uint8 or floats", f"{images.dtype}", "convert it")
+        low, high = float(images.min()), float(images.max())
+        if not (low >= 0 and high <= 1):  # NaN fails both.
+            raise refuse("floats from 0 to 1", f"{low:g} to {high:g}", "scale it, or save uint8")
+        images = images.astype(np.float32)
+    return images, labels.astype(np.int64)
