@@ -166,3 +166,25 @@ class TestMnistNoise:
             assert loss[0] < 1 + beta**2 + 2 * beta * 0.4
             assert loss[0] > 0.9
             assert np.median(loss[-50:]) < 0.01 * (1 + beta**2)
+
+    def test_the_panels_hold_all_curves_and_agree_with_the_longer_runs(self, notebook):
+        t = columns("mnist_noise/panels", "validation")
+        curves = set(zip(t["frequency"], t["noise_amplitude"], strict=True))
+        assert len(curves) == 15
+        assert {(0.1, beta) for beta in (0.25, 0.5, 1, 2)} < curves
+        for (k, beta), (lowest, step, _, expected) in notebook.items():
+            here = (t["frequency"] == k) & (t["noise_amplitude"] == beta)
+            if beta:  # The same network, as far as it goes; the clean one's minimum is flat.
+                assert t["minimum_step"][here] == step
+            np.testing.assert_allclose(t["minimum"][here], lowest, rtol=0.02)
+            np.testing.assert_allclose(t["expected_floor"][here], expected, rtol=0.02)
+
+    def test_the_best_loss_depends_on_the_amplitude_of_slow_noise_more_than_of_fast(self):
+        t = columns("mnist_noise/panels", "validation")
+
+        def spread(k):
+            lowest = t["minimum"][t["frequency"] == k]
+            assert lowest.size == 4
+            return lowest.max() / lowest.min()
+
+        assert spread(0.1) > 2 * spread(1.0)
