@@ -7,4 +7,16 @@ from spectral_tf.data.images import EMBEDDED, Images
 from spectral_tf.data.normalisation import Normalisation, standard, to_unit, unit
 from spectral_tf.data.sources import find_images
 
-__all__ = ["EMBEDDED", "Images", "Normalisation", "find_images", "standard", "to_unit", "unit"]
+# What launchers can do to training images, in the order in which it is done; then comes mixup.
+AUGMENTATIONS = ("flip", "pad_and_crop", "cutout", "image_frequency")
+
+__all__ = [
+    "AUGMENTATIONS",
+    "EMBEDDED",
+    "Images",
+    "Normalisation",
+    "find_images",
+    "standard",
+    "to_unit",
+    "unit",
+]

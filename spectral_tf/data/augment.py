@@ -1,14 +1,18 @@
-"""Random changes of image batches: flip, pad and crop, cutout.
+"""Random changes of image batches: flip, pad and crop, cutout; mixtures that change labels too.
 
 Each is a function of a batch [b, h, w, c] and a seed and nothing else: the same seed gives the same
 draws, and a part of a batch gets the draws that it would get within the whole. A batch is changed
-by a few tensor operations, without a step of Python for each image.
+by a few tensor operations, without a step of Python for each image, and nothing that was given is
+changed in place.
 """
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
+
+from spectral_tf.errors import UserError
 
 
 class Part(NamedTuple):
@@ -25,6 +29,41 @@ class Part(NamedTuple):
 
 # images [b, h, w, c], seed [2], part -> images of the same shape.
 Augmentation = Callable[[tf.Tensor, tf.Tensor, Part], tf.Tensor]
+# The same with the weights of the classes, [b, C]: it may change both.
+Mixing = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Part], tuple[tf.Tensor, tf.Tensor]]
+
+
+class Recipe(NamedTuple):
+    """What is done to training images, as arguments of `pipeline.training_batches`."""
+
+    policies: Sequence[Augmentation]
+    augmentations: Sequence[Augmentation]
+    mixings: Sequence[Mixing]
+
+
+def recipe(
+    names: Sequence[str],
+    *,
+    mixup_alpha: float = 0.0,
+    mixup_per_example: bool = False,
+    directions: Sequence[np.ndarray] = (),
+) -> Recipe:
+    """The augmentations of these names, in the order of `data.AUGMENTATIONS`, then mixup.
+
+    Sizes follow the image as 4 and 16 follow 32 pixels: an eighth of the side for pad and crop, a
+    half for cutout.
+
+    Args:
+      names: of `data.AUGMENTATIONS`.
+      mixup_alpha: 0 for none.
+      mixup_per_example: as for `mixup`.
+      directions: as for `image_frequency`, if that is among the names.
+    """
+    augmentations = {"flip": flip, "pad_and_crop": pad_and_crop(), "cutout": cutout()}
+    mixings = [image_frequency(directions)] if "image_frequency" in names else []
+    if mixup_alpha:
+        mixings.append(mixup(mixup_alpha, per_example=mixup_per_example))
+    return Recipe([], [augmentations[name] for name in augmentations if name in names], mixings)
 
 
 def chain(augmentations: Sequence[Augmentation]) -> Augmentation:
@@ -45,42 +84,125 @@ def flip(images: tf.Tensor, seed: tf.Tensor, part: Part) -> tf.Tensor:
     return tf.where(mirrored, images[:, :, ::-1], images)
 
 
-def pad_and_crop(pixels: int) -> Augmentation:
+def pad_and_crop(pixels: int | None = None) -> Augmentation:
     """Adds a border of zeros of so many pixels and cuts the old size out again, anywhere.
 
     All (2 pixels + 1)^2 offsets are equally likely. Zero is the data's mean if images are
-    standardised before.
+    standardised before. Default: an eighth of each side.
     """
 
     def apply(images: tf.Tensor, seed: tf.Tensor, part: Part) -> tf.Tensor:
         for axis in (1, 2):
+            border = round(images.shape[axis] / 8) if pixels is None else pixels
             own = tf.random.experimental.stateless_fold_in(seed, axis)
-            offset = _integers(images, own, part, 2 * pixels + 1)
-            images = _shift(images, offset - pixels, axis)
+            offset = _integers(images, own, part, 2 * border + 1)
+            images = _shift(images, offset - border, axis)
         return images
 
     return apply
 
 
-def cutout(size: int) -> Augmentation:
+def cutout(size: int | None = None) -> Augmentation:
     """Sets a square of size x size pixels to zero, its centre anywhere in the image.
 
     Parts beyond the border are lost, as in DeVries and Taylor (2017). The square covers `size`
-    rows from size // 2 before its centre on.
+    rows from size // 2 before its centre on. Default: half of each side.
     """
 
     def apply(images: tf.Tensor, seed: tf.Tensor, part: Part) -> tf.Tensor:
         inside = []
         for axis in (1, 2):
             length = images.shape[axis]
+            covered = length // 2 if size is None else size
             own = tf.random.experimental.stateless_fold_in(seed, axis)
-            first = _integers(images, own, part, length)[:, tf.newaxis] - size // 2
+            first = _integers(images, own, part, length)[:, tf.newaxis] - covered // 2
             places = tf.range(length)
-            inside.append((places >= first) & (places < first + size))
+            inside.append((places >= first) & (places < first + covered))
         square = inside[0][:, :, tf.newaxis] & inside[1][:, tf.newaxis, :]
         return tf.where(square[..., tf.newaxis], tf.zeros((), images.dtype), images)
 
     return apply
+
+
+def mixup(alpha: float, *, per_example: bool = False) -> Mixing:
+    """Convex mixtures of two images and of their labels.
+
+    lambda x_i + (1 - lambda) x_j with lambda ~ Beta(alpha, alpha), one for the whole batch as in
+    the published code, or one for each example. Examples 2 k and 2 k + 1 of a batch, which are in
+    random order, are each other's partners, so that parts of a batch are mixed as the whole is.
+
+    Args:
+      alpha: above 0; 0.1 is the paper's.
+      per_example: draw a lambda for each example.
+
+    Raises:
+      UserError: an alpha that is not above 0, a batch (or a replica's part of it) of odd size.
+
+    Source: Zhang et al. (2018).
+    """
+    if not alpha > 0:
+        raise UserError("--mixup_alpha", expected="above 0", got=alpha, hint="0.1 is the paper's")
+
+    def mix(
+        images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, part: Part
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        size = images.shape[0]
+        if size is None or size % 2:
+            raise UserError(
+                "--batch_size",
+                expected="an even number of images for each replica, to mix them in pairs",
+                got=size,
+                hint="choose another, or no mixup",
+            )
+        # Beta(a, a) as the share of one of two Gamma(a).
+        draws = tf.random.stateless_gamma([part.size if per_example else 1, 2], seed, alpha)
+        share = tf.math.divide_no_nan(draws[:, 0], tf.reduce_sum(draws, axis=1))
+        # Very small alphas let both draws vanish; one image alone is their limit.
+        share = tf.where(tf.reduce_sum(draws, axis=1) > 0, share, 1.0)
+        if per_example:
+            share = share[part.start : part.start + size]
+        partner = tf.range(size) + tf.tile([1, -1], [size // 2])
+
+        def mixture(x: tf.Tensor) -> tf.Tensor:
+            weight = tf.reshape(share, [-1] + [1] * (len(x.shape) - 1))
+            return weight * x + (1 - weight) * tf.gather(x, partner)
+
+        return mixture(images), mixture(labels)
+
+    return mix
+
+
+def image_frequency(
+    directions: Sequence[np.ndarray], *, norm: float = 4.0, smoothing: float = 0.5, share: float = 1
+) -> Mixing:
+    """Adds a fixed image, one of several, and smooths the labels of the images it is added to.
+
+    x + norm u with u drawn evenly from the directions, and (1 - smoothing) y + smoothing / C.
+
+    Args:
+      directions: images [h, w, c] of norm 1, e.g. of high and of low spatial frequency.
+      norm: of what is added, in the normalised pixel space.
+      smoothing: in [0, 1].
+      share: of the images that are changed, in [0, 1].
+
+    Source: Fridovich-Keil et al. (2022), by their code, which adds to the stored images and labels
+    in place, again in every epoch.
+    """
+    choices = tf.constant(np.stack(directions), tf.float32)
+
+    def mix(
+        images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, part: Part
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        chosen = _integers(images, seed, part, len(directions))
+        own = tf.random.experimental.stateless_fold_in(seed, 1)
+        draws = tf.random.stateless_uniform([part.size], own)
+        changed = draws[part.start : part.start + tf.shape(images)[0]] < share
+        weight = tf.cast(changed, images.dtype)
+        added = norm * weight[:, tf.newaxis, tf.newaxis, tf.newaxis] * tf.gather(choices, chosen)
+        level = smoothing * weight[:, tf.newaxis]
+        return images + added, (1 - level) * labels + level / labels.shape[1]
+
+    return mix
 
 
 def _integers(images: tf.Tensor, seed: tf.Tensor, part: Part, below: int) -> tf.Tensor:

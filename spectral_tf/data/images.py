@@ -83,6 +83,26 @@ class Images:
         """
         return self._open(decode)
 
+    def take(self, count: int) -> "Images":
+        """The first so many, in stored order (of an npz file: in its order).
+
+        Raises:
+          UserError: fewer than 1 or more than there are.
+        """
+        if not 1 <= count <= self.num_examples:
+            raise UserError(
+                "--train_size",
+                expected=f"1 to {self.num_examples:,} images of {self.name}, split {self.split}",
+                got=f"{count:,}",
+                hint="0 takes all",
+            )
+        return dataclasses.replace(
+            self,
+            num_examples=count,
+            _open=lambda decode: self._open(decode).take(count),
+            _published_order=lambda: slice(None),
+        )
+
     def decode(self, encoded: Any) -> Any:
         """One image as TFDS decodes it; arrays are not encoded and pass."""
         return self._decode(encoded)

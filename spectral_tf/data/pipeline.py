@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from spectral_tf.data.augment import Augmentation, Part, chain
+from spectral_tf.data.augment import Augmentation, Mixing, Part, chain
 from spectral_tf.data.images import Images
 from spectral_tf.data.normalisation import Normalisation
 from spectral_tf.errors import UserError
@@ -21,7 +21,9 @@ def training_batches(
     *,
     batch_size: int,
     seed: int,
+    policies: Sequence[Augmentation] = (),
     augmentations: Sequence[Augmentation] = (),
+    mixings: Sequence[Mixing] = (),
     input_shape: Sequence[int] | None = None,
     first_step: int = 0,
     num_replicas: int = 1,
@@ -37,10 +39,12 @@ def training_batches(
 
     Args:
       images: the training split.
-      normalisation: applied first, so that augmentations fill with the data's mean.
+      normalisation: applied before the augmentations, so that they fill with the data's mean.
       batch_size: of the global batch.
       seed: of order and augmentations.
-      augmentations: applied in this order.
+      policies: applied first, in this order, to pixels in [0, 1].
+      augmentations: applied then, in this order, to normalised pixels.
+      mixings: applied last, in this order, to normalised pixels and labels.
       input_shape: of the network, [h, w, c]; larger images are cut to their central square (if the
         network's input is one) and shrunk. Default: the images' own.
       first_step: the number of the first batch.
@@ -49,13 +53,14 @@ def training_batches(
         replica replicas[i % r].
 
     Returns:
-      Of (images [b, h, w, c] float32, labels [b] int32) with b = batch_size / num_replicas.
+      Of (images [b, h, w, c] float32, labels [b] int32) with b = batch_size / num_replicas; with
+      mixings, labels are weights of the classes, [b, C] float32.
 
     Raises:
       UserError: a batch size below 1, above the number of images or not a multiple of the replicas;
         images that do not fit the network.
     """
-    shape = _fitting_shape(images, input_shape)
+    shape = fitting_shape(images, input_shape)
     if not 1 <= batch_size <= images.num_examples or batch_size % num_replicas:
         raise UserError(
             "batch_size",
@@ -63,17 +68,27 @@ def training_batches(
             got=batch_size,
             hint="choose another",
         )
-    augment = chain(augmentations)
+    before, after = chain(policies), chain(augmentations)
     per_epoch = images.num_examples // batch_size
     share = batch_size // num_replicas
     parts = tf.constant(list(replicas))
 
     def finish(number: tf.Tensor, pixels: tf.Tensor, labels: tf.Tensor) -> tuple:
         step, start = number // len(replicas), share * parts[number % len(replicas)]
-        inputs = _inputs(pixels, shape, normalisation)
         own = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0]), step)
-        inputs = augment(inputs, own, Part(batch_size, start))
-        return tf.ensure_shape(inputs, (share, *shape)), tf.cast(labels, tf.int32)
+        part = Part(batch_size, start)
+        inputs = _shrunk(pixels, shape)
+        if policies:
+            policy_seed = tf.random.experimental.stateless_fold_in(tf.constant([seed, 1]), step)
+            inputs = before(inputs, policy_seed, part)
+        inputs = after(_normalised(inputs, normalisation), own, part)
+        inputs, labels = tf.ensure_shape(inputs, (share, *shape)), tf.cast(labels, tf.int32)
+        if mixings:
+            labels = tf.one_hot(labels, images.num_classes)
+        for i, mixing in enumerate(mixings):
+            mixing_seed = tf.random.experimental.stateless_fold_in(tf.constant([seed, 2 + i]), step)
+            inputs, labels = mixing(inputs, labels, mixing_seed, part)
+        return inputs, labels
 
     first = len(replicas) * first_step
     numbers = tf.data.Dataset.range(first, _ENDLESS, output_type=tf.int32)
@@ -134,7 +149,7 @@ def evaluation_batches(
     Raises:
       UserError: as `training_batches`, except that the batch may be larger than the set.
     """
-    shape = _fitting_shape(images, input_shape)
+    shape = fitting_shape(images, input_shape)
     if batch_size < 1 or batch_size % num_replicas:
         raise UserError(
             "batch_size",
@@ -159,7 +174,7 @@ def evaluation_batches(
 
     def finish(_: tf.Tensor, element: tuple) -> tuple:
         (pixels, labels), places = element
-        inputs = _inputs(_decoded(images, pixels, shape), shape, normalisation)
+        inputs = _normalised(_shrunk(_decoded(images, pixels, shape), shape), normalisation)
         weights = tf.cast(places < images.num_examples, tf.float32)
         return tf.ensure_shape(inputs, (share, *shape)), tf.cast(labels, tf.int32), weights
 
@@ -189,8 +204,12 @@ def on_replicas(
     return strategy.distribute_datasets_from_function(of_host)
 
 
-def _fitting_shape(images: Images, wanted: Sequence[int] | None) -> tuple[int, int, int]:
-    """The shape [h, w, c] of inputs."""
+def fitting_shape(images: Images, wanted: Sequence[int] | None = None) -> tuple[int, int, int]:
+    """The shape [h, w, c] of inputs: the images' own, or the one wanted of a network.
+
+    Raises:
+      UserError: images that do not fit.
+    """
     shape = images.shape
     fits = len(shape) == 3 and (wanted is not None or None not in shape)
     if fits and wanted is not None:
@@ -223,11 +242,9 @@ def _decoded(images: Images, encoded: tf.Tensor, shape: tuple[int, int, int]) ->
     return tf.map_fn(images.decode, encoded, fn_output_signature=signature)
 
 
-def _inputs(
-    pixels: tf.Tensor, shape: tuple[int, int, int], normalisation: Normalisation
-) -> tf.Tensor:
+def _normalised(unit: tf.Tensor, normalisation: Normalisation) -> tf.Tensor:
     mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])
-    return (_shrunk(pixels, shape) - mean) / deviation
+    return (unit - mean) / deviation
 
 
 def _shrunk(pixels: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:

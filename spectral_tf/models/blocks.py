@@ -57,7 +57,10 @@ class Layers:
 
     def head(self, x: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
         """Mean over all places, then logits that start at zero."""
-        x = keras.layers.GlobalAveragePooling2D()(x)
+        return self.logits(keras.layers.GlobalAveragePooling2D()(x), num_classes)
+
+    def logits(self, x: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
+        """Logits of features [b, d] that start at zero."""
         return keras.layers.Dense(num_classes, kernel_initializer="zeros", name="logits")(x)
 
 

@@ -6,10 +6,11 @@
 
 from spectral_tf.records.files import whole_file
 from spectral_tf.records.finished import TrainedNetworks, trained_networks
-from spectral_tf.records.folder import RunFolder
+from spectral_tf.records.folder import Part, RunFolder
 from spectral_tf.records.tables import averaged, read_table, write_table
 
 __all__ = [
+    "Part",
     "RunFolder",
     "TrainedNetworks",
     "averaged",

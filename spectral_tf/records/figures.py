@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from numpy.typing import ArrayLike, NDArray
@@ -303,6 +304,46 @@ def curve_panels(
         axes.set_ylabel(ylabel)
     for axes in grid[-1]:
         axes.set_xlabel("training step")
+    figure.suptitle(title)
+    return figure
+
+
+class Panel(NamedTuple):
+    """One panel of `line_panels`: curves, axes, and levels {name: value} drawn across."""
+
+    series: Sequence[Line]
+    xlabel: str
+    ylabel: str
+    levels: Mapping[str, float] = {}
+    xscale: str = "linear"
+    name: str = ""
+
+
+def shades(count: int) -> list[str]:
+    """So many colours of the scale, from dark to bright, as Line.colour takes them."""
+    return [to_hex(colour) for colour in _colours(count)]
+
+
+def line_panels(panels: Sequence[Panel], *, title: str) -> Figure:
+    """Panels side by side, each with axes of its own; the first one names the curves."""
+    figure, grid = _new(width=0.6 + 4.2 * len(panels), height=3.9, ncols=len(panels), squeeze=False)
+    for axes, panel in zip(grid[0], panels, strict=True):
+        for shade, (x, y, label, low, high, style, own) in zip(
+            _colours(len(panel.series)), panel.series, strict=True
+        ):
+            colour = own or shade
+            axes.plot(x, y, style, color=colour, linewidth=1.4, markersize=4, label=label)
+            if low is not None and high is not None:
+                axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+        for (label, value), style in zip(panel.levels.items(), ("--", ":"), strict=False):
+            axes.axhline(value, linestyle=style, color=_GREY, linewidth=1.0, label=label)
+        axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel, title=panel.name, xscale=panel.xscale)
+        if panel.xscale == "log":
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter("{x:g}")
+        axes.grid(alpha=0.3)
+        if any(line.label for line in panel.series):
+            axes.legend(fontsize="x-small")
     figure.suptitle(title)
     return figure
 

@@ -1,6 +1,7 @@
 """The run folder: refused when foreign, resumed when unfinished, left alone when finished."""
 
 import contextlib
+import dataclasses
 import fcntl
 import json
 import math
@@ -15,6 +16,15 @@ from spectral_tf.errors import UserError
 from spectral_tf.records.files import is_temporary, whole_file
 
 _FLAGFILE, _SUMMARY, _ENVIRONMENT = "run.flags", "summary.json", "environment.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """One of several trainings of a run: its state and its events, under a name of their own."""
+
+    state_file: pathlib.Path
+    tensorboard: pathlib.Path
+    writes: bool
 
 
 class RunFolder:
@@ -178,6 +188,12 @@ class RunFolder:
     def state_file(self) -> pathlib.Path:
         """The file that an unfinished run resumes from."""
         return self.path / "checkpoints" / "state.npz"
+
+    def part(self, name: str) -> Part:
+        """Where one of several trainings keeps its state and its events."""
+        return Part(
+            self.path / "checkpoints" / name / "state.npz", self.tensorboard / name, self.writes
+        )
 
     @property
     def finished(self) -> bool:

@@ -6,6 +6,7 @@ Only launchers and `spectral_tf.training` import it; nothing here imports Tensor
 from spectral_tf.runtime.flags import (
     data_places,
     define_classes_flag,
+    define_classifier_flags,
     define_data_flags,
     define_finite_float,
     define_network_flags,
@@ -25,6 +26,7 @@ __all__ = [
     "configuration",
     "data_places",
     "define_classes_flag",
+    "define_classifier_flags",
     "define_data_flags",
     "define_finite_float",
     "define_network_flags",

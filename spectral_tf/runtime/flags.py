@@ -87,6 +87,26 @@ def define_data_flags(default: str) -> None:
     )
 
 
+def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str]) -> None:
+    """Defines the flags of an image classifier, its training and its augmentations."""
+    flags.DEFINE_string("model", "convnet", f"{', '.join(models)}, or the path of a .keras file.")
+    flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
+    flags.DEFINE_integer("num_epochs", 20, "Passes over the training images (paper: 200).", 1)
+    flags.DEFINE_integer("batch_size", 128, "Images in a step, over all replicas (paper: 256).", 1)
+    define_finite_float("learning_rate", 0.1, "The highest, of a cosine.", at_least=1e-12)
+    define_finite_float("warmup_epochs", 0.0, "Over which the rate rises first.", at_least=0.0)
+    define_finite_float("momentum", 0.9, "Of Nesterov.", at_least=0.0, at_most=0.999999)
+    define_finite_float("weight_decay", 5e-4, "Of (1/2) |w|^2 in the loss.", at_least=0.0)
+    flags.DEFINE_bool("decay_all", True, "Also biases and normalisations decay, as published.")
+    define_finite_float("clip_norm", 5.0, "Longest gradient; 0: any.", at_least=0.0)
+    flags.DEFINE_enum("precision", "float32", ("float32", "bfloat16"), "Of the layers.")
+    flags.DEFINE_list(
+        "augmentations", [], f"Of {', '.join(augmentations)}; always done in this order."
+    )
+    define_finite_float("mixup_alpha", 0.0, "Of Beta(alpha, alpha); 0: no mixup.", at_least=0.0)
+    flags.DEFINE_bool("mixup_per_example", False, "One mixture for each example, not each batch.")
+
+
 def define_classes_flag() -> None:
     """Defines the flag of the two classes of a regression to -1 and +1."""
     flags.DEFINE_list("classes", [3, 8], "Two labels, to become -1 and +1.")

@@ -33,9 +33,19 @@ from spectral_tf.spectra.learning import (
     learning_curves,
     learning_times,
 )
+from spectral_tf.spectra.noise_fit import (
+    NoiseFit,
+    ReferenceLevels,
+    implied_smoothing,
+    margins,
+    noise_fit,
+    reference_levels,
+    smoothed_margin,
+)
 from spectral_tf.spectra.nonuniform import coefficients_at
 from spectral_tf.spectra.norms import spectral_norms
 from spectral_tf.spectra.radial import radial_spectrum
+from spectral_tf.spectra.ranks import rank_correlation, sign_test
 from spectral_tf.spectra.relu import (
     PiecewiseLinear,
     max_norm_bound,
@@ -51,8 +61,10 @@ __all__ = [
     "Band",
     "KernelBasis",
     "LearningCurves",
+    "NoiseFit",
     "PiecewiseLinear",
     "PowerLaw",
+    "ReferenceLevels",
     "bin_means",
     "coefficients",
     "coefficients_at",
@@ -60,6 +72,7 @@ __all__ = [
     "frequency_rates",
     "gaussian_kernel",
     "half_lives",
+    "implied_smoothing",
     "kernel_basis",
     "latent_bandwidth",
     "learned_up_to",
@@ -67,14 +80,20 @@ __all__ = [
     "learning_times",
     "linearised_functions",
     "magnitudes",
+    "margins",
     "max_norm_bound",
     "mean_interval",
+    "noise_fit",
     "normalised_magnitudes",
     "percentile_interval",
     "planar_transform",
     "radial_spectrum",
+    "rank_correlation",
+    "reference_levels",
     "relu_network_pieces",
     "resampled_means",
+    "sign_test",
+    "smoothed_margin",
     "spectral_norm_bound",
     "spectral_norms",
     "survival_ratios",

@@ -5,8 +5,18 @@ before TensorFlow is imported.
 """
 
 from spectral_tf.tasks.delta import Delta
+from spectral_tf.tasks.distillation import SoftLabels
 from spectral_tf.tasks.embeddings import Scale, flat, flat_of_covariance, flat_of_scale, scale
 from spectral_tf.tasks.kernel_noise import kernel_noise
+from spectral_tf.tasks.label_waves import (
+    WAVES,
+    SmoothingWave,
+    fourier_direction,
+    frequency_for_cycles,
+    power_law_direction,
+    random_direction,
+    still_wave,
+)
 from spectral_tf.tasks.labels import LabelWave
 from spectral_tf.tasks.manifolds import Flower
 from spectral_tf.tasks.pairs import pairs
@@ -16,18 +26,26 @@ from spectral_tf.tasks.two_classes import TwoClasses
 
 __all__ = [
     "CONVENTIONS",
+    "WAVES",
     "Delta",
     "Flower",
     "LabelWave",
     "RadialWave",
     "Scale",
+    "SmoothingWave",
+    "SoftLabels",
     "SumOfSines",
     "TwoClasses",
     "amplitudes_from_spec",
     "flat",
     "flat_of_covariance",
     "flat_of_scale",
+    "fourier_direction",
+    "frequency_for_cycles",
     "kernel_noise",
     "pairs",
+    "power_law_direction",
+    "random_direction",
     "scale",
+    "still_wave",
 ]

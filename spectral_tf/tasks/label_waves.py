@@ -37,7 +37,7 @@ class SmoothingWave:
       coordinate: `norm`, `direction` or `none` (uniform).
       direction: u, float32 [h, w, c] of norm 1, for the coordinate `direction`.
       phase: in the unit of the coordinate.
-      mean: m, above 0; see `for_images`.
+      mean: m, above 0; see `placed`.
       per_batch: divide by the batch's own mean instead.
       noise_class: the only class that is smoothed, or -1 for all.
 
@@ -90,25 +90,26 @@ class SmoothingWave:
             )
 
     def coordinates(self, images: NDArray) -> NDArray[np.float64]:
-        """c(x) of normalised images [n, h, w, c], shape [n]."""
+        """c(x) of normalised images [n, h, w, c], shape [n]: all that a wave knows of an image."""
         flat = np.asarray(images, np.float64).reshape(len(images), -1)
         if self.coordinate == "direction" and self.direction is not None:
             return flat @ self.direction.reshape(-1).astype(np.float64)
         return np.linalg.norm(flat, axis=1)
 
-    def raw(self, images: NDArray) -> NDArray[np.float64]:
-        """r(x) in [0, 2] of normalised images [n, h, w, c], shape [n]."""
+    def raw(self, coordinates: NDArray) -> NDArray[np.float64]:
+        """R in [0, 2] at coordinates [n], shape [n]."""
         if self.coordinate == "none":
-            return np.ones(len(images))
-        angle = 2 * math.pi * self.frequency * (self.coordinates(images) - self.phase)
-        return 1 + np.sin(angle)
+            return np.ones(len(coordinates))
+        return 1 + np.sin(2 * math.pi * self.frequency * (coordinates - self.phase))
 
-    def smoothing(self, images: NDArray, labels: ArrayLike | None = None) -> NDArray[np.float64]:
-        """s(x) in [0, 1], shape [n]; labels [n] are needed for a noise class only.
+    def smoothing(
+        self, coordinates: NDArray, labels: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """S in [0, 1] at coordinates [n], shape [n]; a noise class needs the labels [n], too.
 
-        With `per_batch` the images are taken as one batch.
+        With `per_batch` the coordinates are taken as those of one batch.
         """
-        raw = self.raw(images)
+        raw = self.raw(coordinates)
         mean = raw.mean() if self.per_batch else self.mean
         values = self.amplitude * raw / mean if mean > 0 else np.zeros(len(raw))
         if self.noise_class >= 0:
@@ -140,22 +141,73 @@ class SmoothingWave:
         smoothing = smoothing[:, tf.newaxis]
         return (1 - smoothing) * labels + smoothing / self.num_classes
 
-    def for_images(self, images: NDArray) -> "SmoothingWave":
-        """The same wave with phase and mean measured on training images.
+    def placed(self, coordinates: NDArray) -> "SmoothingWave":
+        """The same wave with phase and mean measured on the training images' coordinates [n].
 
         The phase of a radial wave becomes the mean norm, so that the wave is centred on the data.
         """
-        phase = float(self.coordinates(images).mean()) if self.coordinate == "norm" else self.phase
+        phase = float(coordinates.mean()) if self.coordinate == "norm" else self.phase
         # The amplitude is checked against the measured mean.
         placed = dataclasses.replace(self, phase=phase, amplitude=0.0)
-        mean = 1.0 if self.coordinate == "none" else float(placed.raw(images).mean())
+        mean = 1.0 if self.coordinate == "none" else float(placed.raw(coordinates).mean())
         return dataclasses.replace(placed, mean=mean, amplitude=self.amplitude)
 
-    def cycles(self, images: NDArray) -> float:
-        """How many periods the images span: f times 4 standard deviations of the coordinate."""
+    def cycles(self, coordinates: NDArray) -> float:
+        """How many periods coordinates [n] span: f times 4 standard deviations."""
         if self.coordinate == "none":
             return 0.0
-        return float(self.frequency * 4 * self.coordinates(images).std())
+        return float(self.frequency * 4 * coordinates.std())
+
+
+# Coordinates that a wave can run along, by the names that launchers know.
+WAVES = ("radial", "fourier", "random", "power_law", "uniform")
+
+
+def still_wave(
+    kind: str,
+    shape: Shape,
+    generator: np.random.Generator,
+    *,
+    amplitude: float,
+    num_classes: int,
+    place: float = math.nan,
+    degrees: float = 45.0,
+    per_batch: bool = False,
+    noise_class: int = -1,
+) -> tuple[SmoothingWave, float]:
+    """A wave of frequency 0 along a coordinate, and where in image frequency that coordinate lies.
+
+    Args:
+      kind: one of `WAVES`.
+      shape: of the images, [h, w, c].
+      generator: draws the direction of a random or a power-law wave.
+      amplitude, num_classes, per_batch, noise_class: as for `SmoothingWave`.
+      place: spatial frequency (fourier) or exponent (power_law).
+      degrees: of a fourier direction.
+
+    Returns:
+      the wave; the true spatial frequency of a fourier direction, the exponent of a power-law one,
+      NaN for others.
+
+    Raises:
+      UserError: as `SmoothingWave`, `fourier_direction`, `power_law_direction`.
+    """
+    towards, true_place = None, math.nan
+    if kind == "fourier":
+        towards, true_place = fourier_direction(shape, place, degrees)
+    elif kind == "power_law":
+        towards, true_place = power_law_direction(shape, place, generator), place
+    elif kind == "random":
+        towards = random_direction(shape, generator)
+    coordinate = {"radial": "norm", "uniform": "none"}.get(kind, "direction")
+    wave = SmoothingWave(
+        *(amplitude, 0.0, num_classes),
+        coordinate=coordinate,  # type: ignore[arg-type]  # One of its three words.
+        direction=towards,
+        per_batch=per_batch,
+        noise_class=noise_class,
+    )
+    return wave, true_place
 
 
 def fourier_direction(

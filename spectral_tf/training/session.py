@@ -1,22 +1,20 @@
 """A training run from probe to probe: saved, resumed, interrupted, shown."""
 
+import pathlib
 import signal
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType, TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from absl import logging
 
 from spectral_tf.errors import UserError
 from spectral_tf.records.files import whole_file
-from spectral_tf.records.folder import RunFolder
 from spectral_tf.records.tensorboard import TensorBoard
 from spectral_tf.runtime.progress import Progress
-from spectral_tf.training.ensemble import Ensemble
-from spectral_tf.training.ensembles import Ensembles
 
 # Signals and the clock are looked at between calls of the compiled loop that take about this long.
 _SECONDS_A_CALL = 1.0
@@ -83,11 +81,70 @@ class Interrupted(SystemExit):
     """A signal ended the run after its state was saved."""
 
 
-Trained = TypeVar("Trained", bound=Ensemble | Ensembles)
+class Trainable(Protocol):
+    """What a session can train: an `Ensemble`, `Ensembles` or a `Classifier`.
+
+    Attributes:
+      num_members: networks in it.
+      step: updates made so far.
+      stopped_at: for each member the step at which its loss was not finite, or -1.
+    """
+
+    @property
+    def num_members(self) -> int: ...  # noqa: D102
+    @property
+    def step(self) -> int: ...  # noqa: D102
+    @property
+    def stopped_at(self) -> np.ndarray: ...  # noqa: D102
+
+    def train(self, num_steps: int) -> None:
+        """Makes so many updates."""
+
+    def evaluate(self) -> tuple[np.ndarray, np.ndarray]:
+        """Outputs of all members, and their losses [e]."""
+
+    def agree(self, *requests: int) -> list[int]:
+        """The largest of each request over all hosts."""
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that training has changed."""
+
+    def load(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Continues from what `state` gave."""
+
+
+class Place(Protocol):
+    """Where a session keeps its state and its events: a `RunFolder` or one `Part` of it."""
+
+    @property
+    def state_file(self) -> pathlib.Path: ...  # noqa: D102
+    @property
+    def tensorboard(self) -> pathlib.Path: ...  # noqa: D102
+    @property
+    def writes(self) -> bool: ...  # noqa: D102
+
+
+Trained = TypeVar("Trained", bound=Trainable)
+
+
+def finished_history(place: Place, last_step: int) -> History | None:
+    """What a session measured that has probed its last step; None if it has not come there.
+
+    Raises:
+      UserError: the saved state cannot be read.
+    """
+    if not place.state_file.exists():
+        return None
+    saved = _read_state(place.state_file)
+    if int(saved["probed"]) < last_step:
+        return None
+    history = History()
+    history.load(_group(saved, "history/"))
+    return history
 
 
 class Session(Generic[Trained]):
-    """Trains an ensemble from probe to probe and can be stopped at any moment.
+    """Trains networks from probe to probe and can be stopped at any moment.
 
     Iterating gives each step of `steps` when the ensemble is there, with `outputs` and `losses` as
     `Ensemble.evaluate` gives them, for the caller to measure and record. Then, or between probes
@@ -100,8 +157,8 @@ class Session(Generic[Trained]):
     ends it at once). Runs that diverge are named in the log; the others go on.
 
     Args:
-      ensemble: an `Ensemble`, or `Ensembles` of several architectures, freshly built.
-      folder: of the run.
+      ensemble: what is trained, freshly built.
+      folder: of the run, or a part of it.
       steps: increasing; the last one ends the run.
       save_every_seconds: between saves.
       progress_name: how log lines call the run.
@@ -114,7 +171,7 @@ class Session(Generic[Trained]):
     def __init__(
         self,
         ensemble: Trained,
-        folder: RunFolder,
+        folder: Place,
         steps: Sequence[int],
         save_every_seconds: float = 60.0,
         progress_name: str = "training",
@@ -162,19 +219,10 @@ class Session(Generic[Trained]):
         file = self._folder.state_file
         if not file.exists():
             return 0
-        try:
-            with np.load(file) as archive:
-                saved = dict(archive)
-            self.seconds, self.probe_seconds = saved["seconds"].tolist()
-            self._probed, segments = int(saved["probed"]), int(saved["segments"])
-            self.stopped_at = saved["stopped_at"]
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise UserError(
-                "saved state",
-                expected="a readable file",
-                got=f"{file} ({error})",
-                hint="add --overwrite to start over",
-            ) from error
+        saved = _read_state(file)
+        self.seconds, self.probe_seconds = saved["seconds"].tolist()
+        self._probed, segments = int(saved["probed"]), int(saved["segments"])
+        self.stopped_at = saved["stopped_at"]
         self.ensemble.load(_group(saved, "ensemble/"))
         self.history.load(_group(saved, "history/"))
         self._restored = True
@@ -276,6 +324,22 @@ class Session(Generic[Trained]):
                 "the state is saved, the same command resumes"
             )
             raise Interrupted(128 + number)
+
+
+def _read_state(file: pathlib.Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(file) as archive:
+            saved = dict(archive)
+        if missing := {"seconds", "probed", "segments", "stopped_at"} - saved.keys():
+            raise ValueError(f"without {', '.join(sorted(missing))}")
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(
+            "saved state",
+            expected="a readable file",
+            got=f"{file} ({error})",
+            hint="add --overwrite to start over",
+        ) from error
+    return saved
 
 
 def _group(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

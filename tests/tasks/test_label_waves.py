@@ -21,6 +21,10 @@ ONE_HOT = np.eye(10, dtype=np.float32)[LABELS]
 RANDOM = random_direction(SHAPE, np.random.default_rng(1))
 
 
+def placed(wave):
+    return wave.placed(wave.coordinates(IMAGES))
+
+
 def waves():
     base = {"amplitude": 0.3, "frequency": 0.4, "num_classes": 10}
     return {
@@ -35,7 +39,7 @@ def test_the_formula_by_hand(assert_close):
     image[0, 0, 0, 0], image[0, 1, 1, 1] = 3.0, 4.0
     wave = SmoothingWave(0.2, 0.05, 10, phase=2.0, mean=0.8)
     s = 0.2 * (1 + math.sin(2 * math.pi * 0.05 * 3)) / 0.8
-    assert_close(wave.smoothing(image), [s])
+    assert_close(wave.smoothing(wave.coordinates(image)), [s])
     smoothed = wave.smooth(tf.constant(image), tf.one_hot([4], 10, dtype=tf.float64)).numpy()
     expected = np.full(10, s / 10)
     expected[4] += 1 - s
@@ -44,8 +48,8 @@ def test_the_formula_by_hand(assert_close):
 
 @pytest.mark.parametrize("name", ["radial", "direction", "uniform"])
 def test_measured_on_images_the_mean_smoothing_is_the_amplitude(name, assert_close):
-    wave = waves()[name].for_images(IMAGES)
-    smoothing = wave.smoothing(IMAGES)
+    wave = placed(waves()[name])
+    smoothing = wave.smoothing(wave.coordinates(IMAGES))
     assert_close(smoothing.mean(), 0.3)
     assert smoothing.min() >= 0
     assert smoothing.max() <= 1
@@ -58,8 +62,8 @@ def test_measured_on_images_the_mean_smoothing_is_the_amplitude(name, assert_clo
 def test_tensorflow_and_numpy_smooth_alike(name, changes):
     import dataclasses
 
-    wave = dataclasses.replace(waves()[name].for_images(IMAGES), **changes)
-    s = wave.smoothing(IMAGES, LABELS)[:, np.newaxis]
+    wave = dataclasses.replace(placed(waves()[name]), **changes)
+    s = wave.smoothing(wave.coordinates(IMAGES), LABELS)[:, np.newaxis]
     expected = (1 - s) * ONE_HOT + s / 10
     ours = wave.smooth(tf.constant(IMAGES), tf.constant(ONE_HOT)).numpy()
     np.testing.assert_allclose(ours, expected, atol=2e-5)
@@ -67,21 +71,21 @@ def test_tensorflow_and_numpy_smooth_alike(name, changes):
 
 
 def test_frequency_0_is_uniform_smoothing(assert_close):
-    still = SmoothingWave(0.3, 0.0, 10).for_images(IMAGES)
-    assert_close(still.smoothing(IMAGES), np.full(500, 0.3))
+    still = placed(SmoothingWave(0.3, 0.0, 10))
+    assert_close(still.smoothing(still.coordinates(IMAGES)), np.full(500, 0.3))
 
 
 def test_labels_are_not_changed_and_twice_is_not_once_more():
     """The published code wrote smoothed labels back into the data set."""
     labels = tf.constant(ONE_HOT)
-    wave = waves()["radial"].for_images(IMAGES)
+    wave = placed(waves()["radial"])
     first = wave.smooth(tf.constant(IMAGES), labels).numpy()
     np.testing.assert_array_equal(labels.numpy(), ONE_HOT)
     np.testing.assert_array_equal(wave.smooth(tf.constant(IMAGES), labels).numpy(), first)
 
 
 def test_the_target_of_an_image_does_not_depend_on_its_batch():
-    wave = waves()["radial"].for_images(IMAGES)
+    wave = placed(waves()["radial"])
     whole = wave.smooth(tf.constant(IMAGES), tf.constant(ONE_HOT)).numpy()
     part = wave.smooth(tf.constant(IMAGES[:7]), tf.constant(ONE_HOT[:7])).numpy()
     np.testing.assert_allclose(whole[:7], part, atol=1e-6)
@@ -105,9 +109,11 @@ def test_mixed_labels_are_smoothed_after_mixing_and_belong_to_a_class_by_weight(
 def test_cycles_across_the_data(assert_close):
     wave = waves()["direction"]
     projections = IMAGES.reshape(500, -1).astype(float) @ RANDOM.reshape(-1).astype(float)
-    assert_close(wave.cycles(IMAGES), 0.4 * 4 * projections.std())
-    assert_close(frequency_for_cycles(wave.cycles(IMAGES), wave.coordinates(IMAGES)), 0.4)
-    assert waves()["uniform"].cycles(IMAGES) == 0
+    assert_close(wave.cycles(wave.coordinates(IMAGES)), 0.4 * 4 * projections.std())
+    assert_close(
+        frequency_for_cycles(wave.cycles(wave.coordinates(IMAGES)), wave.coordinates(IMAGES)), 0.4
+    )
+    assert waves()["uniform"].cycles(np.ones(5)) == 0
     with pytest.raises(UserError, match="--cycles"):
         frequency_for_cycles(1.0, np.ones(5))
 
@@ -179,4 +185,7 @@ def test_illegal_waves_are_refused(changes, line):
 
 
 def test_uniform_smoothing_may_go_up_to_1():
-    assert SmoothingWave(1.0, 0.0, 10, coordinate="none").smoothing(IMAGES).tolist() == [1.0] * 500
+    assert (
+        SmoothingWave(1.0, 0.0, 10, coordinate="none").smoothing(np.ones(500)).tolist()
+        == [1.0] * 500
+    )

@@ -1,0 +1,576 @@
+"""Which frequencies does an image classifier learn? Fridovich-Keil et al. (2022), first method.
+
+The labels of the training images are smoothed by s(x) = A (1 + sin(2 pi f (c(x) - phase))), a wave
+through image space: along the norm of the image (radial) or along a direction (fourier, random,
+power_law). On held-out images the fit coefficient beta tells how much of the wave the classifier
+follows, 0 to 1, and noise fitting NF = CE(clean) - CE(noisy) is the paper's measure.
+
+    python launchers/noise_fitting.py --alsologtostderr
+
+takes about 10 minutes on 2 cores, on embedded photographs (not CIFAR-10). The paper's own setting,
+for a GPU:
+
+    python launchers/noise_fitting.py --flagfile=results/noise_fitting/cifar10_wrn_32.flags
+
+Every wave and seed is a training of its own in the run folder, resumed one by one. To see: waves of
+few cycles across the data are followed early and nearly fully, fast ones late or never
+(results/noise_fitting).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import itertools
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from absl import flags, logging
+
+from spectral_tf import data, models, records, runtime, spectra, tasks
+from spectral_tf.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from spectral_tf.training.classifier import Classifier
+    from spectral_tf.training.session import History, Session
+
+FLAGS = flags.FLAGS
+runtime.define_run_flags("noise_fitting")
+runtime.define_data_flags("photo_patches")
+flags.DEFINE_string("held_out", "test", "Split on which beta and NF are measured.")
+flags.DEFINE_integer("train_size", 0, "First so many training images; 0: all.", 0)
+runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
+flags.DEFINE_enum("wave", "radial", tasks.WAVES, "The coordinate c(x) that the wave runs along.")
+flags.DEFINE_list(
+    "cycles", [1, 2, 4, 8], "Frequencies as cycles across the data (4 deviations of c)."
+)
+flags.DEFINE_list("frequencies", [], "Frequencies f as such, in cycles per unit of c.")
+flags.DEFINE_list("spatial_frequencies", [2], "Of fourier directions, in cycles per image.")
+runtime.define_finite_float("degrees", 45.0, "Orientation of fourier directions.", at_least=0.0)
+flags.DEFINE_list("exponents", [1], "Of power_law directions: magnitudes fall as rho^-exponent.")
+runtime.define_finite_float("amplitude", 0.4, "Mean smoothing A.", at_least=0.0, at_most=1.0)
+flags.DEFINE_bool("per_batch_amplitude", False, "Divide by the batch's mean, as published.")
+flags.DEFINE_integer("noise_class", -1, "The only class that is smoothed; -1: all.", -1)
+flags.DEFINE_integer("seeds", 1, "Trainings of each wave, with weights and order of their own.", 1)
+flags.DEFINE_string("teacher", "", "A .keras file of a classifier to distill; default: none.")
+runtime.define_finite_float(
+    "distillation_alpha", 0.0, "Weight of true labels beside a teacher's.", at_least=0, at_most=1
+)
+flags.DEFINE_list("checkpoint_epochs", [], "Epochs after which models are kept as .keras files.")
+
+# What is measured after every epoch, on held-out images except for the training loss.
+MEASURES = (*spectra.NoiseFit._fields, "accuracy", "train_loss")
+# A wave counts as learned once this share of it is followed.
+LEARNED = 0.25
+
+
+class Wave(NamedTuple):
+    """One wave on the labels, placed on the data before any training.
+
+    Attributes:
+      name: of its trainings in the run folder.
+      kind: what was given of it, `cycles` or `frequency`; `control`: uniform smoothing.
+      image_frequency: spatial frequency of the direction (fourier) or its exponent (power_law); NaN
+        for other waves.
+      smoothing: the wave itself.
+      cycles: across the training images as the network sees them.
+      mean, deviation, held_out_deviation: of the coordinate on those images, and on held-out ones.
+      levels: the smoothing of every held-out image, [n].
+    """
+
+    name: str
+    kind: str
+    image_frequency: float
+    smoothing: tasks.SmoothingWave
+    cycles: float
+    mean: float
+    deviation: float
+    held_out_deviation: float
+    levels: np.ndarray
+
+    def __str__(self) -> str:
+        if self.kind == "control":
+            return "uniform"
+        place = "" if math.isnan(self.image_frequency) else f"F = {self.image_frequency:.3g}, "
+        by = f"f = {self.smoothing.frequency:.3g}, " if self.kind == "frequency" else ""
+        return f"{place}{by}{self.cycles:.3g} cycles"
+
+
+def main() -> None:
+    """Runs the experiment that the flags describe."""
+    kept, asked = kept_epochs(), asked_waves()
+    augmentations = [name for name in FLAGS.augmentations if name]
+    if augmentations:
+        runtime.words("augmentations", augmentations, data.AUGMENTATIONS)
+    folder = runtime.run_folder("noise_fitting")
+    training = data.find_images(FLAGS.dataset, **runtime.data_places())
+    if FLAGS.train_size:
+        training = training.take(FLAGS.train_size)
+    held_out = data.find_images(FLAGS.dataset, FLAGS.held_out, **runtime.data_places())
+
+    from spectral_tf.data import augment, pipeline
+    from spectral_tf.models.classifiers import classifier, from_file
+    from spectral_tf.records.environment import environment
+    from spectral_tf.runtime.strategy import make_strategy
+    from spectral_tf.training.classifier import Classifier, Sgd
+    from spectral_tf.training.session import Session, finished_history
+
+    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
+    normalisation, shape = data.standard(training), pipeline.fitting_shape(training)
+    recipe = augment.recipe(
+        augmentations,
+        mixup_alpha=FLAGS.mixup_alpha,
+        mixup_per_example=FLAGS.mixup_per_example,
+        directions=[
+            tasks.power_law_direction(shape, slope, runtime.generator(FLAGS.seed, "phases", i))
+            for i, slope in enumerate((-1.0, 1.0))
+        ],
+    )
+    batches = functools.partial(
+        pipeline.training_batches,
+        training,
+        normalisation,
+        batch_size=FLAGS.batch_size,
+        **recipe._asdict(),
+    )
+    evaluation = functools.partial(
+        pipeline.evaluation_batches, held_out, normalisation, batch_size=FLAGS.batch_size
+    )
+    epoch = training.num_examples // FLAGS.batch_size
+    steps = [epoch * i for i in range(FLAGS.num_epochs + 1)]
+    optimizer = Sgd(
+        learning_rate=FLAGS.learning_rate,
+        num_steps=steps[-1],
+        warmup_steps=round(FLAGS.warmup_epochs * epoch),
+        momentum=FLAGS.momentum,
+        weight_decay=FLAGS.weight_decay,
+        decay_all=FLAGS.decay_all,
+        clip_norm=FLAGS.clip_norm or math.inf,
+    )
+    optimizer.check()
+
+    def build(seed: int) -> keras.Model:
+        return classifier(
+            FLAGS.model,
+            width=FLAGS.width,
+            input_shape=shape,
+            num_classes=training.num_classes,
+            seed=seed,
+        )
+
+    def feed(seed: int, first_step: int) -> tf.distribute.DistributedDataset:
+        part = functools.partial(batches, seed=seed, first_step=first_step)
+        return pipeline.on_replicas(strategy, part)
+
+    with strategy.scope():
+        parameters = build(0).count_params()  # Refuses what does not fit, too.
+        teacher = None
+        if FLAGS.teacher:
+            frozen = from_file(
+                "--teacher", FLAGS.teacher, input_shape=shape, num_classes=training.num_classes
+            )
+            teacher = functools.partial(frozen, training=False)
+    with training.reading():
+        sample = batches(seed=runtime.derive_seed(FLAGS.seed, "sample")).take(epoch)
+        waves, labels = make_waves(
+            *(asked, shape, training.num_classes),
+            sample.as_numpy_iterator(),
+            ((x[w > 0], y[w > 0]) for x, y, w in evaluation().as_numpy_iterator()),
+        )
+    folder.start(environment(strategy, FLAGS.seed, training.record(normalisation)))
+    logging.info("noise_fitting: %s, %d trainings", FLAGS.model, FLAGS.seeds * len(waves))
+
+    histories: list[list[History]] = []  # For each seed those of all waves.
+    for run in range(FLAGS.seeds):
+        seeds = {name: runtime.derive_seed(FLAGS.seed, name, run) for name in ("init", "batches")}
+        histories.append([])
+        for wave in waves:
+            part = folder.part(f"{wave.name}/seed_{run}")
+            history = finished_history(part, steps[-1])
+            if history is None:
+                trained = Classifier(
+                    functools.partial(build, seeds["init"]),
+                    functools.partial(feed, seeds["batches"]),
+                    pipeline.on_replicas(strategy, evaluation),
+                    optimizer,
+                    targets=tasks.SoftLabels(wave.smoothing, teacher, FLAGS.distillation_alpha),
+                    strategy=strategy,
+                    precision=FLAGS.precision,
+                )
+                name = f"{wave}, seed {run}"
+                session = Session(trained, part, steps, FLAGS.save_every_seconds, name)
+                if not session.resumed:
+                    session.board.describe(
+                        {
+                            **runtime.settings(),
+                            "dataset": training.title,
+                            "wave_name": wave.name,
+                            "cycles": wave.cycles,
+                            "frequency": wave.smoothing.frequency,
+                            "run": run,
+                        },
+                        {"losses": ["clean_loss", "noisy_loss", "train_loss"]},
+                    )
+                for step in session:
+                    probe(session, wave, labels, step)
+                    if step // epoch in kept and folder.writes:
+                        file = f"epoch_{step // epoch:03d}.keras"
+                        trained.save_model(part.state_file.with_name(file))
+                session.history.add("seconds", steps[-1], session.seconds)
+                session.save()
+                history = session.history
+            histories[-1].append(history)
+    if folder.writes:
+        report(folder, waves, histories, training, parameters)
+
+
+def kept_epochs() -> set[int]:
+    """The epochs after which models are kept, or a UserError."""
+    if not FLAGS.checkpoint_epochs:
+        return set()
+    kept = runtime.whole_numbers("checkpoint_epochs", FLAGS.checkpoint_epochs)
+    runtime.refuse_below("checkpoint_epochs", min(kept), 0)
+    runtime.refuse_above("checkpoint_epochs", max(kept), FLAGS.num_epochs)
+    return set(kept)
+
+
+class Asked(NamedTuple):
+    """A wave as the flags ask for it.
+
+    Attributes:
+      name: of its trainings in the run folder.
+      kind: what `value` is, `cycles` or `frequency`; `control`: uniform smoothing.
+      value: above 0; 0 for the control.
+      place: spatial frequency or exponent of its direction; 0 for other waves.
+    """
+
+    name: str
+    kind: str
+    value: float
+    place: float
+
+
+def asked_waves() -> list[Asked]:
+    """The waves of the flags, the uniform control last, or a UserError."""
+    control = Asked("uniform", "control", 0.0, 0.0)
+    if FLAGS.wave == "uniform":
+        return [control]
+    values = [
+        (kind, value)
+        for kind, flag in (("cycles", "cycles"), ("frequency", "frequencies"))
+        if any(FLAGS[flag].value)
+        for value in runtime.numbers(flag, FLAGS[flag].value, above=0)
+    ]
+    if not values:
+        raise UserError(
+            "--cycles", expected="numbers above 0, here or in --frequencies", got="none", hint="1,4"
+        )
+    flag = {"fourier": "spatial_frequencies", "power_law": "exponents"}.get(FLAGS.wave)
+    places = runtime.numbers(flag, FLAGS[flag].value) if flag else [0.0]
+    waves = [
+        Asked(f"{FLAGS.wave}{f'_{place:g}' if flag else ''}_{kind}_{value:g}", kind, value, place)
+        for place, (kind, value) in itertools.product(places, values)
+    ]
+    return [*waves, control]
+
+
+def make_waves(
+    asked: Sequence[Asked],
+    shape: tuple[int, int, int],
+    num_classes: int,
+    sample: Iterable[tuple[np.ndarray, np.ndarray]],
+    held_out: Iterable[tuple[np.ndarray, np.ndarray]],
+) -> tuple[list[Wave], np.ndarray]:
+    """Places the waves on a sample of training images; and gives the held-out labels, [n]."""
+    still = {
+        (kind, place): tasks.still_wave(
+            *(kind, shape, runtime.generator(FLAGS.seed, "direction")),
+            amplitude=FLAGS.amplitude,
+            num_classes=num_classes,
+            place=place,
+            degrees=FLAGS.degrees,
+            per_batch=FLAGS.per_batch_amplitude,
+            noise_class=FLAGS.noise_class,
+        )
+        for kind, place in dict.fromkeys(line_of(wave) for wave in asked)
+    }
+
+    def coordinates(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[dict, np.ndarray]:
+        """Those of all images along each line, [n], and their labels."""
+        rows, labels = zip(
+            *(([wave.coordinates(x) for wave, _ in still.values()], y) for x, y in batches),
+            strict=True,
+        )
+        columns = map(np.concatenate, zip(*rows, strict=True))
+        return dict(zip(still, columns, strict=True)), np.concatenate(labels)
+
+    (seen, _), (unseen, labels) = coordinates(sample), coordinates(held_out)
+    waves = []
+    for wave in asked:
+        line = line_of(wave)
+        (smoothing, image_frequency), c = still[line], seen[line]
+        if wave.kind != "control":
+            cycles = wave.kind == "cycles"
+            frequency = tasks.frequency_for_cycles(wave.value, c) if cycles else wave.value
+            smoothing = dataclasses.replace(smoothing, frequency=frequency).placed(c)
+        waves.append(
+            Wave(
+                *(wave.name, wave.kind, image_frequency, smoothing, smoothing.cycles(c)),
+                *(float(c.mean()), float(c.std()), float(unseen[line].std())),
+                smoothing.smoothing(unseen[line], labels),
+            )
+        )
+    return waves, labels
+
+
+def line_of(wave: Asked) -> tuple[str, float]:
+    """What a wave runs along: kind and place."""
+    return ("uniform" if wave.kind == "control" else FLAGS.wave), wave.place
+
+
+def probe(session: Session[Classifier], wave: Wave, labels: np.ndarray, step: int) -> None:
+    """Measures the classifier on the held-out images and records it."""
+    fit = spectra.noise_fit(session.outputs, labels, wave.levels)
+    accuracy = float(np.mean(session.outputs.argmax(axis=1) == labels))
+    values = {**fit._asdict(), "accuracy": accuracy, "train_loss": session.ensemble.train_loss()}
+    for name, value in values.items():
+        session.history.add(name, step, value)
+    session.board.scalars({n: v for n, v in values.items() if np.isfinite(v)}, step)
+
+
+def report(
+    folder: records.RunFolder,
+    waves: Sequence[Wave],
+    histories: Sequence[Sequence[History]],
+    training: data.Images,
+    parameters: int,
+) -> None:
+    """Writes tables, figures and summary, and says what was found and where to look."""
+    epochs = np.arange(FLAGS.num_epochs + 1)
+    # Each [seeds, waves, epochs].
+    measured = {
+        name: np.array([[history[name][1] for history in row] for row in histories])
+        for name in MEASURES
+    }
+    records.write_table(
+        folder.path / "epochs.csv",
+        ("wave", "image_frequency", "frequency", "cycles", "seed", "epoch", *MEASURES),
+        (
+            (
+                *(wave.name, wave.image_frequency, wave.smoothing.frequency, wave.cycles),
+                *(run, e, *(measured[name][run, i, e] for name in MEASURES)),
+            )
+            for i, wave in enumerate(waves)
+            for run in range(FLAGS.seeds)
+            for e in epochs
+        ),
+    )
+    nf, beta = measured["noise_fitting"], measured["fit_coefficient"]
+    lowest = nf.min(axis=-1)
+    found = {
+        "minimum_noise_fitting": spectra.mean_interval(lowest),
+        # The uniform control is the last wave.
+        "minimum_above_control": spectra.mean_interval(lowest - lowest[:, -1:]),
+        "final_fit_coefficient": spectra.mean_interval(beta[..., -1]),
+        "learning_epoch": learning_epochs(epochs, beta),
+        "final_accuracy": spectra.mean_interval(measured["accuracy"][..., -1]),
+    }
+    records.write_table(
+        folder.path / "waves.csv",
+        (
+            *("wave", "kind", "image_frequency", "frequency", "cycles"),
+            *("coordinate_mean", "coordinate_deviation", "held_out_deviation"),
+            *("smoothing_mean", "smoothing_deviation"),
+            *(f"{name}{end}" for name in found for end in ("", "_low", "_high")),
+        ),
+        (
+            (
+                *(wave.name, wave.kind, wave.image_frequency, wave.smoothing.frequency),
+                *(wave.cycles, wave.mean, wave.deviation, wave.held_out_deviation),
+                *(wave.levels.mean(), wave.levels.std()),
+                *(value[i] for band in found.values() for value in band),
+            )
+            for i, wave in enumerate(waves)
+        ),
+    )
+    draw(folder, waves, epochs, measured, found, training)
+    seconds = sum(float(history["seconds"][1][0]) for row in histories for history in row)
+    by_cycles = [i for i, wave in enumerate(waves) if wave.kind != "control" and wave.cycles >= 1]
+    enough = len({waves[i].cycles for i in by_cycles}) >= 3
+    summary = {
+        "experiment": "noise_fitting",
+        "dataset": training.title,
+        "num_training_images": training.num_examples,
+        "num_held_out_images": len(waves[0].levels),
+        "model": FLAGS.model,
+        "parameters": parameters,
+        "num_seeds": FLAGS.seeds,
+        "num_epochs": FLAGS.num_epochs,
+        "amplitude": FLAGS.amplitude,
+        "correlation_of_cycles_and_final_fit": spectra.rank_correlation(
+            [waves[i].cycles for i in by_cycles], beta[:, by_cycles, -1]
+        )
+        if enough
+        else None,
+        "images_per_second": nf[..., 1:].size * training.num_examples / seconds,
+        "final_fit_coefficient": {
+            wave.name: [band[i] for band in found["final_fit_coefficient"]]
+            for i, wave in enumerate(waves)
+        },
+    }
+    folder.finish(summary, wall_seconds=seconds)
+    print(f"held-out images of {training.title}, {records.averaged(FLAGS.seeds)}:")
+    for i, wave in enumerate(waves):
+        learned = found["learning_epoch"][0][i]
+        print(
+            f"{wave!s:>28}: accuracy {found['final_accuracy'][0][i]:.3f}, "
+            f"NF {found['minimum_noise_fitting'][0][i]:.3f} at its lowest, "
+            f"beta {found['final_fit_coefficient'][0][i]:.3f} at the end, "
+            + (f"above {LEARNED} from epoch {learned:.1f}" if learned < np.inf else "not learned")
+        )
+    print(f"run folder: {folder.path}")
+    print(f"look at it: tensorboard --logdir={folder.path}")
+
+
+def learning_epochs(epochs: np.ndarray, beta: np.ndarray) -> spectra.Band:
+    """When the mean fit coefficient passes `LEARNED`; of betas [seeds, waves, epochs]."""
+    curves = np.swapaxes(beta, 1, 2)
+    mean = spectra.learning_times(epochs, curves.mean(axis=0), LEARNED)
+    resampled = spectra.learning_times(epochs, spectra.resampled_means(curves), LEARNED)
+    return mean, *spectra.percentile_interval(resampled)
+
+
+def draw(
+    folder: records.RunFolder,
+    waves: Sequence[Wave],
+    epochs: np.ndarray,
+    measured: dict[str, np.ndarray],
+    found: dict[str, spectra.Band],
+    training: data.Images,
+) -> None:
+    """NF and beta against epoch; all measures against frequency; and against image frequency."""
+    from spectral_tf.records import figures
+    from spectral_tf.records.figures import Line, Panel
+    from spectral_tf.records.tensorboard import TensorBoard
+
+    board = TensorBoard(folder.tensorboard / "figures")
+    title = f"{FLAGS.wave} waves on the labels of {training.name}, A = {FLAGS.amplitude:g}"
+    labels = {
+        "noise_fitting": "noise fitting NF [nats]",
+        "fit_coefficient": "fit coefficient β",
+    }
+    levels = {}
+    if 0 < FLAGS.amplitude <= 0.5:
+        constant, fitted = spectra.reference_levels(FLAGS.amplitude, training.num_classes)
+        levels = {"mean smoothing only": constant, "wave fitted": fitted}
+
+    def save(name: str, panels: list[Panel]) -> None:
+        pixels = figures.save_figure(
+            figures.line_panels(panels, title=title), folder.figures / f"{name}.png"
+        )
+        board.image(name, pixels, FLAGS.num_epochs)
+
+    # The control, the last, is no part of the scale.
+    colours = [*figures.shades(len(waves) - 1), "black"]
+    save(
+        "epochs",
+        [
+            Panel(
+                [
+                    Line(epochs, mean, str(wave), low, high, colour=colour)
+                    for i, (wave, colour) in enumerate(zip(waves, colours, strict=True))
+                    if name == "noise_fitting" or wave.kind != "control"
+                    for mean, low, high in [spectra.mean_interval(measured[name][:, i])]
+                ],
+                xlabel="epoch",
+                ylabel=label,
+                levels=levels if name == "noise_fitting" else {"ignored": 0.0, "followed": 1.0},
+            )
+            for name, label in labels.items()
+        ],
+    )
+    names = {
+        "minimum_noise_fitting": "minimum of NF [nats]",
+        "final_fit_coefficient": "final β",
+        "learning_epoch": f"epoch at which β passes {LEARNED}",
+    }
+    places = sorted({wave.image_frequency for wave in waves if wave.image_frequency >= 0})
+
+    def against(name: str, chosen: list[int], xs: list[float], label: str) -> Line:
+        mean, low, high = (np.asarray(band)[chosen] for band in found[name])
+        return Line(xs, mean, label, low, high, style="o-")
+
+    coloured = [i for i, wave in enumerate(waves) if wave.kind != "control"]
+    lines_of = {FLAGS.wave: coloured}
+    if places:
+        lines_of = {
+            f"F = {place:.3g}": [i for i in coloured if waves[i].image_frequency == place]
+            for place in places
+        }
+    control = found["minimum_noise_fitting"][0][-1]
+    if len(waves) > 2:
+        save(
+            "frequencies",
+            [
+                Panel(
+                    [
+                        against(name, order, [waves[i].cycles for i in order], label)
+                        for label, chosen in lines_of.items()
+                        for order in [sorted(chosen, key=lambda i: waves[i].cycles)]
+                    ],
+                    xlabel="cycles across the data",
+                    ylabel=label,
+                    levels={"uniform": control} if name == "minimum_noise_fitting" else {},
+                    xscale="log",
+                )
+                for name, label in names.items()
+            ],
+        )
+    if len(places) > 1:
+        groups = dict.fromkeys((w.kind, value_of(w)) for w in waves if w.kind != "control")
+        save(
+            "image_frequency",
+            [
+                Panel(
+                    [
+                        against(
+                            "final_fit_coefficient",
+                            chosen,
+                            [waves[i].image_frequency for i in chosen],
+                            f"{value:g}",
+                        )
+                        for of_kind, value in groups
+                        if of_kind == kind
+                        for chosen in [
+                            [
+                                i
+                                for i, wave in enumerate(waves)
+                                if (wave.kind, value_of(wave)) == (kind, value)
+                            ]
+                        ]
+                    ],
+                    xlabel="spatial frequency of the direction [cycles per image]"
+                    if FLAGS.wave == "fourier"
+                    else "exponent of the direction",
+                    ylabel="final β",
+                    name=f"equal {kind} {unit}",
+                )
+                for kind, unit in (("frequency", "f"), ("cycles", "across the data"))
+                if any(of_kind == kind for of_kind, _ in groups)
+            ],
+        )
+    board.close_segment()
+
+
+def value_of(wave: Wave) -> float:
+    """What was given of a wave, rounded as it was given."""
+    return float(f"{wave.cycles if wave.kind == 'cycles' else wave.smoothing.frequency:.4g}")
+
+
+if __name__ == "__main__":
+    runtime.launch(main)

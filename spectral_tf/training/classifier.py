@@ -1,0 +1,293 @@
+"""One image classifier, data parallel: one loop for a CPU, a GPU, several, several hosts, a TPU."""
+
+import math
+import os
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from spectral_tf.errors import UserError
+from spectral_tf.records.files import whole_file
+from spectral_tf.training.replicas import Replicas
+
+# Images [b, h, w, c] as the network sees them, labels [b, C] -> the labels to learn, [b, C].
+Targets = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+class Sgd(NamedTuple):
+    """Stochastic gradient descent with Nesterov momentum on a cosine schedule.
+
+    At step i, g the gradient of the mean loss plus `weight_decay` times the weights, scaled down to
+    the norm `clip_norm` if it is longer: v <- momentum v + g, w <- w - r(i) (g + momentum v).
+
+    Attributes:
+      learning_rate: the highest, above 0.
+      num_steps: of the whole run, at least 1.
+      warmup_steps: over which the rate rises linearly, 0 or more, below num_steps.
+      momentum: in [0, 1).
+      weight_decay: 0 or more: that of (1/2) |w|^2 in the loss.
+      decay_all: also decay vectors (biases, scales and offsets of normalisations), as the published
+        code does; else only matrices and kernels.
+      clip_norm: above 0; `inf` clips nothing.
+
+    Source: Fridovich-Keil et al. (2022), by their code, with its defaults.
+    """
+
+    learning_rate: float = 0.1
+    num_steps: int = 1
+    warmup_steps: int = 0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    decay_all: bool = True
+    clip_norm: float = 5.0
+
+    def check(self) -> None:
+        """Raises a UserError for a number out of range."""
+        good = (
+            0 < self.learning_rate < math.inf
+            and 0 <= self.warmup_steps < self.num_steps
+            and 0 <= self.momentum < 1
+            and 0 <= self.weight_decay < math.inf
+            and self.clip_norm > 0
+        )
+        if not good:
+            raise UserError(
+                "optimizer",
+                expected="rates and norms above 0, fewer steps of warm-up than steps, a momentum "
+                "below 1",
+                got=f"{self}",
+                hint="0.1, 0.9, 5e-4 and 5.0 are the paper's",
+            )
+
+    def rate(self, step: tf.Tensor) -> tf.Tensor:
+        """r(i): (i + 1) / w of the highest in w steps of warm-up, then half a cosine down to 0.
+
+        learning_rate / 2 (1 + cos(pi (i + 1 - w) / (num_steps - w))).
+
+        Args:
+          step: i from 0, a whole number.
+        """
+        i = tf.cast(step + 1, tf.float32)
+        after = (i - self.warmup_steps) / (self.num_steps - self.warmup_steps)
+        cosine = (1 + tf.cos(math.pi * after)) / 2
+        rising = i / max(1, self.warmup_steps)
+        return self.learning_rate * tf.where(i < self.warmup_steps, rising, cosine)
+
+
+class Classifier:
+    """A Keras model in training, with what `Session` needs to save, resume and stop it.
+
+    All replicas of the strategy train the same weights on their parts of every batch; gradients are
+    summed over them. A step is one program of static shapes; many of them run in one call.
+
+    Args:
+      build: gives the uncompiled model, images -> logits [b, C]; called within the strategy.
+      batches: first step -> batches without end of (images, labels) for the replicas (see
+        `data.pipeline.on_replicas`), labels whole numbers [b] or weights of the classes [b, C].
+      evaluation: batches of (images, labels, weights) for the replicas, every example once.
+      optimizer: what to do in a step.
+      targets: changes labels [b, C] of a batch, given its images; no gradient flows through it.
+      strategy: default: the current one.
+      precision: a key of `PRECISIONS`; with bfloat16 the layers compute in it, weights, loss and
+        updates stay float32.
+      compiled: whether steps are compiled by XLA (TPUs always do, several replicas elsewhere
+        cannot).
+
+    Raises:
+      UserError: an optimiser out of range; a model that is no classifier or has losses of its own.
+    """
+
+    num_members = 1
+
+    def __init__(
+        self,
+        build: Callable[[], keras.Model],
+        batches: Callable[[int], Any],
+        evaluation: Any,
+        optimizer: Sgd,
+        *,
+        targets: Targets | None = None,
+        strategy: tf.distribute.Strategy | None = None,
+        precision: str = "float32",
+        compiled: bool = False,
+    ) -> None:
+        optimizer.check()
+        self.step = 0
+        self.optimizer = optimizer
+        self.stopped_at = np.full(1, -1)
+        self._strategy = strategy or tf.distribute.get_strategy()
+        self._batches, self._evaluation, self._targets = batches, evaluation, targets
+        self._replicas = Replicas(self._strategy, 1)
+        before = keras.config.dtype_policy()
+        try:
+            keras.config.set_dtype_policy(PRECISIONS[precision])
+            with self._strategy.scope():
+                self.model = build()
+        finally:
+            keras.config.set_dtype_policy(before)
+        shape = self.model.output_shape
+        if not isinstance(shape, tuple) or len(shape) != 2 or self.model.losses:
+            raise UserError(
+                "build",
+                expected="a model of logits [b, C] without losses of its own",
+                got=f"outputs {shape} and {len(self.model.losses)} losses",
+                hint="weight decay is the optimiser's",
+            )
+        self.num_classes = int(shape[1])
+        with self._strategy.scope():
+            self._momenta = [
+                tf.Variable(tf.zeros(w.shape), trainable=False)
+                for w in self.model.trainable_variables
+            ]
+        self._iterator: Any = None
+        self._losses = np.empty(0, np.float32)
+        self._labels: np.ndarray | None = None
+        step = tf.function(self._step, jit_compile=True) if compiled else self._step
+
+        def train(iterator: Any, first: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
+            losses = tf.TensorArray(tf.float32, n)
+            for i in tf.range(n):
+                each = self._strategy.run(step, (next(iterator), first + i))
+                losses = losses.write(i, self._strategy.reduce("SUM", each, axis=None))
+            return losses.stack()
+
+        def predict(images: Any, labels: Any, weights: Any) -> tuple[tf.Tensor, ...]:
+            logs = self._strategy.run(self._log_probabilities, (images,))
+            return tuple(self._strategy.gather(x, axis=0) for x in (logs, labels, weights))
+
+        self._train, self._predict = tf.function(train), tf.function(predict)
+
+    # One replica.
+
+    def _step(self, batch: tuple[tf.Tensor, tf.Tensor], step: tf.Tensor) -> tf.Tensor:
+        """One update; this replica's part of the batch's mean loss before it."""
+        images, labels = batch
+        if labels.dtype.is_integer:
+            labels = tf.one_hot(labels, self.num_classes)
+        if self._targets:
+            labels = tf.stop_gradient(self._targets(images, labels))
+        weights = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            logits = tf.cast(self.model(images, training=True), tf.float32)
+            losses = tf.nn.softmax_cross_entropy_with_logits(labels, logits)
+            loss = tf.reduce_mean(losses) / self._strategy.num_replicas_in_sync
+        gradients = tape.gradient(loss, weights)
+        context = tf.distribute.get_replica_context()
+        gradients = context.all_reduce("SUM", gradients)
+        decays = [self.optimizer.decay_all or len(w.shape) > 1 for w in weights]
+        gradients = [
+            g + self.optimizer.weight_decay * tf.convert_to_tensor(w) if decay else g
+            for g, w, decay in zip(gradients, weights, decays, strict=True)
+        ]
+        if self.optimizer.clip_norm < math.inf:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.optimizer.clip_norm)
+        context.merge_call(self._update, args=(gradients, self.optimizer.rate(step)))
+        return loss
+
+    def _update(self, strategy: Any, gradients: list[Any], rate: Any) -> None:
+        """Moves the weights, on every replica by the same."""
+        momentum = self.optimizer.momentum
+
+        def move(weight: tf.Variable, velocity: tf.Variable, g: tf.Tensor, r: tf.Tensor) -> None:
+            moved = velocity.assign(momentum * velocity + g)
+            weight.assign_sub(r * (g + momentum * moved))
+
+        weights = [w.value for w in self.model.trainable_variables]
+        for w, velocity, g in zip(weights, self._momenta, gradients, strict=True):
+            strategy.extended.update(w, move, args=(velocity, g, rate), group=False)
+
+    def _log_probabilities(self, images: tf.Tensor) -> tf.Tensor:
+        return tf.nn.log_softmax(tf.cast(self.model(images, training=False), tf.float32))
+
+    # The host.
+
+    def train(self, num_steps: int) -> None:
+        """Makes `num_steps` updates; returns when they are done."""
+        if self._iterator is None:
+            self._iterator = iter(self._batches(self.step))
+        first, n = tf.constant(self.step), tf.constant(num_steps)
+        losses = self._train(self._iterator, first, n).numpy()
+        lost = np.flatnonzero(~np.isfinite(losses))
+        if lost.size and self.stopped_at[0] < 0:
+            self.stopped_at = np.array([self.step + lost[0]])
+        self._losses = np.concatenate([self._losses, losses])
+        self.step += num_steps
+
+    def train_loss(self) -> float:
+        """The mean training loss, without weight decay, of the steps since this was last asked.
+
+        NaN if there were none.
+        """
+        losses, self._losses = self._losses, np.empty(0, np.float32)
+        return float(losses.mean(dtype=np.float64)) if losses.size else math.nan
+
+    def evaluate(self) -> tuple[np.ndarray, np.ndarray]:
+        """Log-probabilities [n, C] of all evaluation images in order, and their mean loss [1]."""
+        parts = [[x.numpy() for x in self._predict(*batch)] for batch in self._evaluation]
+        logs, labels, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+        logs, labels = logs[weights > 0], labels[weights > 0]
+        loss = -logs[np.arange(len(logs)), labels].mean(dtype=np.float64)
+        return logs, np.array([loss])
+
+    def save_model(self, path: pathlib.Path) -> None:
+        """Writes the model as a `.keras` file, whole or not at all; the chief should."""
+        with whole_file(path) as temporary:
+            hidden = temporary.with_name(f".{path.name}")  # Keras asks for the ending.
+            self.model.save(hidden)
+            os.replace(hidden, temporary)
+
+    def agree(self, *requests: int) -> list[int]:
+        """The largest of each request over all hosts; alone, the requests themselves."""
+        return self._replicas.agree(*requests)
+
+    def _variables(self) -> dict[str, Any]:
+        groups = {
+            "weights": [w.value for w in self.model.trainable_variables],
+            "others": [w.value for w in self.model.non_trainable_variables],
+            "momenta": self._momenta,
+        }
+        return {f"{key}/{i:03d}": v for key, group in groups.items() for i, v in enumerate(group)}
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that training has changed, as named arrays: what `load` takes."""
+        values = {name: variable.numpy() for name, variable in self._variables().items()}
+        return {
+            "step": np.asarray(self.step),
+            "stopped_at": self.stopped_at,
+            "losses": self._losses,
+            **values,
+        }
+
+    def load(self, saved: Mapping[str, np.ndarray]) -> None:
+        """Continues from what `state` gave, under any number of replicas.
+
+        Raises:
+          UserError: the arrays are those of another architecture.
+        """
+        variables = self._variables()
+        own = {"step", "stopped_at", "losses"}
+        wrong = sorted(
+            name
+            for name in variables.keys() | (saved.keys() - own)
+            if name not in variables
+            or name not in saved
+            or tuple(variables[name].shape) != saved[name].shape
+        )
+        if wrong or not own <= saved.keys():
+            raise UserError(
+                "saved state",
+                expected=f"the variables of {self.model.name}",
+                got=f"others for {', '.join(wrong[:3]) or 'the step'}",
+                hint="start over in an empty folder",
+            )
+        for name, variable in variables.items():
+            variable.assign(saved[name])
+        self.step = int(saved["step"])
+        self.stopped_at, self._losses = saved["stopped_at"], saved["losses"]
+        self._iterator = None
