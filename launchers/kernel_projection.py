@@ -103,6 +103,14 @@ def main() -> None:
         num_functions=FLAGS.num_eigenfunctions or None,
         seed=runtime.derive_seed(FLAGS.seed, "nystroem"),
     )
+    # A kernel of low rank has fewer eigenfunctions than were asked for.
+    if not 2 <= FLAGS.num_bins <= basis.eigenvalues.size:
+        raise UserError(
+            "--num_bins",
+            expected=f"2 to {basis.eigenvalues.size}, the eigenfunctions that the kernel has",
+            got=FLAGS.num_bins,
+            hint="take fewer bins, or images that differ more",
+        )
     noise = make_noises(noises, basis, len(task))
 
     from spectral_tf.models.mlp import mlp

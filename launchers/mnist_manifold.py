@@ -17,13 +17,13 @@ To see: which loss falls first, at equal scale (results/mnist_manifold).
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import flags, logging
 
 from spectral_tf import data, models, records, runtime, spectra, tasks
+from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
     import keras
@@ -38,7 +38,9 @@ flags.DEFINE_integer("code_size", 16, "Dimensions of code and clouds (paper: 64 
 flags.DEFINE_integer("autoencoder_width", 512, "Units of its two hidden layers.", 1)
 flags.DEFINE_integer("autoencoder_steps", 2_000, "Its training steps (Adam 1e-3, batches).", 1)
 flags.DEFINE_integer("autoencoder_batch_size", 256, "Images in a batch of it.", 1)
-runtime.define_finite_float("corruption", 0.3, "Deviation of the noise it removes.", at_least=0.0)
+runtime.define_finite_float(
+    "corruption", 0.3, "Deviation of the noise it removes.", at_least=0, at_most=1
+)
 flags.DEFINE_integer("num_runs", 5, "Networks for each cloud (paper: 10).", 1)
 flags.DEFINE_integer("num_steps", 2_000, "Training steps of the networks.", 1)
 flags.DEFINE_integer("probe_every", 20, "Steps between two losses.", 1)
@@ -58,6 +60,8 @@ def main() -> None:
         runtime.refuse_above("code_size", FLAGS.code_size, min(size, FLAGS.num_samples))
     pixels, _ = images.arrays()
     inputs = data.to_unit(pixels).reshape(len(pixels), -1)
+    if not np.ptp(inputs[: FLAGS.num_samples], axis=0).any():
+        raise UserError("--dataset", expected="images that differ", got="one", hint="see the data")
 
     from spectral_tf.models.mlp import mlp
     from spectral_tf.records.environment import environment
@@ -70,6 +74,8 @@ def main() -> None:
     folder.start(environment(strategy, FLAGS.seed, images.record(data.unit(images))))
     manifold = reconstructions(inputs, folder)
     clouds = make_clouds(manifold)
+    sizes = {"images themselves": tasks.scale(inputs[: FLAGS.num_samples])}
+    sizes |= {name: tasks.scale(clouds[name][0]) for name in CLOUDS}
 
     def build(seed: int) -> keras.Model:
         return mlp(
@@ -104,21 +110,19 @@ def main() -> None:
             step,
         )
     if folder.writes:
-        report(session, folder, inputs, clouds, images)
+        report(session, folder, inputs, clouds, sizes, images)
     session.wait_for_all()
 
 
 def reconstructions(inputs: np.ndarray, folder: records.RunFolder) -> np.ndarray:
-    """The first images as the trained autoencoder gives them back, float32 [n, d]; kept."""
+    """The first images as the trained autoencoder gives them back, float32 [n, d]."""
     import tensorflow as tf
 
     from spectral_tf.models.autoencoder import denoising_autoencoder
     from spectral_tf.training.adam import Adam
     from spectral_tf.training.ensemble import Ensemble
+    from spectral_tf.training.session import Session, probe_steps
 
-    file = folder.state_file.with_name("reconstructions.npy")
-    if file.exists():
-        return np.load(file)
     trained = Ensemble(
         lambda seed: denoising_autoencoder(
             input_dim=inputs.shape[1],
@@ -135,18 +139,17 @@ def reconstructions(inputs: np.ndarray, folder: records.RunFolder) -> np.ndarray
         strategy=tf.distribute.get_strategy(),
     )
     shown = inputs[: FLAGS.num_samples]
-    ends = [FLAGS.autoencoder_steps * i // 10 for i in range(11)]
-    for begin, end in itertools.pairwise(ends):
-        trained.train(end - begin)
-        outputs = trained.outputs(shown)[0]
-        error = np.mean((outputs - shown) ** 2) / shown.var(axis=0).mean()
+    steps = probe_steps(FLAGS.autoencoder_steps, max(1, FLAGS.autoencoder_steps // 10))
+    part = folder.part("autoencoder")
+    session = Session(trained, part, steps, FLAGS.save_every_seconds, "autoencoder")
+    for step in session:
+        missed = session.losses[0] / inputs.var(axis=0).mean()
+        session.board.scalars({"unexplained_variance": missed}, step)
         logging.info(
-            "autoencoder: step %s, %.1f %% of the variance unexplained", f"{end:,}", 100 * error
+            "autoencoder: step %s, %.1f %% of the variance unexplained", f"{step:,}", 100 * missed
         )
-    if folder.writes:
-        with records.whole_file(file) as temporary, open(temporary, "wb") as stream:
-            np.save(stream, outputs)
-    return outputs
+    session.save()
+    return trained.outputs(shown)[0]
 
 
 def make_clouds(manifold: np.ndarray) -> dict[str, list[np.ndarray]]:
@@ -171,6 +174,7 @@ def report(
     folder: records.RunFolder,
     inputs: np.ndarray,
     clouds: dict[str, list[np.ndarray]],
+    sizes: dict[str, tasks.Scale],
     images: data.Images,
 ) -> None:
     """Writes tables, figures and summary, and says what was found and where to look."""
@@ -182,14 +186,10 @@ def report(
         folder.path, steps, {(name,): losses[:, i] for i, name in enumerate(CLOUDS)}, columns
     )
     originals = inputs[: FLAGS.num_samples]
-    sizes = {name: tasks.scale(clouds[name][0]) for name in CLOUDS}
     records.write_table(
         folder.path / "scale.csv",
         (*columns, *(f"{field}" for field in tasks.Scale._fields)),
-        (
-            (name, *size)
-            for name, size in {"images themselves": tasks.scale(originals), **sizes}.items()
-        ),
+        ((name, *size) for name, size in sizes.items()),
     )
     # The share of the noise's variance, 1 / 12, that is fitted; and the step at which half is.
     fitted = 1 - 12 * np.transpose(losses, (1, 2, 0))[..., np.newaxis]
@@ -237,8 +237,9 @@ def report(
     print(f"half of the noise fitted on points of {images.title}:")
     for name, (step, low, high) in times.items():
         size = sizes[name]
+        when = f"step {step:,.0f} ({low:,.0f} to {high:,.0f})" if step < np.inf else "not reached"
         print(
-            f"{name:>22}: step {step:,.0f} ({low:,.0f} to {high:,.0f}); norm {size.rms_norm:.2f}, "
+            f"{name:>22}: {when}; norm {size.rms_norm:.2f}, "
             f"distance {size.rms_distance:.2f}, to the nearest {size.nearest_distance:.2f}, "
             f"{size.dimensions:.1f} dimensions"
         )

@@ -47,7 +47,9 @@ flags.DEFINE_enum("convention", "cycles", list(tasks.CONVENTIONS), "sin(2 pi k |
 flags.DEFINE_integer("num_runs", 2, "Networks for each curve (paper: 1).", 1)
 flags.DEFINE_integer("num_steps", 2_000, "Training steps (paper: 5,000).", 1)
 flags.DEFINE_integer("probe_every", 10, "Steps between two validations (paper: 1).", 1)
-runtime.define_finite_float("train_share", 0.8, "Share of the images trained on.", at_least=0.0)
+runtime.define_finite_float(
+    "train_share", 0.8, "Share of the images trained on.", at_least=0, at_most=1
+)
 runtime.define_network_flags(models.ACTIVATIONS, learning_rate=1e-4)
 
 
@@ -67,11 +69,11 @@ def make_noises() -> list[Noise]:
         noises = [Noise(*map(float, word.split(":"))) for word in FLAGS.curves]
     except (TypeError, ValueError):
         noises = []
-    good = all(np.isfinite(n).all() and min(n) >= 0 for n in noises)
+    good = all(min(n) >= 0 and max(n) <= 1e6 for n in noises)  # NaN fails both.
     if not noises or not good or len(set(noises)) < len(noises):
         raise UserError(
             "--curves",
-            expected="pairs frequency:amplitude of 0 or more, each once",
+            expected="pairs frequency:amplitude of 0 to 1e6, each once",
             got=",".join(FLAGS.curves) or "nothing",
             hint="for example --curves=0:0,0.1:0.5,1:0.5",
         )
@@ -236,7 +238,8 @@ def report(
         print(
             f"{noise!s:>20} ({cycles[i]:4.1f} cycles across the data): lowest "
             f"{means[lowest[i], i]:.3f} at step {steps[lowest[i]]:,}, {means[-1, i]:.3f} at the "
-            f"end, {floors[i]:.3f} expected if the noise is learned"
+            "end"
+            + (f", {floors[i]:.3f} expected if the noise is learned" if clean < np.inf else "")
         )
     print(f"run folder: {folder.path}")
     print(f"look at it: tensorboard --logdir={folder.path}")

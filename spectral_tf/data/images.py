@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import math
 import os
-import pathlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -17,6 +17,8 @@ EMBEDDED: Mapping[str, str] = {
     "digits": "embedded: 1,797 handwritten digits of 8 x 8 pixels from scikit-learn, not MNIST",
     "photo_patches": "embedded: 32 x 32 crops of ten photographs, labelled by photograph",
 }
+# How the pipeline calls an image that it would have to enlarge.
+TOO_SMALL = "image smaller than the input of the network"
 _RESIDENT_BYTES = 2 * 2**30
 
 
@@ -44,7 +46,7 @@ class Images:
     _open: Callable[[bool], Any] = dataclasses.field(repr=False)
     _decode: Callable[[Any], Any] = dataclasses.field(repr=False)
     _published_order: Callable[[], Any] = dataclasses.field(repr=False)
-    _folder: pathlib.Path = dataclasses.field(repr=False)
+    _folder: os.PathLike[str] = dataclasses.field(repr=False)
 
     @property
     def num_classes(self) -> int:
@@ -70,7 +72,12 @@ class Images:
 
     @property
     def resident(self) -> bool:
-        """Whether all images have one size and fit into memory together (2 GB)."""
+        """Whether all images have one size and fit into memory together (2 GB).
+
+        Those of an npz file are in memory already.
+        """
+        if self.name.startswith("npz:"):
+            return True
         if None in self.shape:
             return False
         return self.num_examples * math.prod(map(int, self.shape)) <= _RESIDENT_BYTES  # type: ignore[arg-type]
@@ -141,7 +148,15 @@ class Images:
             tf.errors.NotFoundError,
             tf.errors.InvalidArgumentError,
         ) as error:
-            raise unreadable(self.name, self._folder, error.message.splitlines()[0]) from error
+            if TOO_SMALL in error.message:
+                raise UserError(
+                    f"images of {self.name}",
+                    expected="at least the network's input",
+                    got="smaller ones",
+                    hint="choose a smaller input or another data set",
+                ) from error
+            reason = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", error.message.splitlines()[0]).strip()
+            raise unreadable(self.name, self._folder, reason) from error
 
 
 def unreadable(name: str, folder: os.PathLike[str] | str, reason: str) -> UserError:

@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,10 @@ def _read_npz(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
         return UserError(f"npz:{path}", expected=expected, got=got, hint=hint)
 
     try:
+        if not path.is_file():
+            raise refuse("a readable npz file", "no such file", "np.savez(PATH, x=, y=)")
+        if not zipfile.is_zipfile(path):
+            raise refuse("a readable npz file", "another kind", "np.savez(PATH, x=, y=)")
         with np.load(path, allow_pickle=False) as archive:
             if not {"x", "y"} <= set(archive.files):
                 raise refuse(
@@ -73,10 +78,11 @@ def _read_npz(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
             f"{list(labels.shape)}",
             "check which examples belong together",
         )
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 99_999:
+    whole = labels.dtype.kind in "iu"
+    if not whole or labels.min() < 0 or labels.max() > 99_999:
         raise refuse(
             "whole labels from 0 to 99,999",
-            f"{labels.dtype} from {labels.min()} to {labels.max()}",
+            f"{labels.dtype}{f' from {labels.min()} to {labels.max()}' if whole else ''}",
             "number the classes from 0",
         )
     if images.dtype != np.uint8:

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from spectral_tf.data.augment import Augmentation, Mixing, Part, chain
-from spectral_tf.data.images import Images
+from spectral_tf.data.images import TOO_SMALL, Images
 from spectral_tf.data.normalisation import Normalisation
 from spectral_tf.errors import UserError
 
@@ -34,8 +34,8 @@ def training_batches(
     Batch number s depends on the seed and on s alone: a run that starts at `first_step` sees what
     an uninterrupted one would have seen, and the batches of all replicas, put together, are the
     batch of one. Every epoch is a permutation of the data set; what is left of it after the last
-    full batch is dropped. Sets that are not `resident` are shuffled within 8,192 images of their
-    stored order, which TFDS has shuffled once.
+    full batch is dropped. Sets that are not `resident` are shuffled within blocks of 8,192 images
+    of their stored order, which TFDS has shuffled once.
 
     Args:
       images: the training split.
@@ -109,9 +109,16 @@ def training_batches(
     first_epoch = first_step // per_epoch
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
-        order = encoded.shuffle(_SHUFFLE_BUFFER, seed=number * 2**31 + seed)
+        # Not `Dataset.shuffle`: its order also depends on TensorFlow's global seed.
+        def mixed(block: tf.Tensor, pair: tuple) -> tuple:
+            size = tf.shape(pair[1])[0]
+            own = tf.random.experimental.stateless_fold_in(tf.stack([seed, number]), block)
+            order = tf.random.experimental.stateless_shuffle(tf.range(size), own)
+            return tuple(tf.gather(part, order) for part in pair)
+
+        blocks = encoded.batch(_SHUFFLE_BUFFER).enumerate().map(lambda i, pair: mixed(i, pair))
         begun = tf.where(number == first_epoch, tf.constant(first_step % per_epoch, tf.int64), 0)
-        return order.batch(batch_size, drop_remainder=True).skip(begun)
+        return blocks.unbatch().batch(batch_size, drop_remainder=True).skip(begun)
 
     def cut(encoded_batch: tf.Tensor, labels: tf.Tensor) -> tf.data.Dataset:
         shape = (num_replicas, share)
@@ -254,6 +261,7 @@ def _shrunk(pixels: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
         return unit
     height, width = tf.shape(unit)[-3], tf.shape(unit)[-2]
     scale = tf.minimum(height / shape[0], width / shape[1])
+    tf.debugging.assert_greater_equal(scale, tf.constant(1.0, scale.dtype), TOO_SMALL)
     rows = tf.cast(tf.round(scale * shape[0]), tf.int32)
     columns = tf.cast(tf.round(scale * shape[1]), tf.int32)
     top, left = (height - rows) // 2, (width - columns) // 2

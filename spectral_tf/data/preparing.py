@@ -44,12 +44,12 @@ def is_prepared(builder: Any) -> bool:
 
 def prepare(builder: Any, name: str, split: str, download: bool, manual_dir: str | None) -> None:
     """Prepares a set that is not, or raises as `find_images` says."""
-    folder = pathlib.Path(builder.data_path)
-    root = pathlib.Path(str(folder).removesuffix(builder.info.full_name))
+    folder = builder.data_path
+    root = type(folder)(os.fspath(folder).removesuffix(builder.info.full_name))
     embedded = builder.name in EMBEDDED
     if folder.exists() and not embedded:
         raise unreadable(name, folder, "dataset_info.json is missing")
-    manual = pathlib.Path(manual_dir or root / "downloads" / "manual").expanduser()
+    manual = pathlib.Path(os.path.expanduser(manual_dir or root / "downloads" / "manual"))
     if builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
         _refuse_missing_archives(builder, name, split, manual, asked=bool(manual_dir) or download)
     elif not embedded and not download:
@@ -63,6 +63,13 @@ def prepare(builder: Any, name: str, split: str, download: bool, manual_dir: str
         )
     if download and not embedded and not builder.MANUAL_DOWNLOAD_INSTRUCTIONS:
         _refuse_without_network(builder, name, folder, root / "downloads")
+    if "://" in os.fspath(root):
+        raise UserError(
+            f"data set {name}",
+            expected=f"a prepared copy in {folder}",
+            got="none, and sets are prepared on disks only",
+            hint=_elsewhere(builder, name),
+        )
     with _alone(root, name):
         if is_prepared(builder):  # By whoever held the lock before.
             return
@@ -85,7 +92,9 @@ def _build(builder: Any, name: str, folder: pathlib.Path, manual: pathlib.Path) 
     logging.info("preparing the data set %s in %s", name, folder)
     options = tfds.download.DownloadConfig(manual_dir=manual if manual.is_dir() else None)
     try:
-        with quiet():
+        # TFDS prints that it downloads whatever it prepares.
+        hidden = contextlib.redirect_stdout(None) if builder.name in EMBEDDED else quiet()
+        with quiet(), hidden:
             builder.download_and_prepare(download_config=options)
     except Exception as error:  # Foreign code reads foreign files: anything may come.
         words = " ".join(str(error).split())
@@ -175,5 +184,9 @@ def _alone(root: pathlib.Path, name: str) -> Iterator[None]:
             hint="name another with --data_dir or TFDS_DATA_DIR",
         ) from error
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logging.info("waiting for another process that prepares a data set in %s", root)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield

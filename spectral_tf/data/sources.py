@@ -2,11 +2,11 @@
 
 import difflib
 import os
-import pathlib
 from typing import Any
 
 import numpy as np
 from absl import logging
+from google.protobuf import json_format  # type: ignore[import-untyped]
 
 from spectral_tf.data.images import EMBEDDED, Images, unreadable
 from spectral_tf.data.own_arrays import find_npz
@@ -88,7 +88,7 @@ def find_images(
         _open=open_files,
         _decode=features["image"].decode_example,
         _published_order=lambda: _published_order(builder, split),
-        _folder=pathlib.Path(builder.data_path),
+        _folder=builder.data_path,
     )
 
 
@@ -116,12 +116,20 @@ def _builder(name: str, where: str) -> Any:
         with quiet():
             return tfds.builder(name, data_dir=where)
     except tfds.core.DatasetNotFoundError as error:
-        raise unreadable(name, where, "what lies there by this name is no TFDS folder") from error
+        folder = os.path.join(where, name)
+        raise UserError(
+            "--dataset",
+            expected="a TFDS name, or a folder that TFDS prepared",
+            got=f"{name}, of which {folder} is neither",
+            hint="for example mnist",
+        ) from error
+    except json_format.ParseError as error:
+        raise unreadable(name, os.path.join(where, name), "dataset_info.json is cut off") from error
     except (AssertionError, ValueError, RuntimeError, TypeError) as error:
         raise UserError(
             "--dataset",
             expected="a name, config and version that TFDS knows",
-            got=f"{name} ({str(error).splitlines()[-1]})",
+            got=name,
             hint="try the name alone",
         ) from error
 
@@ -161,12 +169,14 @@ def _split(builder: Any, name: str, split: str) -> Any:
 
 def _refuse_incomplete(builder: Any, name: str) -> None:
     """Missing and truncated files, without reading them: a record takes 16 bytes beside its own."""
+    from etils import epath  # type: ignore[import-untyped] # Knows gs:// too, as TFDS does.
+
     for split in builder.info.splits.values():
-        files = [pathlib.Path(file) for file in split.filepaths]
+        files = [epath.Path(file) for file in split.filepaths]
         missing = [file for file in files if not file.is_file()]
         if missing:
             raise unreadable(name, builder.data_path, f"{missing[0].name} is missing")
-        size = sum(file.stat().st_size for file in files)
+        size = sum(file.stat().length for file in files)
         if files[0].name.split(".")[-1].startswith("tfrecord") and (
             size < int(split.num_bytes) + 16 * split.num_examples
         ):

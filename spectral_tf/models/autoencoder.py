@@ -18,19 +18,19 @@ def denoising_autoencoder(
 
     Args:
       input_dim, code_size, width: at least 1.
-      noise: standard deviation, 0 or more.
+      noise: standard deviation, 0 to 1 (Keras' bound).
       seed: at least 0, of weights and noise.
 
     Returns:
       an uncompiled functional model, [batch, input_dim] -> [batch, input_dim], float32.
 
     Raises:
-      UserError: a size below 1, a negative noise or seed.
+      UserError: a size below 1, a noise out of range, a negative seed.
     """
-    if min(input_dim, code_size, width) < 1 or not noise >= 0 or seed < 0:
+    if min(input_dim, code_size, width) < 1 or not 0 <= noise <= 1 or seed < 0:
         raise UserError(
             "autoencoder",
-            expected="sizes of at least 1, noise and seed of at least 0",
+            expected="sizes of at least 1, noise from 0 to 1, a seed of at least 0",
             got=f"{input_dim}, {code_size}, {width}; {noise}, {seed}",
             hint="64 is the paper's code size",
         )

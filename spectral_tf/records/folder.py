@@ -17,6 +17,9 @@ from spectral_tf.records.files import is_temporary, whole_file
 
 _FLAGFILE, _SUMMARY, _ENVIRONMENT = "run.flags", "summary.json", "environment.json"
 
+# What of a data set's record decides the numbers.
+_DATA = {"dataset", "version", "split", "num_examples"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Part:
@@ -84,16 +87,38 @@ class RunFolder:
             if self._overwrite:
                 self._remove_run()
                 self._overwrite = False
-            if not (self.path / _FLAGFILE).exists():
-                lines = "".join(f"{line}\n" for _, line in sorted(self._configuration.items()))
+            lines = "".join(f"{line}\n" for _, line in sorted(self._configuration.items()))
+            flagfile = self.path / _FLAGFILE
+            if not flagfile.exists() or flagfile.read_text(errors="replace") != lines:
                 with whole_file(self.path / _FLAGFILE) as temporary:
                     temporary.write_text(lines)
             file = self.path / _ENVIRONMENT
             before = json.loads(file.read_text()) if file.exists() else {}
+            self._refuse_other_data(before.get("data", {}), environment.get("data", {}))
             first = {"start_utc": before["start_utc"]} if "start_utc" in before else {}
             self._write_json(_ENVIRONMENT, {**environment, **first})
         except OSError as error:
             raise self._unwritable(error) from error
+
+    def _refuse_other_data(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """A name of a data set, which is all that flags hold, may come to mean other images."""
+        wrong = [name for name in _DATA & before.keys() & now.keys() if before[name] != now[name]]
+        if wrong and self._computed:
+            raise UserError(
+                f"--workdir={self.path}",
+                expected=f"the data that its run began with ({_told(before, wrong)})",
+                got=_told(now, wrong),
+                hint="bring those data back, name another --workdir, or add --overwrite",
+            )
+
+    @property
+    def _computed(self) -> bool:
+        """Whether the folder holds more than the record of a start."""
+        return (
+            (self.path / _SUMMARY).exists()
+            or any(self.path.glob("*.csv"))
+            or any(self.path.glob("checkpoints/**/*.*"))
+        )
 
     def _refuse_unwritable(self) -> None:
         """Tries to write and leaves no trace of it."""
@@ -146,7 +171,8 @@ class RunFolder:
             return
         present = set(flagfile.read_text(errors="replace").splitlines())
         wanted = set(self._configuration.values())
-        if present != wanted:
+        # A start that was refused later than here keeps nobody from starting otherwise.
+        if present != wanted and self._computed:
             raise UserError(
                 f"--workdir={self.path}",
                 expected=f"its own flags ({' '.join(sorted(present - wanted)) or 'fewer'})",
@@ -238,6 +264,10 @@ def read_flags(folder: pathlib.Path) -> dict[str, str] | None:
             value if given else "false" if negated else "true"
         )
     return flags
+
+
+def _told(data: Mapping[str, Any], names: list[str]) -> str:
+    return ", ".join(f"{name} {data[name]}" for name in sorted(names))
 
 
 def _json_value(value: Any) -> Any:

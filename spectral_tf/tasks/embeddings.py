@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.neighbors import NearestNeighbors
 
 from spectral_tf.errors import UserError
 
@@ -36,13 +37,13 @@ def scale(points: ArrayLike) -> Scale:
         raise UserError("points", expected="[n, d], n of 2 or more", got=x.shape, hint="add points")
     variances = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2 / len(x)
     squares = (x**2).sum(axis=1)
-    gaps = squares[:, np.newaxis] + squares - 2 * (x @ x.T)
-    np.fill_diagonal(gaps, np.inf)
+    # In pieces: n x n distances may not fit into memory.
+    nearest, _ = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(x).kneighbors()
     total = variances.sum()
     return Scale(
         float(np.sqrt(squares.mean())),
         float(np.sqrt(2 * total)),
-        float(np.median(np.sqrt(np.maximum(gaps.min(axis=1), 0)))),
+        float(np.median(nearest)),
         float(total**2 / (variances**2).sum()) if total > 0 else 0.0,
     )
 
@@ -105,8 +106,13 @@ def flat_of_covariance(
 
     Returns:
       Shape [n, d].
+
+    Raises:
+      UserError: points that are all the same.
     """
     x = np.asarray(manifold, np.float64)
+    if not np.ptp(x, axis=0).any():
+        raise UserError("images", expected="some that differ", got="one", hint="see the data")
     points = flat(len(x), num_dimensions, x.shape[1], generator)[:, :num_dimensions]
     _, singular, axes = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
     kept = singular[:num_dimensions]

@@ -72,6 +72,8 @@ def test_a_batch_depends_on_seed_and_step_alone(images):
             np.testing.assert_array_equal(x, u)
             np.testing.assert_array_equal(y, v)
     assert not np.array_equal(batches(images, 1, seed=2)[0][0], batches(images, 1, seed=3)[0][0])
+    tf.random.set_seed(17)  # TensorFlow's own seed has no part in it.
+    np.testing.assert_array_equal(batches(images, 1, **AUGMENTED)[0][0], whole[0][0])
 
 
 def test_the_parts_of_all_replicas_are_the_batch_of_one(images):

@@ -110,6 +110,8 @@ def test_a_download_without_network_tries_one_host_once(tmp_path, monkeypatch):
 
 
 def test_a_download_whose_name_is_never_resolved_ends(tmp_path, monkeypatch):
+    for proxy in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(proxy, raising=False)
     import threading
 
     monkeypatch.setattr(preparing, "_CONNECT_SECONDS", 0.01)
@@ -190,6 +192,7 @@ def test_half_a_set_that_is_not_ours_is_named(tmp_path):
 
 def test_two_processes_prepare_once_and_both_read(tmp_path):
     code = (
+        "from absl import logging; logging.set_verbosity(logging.INFO)\n"
         "from spectral_tf.data import find_images\n"
         f"print(find_images('digits', data_dir={str(tmp_path)!r}).arrays()[0].sum())"
     )
@@ -202,8 +205,24 @@ def test_two_processes_prepare_once_and_both_read(tmp_path):
     outputs = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], outputs
     totals = {output.splitlines()[-1] for output, _ in outputs}
-    prepared = sum("Downloading and preparing" in output for output, _ in outputs)
+    prepared = sum("preparing the data set" in errors for _, errors in outputs)
     assert len(totals) == prepared == 1, outputs
+    assert not any("Downloading" in output for output, _ in outputs), "nothing is downloaded"
+
+
+def test_a_folder_that_is_no_data_set_is_not_to_be_removed(tmp_path):
+    (tmp_path / "downloads").mkdir()
+    with pytest.raises(UserError, match="--dataset: expected a TFDS name") as caught:
+        find_images("downloads", data_dir=str(tmp_path))
+    assert "remove" not in str(caught.value)
+
+
+def test_a_description_cut_off_is_told_in_a_line(tmp_path):
+    find_images("digits", data_dir=str(tmp_path))
+    file = next(tmp_path.glob("digits/*/dataset_info.json"))
+    file.write_bytes(file.read_bytes()[:300])
+    with pytest.raises(UserError, match="dataset_info.json is cut off"):
+        find_images("digits", data_dir=str(tmp_path))
 
 
 def test_an_unwritable_folder_is_refused(tmp_path):

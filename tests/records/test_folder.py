@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from spectral_tf.errors import UserError
 from spectral_tf.records import RunFolder
 
 FLAGS = {"seed": "--seed=0", "width": "--width=4"}
@@ -40,8 +41,29 @@ def test_a_resumed_run_keeps_its_first_start(tmp_path):
     assert environment == {"start_utc": "first", "tf": "2"}
 
 
+def test_a_start_that_came_to_nothing_keeps_nobody_from_other_flags(tmp_path):
+    del started(tmp_path).path  # The run ends, and with it its lock.
+    started(tmp_path, {**FLAGS, "width": "--width=5"})
+    assert (tmp_path / "run.flags").read_text() == "--seed=0\n--width=5\n"
+
+
+def test_a_run_goes_on_with_the_data_that_it_began_with_alone(tmp_path):
+    data = {"dataset": "npz:a.npz", "version": "sha-1", "num_examples": 5}
+    folder = started(tmp_path, environment={"data": data})
+    del folder
+    started(tmp_path, environment={"data": {**data, "version": "sha-2"}})  # Nothing computed yet.
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "state.npz").write_text("")
+    with pytest.raises(
+        UserError, match=r"the data that its run began with \(version sha-2\), got version sha-3"
+    ):
+        started(tmp_path, environment={"data": {**data, "version": "sha-3"}})
+    assert "sha-2" in (tmp_path / "environment.json").read_text()
+
+
 def test_other_flags_are_refused_by_name_and_nothing_changes(tmp_path):
     started(tmp_path)
+    (tmp_path / "losses.csv").write_text("")
     before = (tmp_path / "run.flags").read_text()
     with pytest.raises(
         ValueError, match=r"its own flags \(--width=4\), got --width=5; .*--overwrite"
@@ -52,6 +74,7 @@ def test_other_flags_are_refused_by_name_and_nothing_changes(tmp_path):
 
 def test_a_damaged_flagfile_is_refused(tmp_path):
     (tmp_path / "run.flags").write_bytes(b"\xff\xfe--seed=0")
+    (tmp_path / "summary.json").write_text("{}")
     with pytest.raises(ValueError, match="its own flags"):
         RunFolder(tmp_path, FLAGS)
 
