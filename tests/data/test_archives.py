@@ -88,11 +88,8 @@ def test_images_of_many_sizes_are_streamed_at_one(imagenet):
         assert len(images_seen) == 12
         labels = np.concatenate([y for _, y in epoch])
         assert sorted(np.unique(labels, return_counts=True)[1]) == [6, 6]
-    with (
-        pytest.raises(UserError, match="at least the network's input, got smaller"),
-        images.reading(),
-    ):
-        arguments["input_shape"] = (320, 320, 3)
+    arguments["input_shape"] = (320, 320, 3)
+    with pytest.raises(UserError, match="input, got smaller"), images.reading():
         batches(1)
     parts = pipeline.evaluation_batches(
         images, standard(images), batch_size=5, input_shape=(32, 32, 3)
