@@ -130,6 +130,7 @@ def main() -> None:
             tasks.power_law_direction(shape, slope, runtime.generator(FLAGS.seed, "phases", i))
             for i, slope in enumerate((-1.0, 1.0))
         ],
+        mean=normalisation.mean,
     )
     batches = functools.partial(
         pipeline.training_batches,

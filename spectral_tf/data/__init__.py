@@ -8,7 +8,10 @@ from spectral_tf.data.normalisation import Normalisation, standard, to_unit, uni
 from spectral_tf.data.sources import find_images
 
 # What launchers can do to training images, in the order in which it is done; then comes mixup.
-AUGMENTATIONS = ("flip", "pad_and_crop", "cutout", "image_frequency")
+AUGMENTATIONS = (
+    *("autoaugment", "randaugment", "flip", "pad_and_crop", "cutout"),
+    "image_frequency",
+)
 
 __all__ = [
     "AUGMENTATIONS",

@@ -47,6 +47,7 @@ def recipe(
     mixup_alpha: float = 0.0,
     mixup_per_example: bool = False,
     directions: Sequence[np.ndarray] = (),
+    mean: Sequence[float] = (0.0,),
 ) -> Recipe:
     """The augmentations of these names, in the order of `data.AUGMENTATIONS`, then mixup.
 
@@ -58,12 +59,17 @@ def recipe(
       mixup_alpha: 0 for none.
       mixup_per_example: as for `mixup`.
       directions: as for `image_frequency`, if that is among the names.
+      mean: of each channel, for `policies`.
     """
+    from spectral_tf.data import policies  # It uses this module.
+
+    makers = {"autoaugment": policies.autoaugment, "randaugment": policies.randaugment}
+    chosen = [make(mean) for name, make in makers.items() if name in names]
     augmentations = {"flip": flip, "pad_and_crop": pad_and_crop(), "cutout": cutout()}
     mixings = [image_frequency(directions)] if "image_frequency" in names else []
     if mixup_alpha:
         mixings.append(mixup(mixup_alpha, per_example=mixup_per_example))
-    return Recipe([], [augmentations[name] for name in augmentations if name in names], mixings)
+    return Recipe(chosen, [augmentations[name] for name in augmentations if name in names], mixings)
 
 
 def chain(augmentations: Sequence[Augmentation]) -> Augmentation:
@@ -80,7 +86,7 @@ def chain(augmentations: Sequence[Augmentation]) -> Augmentation:
 
 def flip(images: tf.Tensor, seed: tf.Tensor, part: Part) -> tf.Tensor:
     """Mirrors each image left to right with probability 1/2."""
-    mirrored = _integers(images, seed, part, 2)[:, tf.newaxis, tf.newaxis, tf.newaxis] == 1
+    mirrored = integers(images, seed, part, 2)[:, tf.newaxis, tf.newaxis, tf.newaxis] == 1
     return tf.where(mirrored, images[:, :, ::-1], images)
 
 
@@ -95,7 +101,7 @@ def pad_and_crop(pixels: int | None = None) -> Augmentation:
         for axis in (1, 2):
             border = round(images.shape[axis] / 8) if pixels is None else pixels
             own = tf.random.experimental.stateless_fold_in(seed, axis)
-            offset = _integers(images, own, part, 2 * border + 1)
+            offset = integers(images, own, part, 2 * border + 1)
             images = _shift(images, offset - border, axis)
         return images
 
@@ -110,18 +116,25 @@ def cutout(size: int | None = None) -> Augmentation:
     """
 
     def apply(images: tf.Tensor, seed: tf.Tensor, part: Part) -> tf.Tensor:
-        inside = []
-        for axis in (1, 2):
-            length = images.shape[axis]
-            covered = length // 2 if size is None else size
-            own = tf.random.experimental.stateless_fold_in(seed, axis)
-            first = _integers(images, own, part, length)[:, tf.newaxis] - covered // 2
-            places = tf.range(length)
-            inside.append((places >= first) & (places < first + covered))
-        square = inside[0][:, :, tf.newaxis] & inside[1][:, tf.newaxis, :]
-        return tf.where(square[..., tf.newaxis], tf.zeros((), images.dtype), images)
+        sides = [images.shape[axis] // 2 if size is None else size for axis in (1, 2)]
+        return cut_square(images, sides, seed, part)
 
     return apply
+
+
+def cut_square(
+    images: tf.Tensor, sides: Sequence[int | tf.Tensor], seed: tf.Tensor, part: Part
+) -> tf.Tensor:
+    """`cutout` of so many rows and columns, each a number or one for each image, int32 [b, 1]."""
+    inside = []
+    for axis, covered in zip((1, 2), sides, strict=True):
+        length = images.shape[axis]
+        own = tf.random.experimental.stateless_fold_in(seed, axis)
+        first = integers(images, own, part, length)[:, tf.newaxis] - covered // 2
+        places = tf.range(length)
+        inside.append((places >= first) & (places < first + covered))
+    square = inside[0][:, :, tf.newaxis] & inside[1][:, tf.newaxis, :]
+    return tf.where(square[..., tf.newaxis], tf.zeros((), images.dtype), images)
 
 
 def mixup(alpha: float, *, per_example: bool = False) -> Mixing:
@@ -193,11 +206,9 @@ def image_frequency(
     def mix(
         images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, part: Part
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        chosen = _integers(images, seed, part, len(directions))
+        chosen = integers(images, seed, part, len(directions))
         own = tf.random.experimental.stateless_fold_in(seed, 1)
-        draws = tf.random.stateless_uniform([part.size], own)
-        changed = draws[part.start : part.start + tf.shape(images)[0]] < share
-        weight = tf.cast(changed, images.dtype)
+        weight = tf.cast(uniform(images, own, part) < share, images.dtype)
         added = norm * weight[:, tf.newaxis, tf.newaxis, tf.newaxis] * tf.gather(choices, chosen)
         level = smoothing * weight[:, tf.newaxis]
         return images + added, (1 - level) * labels + level / labels.shape[1]
@@ -205,7 +216,13 @@ def image_frequency(
     return mix
 
 
-def _integers(images: tf.Tensor, seed: tf.Tensor, part: Part, below: int) -> tf.Tensor:
+def uniform(images: tf.Tensor, seed: tf.Tensor, part: Part) -> tf.Tensor:
+    """One number in [0, 1) for each image, float32 [b]."""
+    draws = tf.random.stateless_uniform([part.size], seed)
+    return draws[part.start : part.start + tf.shape(images)[0]]
+
+
+def integers(images: tf.Tensor, seed: tf.Tensor, part: Part, below: int) -> tf.Tensor:
     """One whole number in [0, below) for each image, int32 [b]."""
     draws = tf.random.stateless_uniform([part.size], seed, 0, below, tf.int32)
     return draws[part.start : part.start + tf.shape(images)[0]]

@@ -325,8 +325,10 @@ def shades(count: int) -> list[str]:
 
 
 def line_panels(panels: Sequence[Panel], *, title: str) -> Figure:
-    """Panels side by side, each with axes of its own; the first one names the curves."""
-    figure, grid = _new(width=0.6 + 4.2 * len(panels), height=3.9, ncols=len(panels), squeeze=False)
+    """Panels side by side, each with axes of its own, and one legend for all."""
+    width = 2.2 + 4.0 * len(panels)
+    figure, grid = _new(width=width, height=3.9, ncols=len(panels), squeeze=False)
+    named: dict[str, Any] = {}
     for axes, panel in zip(grid[0], panels, strict=True):
         for shade, (x, y, label, low, high, style, own) in zip(
             _colours(len(panel.series)), panel.series, strict=True
@@ -339,11 +341,14 @@ def line_panels(panels: Sequence[Panel], *, title: str) -> Figure:
             axes.axhline(value, linestyle=style, color=_GREY, linewidth=1.0, label=label)
         axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel, title=panel.name, xscale=panel.xscale)
         if panel.xscale == "log":
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.xaxis.set_minor_formatter("{x:g}")
+            places = sorted({float(x) for line in panel.series for x in np.asarray(line.x)})
+            axes.set_xticks(places, [f"{x:.3g}" for x in places], fontsize="small")
+            axes.set_xticks([], minor=True)
         axes.grid(alpha=0.3)
-        if any(line.label for line in panel.series):
-            axes.legend(fontsize="x-small")
+        handles, labels = axes.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    if len(named) > 1:
+        figure.legend(named.values(), named.keys(), fontsize="small", loc="outside right upper")
     figure.suptitle(title)
     return figure
 
@@ -360,7 +365,7 @@ def _error_bars(y: NDArray, low: ArrayLike, high: ArrayLike) -> NDArray:
 def _colours(count: int) -> NDArray:
     import matplotlib
 
-    return matplotlib.colormaps[_COLOUR_MAP](np.linspace(0, 0.9, max(count, 1)))
+    return matplotlib.colormaps[_COLOUR_MAP](np.linspace(0, 0.9, max(count, 1))[:count])
 
 
 def learning_time_plot(

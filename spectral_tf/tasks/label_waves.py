@@ -144,9 +144,10 @@ class SmoothingWave:
     def placed(self, coordinates: NDArray) -> "SmoothingWave":
         """The same wave with phase and mean measured on the training images' coordinates [n].
 
-        The phase of a radial wave becomes the mean norm, so that the wave is centred on the data.
+        The phase becomes the mean coordinate, so that the wave is centred on the data. (The
+        published code does so for norms, by that of Gaussian images, and takes 0 for directions.)
         """
-        phase = float(coordinates.mean()) if self.coordinate == "norm" else self.phase
+        phase = 0.0 if self.coordinate == "none" else float(coordinates.mean())
         # The amplitude is checked against the measured mean.
         placed = dataclasses.replace(self, phase=phase, amplitude=0.0)
         mean = 1.0 if self.coordinate == "none" else float(placed.raw(coordinates).mean())
