@@ -121,6 +121,7 @@ def main() -> None:
     from spectral_tf.training.session import Session, finished_history
 
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
+    refuse_batch_size(training.num_examples, strategy.num_replicas_in_sync)
     normalisation, shape = data.standard(training), pipeline.fitting_shape(training)
     recipe = augment.recipe(
         augmentations,
@@ -228,6 +229,19 @@ def main() -> None:
             histories[-1].append(history)
     if folder.writes:
         report(folder, waves, histories, training, parameters)
+
+
+def refuse_batch_size(num_images: int, num_replicas: int) -> None:
+    """Raises a UserError for batches that cannot be filled, shared out or mixed in pairs."""
+    multiple = num_replicas * (2 if FLAGS.mixup_alpha else 1)
+    if FLAGS.batch_size > num_images or FLAGS.batch_size % multiple:
+        raise UserError(
+            "--batch_size",
+            expected=f"at most {num_images:,} images, in multiples of {multiple} ({num_replicas} "
+            f"replicas{', pairs for mixup' if FLAGS.mixup_alpha else ''})",
+            got=f"{FLAGS.batch_size:,}",
+            hint="choose another",
+        )
 
 
 def kept_epochs() -> set[int]:
@@ -500,7 +514,7 @@ def draw(
         "final_fit_coefficient": "final β",
         "learning_epoch": f"epoch at which β passes {LEARNED}",
     }
-    places = sorted({wave.image_frequency for wave in waves if wave.image_frequency >= 0})
+    places = sorted({w.image_frequency for w in waves if not math.isnan(w.image_frequency)})
 
     def against(name: str, chosen: list[int], xs: list[float], label: str) -> Line:
         mean, low, high = (np.asarray(band)[chosen] for band in found[name])

@@ -11,20 +11,30 @@ from absl import logging
 from spectral_tf.data.images import Images
 from spectral_tf.errors import UserError
 
+_ARRAYS = {"train": ("x", "y"), "test": ("x_test", "y_test")}
+
 
 def find_npz(name: str, split: str) -> Images:
-    """The arrays x and y of `npz:PATH`, read and checked; see `find_images`.
+    """The arrays of `npz:PATH`, read and checked; see `find_images`.
+
+    `x` and `y` are the split `train`, `x_test` and `y_test` the split `test`.
 
     Raises:
       UserError: a file that is missing or no npz file, or arrays that are not images and labels.
     """
     path = pathlib.Path(name.removeprefix("npz:")).expanduser()
-    if split != "train":
+    if split not in _ARRAYS:
         raise UserError(
-            f"split of {name}", expected="train", got=split, hint="an npz file has no other"
+            f"split of {name}",
+            expected=" or ".join(_ARRAYS),
+            got=split,
+            hint="an npz file has no other",
         )
     logging.info("data set: %s", name)
-    images, labels = _read_npz(path)
+    images, labels = _read_npz(path, *_ARRAYS[split])
+    with np.load(path, allow_pickle=False) as archive:  # Both splits have the same classes.
+        others = [archive[y] for _, y in _ARRAYS.values() if y in archive.files]
+    most = max(int(each.max(initial=0)) for each in (labels, *others) if each.dtype.kind in "iu")
 
     def open_arrays(decode: bool) -> Any:
         import tensorflow as tf
@@ -36,7 +46,7 @@ def find_npz(name: str, split: str) -> Images:
         split=split,
         num_examples=len(images),
         shape=images.shape[1:],
-        label_names=tuple(str(label) for label in range(int(labels.max()) + 1)),
+        label_names=tuple(str(label) for label in range(most + 1)),
         version=hashlib.sha256(path.read_bytes()).hexdigest(),
         description="",
         _open=open_arrays,
@@ -46,7 +56,7 @@ def find_npz(name: str, split: str) -> Images:
     )
 
 
-def _read_npz(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_npz(path: pathlib.Path, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
     def refuse(expected: str, got: str, hint: str) -> UserError:
         return UserError(f"npz:{path}", expected=expected, got=got, hint=hint)
 
@@ -56,11 +66,13 @@ def _read_npz(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
         if not zipfile.is_zipfile(path):
             raise refuse("a readable npz file", "another kind", "np.savez(PATH, x=, y=)")
         with np.load(path, allow_pickle=False) as archive:
-            if not {"x", "y"} <= set(archive.files):
+            if not {x, y} <= set(archive.files):
                 raise refuse(
-                    "arrays x and y", ", ".join(archive.files) or "none", "save them by these names"
+                    f"arrays {x} and {y}",
+                    ", ".join(archive.files) or "none",
+                    "save them by these names",
                 )
-            images, labels = archive["x"], archive["y"]
+            images, labels = archive[x], archive[y]
     except UserError:
         raise
     except Exception as error:  # NumPy raises many kinds for files that are not npz.
@@ -70,11 +82,11 @@ def _read_npz(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
         images = images[..., np.newaxis]
     if images.ndim not in (2, 4) or not images.size:
         raise refuse(
-            "x of shape [n, d], [n, h, w] or [n, h, w, c]", f"{images.shape}", "reshape it"
+            f"{x} of shape [n, d], [n, h, w] or [n, h, w, c]", f"{images.shape}", "reshape it"
         )
     if labels.shape != images.shape[:1]:
         raise refuse(
-            f"y of shape [{len(images)}], one label for each image",
+            f"{y} of shape [{len(images)}], one label for each image",
             f"{list(labels.shape)}",
             "check which examples belong together",
         )
@@ -87,7 +99,7 @@ def _read_npz(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
         )
     if images.dtype != np.uint8:
         if images.dtype.kind != "f":
-            raise refuse("x of uint8 or floats", f"{images.dtype}", "convert it")
+            raise refuse(f"{x} of uint8 or floats", f"{images.dtype}", "convert it")
         low, high = float(images.min()), float(images.max())
         if not (low >= 0 and high <= 1):  # NaN fails both.
             raise refuse("floats from 0 to 1", f"{low:g} to {high:g}", "scale it, or save uint8")

@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from spectral_tf.data import augment
 from spectral_tf.data.augment import Part, chain, cutout, flip, pad_and_crop
+from spectral_tf.errors import UserError
 
 SEED = tf.constant([3, 5])
 N = 4_000
+RNG = np.random.default_rng(0)
 # Every pixel has a value of its own, above 0.
 IMAGE = 1 + np.arange(6 * 8 * 2, dtype=np.float32).reshape(6, 8, 2)
 
@@ -79,3 +82,79 @@ def test_a_chain_discards_nothing_and_its_links_draw_apart():
     assert abs(is_right.mean() - 0.5) < 0.03
     twice = apply(chain([flip, flip]))
     assert abs(np.mean(np.all(twice == IMAGE, axis=(1, 2, 3))) - 0.5) < 0.03
+
+
+ONE_HOT = tf.one_hot(tf.range(12) % 3, 3)
+
+
+@pytest.mark.parametrize("per_example", [False, True])
+def test_mixup_mixes_images_and_labels_alike(per_example, assert_close):
+    images = tf.constant(RNG.normal(size=(12, 4, 4, 2)), tf.float32)
+    mix = augment.mixup(0.5, per_example=per_example)
+    mixed, labels = mix(images, ONE_HOT, SEED, Part(12, 0))
+    partner = np.arange(12) ^ 1
+    x, y = images.numpy().reshape(12, -1), mixed.numpy().reshape(12, -1)
+    away = x[partner] - x
+    share = np.sum((y - x) * away, axis=1) / np.sum(away**2, axis=1)
+    assert_close(y, x + share[:, None] * away)
+    hot = ONE_HOT.numpy()
+    assert_close(labels, hot + share[:, None].astype(np.float32) * (hot[partner] - hot))
+    assert ((share >= -1e-6) & (share <= 1 + 1e-6)).all()
+    assert (np.ptp(share) > 1e-3) == per_example
+    parts = [
+        mix(images[i : i + 4], ONE_HOT[i : i + 4], SEED, Part(12, i))[0].numpy() for i in (0, 4, 8)
+    ]
+    assert_close(np.concatenate(parts), mixed)
+
+
+def test_mixup_draws_a_beta():
+    images = tf.reshape(tf.tile([0.0, 1.0], [10_000]), [-1, 1, 1, 1])
+    labels = tf.one_hot(tf.tile([0, 1], [10_000]), 2)
+    for alpha in (0.1, 2.0):
+        mixed, _ = augment.mixup(alpha, per_example=True)(images, labels, SEED, Part(20_000, 0))
+        share = mixed.numpy().ravel()[1::2]
+        assert share.mean() == pytest.approx(0.5, abs=0.02)
+        assert share.var() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.05)
+
+
+def test_mixup_in_pairs_needs_an_even_batch_and_a_positive_alpha():
+    with pytest.raises(UserError, match="--batch_size: expected an even number"):
+        augment.mixup(0.5)(tf.zeros((3, 2, 2, 1)), tf.zeros((3, 2)), SEED, Part(3, 0))
+    with pytest.raises(UserError, match="--mixup_alpha: expected above 0"):
+        augment.mixup(0.0)
+
+
+def test_image_frequency_adds_one_direction_and_smooths_that_label_alone(assert_close):
+    directions = [np.full((4, 4, 2), value) for value in (1.0, -2.0)]
+    images, labels = tf.zeros((400, 4, 4, 2)), tf.one_hot(tf.range(400) % 3, 3)
+    add = augment.image_frequency(directions, norm=3.0, smoothing=0.5, share=0.5)
+    changed, smoothed = add(images, labels, SEED, Part(400, 0))
+    level = changed.numpy()[:, 0, 0, 0]
+    assert set(np.unique(level)) == {-6.0, 0.0, 3.0}
+    assert 0.35 < np.mean(level == 0) < 0.65
+    assert 0.15 < np.mean(level == 3) < 0.35
+    expected = np.where(level[:, None] == 0, labels, 0.5 * labels.numpy() + 0.5 / 3)
+    assert_close(smoothed, expected.astype(np.float32))
+    # What was given stays as it was: nothing piles up over epochs.
+    assert not np.any(images)
+    np.testing.assert_array_equal(labels.numpy().sum(axis=1), 1)
+
+
+def test_a_recipe_chains_what_was_asked_for_and_discards_nothing():
+    names = ("randaugment", "flip", "pad_and_crop", "cutout", "image_frequency")
+    directions = [np.ones((8, 8, 3)) / 192**0.5]
+    recipe = augment.recipe(names, mixup_alpha=0.1, directions=directions)
+    assert [len(stage) for stage in recipe] == [1, 3, 2]
+    assert augment.recipe([]) == ([], [], [])
+    plain = augment.recipe(["flip", "pad_and_crop"])
+    images = tf.constant(RNG.uniform(size=(64, 8, 8, 3)), tf.float32)
+    part = Part(64, 0)
+
+    def through(recipe):
+        changed = augment.chain(recipe.policies)(images, SEED, part)
+        return augment.chain(recipe.augmentations)(changed, SEED, part).numpy()
+
+    # The policy's output reaches the crop: the published code crops the original image.
+    with_policy = augment.recipe(["autoaugment", "flip", "pad_and_crop"])
+    differs = np.any(through(with_policy) != through(plain), axis=(1, 2, 3))
+    assert differs.mean() > 0.4

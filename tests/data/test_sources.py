@@ -65,7 +65,7 @@ def test_real_mnist_has_the_protocols_counts(mnist_dir):
         ("digits", "valid", "expected train, test, or a slice"),
         ("digits", "train[:80%", "expected train, test, or a slice"),
         ("digits", "train[5:5]", "at least one example, got none in train[5:5]"),
-        ("npz:digits.npz", "test", "split of npz:digits.npz: expected train, got test"),
+        ("npz:digits.npz", "valid", "split of npz:digits.npz: expected train or test, got valid"),
     ],
 )
 def test_wrong_names_and_splits_get_one_line(name, split, line, embedded_dir):

@@ -1,0 +1,296 @@
+import csv
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+from spectral_tf.records import read_table
+
+TINY = ["--dataset=digits", "--width=4", "--num_epochs=2", "--train_size=600", "--cycles=1,4"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, embedded_dir):
+    path = tmp_path_factory.mktemp("noise_fitting") / "run"
+    flags = [*TINY, "--seeds=2", "--checkpoint_epochs=0,2", f"--data_dir={embedded_dir}"]
+    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
+    result = subprocess.run(
+        [*command, f"--workdir={path}"], capture_output=True, text=True, timeout=600
+    )
+    assert result.returncode == 0, result.stderr
+    return path, result, command
+
+
+def columns(path, name):
+    return {k: np.asarray(v) for k, v in read_table(path / f"{name}.csv").items()}
+
+
+def test_a_run_says_what_it_is_and_leaves_everything(finished):
+    path, result, _ = finished
+    assert "embedded: 1,797 handwritten digits" in result.stderr.splitlines()[0]
+    assert "not MNIST" in json.loads((path / "summary.json").read_text())["dataset"]
+    assert "run folder" in result.stdout
+    epochs = columns(path, "epochs")
+    assert len(epochs["epoch"]) == 3 * 2 * 3  # Waves and control, seeds, epochs 0 to 2.
+    assert set(epochs["wave"]) == {"radial_cycles_1", "radial_cycles_4", "uniform"}
+    waves = columns(path, "waves")
+    np.testing.assert_allclose(waves["cycles"], [1, 4, 0])
+    np.testing.assert_allclose(
+        waves["frequency"], waves["cycles"] / (4 * waves["coordinate_deviation"])
+    )
+    for picture in ("epochs", "frequencies"):
+        Image.open(path / "figures" / f"{picture}.png").verify()
+    environment = json.loads((path / "environment.json").read_text())
+    assert environment["data"]["normalisation"]["mean"]
+    for run in ("seed_0", "seed_1"):
+        assert list((path / "tensorboard" / "radial_cycles_1" / run).glob("*tfevents*"))
+        kept = (path / "checkpoints" / "radial_cycles_1" / run).glob("*.keras")
+        assert sorted(file.name for file in kept) == ["epoch_000.keras", "epoch_002.keras"]
+
+
+def test_the_measures_are_those_of_one_evaluation_pass(finished):
+    t = columns(finished[0], "epochs")
+    np.testing.assert_allclose(t["noise_fitting"], t["clean_loss"] - t["noisy_loss"], atol=1e-9)
+    np.testing.assert_allclose(t["noise_fitting"], t["mean_part"] + t["covariance_part"], atol=1e-6)
+    start = t["epoch"] == 0
+    np.testing.assert_allclose(t["clean_loss"][start], np.log(10), atol=1e-6)
+    np.testing.assert_allclose(t["noise_fitting"][start], 0, atol=1e-6)
+    control = t["wave"] == "uniform"
+    np.testing.assert_allclose(t["covariance_part"][control], 0, atol=1e-9)
+    assert np.isnan(t["fit_coefficient"][control]).all()
+    last = t["epoch"] == 2
+    assert (t["accuracy"][last] > 0.3).all()
+
+
+def test_the_same_seed_starts_alike_on_every_wave_and_other_seeds_do_not(finished):
+    checkpoints = finished[0] / "checkpoints"
+    read = {
+        file: (checkpoints / wave / seed / "epoch_000.keras").read_bytes()[-4000:]
+        for wave in ("radial_cycles_1", "uniform")
+        for seed in ("seed_0", "seed_1")
+        for file in [(wave, seed)]
+    }
+    assert len(read) == 4
+    import keras
+
+    def kernel(wave, seed):
+        model = keras.saving.load_model(checkpoints / wave / seed / "epoch_000.keras")
+        return model.trainable_variables[0].numpy()
+
+    np.testing.assert_array_equal(kernel("radial_cycles_1", "seed_0"), kernel("uniform", "seed_0"))
+    assert not np.array_equal(kernel("uniform", "seed_0"), kernel("uniform", "seed_1"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_run_ends_in_the_tables_of_the_whole_one(number, finished, tmp_path):
+    path, _, command = finished
+    command = [*command, f"--workdir={tmp_path / 'run'}"]
+    process = subprocess.Popen(
+        [*command, "--save_every_seconds=1"], stderr=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+    states = tmp_path / "run" / "checkpoints"
+    deadline = time.monotonic() + 300
+    # In the middle of the second training.
+    while time.monotonic() < deadline and not (states / "radial_cycles_4").exists():
+        if not list(states.glob("radial_cycles_1/*/state.npz")):
+            time.sleep(0.05)
+            continue
+        time.sleep(1.0)
+        break
+    process.send_signal(number)
+    process.communicate(timeout=120)
+    assert process.returncode not in (0, 1, 2)
+    assert not (tmp_path / "run" / "summary.json").exists()
+    again = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert again.returncode == 0, again.stderr
+    for name in ("epochs.csv", "waves.csv"):
+        assert (tmp_path / "run" / name).read_text() == (path / name).read_text()
+    assert not list((tmp_path / "run").rglob("*.tmp"))
+
+
+def test_two_workers_give_the_tables_of_one_process(embedded_dir, tmp_path):
+    import socket
+
+    flags = [*TINY, "--cycles=1", "--model=small_resnet", f"--data_dir={embedded_dir}"]
+    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
+    sockets = [socket.socket() for _ in range(2)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    one = [subprocess.Popen([*command, f"--workdir={tmp_path / 'one'}"], stderr=subprocess.PIPE)]
+    two = [
+        subprocess.Popen(
+            [*command, f"--workdir={tmp_path / 'two'}"],
+            env={
+                **os.environ,
+                "TF_CONFIG": json.dumps(
+                    {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": i}}
+                ),
+            },
+            stderr=subprocess.PIPE,
+        )
+        for i in range(2)
+    ]
+    try:
+        outputs = [process.communicate(timeout=400) for process in (*one, *two)]
+    finally:
+        for process in (*one, *two):
+            process.kill()
+    assert [process.returncode for process in (*one, *two)] == [0, 0, 0], outputs
+    single, double = (columns(tmp_path / name, "epochs") for name in ("one", "two"))
+    first = single["epoch"] <= 1
+    for name in ("clean_loss", "noisy_loss", "train_loss"):
+        np.testing.assert_allclose(double[name][first], single[name][first], rtol=0.02)
+    environment = json.loads((tmp_path / "two" / "environment.json").read_text())
+    assert environment["num_replicas"] == 2
+
+
+TPU_DOUBLE = """
+import runpy, sys
+import tensorflow as tf
+
+class Double(tf.distribute.OneDeviceStrategy):
+    def __init__(self, resolver):
+        super().__init__("CPU:0")
+
+class Resolver:
+    def __init__(self, tpu):
+        assert tpu == "local"
+
+tf.distribute.TPUStrategy = Double
+tf.distribute.cluster_resolver.TPUClusterResolver = Resolver
+tf.tpu.experimental.initialize_tpu_system = lambda resolver: None
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_the_tpu_branch_runs_with_a_double(finished, embedded_dir, tmp_path):
+    (tmp_path / "double.py").write_text(TPU_DOUBLE)
+    command = [sys.executable, str(tmp_path / "double.py"), *finished[2][1:]]
+    flags = ["--tpu=local", f"--workdir={tmp_path / 'run'}", "--seeds=1", "--cycles=1"]
+    result = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stderr
+    here, there = (columns(path, "epochs") for path in (tmp_path / "run", finished[0]))
+    same = (there["wave"] == "radial_cycles_1") & (there["seed"] == 0)
+    mine = here["wave"] == "radial_cycles_1"
+    np.testing.assert_allclose(here["clean_loss"][mine], there["clean_loss"][same], rtol=1e-3)
+
+
+def test_every_kind_of_wave_and_the_picture_of_image_frequency(embedded_dir, tmp_path):
+    flags = [*TINY, f"--data_dir={embedded_dir}", "--num_epochs=1", "--amplitude=0.3"]
+    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
+    kinds = {
+        "fourier": ["--spatial_frequencies=1.41,4.2", "--cycles=1", "--frequencies=0.5"],
+        "power_law": ["--cycles=2", "--exponents=-1,1"],
+    }
+    for kind, more in kinds.items():
+        path = tmp_path / kind
+        result = subprocess.run(
+            [*command, *more, f"--wave={kind}", f"--workdir={path}"],
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        assert result.returncode == 0, result.stderr
+        Image.open(path / "figures" / "image_frequency.png").verify()
+    waves = columns(tmp_path / "fourier", "waves")
+    np.testing.assert_allclose(waves["image_frequency"][:4], np.hypot(*[[1, 1, 3, 3]] * 2))
+    assert waves["kind"].tolist() == ["cycles", "frequency"] * 2 + ["control"]
+
+
+def test_a_student_learns_from_a_kept_model_and_runs_compare(finished, tmp_path):
+    path, _, command = finished
+    teacher = path / "checkpoints" / "uniform" / "seed_0" / "epoch_002.keras"
+    flags = [f"--workdir={tmp_path / 'student'}", f"--teacher={teacher}", "--mixup_alpha=0.2"]
+    flags += ["--augmentations=randaugment,flip,image_frequency"]
+    result = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stderr
+    compare = [sys.executable, str(ROOT / "launchers" / "noise_fitting_compare.py")]
+    compare += [f"--baseline={path}", f"--cases={tmp_path / 'student'}"]
+    result = subprocess.run(
+        [*compare, f"--workdir={tmp_path / 'compared'}"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    t = columns(tmp_path / "compared", "comparison")
+    assert t["case"].tolist() == ["run"] * 2 + ["student"] * 2
+    assert (t["difference"][:2] == 0).all()
+    ours, base = (
+        columns(p, "waves")["final_fit_coefficient"][:2] for p in (tmp_path / "student", path)
+    )
+    np.testing.assert_allclose(t["difference"][2:], ours - base, atol=1e-12)
+
+
+MISTAKES = {
+    "--amplitude=0.6": "--amplitude: expected 0 to",
+    "--amplitude=nan": "--amplitude",
+    "--wave=spiral": "--wave",
+    "--cycles=": "--cycles: expected numbers above 0",
+    "--cycles=0,1": "above 0",
+    "--wave=fourier --spatial_frequencies=9": "--spatial_frequency: expected 0 or more, at most 4",
+    "--train_size=5000": "--train_size: expected 1 to 1,437 images of digits",
+    "--batch_size=601": "--batch_size: expected at most 600 images",
+    "--held_out=nowhere": "split of digits: expected train, test",
+    "--model=alexnet": "--model: expected convnet",
+    "--model=missing.keras": "missing.keras (no such file)",
+    "--model=shake_shake_32 --width=3": "width: expected even",
+    "--teacher=missing.keras": "--teacher: expected a .keras file",
+    "--teacher=TEACHER --dataset=photo_patches": "expected a model of images (32, 32, 3)",
+    "--distillation_alpha=2": "--distillation_alpha",
+    "--noise_class=10": "--noise_class: expected -1 (all) or a class below 10",
+    "--augmentations=flop": "--augmentations: expected some of autoaugment",
+    "--warmup_epochs=2": "optimizer: expected",
+    "--checkpoint_epochs=3": "--checkpoint_epochs: expected at most 2",
+    "--mixup_alpha=0.1 --batch_size=65": "multiples of 2 (1 replicas, pairs for mixup), got 65",
+    "--seeds=0": "--seeds",
+}
+
+
+@pytest.mark.parametrize("flags", MISTAKES)
+def test_a_mistake_gets_one_line_and_nothing_is_written(flags, finished, embedded_dir, tmp_path):
+    teacher = finished[0] / "checkpoints" / "uniform" / "seed_0" / "epoch_002.keras"
+    given = flags.replace("TEACHER", str(teacher)).split()
+    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *TINY, *given]
+    result = subprocess.run(
+        [*command, f"--workdir={tmp_path / 'run'}", f"--data_dir={embedded_dir}"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    last = result.stderr.strip().splitlines()[-1]
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    assert MISTAKES[flags] in last, last
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_architecture_in_the_same_folder_is_refused(finished):
+    path, _, command = finished
+    before = (path / "summary.json").read_bytes()
+    result = subprocess.run(
+        [*command, f"--workdir={path}", "--width=5"], capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 2
+    assert "--width=4" in result.stderr
+    assert (path / "summary.json").read_bytes() == before
+
+
+def test_the_tables_have_one_header():
+    for file in pathlib.Path(ROOT / "results" / "noise_fitting").rglob("waves.csv"):
+        with open(file, newline="") as stream:
+            assert next(csv.reader(stream))[:5] == [
+                *("wave", "kind", "image_frequency", "frequency", "cycles")
+            ]

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from spectral_tf.errors import UserError
+from spectral_tf.spectra import rank_correlation, sign_test
+
+
+def test_order_alone_counts():
+    settings = [1, 2, 4, 8]
+    falling = -np.exp(settings) + np.random.default_rng(0).normal(size=(5, 4)) * 0.01
+    assert rank_correlation(settings, falling) == (-1, -1, -1)
+    assert rank_correlation(settings, -falling)[0] == 1
+
+
+def test_one_pair_out_of_order_by_hand():
+    # Ranks 1 2 3 4 against 1 3 2 4: rho = 1 - 6 (0 + 1 + 1 + 0) / (4 (16 - 1)).
+    rho, low, high = rank_correlation([1, 2, 3, 4], [[0.1, 0.3, 0.2, 0.4]])
+    assert rho == pytest.approx(0.8)
+    assert np.isnan([low, high]).all()  # One run has no scatter.
+
+
+def test_the_interval_comes_from_the_runs():
+    runs = np.array([[1.0, 2, 3, 4], [1, 2, 3, 4], [4, 3, 2, 1]])
+    rho, low, high = rank_correlation([1, 2, 3, 4], runs)
+    assert (rho, low, high) == (1, -1, 1)
+
+
+def test_nan_is_left_out_and_constant_means_have_no_order():
+    assert rank_correlation([1, 2, 3, 4], [[1, np.nan, 2, 3], [1, np.nan, 2, 3]])[0] == 1
+    assert np.isnan(rank_correlation([1, 2, 3], np.ones((2, 3)))[0])
+
+
+@pytest.mark.parametrize(
+    ("settings", "values"), [([1, 2], np.ones((2, 2))), ([1, 2, 3], np.ones(3))]
+)
+def test_too_little_is_refused(settings, values):
+    with pytest.raises(UserError, match="at least 3 different ones"):
+        rank_correlation(settings, values)
+
+
+def test_signs_are_those_of_a_coin():
+    assert sign_test([1, 2, 3]) == pytest.approx(1 / 8)
+    assert sign_test([[1, 2], [3, -1]]) == pytest.approx((4 + 1) / 16)
+    assert sign_test([-1, -2]) == 1
+    assert sign_test([0, np.nan]) == 1

@@ -1,0 +1,297 @@
+import functools
+import math
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from spectral_tf.errors import UserError
+from spectral_tf.models.shake import ShakeDrop, ShakeShake
+from spectral_tf.models.small import convnet
+from spectral_tf.models.wide_resnet import wide_resnet
+from spectral_tf.training.classifier import Classifier, Sgd
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.normal(size=(40, 8, 8, 3)).astype(np.float32)
+LABELS = RNG.integers(5, size=40).astype(np.int32)
+SMALL = functools.partial(convnet, width=4, num_classes=5, input_shape=(8, 8, 3))
+
+
+def batches(first_step, images=IMAGES, labels=LABELS, size=8):
+    """Batch i holds every fifth image from i on: it depends on i alone."""
+    rows = (np.arange(5)[:, None] + 5 * np.arange(size)) % len(images)
+    numbers = tf.data.Dataset.range(first_step, 2**31)
+    return numbers.map(
+        lambda i: (
+            tf.gather(images, tf.gather(rows, i % 5)),
+            tf.gather(labels, tf.gather(rows, i % 5)),
+        )
+    )
+
+
+def evaluation(images=IMAGES, labels=LABELS, size=16):
+    """Filled up to whole batches with copies of weight 0."""
+    places = np.arange(-(-len(images) // size) * size)
+    weights = (places < len(images)).astype(np.float32)
+    rows = places % len(images)
+    return tf.data.Dataset.from_tensor_slices((images[rows], labels[rows], weights)).batch(size)
+
+
+def make(build=SMALL, steps=10, **settings):
+    optimizer = Sgd(num_steps=steps, **settings.pop("optimizer", {}))
+    return Classifier(build, batches, evaluation(), optimizer, **settings)
+
+
+def linear():
+    inputs = keras.Input((8, 8, 3))
+    layer = keras.layers.Dense(5, kernel_initializer=keras.initializers.RandomNormal(seed=1))
+    return keras.Model(inputs, layer(keras.layers.Flatten()(inputs)))
+
+
+def random_layers():
+    inputs = keras.Input((8, 8, 3))
+    branches = [keras.layers.Conv2D(4, 3, kernel_initializer=normal(i))(inputs) for i in (1, 2)]
+    x = keras.layers.Flatten()(ShakeDrop(0.5, 4)(ShakeShake(3)(branches)))
+    return keras.Model(inputs, keras.layers.Dense(5, kernel_initializer=normal(3))(x))
+
+
+def normal(seed):
+    return keras.initializers.RandomNormal(stddev=0.1, seed=seed)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"clip_norm": math.inf, "momentum": 0.0},
+        {"weight_decay": 0.5, "decay_all": False, "clip_norm": 0.3},
+        {"weight_decay": 0.5, "warmup_steps": 2},
+    ],
+)
+def test_steps_are_those_of_the_formula(settings, assert_close):
+    """A linear model, whose gradient is x^T (p - y), by hand in float64."""
+    trained = make(linear, steps=6, optimizer={"learning_rate": 0.2, **settings})
+    optimizer = trained.optimizer
+    w, b = (v.numpy().astype(np.float64) for v in trained.model.trainable_variables)
+    velocities = [np.zeros_like(w), np.zeros_like(b)]
+    losses = []
+    for step, (x, y) in enumerate(batches(0).take(6).as_numpy_iterator()):
+        flat, one_hot = x.reshape(8, -1).astype(np.float64), np.eye(5)[y]
+        logits = flat @ w + b
+        p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        losses.append(-np.log(p[np.arange(8), y]).mean())
+        gradients = [flat.T @ (p - one_hot) / 8, (p - one_hot).mean(axis=0)]
+        gradients[0] += optimizer.weight_decay * w
+        if optimizer.decay_all:
+            gradients[1] += optimizer.weight_decay * b
+        norm = math.sqrt(sum((g**2).sum() for g in gradients))
+        scale = min(1.0, optimizer.clip_norm / norm)
+        warmup = optimizer.warmup_steps
+        rate = 0.1 * (1 + math.cos(math.pi * (step + 1 - warmup) / (6 - warmup)))
+        if step + 1 < warmup:
+            rate = 0.2 * (step + 1) / warmup
+        for i, g in enumerate(gradients):
+            velocities[i] = optimizer.momentum * velocities[i] + scale * g
+            move = rate * (scale * g + optimizer.momentum * velocities[i])
+            w, b = (w - move, b) if i == 0 else (w, b - move)
+    trained.train(2)
+    trained.train(4)
+    for ours, theirs in zip(trained.model.trainable_variables, (w, b), strict=True):
+        np.testing.assert_allclose(ours.numpy(), theirs, rtol=2e-4, atol=2e-5)
+    np.testing.assert_allclose(trained.train_loss(), np.mean(losses), rtol=1e-5)
+    assert math.isnan(trained.train_loss())
+
+
+def test_the_rate_is_the_published_one_and_ends_at_0(assert_close):
+    optimizer = Sgd(learning_rate=0.1, num_steps=200 * 195)
+    steps = np.array([0, 1_000, 150 * 195 - 1, 200 * 195 - 1])
+    published = 0.05 * (1 + np.cos(np.pi * (steps + 1) / (200 * 195)))
+    rates = np.array([float(optimizer.rate(tf.constant(s))) for s in steps], np.float32)
+    assert_close(rates, published)
+    assert published[2] == pytest.approx(0.0146, abs=1e-4)  # Epoch 150 of 200.
+    assert float(optimizer.rate(tf.constant(200 * 195 - 1))) == pytest.approx(0, abs=1e-9)
+
+
+def test_the_first_loss_is_ln_c():
+    trained = make(optimizer={"learning_rate": 1e-9})
+    trained.train(5)
+    assert trained.train_loss() == pytest.approx(math.log(5), abs=1e-5)
+
+
+def test_evaluation_takes_every_example_once_and_in_order(assert_close):
+    trained = make()
+    trained.train(7)
+    logs, loss = trained.evaluate()
+    logits = trained.model(IMAGES, training=False)
+    expected = tf.nn.log_softmax(logits).numpy()
+    assert logs.shape == (40, 5)
+    assert_close(logs, expected)
+    assert_close(loss, [-expected[np.arange(40), LABELS].mean()])
+
+
+@pytest.mark.parametrize(
+    "build",
+    [SMALL, lambda: random_layers()],
+    ids=["convnet", "random layers"],
+)
+def test_a_run_in_pieces_and_a_resumed_one_are_the_whole_one(build):
+    def smooth(images, labels):
+        return 0.9 * labels + 0.02
+
+    whole, other = (make(build, targets=smooth) for _ in range(2))
+    whole.train(10)
+    other.train(3)
+    resumed = make(build, targets=smooth)
+    resumed.load(other.state())
+    resumed.train(7)
+    first, second = whole.state(), resumed.state()
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
+    assert whole.train_loss() == resumed.train_loss()
+    np.testing.assert_array_equal(whole.evaluate()[0], resumed.evaluate()[0])
+
+
+def test_the_state_of_another_architecture_is_refused():
+    other = make(functools.partial(SMALL, width=5)).state()
+    with pytest.raises(UserError, match="saved state: expected the variables of convnet_4, got"):
+        make().load(other)
+
+
+def test_targets_get_weights_of_the_classes_and_no_gradient():
+    seen = []
+
+    def targets(images, labels):
+        seen.append((images.shape, labels.shape, labels.dtype))
+        return labels * tf.exp(tf.reduce_mean(images))
+
+    make(targets=targets).train(1)
+    assert seen[0] == ((8, 8, 8, 3), (8, 5), tf.float32)
+
+
+@pytest.mark.parametrize("name", ["convnet", "wide_resnet", "random layers"])
+def test_a_step_compiles_with_xla(name):
+    build = {
+        "convnet": SMALL,
+        "wide_resnet": functools.partial(
+            wide_resnet, depth=10, width=4, num_classes=5, input_shape=(8, 8, 3)
+        ),
+        "random layers": random_layers,
+    }[name]
+    plain, compiled = (make(build, compiled=compiled) for compiled in (False, True))
+    for trained in (plain, compiled):
+        trained.train(4)
+    if name == "random layers":  # XLA draws other numbers.
+        assert np.isfinite(compiled.train_loss())
+    else:
+        assert compiled.train_loss() == pytest.approx(plain.train_loss(), rel=1e-4)
+
+
+def test_bfloat16_computes_in_it_and_keeps_float32_weights():
+    mixed = make(precision="bfloat16")
+    assert {v.dtype for v in mixed.model.trainable_variables} == {"float32"}
+    assert mixed.model.layers[1].compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
+    plain = make()
+    for trained in (mixed, plain):
+        trained.train(5)
+    assert mixed.train_loss() == pytest.approx(plain.train_loss(), rel=0.05)
+    assert mixed.evaluate()[0].dtype == np.float32
+
+
+def test_a_loss_that_is_not_finite_is_noted_at_its_step():
+    trained = make(optimizer={"learning_rate": 1e30, "clip_norm": math.inf})
+    assert trained.stopped_at.tolist() == [-1]
+    trained.train(10)
+    assert 0 < trained.stopped_at[0] < 10
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"learning_rate": 0.0},
+        {"warmup_steps": 10},
+        {"momentum": 1.0},
+        {"weight_decay": -1.0},
+        {"clip_norm": 0.0},
+    ],
+)
+def test_an_optimiser_out_of_range_is_refused(wrong):
+    with pytest.raises(UserError, match="optimizer: expected"):
+        make(optimizer=wrong)
+
+
+def test_a_model_that_is_no_classifier_is_refused():
+    inputs = keras.Input((8, 8, 3))
+    with pytest.raises(UserError, match=r"a model of logits \[b, C\]"):
+        make(lambda: keras.Model(inputs, keras.layers.ReLU()(inputs)))
+
+
+def test_a_kept_model_loads_in_plain_keras(tmp_path, assert_close):
+    trained = make()
+    trained.train(3)
+    trained.save_model(tmp_path / "kept" / "model.keras")
+    assert [file.name for file in (tmp_path / "kept").iterdir()] == ["model.keras"]
+    np.save(tmp_path / "images.npy", IMAGES)
+    code = (
+        "import keras, numpy as np; model = keras.models.load_model('kept/model.keras'); "
+        "np.save('logits.npy', model(np.load('images.npy'), training=False))"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=300)
+    expected = tf.nn.log_softmax(np.load(tmp_path / "logits.npy"))
+    assert_close(trained.evaluate()[0], expected.numpy())
+
+
+TWO_LOGICAL_CPUS = """
+import functools, sys
+import numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from spectral_tf.data import find_images, pipeline, standard
+from spectral_tf.data.augment import flip, mixup
+from spectral_tf.models.wide_resnet import wide_resnet
+from spectral_tf.training.classifier import Classifier, Sgd
+images = find_images("digits", data_dir=sys.argv[1])
+train = functools.partial(
+    pipeline.training_batches, images, standard(images), batch_size=64, seed=3,
+    augmentations=[flip], mixings=[mixup(0.2)],
+)
+test = functools.partial(
+    pipeline.evaluation_batches, images.take(100), standard(images), batch_size=64
+)
+losses = []
+for strategy in (
+    tf.distribute.get_strategy(),
+    tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]),
+    tf.distribute.OneDeviceStrategy("CPU:1"),
+):
+    trained = Classifier(
+        functools.partial(wide_resnet, depth=10, width=4, input_shape=(8, 8, 1)),
+        lambda first: pipeline.on_replicas(strategy, functools.partial(train, first_step=first)),
+        pipeline.on_replicas(strategy, test), Sgd(num_steps=12), strategy=strategy,
+    )
+    trained.train(4)
+    state = trained.state()
+    trained.train(4)
+    trained.load(state)
+    trained.train(8)
+    losses.append(np.append(trained._losses, trained.evaluate()[1]))
+    assert trained.evaluate()[0].shape == (100, 10)
+for others in losses[1:]:
+    np.testing.assert_allclose(others, losses[0], rtol=2e-3)
+    assert abs(others[0] - losses[0][0]) < 1e-6
+print("equal on one and on two")
+"""
+
+
+def test_two_logical_devices_give_the_losses_of_one(embedded_dir):
+    result = subprocess.run(
+        [sys.executable, "-c", TWO_LOGICAL_CPUS, str(embedded_dir)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.stdout.endswith("equal on one and on two\n"), result.stdout + result.stderr
