@@ -5,6 +5,7 @@ of a batch are sorted by the operation that was drawn for them, and every operat
 of its images. Pixels are in [0, 1].
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -53,7 +54,7 @@ def autoaugment(mean: Sequence[float] = (0.0,)) -> Augmentation:
     table = np.array(
         [
             [(_SHORT.index(word[:2]), int(word[2]) / 10, int(word[3])) for word in pair.split()]
-            for pair in _CIFAR.split(",")
+            for pair in CIFAR_PAIRS.split(",")
         ]
     )
 
@@ -88,11 +89,14 @@ def _operate(
     centred = images - shift
     done = []
     for (name, operate), chosen in zip(_OPERATIONS.items(), rows, strict=True):
-        if name in _GEOMETRIC:
-            moved = operate(tf.gather(centred, chosen), tf.gather(signed, chosen))
-            done.append(moved + shift)
-        else:
-            done.append(operate(tf.gather(images, chosen), tf.gather(magnitude, chosen)))
+        moves = name in _GEOMETRIC
+        some = tf.gather(centred if moves else images, chosen)
+        level = tf.gather(signed if moves else magnitude, chosen)
+        # Some kernels fail on no images at all, one ends the process.
+        changed = tf.cond(
+            tf.size(chosen) > 0, functools.partial(operate, some, level), lambda x=some: x
+        )
+        done.append(changed + shift if moves else changed)
     # 2 of 32 pixels for each unit.
     sides = [tf.cast(tf.round(magnitude * n / 16), tf.int32)[:, tf.newaxis] for n in shape[1:3]]
     covered = cut_square(centred, sides, seed, part) + shift
@@ -153,8 +157,7 @@ def _grey(images: tf.Tensor) -> tf.Tensor:
 def _smooth(images: tf.Tensor) -> tf.Tensor:
     """The mean of 3 x 3 pixels with weight 5 in the middle, but on the border the image."""
     kernel = np.ones((3, 3)) + 4 * np.outer([0, 1, 0], [0, 1, 0])
-    channels = images.shape[-1]
-    weights = np.tile(kernel[:, :, np.newaxis, np.newaxis] / 13, (1, 1, channels, 1))
+    weights = np.tile(kernel[:, :, np.newaxis, np.newaxis] / 13, (1, 1, images.shape[-1], 1))
     inner = tf.nn.depthwise_conv2d(
         images, tf.constant(weights, images.dtype), strides=[1] * 4, padding="VALID"
     )
@@ -245,7 +248,7 @@ _SHORT = (
     "Cu",
 )
 # Pairs of operation, probability in tenths, magnitude.
-_CIFAR = """
+CIFAR_PAIRS = """
 In17 Co26,Ro72 TX39,Sh81 Sh93,SY58 TY79,AC58 Eq92,So45 AC93,TY99 TY79,AC92 So83,Eq88 In13,TY79 AC91,
 So45 AC02,TY79 TY79,AC90 So43,Eq75 In13,TY79 TY79,So45 AC91,TY89 TY99,AC80 TY79,TY27 Cl96,Eq76 Cl49,
 SY27 Po37,Cl43 Br67,Sh39 Br79,Eq65 Eq51,Co67 Sh65,Br37 AC58,AC94 AC56,So35 Eq65,TY24 Sh33,Br08 Cl88,
