@@ -249,7 +249,7 @@ def pipelines(training: data.Images) -> dict[str, Contender]:
     return {
         # What was fetched ahead while the other ran does not count.
         OURS: Contender(
-            lambda: take(ours, number), number * FLAGS.batch_size, lambda: take(ours, 64)
+            lambda: take(ours, number), number * FLAGS.batch_size, lambda: take(ours, 4 * number)
         ),
         PUBLISHED: Contender(lambda: take(theirs, number), number * FLAGS.batch_size),
     }
