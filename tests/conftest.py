@@ -1,9 +1,12 @@
 """Helpers that tests share."""
 
+import io
+import json
 import os
 import pathlib
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable
 from typing import Any
 
@@ -60,3 +63,30 @@ def mnist_dir() -> pathlib.Path:
         if folder and (pathlib.Path(folder) / "mnist" / "3.0.1" / "features.json").is_file():
             return pathlib.Path(folder)
     pytest.skip("no prepared MNIST in TFDS_DATA_DIR or beside the project")
+
+
+_CIFAR = "cs.toronto.edu_kriz_cifar-10-binaryxKOMUKG8XzocVTfyFVq51o-fJese2Nnd2j2ymlm8od0.tar.gz"
+_CLASSES = "airplane automobile bird cat deer dog frog horse ship truck"
+
+
+def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    """Puts a file into an archive."""
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def mocked_cifar10(data_dir: pathlib.Path, images_in_file: int = 10) -> None:
+    """Puts an archive of noise in CIFAR-10's format where TFDS looks for its download."""
+    downloads = data_dir / "downloads" / "cifar10"
+    downloads.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    files = {"batches.meta.txt": "\n".join(_CLASSES.split()).encode()}
+    for part in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+        rows = rng.integers(0, 256, size=(images_in_file, 3_073), dtype=np.uint8)
+        rows[:, 0] = np.arange(images_in_file) % 10
+        files[f"{part}.bin"] = rows.tobytes()
+    with tarfile.open(downloads / _CIFAR, "w:gz") as archive:
+        for name, content in files.items():
+            add(archive, f"cifar-10-batches-bin/{name}", content)
+    (downloads / f"{_CIFAR}.INFO").write_text(json.dumps({}))

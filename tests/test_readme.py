@@ -56,21 +56,26 @@ def test_every_local_link_leads_somewhere():
                 assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
-def test_every_flag_of_lf_first_is_explained():
+SHARED = {"workdir", "seed", "overwrite", "save_every_seconds", "strategy", "tpu"}
+SHARED |= {"data_dir", "download", "manual_dir"}
+
+
+@pytest.mark.parametrize("page", ["lf_first", "noise_fitting"])
+def test_every_flag_of_the_main_pages_is_explained(page):
     code = (
-        "import sys; sys.argv[0] = 'lf_first'; sys.path.insert(0, 'launchers'); import lf_first; "
-        "print(*(f.name for f in lf_first.FLAGS.get_key_flags_for_module('lf_first')))"
+        f"import sys; sys.argv[0] = '{page}'; sys.path.insert(0, 'launchers'); import {page}; "
+        f"print(*(f.name for f in {page}.FLAGS.get_key_flags_for_module('{page}')))"
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     names = result.stdout.split()
     assert {"workdir", "seed", "width"} <= set(names), result.stderr
-    section = README.split("### lf_first")[1].split("## ")[0]
-    for name in names:
+    section = README.split(f"### {page}")[1].split("\n## ")[0].split("\n### ")[0]
+    for name in names if page == "lf_first" else set(names) - SHARED:
         assert f"`--{name}`" in section, name
 
 
 def test_the_python_examples_run(embedded_dir):
-    images, study = re.findall(r"```python\n(.*?)```", README, re.S)
+    probe, images, study = re.findall(r"```python\n(.*?)```", README, re.S)
     code = f"{images}\nprint(next(iter(batches))[0].shape)"
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -80,6 +85,14 @@ def test_the_python_examples_run(embedded_dir):
         env={**os.environ, "TFDS_DATA_DIR": str(embedded_dir)},
     )
     assert result.stdout.splitlines()[-1] == "(256, 32, 32, 3)", result.stderr
+    result = subprocess.run(
+        [sys.executable, "-c", probe],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "TFDS_DATA_DIR": str(embedded_dir)},
+    )
+    assert result.stdout.startswith("NoiseFit(noise_fitting="), result.stderr
     code = study
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=300

@@ -1,12 +1,12 @@
 """Sets that TFDS prepares from archives: tiny ones in the official formats, made here."""
 
 import io
-import json
 import tarfile
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import add, mocked_cifar10
 from PIL import Image
 
 from spectral_tf.data import find_images, pipeline, standard
@@ -14,13 +14,6 @@ from spectral_tf.data.embedded import PHOTOGRAPHS
 from spectral_tf.errors import UserError
 
 SYNSETS = ("n01751748", "n09193705")
-CIFAR = "cs.toronto.edu_kriz_cifar-10-binaryxKOMUKG8XzocVTfyFVq51o-fJese2Nnd2j2ymlm8od0.tar.gz"
-
-
-def add(archive, name, content):
-    entry = tarfile.TarInfo(name)
-    entry.size = len(content)
-    archive.addfile(entry, io.BytesIO(content))
 
 
 def jpeg(image):
@@ -115,30 +108,7 @@ def test_archives_alone_are_not_unpacked_unasked(tmp_path):
 
 
 def test_a_downloaded_archive_is_prepared_without_network(tmp_path):
-    downloads = tmp_path / "downloads" / "cifar10"
-    downloads.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    names = [
-        "airplane",
-        "automobile",
-        "bird",
-        "cat",
-        "deer",
-        "dog",
-        "frog",
-        "horse",
-        "ship",
-        "truck",
-    ]
-    files = {"batches.meta.txt": "\n".join(names).encode()}
-    for part in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
-        rows = rng.integers(0, 256, size=(10, 3_073), dtype=np.uint8)
-        rows[:, 0] = np.arange(10)
-        files[f"{part}.bin"] = rows.tobytes()
-    with tarfile.open(downloads / CIFAR, "w:gz") as archive:
-        for name, content in files.items():
-            add(archive, f"cifar-10-batches-bin/{name}", content)
-    (downloads / f"{CIFAR}.INFO").write_text(json.dumps({}))
+    mocked_cifar10(tmp_path)
     images = find_images("cifar10", data_dir=str(tmp_path), download=True)
     assert (images.num_examples, images.shape) == (50, (32, 32, 3))
     assert images.label_names == tuple(names)

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, mocked_cifar10
 from PIL import Image
 
 from spectral_tf.records import read_table
@@ -232,6 +232,22 @@ def test_a_student_learns_from_a_kept_model_and_runs_compare(finished, tmp_path)
         columns(p, "waves")["final_fit_coefficient"][:2] for p in (tmp_path / "student", path)
     )
     np.testing.assert_allclose(t["difference"][2:], ours - base, atol=1e-12)
+
+
+def test_the_flags_for_cifar_10_take_their_first_steps(tmp_path):
+    mocked_cifar10(tmp_path, images_in_file=20)  # Noise in its format: 100 and 20 images.
+    flags = [
+        f"--flagfile={ROOT / 'results' / 'noise_fitting' / 'cifar10_wrn_32.flags'}",
+        *(f"--data_dir={tmp_path}", "--download", f"--workdir={tmp_path / 'run'}"),
+        *("--num_epochs=1", "--batch_size=32", "--cycles=1", "--frequencies="),
+    ]
+    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["model"], summary["parameters"] > 1_553_626) == ("wrn_32", True)
+    losses = columns(tmp_path / "run", "epochs")
+    assert np.isfinite(losses["train_loss"][losses["epoch"] == 1]).all()
 
 
 MISTAKES = {
