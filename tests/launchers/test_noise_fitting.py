@@ -1,7 +1,5 @@
-import csv
 import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -302,11 +300,3 @@ def test_another_architecture_in_the_same_folder_is_refused(finished):
     assert result.returncode == 2
     assert "--width=4" in result.stderr
     assert (path / "summary.json").read_bytes() == before
-
-
-def test_the_tables_have_one_header():
-    for file in pathlib.Path(ROOT / "results" / "noise_fitting").rglob("waves.csv"):
-        with open(file, newline="") as stream:
-            assert next(csv.reader(stream))[:5] == [
-                *("wave", "kind", "image_frequency", "frequency", "cycles")
-            ]
