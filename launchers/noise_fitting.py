@@ -67,6 +67,8 @@ flags.DEFINE_list("checkpoint_epochs", [], "Epochs after which models are kept a
 MEASURES = (*spectra.NoiseFit._fields, "accuracy", "train_loss")
 # A wave counts as learned once this share of it is followed.
 LEARNED = 0.25
+# Training images, as the network sees them, on which waves are placed.
+MEASURED_ON = 10_000
 
 
 class Wave(NamedTuple):
@@ -178,7 +180,8 @@ def main() -> None:
             )
             teacher = functools.partial(frozen, training=False)
     with training.reading():
-        sample = batches(seed=runtime.derive_seed(FLAGS.seed, "sample")).take(epoch)
+        some = min(epoch, math.ceil(MEASURED_ON / FLAGS.batch_size))
+        sample = batches(seed=runtime.derive_seed(FLAGS.seed, "sample")).take(some)
         waves, labels = make_waves(
             *(asked, shape, training.num_classes),
             sample.as_numpy_iterator(),
@@ -188,13 +191,14 @@ def main() -> None:
     logging.info("noise_fitting: %s, %d trainings", FLAGS.model, FLAGS.seeds * len(waves))
 
     histories: list[list[History]] = []  # For each seed those of all waves.
+    seconds, session = 0.0, None
     for run in range(FLAGS.seeds):
         seeds = {name: runtime.derive_seed(FLAGS.seed, name, run) for name in ("init", "batches")}
         histories.append([])
         for wave in waves:
             part = folder.part(f"{wave.name}/seed_{run}")
-            history = finished_history(part, steps[-1])
-            if history is None:
+            done = finished_history(part, steps[-1])
+            if done is None:
                 trained = Classifier(
                     functools.partial(build, seeds["init"]),
                     functools.partial(feed, seeds["batches"]),
@@ -223,12 +227,14 @@ def main() -> None:
                     if step // epoch in kept and folder.writes:
                         file = f"epoch_{step // epoch:03d}.keras"
                         trained.save_model(part.state_file.with_name(file))
-                session.history.add("seconds", steps[-1], session.seconds)
                 session.save()
-                history = session.history
-            histories[-1].append(history)
+                done = session.history, session.seconds
+            histories[-1].append(done[0])
+            seconds += done[1]
     if folder.writes:
-        report(folder, waves, histories, training, parameters)
+        report(folder, waves, histories, training, parameters, seconds)
+    if session:
+        session.wait_for_all()
 
 
 def refuse_batch_size(num_images: int, num_replicas: int) -> None:
@@ -364,6 +370,7 @@ def report(
     histories: Sequence[Sequence[History]],
     training: data.Images,
     parameters: int,
+    seconds: float,
 ) -> None:
     """Writes tables, figures and summary, and says what was found and where to look."""
     epochs = np.arange(FLAGS.num_epochs + 1)
@@ -414,7 +421,6 @@ def report(
         ),
     )
     draw(folder, waves, epochs, measured, found, training)
-    seconds = sum(float(history["seconds"][1][0]) for row in histories for history in row)
     by_cycles = [i for i, wave in enumerate(waves) if wave.kind != "control" and wave.cycles >= 1]
     enough = len({waves[i].cycles for i in by_cycles}) >= 3
     summary = {

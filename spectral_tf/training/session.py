@@ -127,8 +127,10 @@ class Place(Protocol):
 Trained = TypeVar("Trained", bound=Trainable)
 
 
-def finished_history(place: Place, last_step: int) -> History | None:
-    """What a session measured that has probed its last step; None if it has not come there.
+def finished_history(place: Place, last_step: int) -> tuple[History, float] | None:
+    """What a session measured that has probed its last step, and the seconds that it took.
+
+    None if it has not come there.
 
     Raises:
       UserError: the saved state cannot be read.
@@ -140,7 +142,7 @@ def finished_history(place: Place, last_step: int) -> History | None:
         return None
     history = History()
     history.load(_group(saved, "history/"))
-    return history
+    return history, float(saved["seconds"][0])
 
 
 class Session(Generic[Trained]):

@@ -7,10 +7,17 @@ import pytest
 import tensorflow as tf
 
 from spectral_tf import records, tasks
+from spectral_tf.errors import UserError
 from spectral_tf.models.mlp import mlp
 from spectral_tf.training.adam import Adam
 from spectral_tf.training.ensemble import Ensemble
-from spectral_tf.training.session import History, Interrupted, Session, probe_steps
+from spectral_tf.training.session import (
+    History,
+    Interrupted,
+    Session,
+    finished_history,
+    probe_steps,
+)
 
 
 def make(path, steps=(0, 4, 8, 12), save_every_seconds=1e9, members=2, rate=1e-3):
@@ -161,3 +168,21 @@ def test_the_state_of_other_members_is_refused(tmp_path):
 def test_when_every_run_diverges_it_ends_with_the_step(tmp_path):
     with pytest.raises(ValueError, match="every run diverged, the last at step .*learning rate"):
         run(make(tmp_path, rate=1e30))
+
+
+def test_a_finished_part_is_read_without_its_networks(tmp_path):
+    folder = make(tmp_path)._folder
+    part = folder.part("wave/seed_0")
+    assert finished_history(part, 12) is None
+    ensemble = make(tmp_path / "other").ensemble
+    session = Session(ensemble, part, [0, 4, 8, 12], 1e9, "test")
+    run(session)
+    session.save()
+    assert part.state_file == tmp_path / "checkpoints" / "wave" / "seed_0" / "state.npz"
+    history, seconds = finished_history(part, 12)
+    assert history["loss"][0] == [0, 4, 8, 12]
+    assert seconds == session.seconds > 0
+    assert finished_history(part, 30) is None  # Not yet there.
+    part.state_file.write_bytes(part.state_file.read_bytes()[:100])
+    with pytest.raises(UserError, match="saved state: expected a readable file"):
+        finished_history(part, 12)
