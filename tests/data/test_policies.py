@@ -51,7 +51,9 @@ def test_every_operation_is_pils_to_a_grey_level(name, magnitude):
         assert np.mean(difference > 1) < 0.01
     else:
         # PIL cuts some results off, and rounds the grey of which it makes others.
-        assert difference.max() <= (2.0 if name in ("color", "contrast", "sharpness") else 1.01)
+        limits = {"color": 2.0, "contrast": 2.0, "sharpness": 2.0}
+        limits |= {"autocontrast": 1.01, "brightness": 1.01}
+        assert difference.max() <= limits.get(name, 1e-3)
 
 
 def test_the_table_of_pairs_is_whole():
@@ -88,16 +90,23 @@ def test_a_batch_is_changed_by_seed_alone_and_in_parts_as_a_whole(make):
     assert not np.array_equal(apply(BATCH, SEED + 1, Part(120, 0)), whole)
 
 
-def test_operations_that_no_image_drew_are_left_out():
+def test_operations_that_no_image_drew_are_left_out(monkeypatch):
     """Some of TensorFlow's kernels fail on no images at all, one ends the process."""
+
+    def guarded(operation):
+        def apply(images, magnitude):
+            with tf.control_dependencies([tf.debugging.assert_positive(tf.shape(images)[0])]):
+                return operation(tf.identity(images), magnitude)
+
+        return apply
+
+    for name, operation in policies._OPERATIONS.items():
+        monkeypatch.setitem(policies._OPERATIONS, name, guarded(operation))
     for make in (policies.autoaugment, policies.randaugment):
-        changes = make()
-        seeds = tf.data.Dataset.range(60).map(
-            lambda i, changes=changes: changes(
-                tf.constant(UNIT[:2]), tf.stack([tf.cast(i, tf.int32), 0]), Part(2, 0)
-            )
-        )
-        assert all(batch.shape == (2, 32, 32, 3) for batch in seeds)
+        changes = tf.function(make())
+        for seed in range(20):
+            changed = changes(UNIT[:2], tf.constant([seed, 0]), Part(2, tf.constant(0)))
+            assert changed.shape == (2, 32, 32, 3)
 
 
 def test_grey_images_pass_too():
