@@ -83,6 +83,7 @@ class Wave(NamedTuple):
       cycles: across the training images as the network sees them.
       mean, deviation, held_out_deviation: of the coordinate on those images, and on held-out ones.
       levels: the smoothing of every held-out image, [n].
+      class_share: the share of their variance that the classes alone tell.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Wave(NamedTuple):
     deviation: float
     held_out_deviation: float
     levels: np.ndarray
+    class_share: float
 
     def __str__(self) -> str:
         if self.kind == "control":
@@ -339,11 +341,12 @@ def make_waves(
             cycles = wave.kind == "cycles"
             frequency = tasks.frequency_for_cycles(wave.value, c) if cycles else wave.value
             smoothing = dataclasses.replace(smoothing, frequency=frequency).placed(c)
+        levels = smoothing.smoothing(unseen[line], labels)
         waves.append(
             Wave(
                 *(wave.name, wave.kind, image_frequency, smoothing, smoothing.cycles(c)),
                 *(float(c.mean()), float(c.std()), float(unseen[line].std())),
-                smoothing.smoothing(unseen[line], labels),
+                *(levels, spectra.class_share(levels, labels)),
             )
         )
     return waves, labels
@@ -407,14 +410,14 @@ def report(
         (
             *("wave", "kind", "image_frequency", "frequency", "cycles"),
             *("coordinate_mean", "coordinate_deviation", "held_out_deviation"),
-            *("smoothing_mean", "smoothing_deviation"),
+            *("smoothing_mean", "smoothing_deviation", "class_share"),
             *(f"{name}{end}" for name in found for end in ("", "_low", "_high")),
         ),
         (
             (
                 *(wave.name, wave.kind, wave.image_frequency, wave.smoothing.frequency),
                 *(wave.cycles, wave.mean, wave.deviation, wave.held_out_deviation),
-                *(wave.levels.mean(), wave.levels.std()),
+                *(wave.levels.mean(), wave.levels.std(), wave.class_share),
                 *(value[i] for band in found.values() for value in band),
             )
             for i, wave in enumerate(waves)
@@ -527,6 +530,7 @@ def draw(
         return Line(xs, mean, label, low, high, style="o-")
 
     coloured = [i for i, wave in enumerate(waves) if wave.kind != "control"]
+    coloured.sort(key=lambda i: waves[i].cycles)
     lines_of = {FLAGS.wave: coloured}
     if places:
         lines_of = {
@@ -540,16 +544,26 @@ def draw(
             [
                 Panel(
                     [
-                        against(name, order, [waves[i].cycles for i in order], label)
+                        against(name, chosen, [waves[i].cycles for i in chosen], label)
                         for label, chosen in lines_of.items()
-                        for order in [sorted(chosen, key=lambda i: waves[i].cycles)]
+                    ]
+                    + [
+                        Line(
+                            [waves[i].cycles for i in chosen],
+                            [waves[i].class_share for i in chosen],
+                            "told by the class alone",
+                            style=":",
+                            colour="gray",
+                        )
+                        for chosen in list(lines_of.values())[:1]
+                        if name == "final_fit_coefficient"
                     ],
                     xlabel="cycles across the data",
-                    ylabel=label,
+                    ylabel=ylabel,
                     levels={"uniform": control} if name == "minimum_noise_fitting" else {},
                     xscale="log",
                 )
-                for name, label in names.items()
+                for name, ylabel in names.items()
             ],
         )
     if len(places) > 1:

@@ -36,6 +36,7 @@ from spectral_tf.spectra.learning import (
 from spectral_tf.spectra.noise_fit import (
     NoiseFit,
     ReferenceLevels,
+    class_share,
     implied_smoothing,
     margins,
     noise_fit,
@@ -66,6 +67,7 @@ __all__ = [
     "PowerLaw",
     "ReferenceLevels",
     "bin_means",
+    "class_share",
     "coefficients",
     "coefficients_at",
     "fit_power_law",

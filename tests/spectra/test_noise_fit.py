@@ -3,6 +3,7 @@ import pytest
 
 from spectral_tf.errors import UserError
 from spectral_tf.spectra.noise_fit import (
+    class_share,
     implied_smoothing,
     margins,
     noise_fit,
@@ -120,3 +121,24 @@ def test_amplitudes_that_leave_0_to_1_are_refused(amplitude):
 def test_what_does_not_fit_is_refused(logs, labels, smoothing):
     with pytest.raises(UserError):
         noise_fit(logs, labels, smoothing)
+
+
+def test_the_share_that_classes_tell_is_the_variance_between_them(assert_close):
+    labels = np.repeat([0, 1], 500)
+    within = np.tile([-0.1, 0.1], 500)
+    assert_close(class_share(0.3 + 0.2 * labels + within, labels), 0.01 / (0.01 + 0.01))
+    assert class_share(0.3 + 0.2 * labels, labels) == pytest.approx(1)
+    assert class_share(0.3 + within, labels) == pytest.approx(0)
+    assert np.isnan(class_share(np.full(1000, 0.3), labels))
+
+
+def test_a_model_that_knows_the_class_means_alone_has_that_coefficient():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(5, size=4_000)
+    s = np.clip(0.3 + 0.04 * labels + rng.uniform(-0.1, 0.1, 4_000), 0, 1)
+    means = np.array([s[labels == c].mean() for c in range(5)])[labels]
+    # Logits of the true class alone, with the margin of a smoothing learned exactly.
+    logits = np.zeros((4_000, 5))
+    logits[np.arange(4_000), labels] = np.log((1 - means + means / 5) / (means / 5))
+    logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    assert noise_fit(logs, labels, s).fit_coefficient == pytest.approx(class_share(s, labels))
