@@ -23,6 +23,7 @@ import numpy as np
 from absl import flags
 
 from spectral_tf import data, models, records, runtime, spectra, tasks
+from spectral_tf.errors import UserError
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_images", resumes=False)
@@ -42,6 +43,13 @@ def main() -> None:
     folder = runtime.run_folder("benchmark_images")
     training = data.find_images(FLAGS.dataset, **runtime.data_places()).take(FLAGS.train_size)
     held_out = data.find_images(FLAGS.dataset, "test", **runtime.data_places())
+    if training.shape[2:] != (3,):
+        raise UserError(
+            "--dataset",
+            expected="colour images, which the pipeline with PIL is for",
+            got=f"{training.name} of {training.shape}",
+            hint="for example photo_patches or cifar10",
+        )
     runtime.refuse_above("batch_size", FLAGS.batch_size, training.num_examples)
 
     from spectral_tf.records.environment import environment

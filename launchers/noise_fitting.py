@@ -21,8 +21,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import hashlib
 import itertools
 import math
+import pathlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,7 +45,7 @@ FLAGS = flags.FLAGS
 runtime.define_run_flags("noise_fitting")
 runtime.define_data_flags("photo_patches")
 flags.DEFINE_string("held_out", "test", "Split on which beta and NF are measured.")
-flags.DEFINE_integer("train_size", 0, "First so many training images; 0: all.", 0)
+flags.DEFINE_integer("train_size", 0, "First so many training images as stored; 0: all.", 0)
 runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
 flags.DEFINE_enum("wave", "radial", tasks.WAVES, "The coordinate c(x) that the wave runs along.")
 flags.DEFINE_list(
@@ -77,22 +79,26 @@ class Wave(NamedTuple):
     Attributes:
       name: of its trainings in the run folder.
       kind: what was given of it, `cycles` or `frequency`; `control`: uniform smoothing.
+      value: as it was given; 0 for the control.
       image_frequency: spatial frequency of the direction (fourier) or its exponent (power_law); NaN
         for other waves.
       smoothing: the wave itself.
       cycles: across the training images as the network sees them.
-      mean, deviation, held_out_deviation: of the coordinate on those images, and on held-out ones.
-      levels: the smoothing of every held-out image, [n].
+      mean, deviation: of the coordinate on those images.
+      held_out_mean, held_out_deviation: of the coordinate on held-out images.
+      levels: the smoothing of every held-out image that is measured, [n].
       class_share: the share of their variance that the classes alone tell.
     """
 
     name: str
     kind: str
+    value: float
     image_frequency: float
     smoothing: tasks.SmoothingWave
     cycles: float
     mean: float
     deviation: float
+    held_out_mean: float
     held_out_deviation: float
     levels: np.ndarray
     class_share: float
@@ -107,7 +113,7 @@ class Wave(NamedTuple):
 
 def main() -> None:
     """Runs the experiment that the flags describe."""
-    kept, asked = kept_epochs(), asked_waves()
+    kept, asked, files = kept_epochs(), asked_waves(), model_files()
     augmentations = [name for name in FLAGS.augmentations if name]
     if augmentations:
         runtime.words("augmentations", augmentations, data.AUGMENTATIONS)
@@ -116,6 +122,7 @@ def main() -> None:
     if FLAGS.train_size:
         training = training.take(FLAGS.train_size)
     held_out = data.find_images(FLAGS.dataset, FLAGS.held_out, **runtime.data_places())
+    refuse_misfits(training, held_out)
 
     from spectral_tf.data import augment, pipeline
     from spectral_tf.models.classifiers import classifier, from_file
@@ -189,7 +196,8 @@ def main() -> None:
             sample.as_numpy_iterator(),
             ((x[w > 0], y[w > 0]) for x, y, w in evaluation().as_numpy_iterator()),
         )
-    folder.start(environment(strategy, FLAGS.seed, training.record(normalisation)))
+    record = {**training.record(normalisation), **files}
+    folder.start(environment(strategy, FLAGS.seed, record))
     logging.info("noise_fitting: %s, %d trainings", FLAGS.model, FLAGS.seeds * len(waves))
 
     histories: list[list[History]] = []  # For each seed those of all waves.
@@ -239,6 +247,44 @@ def main() -> None:
         session.wait_for_all()
 
 
+def model_files() -> dict[str, str]:
+    """{flag: SHA-256} of the .keras files that the flags name; or a UserError."""
+    files = {}
+    for flag in ("model", "teacher"):
+        path = pathlib.Path(FLAGS[flag].value)
+        if path.suffix == ".keras" or (flag == "teacher" and FLAGS.teacher):
+            if not path.is_file():
+                raise UserError(
+                    f"--{flag}", expected="a .keras file", got=f"{path}, no file", hint="see there"
+                )
+            files[f"{flag}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    alone = {
+        "--distillation_alpha": FLAGS.distillation_alpha and not FLAGS.teacher,
+        "--width": FLAGS.width and "model_sha256" in files,
+        "--precision": FLAGS.precision != "float32" and "model_sha256" in files,
+    }
+    for name, wrong in alone.items():
+        if wrong:
+            raise UserError(
+                name,
+                expected="a --teacher" if "alpha" in name else "a --model by its name, not a file",
+                got="none" if "alpha" in name else FLAGS.model,
+                hint=f"leave {name} out",
+            )
+    return files
+
+
+def refuse_misfits(training: data.Images, held_out: data.Images) -> None:
+    """Raises a UserError for held-out images that the same network cannot be measured on."""
+    if training.shape != held_out.shape or held_out.num_examples < 2:
+        raise UserError(
+            f"--held_out={FLAGS.held_out}",
+            expected=f"at least 2 images of shape {training.shape}",
+            got=f"{held_out.num_examples:,} of {held_out.shape}",
+            hint="choose another split",
+        )
+
+
 def refuse_batch_size(num_images: int, num_replicas: int) -> None:
     """Raises a UserError for batches that cannot be filled, shared out or mixed in pairs."""
     multiple = num_replicas * (2 if FLAGS.mixup_alpha else 1)
@@ -249,6 +295,13 @@ def refuse_batch_size(num_images: int, num_replicas: int) -> None:
             f"replicas{', pairs for mixup' if FLAGS.mixup_alpha else ''})",
             got=f"{FLAGS.batch_size:,}",
             hint="choose another",
+        )
+    if FLAGS.per_batch_amplitude and num_replicas > 1:
+        raise UserError(
+            "--per_batch_amplitude",
+            expected="one replica, which holds whole batches",
+            got=f"{num_replicas}",
+            hint="use --strategy=default, or one constant for all batches",
         )
 
 
@@ -299,6 +352,15 @@ def asked_waves() -> list[Asked]:
         Asked(f"{FLAGS.wave}{f'_{place:g}' if flag else ''}_{kind}_{value:g}", kind, value, place)
         for place, (kind, value) in itertools.product(places, values)
     ]
+    names = [wave.name for wave in waves]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(
+            "--cycles and --frequencies",
+            expected="waves that differ in their first 6 digits",
+            got=f"{twice} twice",
+            hint="leave one out",
+        )
     return [*waves, control]
 
 
@@ -341,15 +403,40 @@ def make_waves(
             cycles = wave.kind == "cycles"
             frequency = tasks.frequency_for_cycles(wave.value, c) if cycles else wave.value
             smoothing = dataclasses.replace(smoothing, frequency=frequency).placed(c)
-        levels = smoothing.smoothing(unseen[line], labels)
+        levels = smoothing.smoothing(unseen[line], labels)[measured_images(labels)]
         waves.append(
             Wave(
-                *(wave.name, wave.kind, image_frequency, smoothing, smoothing.cycles(c)),
-                *(float(c.mean()), float(c.std()), float(unseen[line].std())),
-                *(levels, spectra.class_share(levels, labels)),
+                name=wave.name,
+                kind=wave.kind,
+                value=wave.value,
+                image_frequency=image_frequency,
+                smoothing=smoothing,
+                # As given: what goes through the frequency comes back rounded.
+                cycles=wave.value if wave.kind == "cycles" else smoothing.cycles(c),
+                mean=float(c.mean()),
+                deviation=float(c.std()),
+                held_out_mean=float(unseen[line].mean()),
+                held_out_deviation=float(unseen[line].std()),
+                levels=levels,
+                class_share=spectra.class_share(levels, labels[measured_images(labels)]),
             )
         )
     return waves, labels
+
+
+def measured_images(labels: np.ndarray) -> np.ndarray:
+    """Which held-out images are measured: all, or those of the noise class; bool [n]."""
+    if FLAGS.noise_class < 0:
+        return np.ones(len(labels), bool)
+    chosen = labels == FLAGS.noise_class
+    if chosen.sum() < 2:
+        raise UserError(
+            "--noise_class",
+            expected="a class with at least 2 held-out images",
+            got=f"{FLAGS.noise_class} with {chosen.sum()}",
+            hint="choose another, or another --held_out",
+        )
+    return chosen
 
 
 def line_of(wave: Asked) -> tuple[str, float]:
@@ -359,7 +446,8 @@ def line_of(wave: Asked) -> tuple[str, float]:
 
 def probe(session: Session[Classifier], wave: Wave, labels: np.ndarray, step: int) -> None:
     """Measures the classifier on the held-out images and records it."""
-    fit = spectra.noise_fit(session.outputs, labels, wave.levels)
+    chosen = measured_images(labels)
+    fit = spectra.noise_fit(session.outputs[chosen], labels[chosen], wave.levels)
     accuracy = float(np.mean(session.outputs.argmax(axis=1) == labels))
     values = {**fit._asdict(), "accuracy": accuracy, "train_loss": session.ensemble.train_loss()}
     for name, value in values.items():
@@ -384,11 +472,16 @@ def report(
     }
     records.write_table(
         folder.path / "epochs.csv",
-        ("wave", "image_frequency", "frequency", "cycles", "seed", "epoch", *MEASURES),
+        (
+            *("wave", "image_frequency", "frequency", "cycles", "seed", "epoch", *MEASURES),
+            "noise_fitting_above_control",
+        ),
         (
             (
                 *(wave.name, wave.image_frequency, wave.smoothing.frequency, wave.cycles),
                 *(run, e, *(measured[name][run, i, e] for name in MEASURES)),
+                # The uniform control is the last wave.
+                measured["noise_fitting"][run, i, e] - measured["noise_fitting"][run, -1, e],
             )
             for i, wave in enumerate(waves)
             for run in range(FLAGS.seeds)
@@ -399,7 +492,6 @@ def report(
     lowest = nf.min(axis=-1)
     found = {
         "minimum_noise_fitting": spectra.mean_interval(lowest),
-        # The uniform control is the last wave.
         "minimum_above_control": spectra.mean_interval(lowest - lowest[:, -1:]),
         "final_fit_coefficient": spectra.mean_interval(beta[..., -1]),
         "learning_epoch": learning_epochs(epochs, beta),
@@ -409,14 +501,16 @@ def report(
         folder.path / "waves.csv",
         (
             *("wave", "kind", "image_frequency", "frequency", "cycles"),
-            *("coordinate_mean", "coordinate_deviation", "held_out_deviation"),
+            *("coordinate_mean", "coordinate_deviation"),
+            *("held_out_mean", "held_out_deviation"),
             *("smoothing_mean", "smoothing_deviation", "class_share"),
             *(f"{name}{end}" for name in found for end in ("", "_low", "_high")),
         ),
         (
             (
                 *(wave.name, wave.kind, wave.image_frequency, wave.smoothing.frequency),
-                *(wave.cycles, wave.mean, wave.deviation, wave.held_out_deviation),
+                *(wave.cycles, wave.mean, wave.deviation),
+                *(wave.held_out_mean, wave.held_out_deviation),
                 *(wave.levels.mean(), wave.levels.std(), wave.class_share),
                 *(value[i] for band in found.values() for value in band),
             )
@@ -450,12 +544,12 @@ def report(
     folder.finish(summary, wall_seconds=seconds)
     print(f"held-out images of {training.title}, {records.averaged(FLAGS.seeds)}:")
     for i, wave in enumerate(waves):
-        learned = found["learning_epoch"][0][i]
+        learned, beta_end = (found[k][0][i] for k in ("learning_epoch", "final_fit_coefficient"))
+        when = f"above {LEARNED} from epoch {learned:.1f}" if learned < np.inf else "not learned"
         print(
             f"{wave!s:>28}: accuracy {found['final_accuracy'][0][i]:.3f}, "
-            f"NF {found['minimum_noise_fitting'][0][i]:.3f} at its lowest, "
-            f"beta {found['final_fit_coefficient'][0][i]:.3f} at the end, "
-            + (f"above {LEARNED} from epoch {learned:.1f}" if learned < np.inf else "not learned")
+            f"NF {found['minimum_noise_fitting'][0][i]:.3f} at its lowest"
+            + (f", beta {beta_end:.3f} at the end, {when}" if wave.kind != "control" else "")
         )
     print(f"run folder: {folder.path}")
     print(f"look at it: tensorboard --logdir={folder.path}")
@@ -567,7 +661,7 @@ def draw(
             ],
         )
     if len(places) > 1:
-        groups = dict.fromkeys((w.kind, value_of(w)) for w in waves if w.kind != "control")
+        groups = list(dict.fromkeys((w.kind, w.value) for w in waves if w.kind != "control"))
         save(
             "image_frequency",
             [
@@ -577,15 +671,17 @@ def draw(
                             "final_fit_coefficient",
                             chosen,
                             [waves[i].image_frequency for i in chosen],
-                            f"{value:g}",
+                            f"f = {value:g}" if kind == "frequency" else f"{value:g} cycles",
+                        )._replace(colour=colour)
+                        for (of_kind, value), colour in zip(
+                            groups, figures.shades(len(groups)), strict=True
                         )
-                        for of_kind, value in groups
                         if of_kind == kind
                         for chosen in [
                             [
                                 i
                                 for i, wave in enumerate(waves)
-                                if (wave.kind, value_of(wave)) == (kind, value)
+                                if (wave.kind, wave.value) == (kind, value)
                             ]
                         ]
                     ],
@@ -600,11 +696,6 @@ def draw(
             ],
         )
     board.close_segment()
-
-
-def value_of(wave: Wave) -> float:
-    """What was given of a wave, rounded as it was given."""
-    return float(f"{wave.cycles if wave.kind == 'cycles' else wave.smoothing.frequency:.4g}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ takes seconds. To see: whether wider networks follow faster waves, and regularis
 (results/noise_fitting).
 """
 
+import json
 import pathlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -23,8 +25,11 @@ FLAGS = flags.FLAGS
 runtime.define_run_flags("noise_fitting_compare", resumes=False, distributes=False)
 flags.DEFINE_string("baseline", "runs/noise_fitting", "Run folder to compare with.")
 flags.DEFINE_list("cases", [], "Run folders to compare, named by their last part.")
-# What must be equal for a comparison of beta to mean something.
-SAME = ("dataset", "num_training_images", "num_epochs", "amplitude")
+# Flags that must be equal for a comparison of beta, seed by seed, to mean something.
+SAME = (
+    *("dataset", "train_size", "held_out", "wave", "amplitude", "per_batch_amplitude"),
+    *("noise_class", "degrees", "seed", "seeds", "num_epochs"),
+)
 
 
 class Run(NamedTuple):
@@ -33,12 +38,16 @@ class Run(NamedTuple):
     Attributes:
       name: of its folder.
       summary: what it says of itself.
+      flags: {name: text} of it.
+      version: of its data set.
       cycles: {wave: cycles across the data}, the control left out.
       beta: {wave: final fit coefficient of each seed}.
     """
 
     name: str
     summary: dict
+    flags: Mapping[str, str]
+    version: str
     cycles: dict[str, float]
     beta: dict[str, np.ndarray]
 
@@ -49,8 +58,15 @@ def main() -> None:
         raise UserError("--cases", expected="run folders", got="none", hint="separate by commas")
     folder = runtime.run_folder("noise_fitting_compare")
     baseline, *cases = [read_run(path) for path in (FLAGS.baseline, *FLAGS.cases)]
-    for case in cases:
+    for i, case in enumerate(cases):
         refuse_differences(baseline, case)
+        if case.name in [run.name for run in (baseline, *cases[:i])]:
+            raise UserError(
+                "--cases",
+                expected="folders of different names",
+                got=f"{case.name} twice",
+                hint="rename",
+            )
     from spectral_tf.records import figures
 
     folder.start({"compared": {name: str(FLAGS[name].value) for name in ("baseline", "cases")}})
@@ -107,7 +123,8 @@ def main() -> None:
     for name, of_case in verdicts.items():
         for wave, (mean, low, high) in of_case.items():
             if name != baseline.name:
-                print(f"{name:>20}, {wave}: beta {mean:+.3f} ({low:+.3f} to {high:+.3f})")
+                interval = f" ({low:+.3f} to {high:+.3f})" if low == low else ", one seed"
+                print(f"{name:>20}, {wave}: beta {mean:+.3f}{interval}")
     print(f"run folder: {folder.path}")
 
 
@@ -128,22 +145,30 @@ def read_run(path: str) -> Run:
     for wave in dict.fromkeys(columns["wave"][last].tolist()):
         here = last & (columns["wave"] == wave)
         values = columns["fit_coefficient"][here].astype(float)
-        if np.isfinite(values).all():  # The uniform control has none.
+        if wave != "uniform":  # The control has no wave to follow.
             cycles[wave] = float(columns["cycles"][here][0])
             beta[wave] = values
-    return Run(pathlib.Path(path).resolve().name, folder.summary(), cycles, beta)
+    environment = json.loads((folder.path / "environment.json").read_text())
+    return Run(
+        name=pathlib.Path(path).resolve().name,
+        summary=folder.summary(),
+        flags=records.read_flags(folder.path) or {},
+        version=environment["data"]["version"],
+        cycles=cycles,
+        beta=beta,
+    )
 
 
 def refuse_differences(baseline: Run, case: Run) -> None:
     """Raises a UserError for runs that cannot be compared seed by seed."""
-    wrong = [n for n in (*SAME, "num_seeds") if baseline.summary[n] != case.summary[n]]
+    ours, theirs = ({**r.flags, "version": r.version} for r in (baseline, case))
+    wrong = [n for n in (*SAME, "version") if ours.get(n) != theirs.get(n)]
     if wrong or not baseline.beta.keys() & case.beta.keys():
-        told = ", ".join(f"{n} {case.summary[n]}" for n in wrong) or "no wave in common"
         raise UserError(
             f"case {case.name}",
-            expected=", ".join(f"{n} {baseline.summary[n]}" for n in wrong) or "waves in common",
-            got=told,
-            hint="compare runs that differ in one thing",
+            expected=", ".join(f"{n} {ours.get(n)}" for n in wrong) or "waves in common",
+            got=", ".join(f"{n} {theirs.get(n)}" for n in wrong) or "none",
+            hint="compare runs of the same data, waves and seeds",
         )
 
 

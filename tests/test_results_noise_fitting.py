@@ -68,6 +68,8 @@ def test_c1_networks_prefer_low_frequencies(name):
     rho, _, high = spectra.rank_correlation(t["cycles"][waves], runs)
     assert rho <= -0.8
     assert high <= -0.8
+    summary = json.loads((RESULTS / name / "waves" / "summary.json").read_text())
+    assert summary["correlation_of_cycles_and_final_fit"][0] == pytest.approx(rho)
     low_minus_high = spectra.mean_interval(runs[:, 0] - runs[:, -1])
     assert low_minus_high[1] > 0.3  # The lower end of the interval.
 

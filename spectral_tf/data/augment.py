@@ -201,6 +201,10 @@ def image_frequency(
     Source: Fridovich-Keil et al. (2022), by their code, which adds to the stored images and labels
     in place, again in every epoch.
     """
+    if not len(directions):
+        raise UserError(
+            "image_frequency", expected="at least one direction", got="none", hint="give directions"
+        )
     choices = tf.constant(np.stack(directions), tf.float32)
 
     def mix(

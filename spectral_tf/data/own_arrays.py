@@ -32,9 +32,10 @@ def find_npz(name: str, split: str) -> Images:
         )
     logging.info("data set: %s", name)
     images, labels = _read_npz(path, *_ARRAYS[split])
-    with np.load(path, allow_pickle=False) as archive:  # Both splits have the same classes.
-        others = [archive[y] for _, y in _ARRAYS.values() if y in archive.files]
-    most = max(int(each.max(initial=0)) for each in (labels, *others) if each.dtype.kind in "iu")
+    with np.load(path, allow_pickle=False) as archive:
+        splits = [pair for pair in _ARRAYS.values() if set(pair) <= set(archive.files)]
+    # All splits have the same classes.
+    most = max(int(_read_npz(path, *pair)[1].max()) for pair in splits)
 
     def open_arrays(decode: bool) -> Any:
         import tensorflow as tf

@@ -44,6 +44,8 @@ def classifier(
         classes.
     """
     if name.endswith(".keras"):
+        if width:
+            raise UserError("--width", expected="0 for a file", got=width, hint="leave it out")
         return from_file("--model", name, input_shape=input_shape, num_classes=num_classes)
     if name not in _BUILDERS:
         raise UserError(
@@ -70,12 +72,14 @@ def from_file(
       num_classes: C.
 
     Raises:
-      UserError: no such file, none that Keras can read, other inputs or outputs.
+      UserError: no such file, none that Keras can read, other inputs or outputs, outputs that are
+        no logits, losses of its own.
     """
     try:
         if not os.path.isfile(path):
             raise ValueError("no such file")
         model = keras.saving.load_model(path, compile=False)
+        shapes = (tuple(model.input_shape[1:]), tuple(model.output_shape[1:]))
     except Exception as error:  # Keras raises many kinds for files that are not its own.
         raise UserError(
             flag,
@@ -83,12 +87,27 @@ def from_file(
             got=f"{path} ({str(error).splitlines()[0][:120]})",
             hint="save it with model.save(PATH)",
         ) from error
-    shapes = (tuple(model.input_shape[1:]), tuple(model.output_shape[1:]))
     if shapes != (tuple(input_shape), (num_classes,)):
         raise UserError(
             flag,
             expected=f"a model of images {tuple(input_shape)} and {num_classes} classes",
             got=f"{path} of {shapes[0]} and outputs {shapes[1]}",
             hint="train one on this data set",
+        )
+    last = model.layers[-1]
+    activation = getattr(last, "activation", keras.activations.linear)
+    if isinstance(last, keras.layers.Softmax) or activation is not keras.activations.linear:
+        raise UserError(
+            flag,
+            expected="a model that ends in logits, without an activation",
+            got=f"{path} that ends in {getattr(activation, '__name__', last.name)}",
+            hint="leave its softmax out",
+        )
+    if model.losses or not model.trainable_variables:
+        raise UserError(
+            flag,
+            expected="a model with weights to train and no losses of its own",
+            got=f"{path} with {len(model.trainable_variables)} and {len(model.losses)}",
+            hint="take regularisers out, or unfreeze layers",
         )
     return model

@@ -6,7 +6,7 @@
 
 from spectral_tf.records.files import whole_file
 from spectral_tf.records.finished import TrainedNetworks, trained_networks
-from spectral_tf.records.folder import Part, RunFolder
+from spectral_tf.records.folder import Part, RunFolder, read_flags
 from spectral_tf.records.tables import averaged, read_table, write_table
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "RunFolder",
     "TrainedNetworks",
     "averaged",
+    "read_flags",
     "read_table",
     "trained_networks",
     "whole_file",

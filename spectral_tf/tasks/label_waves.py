@@ -24,7 +24,8 @@ class SmoothingWave:
     normalised pixel space that the network sees, f in cycles per unit of it.
 
     m is one constant, the mean of r over the training images, so that s is a function of x alone.
-    The published code divides by the mean over each batch: `per_batch=True`.
+    The published code divides by the mean over each batch: `per_batch=True`; s then is cut off at 1
+    where that mean is small.
 
     Smoothing is applied to whatever labels there are, after mixing them (mixup, distillation): soft
     labels are smoothed like hard ones. With a noise class, s is multiplied by the weight that the
@@ -111,7 +112,7 @@ class SmoothingWave:
         """
         raw = self.raw(coordinates)
         mean = raw.mean() if self.per_batch else self.mean
-        values = self.amplitude * raw / mean if mean > 0 else np.zeros(len(raw))
+        values = np.minimum(self.amplitude * raw / mean, 1.0) if mean > 0 else np.zeros(len(raw))
         if self.noise_class >= 0:
             values = values * (np.asarray(labels) == self.noise_class)
         return values
@@ -135,7 +136,7 @@ class SmoothingWave:
                 place = tf.norm(flat, axis=1)
             raw = 1 + tf.sin(2 * math.pi * self.frequency * (place - self.phase))
         mean = tf.reduce_mean(raw) if self.per_batch else self.mean
-        smoothing = self.amplitude * tf.math.divide_no_nan(raw, mean)
+        smoothing = tf.minimum(self.amplitude * tf.math.divide_no_nan(raw, mean), 1.0)
         if self.noise_class >= 0:
             smoothing *= labels[:, self.noise_class]
         smoothing = smoothing[:, tf.newaxis]

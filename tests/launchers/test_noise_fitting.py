@@ -11,6 +11,7 @@ from conftest import ROOT, mocked_cifar10
 from PIL import Image
 
 from spectral_tf.records import read_table
+from spectral_tf.records.files import is_temporary
 
 TINY = ["--dataset=digits", "--width=4", "--num_epochs=2", "--train_size=600", "--cycles=1,4"]
 
@@ -40,7 +41,10 @@ def test_a_run_says_what_it_is_and_leaves_everything(finished):
     assert len(epochs["epoch"]) == 3 * 2 * 3  # Waves and control, seeds, epochs 0 to 2.
     assert set(epochs["wave"]) == {"radial_cycles_1", "radial_cycles_4", "uniform"}
     waves = columns(path, "waves")
-    np.testing.assert_allclose(waves["cycles"], [1, 4, 0])
+    assert waves["cycles"].tolist() == [1, 4, 0]  # As given, to the last bit.
+    assert {"coordinate_mean", "held_out_mean", "held_out_deviation"} <= waves.keys()
+    assert (np.abs(waves["coordinate_mean"] / waves["held_out_mean"] - 1) < 0.2).all()
+    assert (waves["class_share"][:2] > 0).all()
     np.testing.assert_allclose(
         waves["frequency"], waves["cycles"] / (4 * waves["coordinate_deviation"])
     )
@@ -58,6 +62,12 @@ def test_the_measures_are_those_of_one_evaluation_pass(finished):
     t = columns(finished[0], "epochs")
     np.testing.assert_allclose(t["noise_fitting"], t["clean_loss"] - t["noisy_loss"], atol=1e-9)
     np.testing.assert_allclose(t["noise_fitting"], t["mean_part"] + t["covariance_part"], atol=1e-6)
+    control = t["wave"] == "uniform"
+    for wave in ("radial_cycles_1", "radial_cycles_4"):
+        np.testing.assert_allclose(
+            t["noise_fitting_above_control"][t["wave"] == wave],
+            t["noise_fitting"][t["wave"] == wave] - t["noise_fitting"][control],
+        )
     start = t["epoch"] == 0
     np.testing.assert_allclose(t["clean_loss"][start], np.log(10), atol=1e-6)
     np.testing.assert_allclose(t["noise_fitting"][start], 0, atol=1e-6)
@@ -70,13 +80,6 @@ def test_the_measures_are_those_of_one_evaluation_pass(finished):
 
 def test_the_same_seed_starts_alike_on_every_wave_and_other_seeds_do_not(finished):
     checkpoints = finished[0] / "checkpoints"
-    read = {
-        file: (checkpoints / wave / seed / "epoch_000.keras").read_bytes()[-4000:]
-        for wave in ("radial_cycles_1", "uniform")
-        for seed in ("seed_0", "seed_1")
-        for file in [(wave, seed)]
-    }
-    assert len(read) == 4
     import keras
 
     def kernel(wave, seed):
@@ -111,7 +114,8 @@ def test_a_killed_run_ends_in_the_tables_of_the_whole_one(number, finished, tmp_
     assert again.returncode == 0, again.stderr
     for name in ("epochs.csv", "waves.csv"):
         assert (tmp_path / "run" / name).read_text() == (path / name).read_text()
-    assert not list((tmp_path / "run").rglob("*.tmp"))
+    left = [file.name for file in (tmp_path / "run").rglob("*") if is_temporary(file.name)]
+    assert left == []
 
 
 def test_two_workers_give_the_tables_of_one_process(embedded_dir, tmp_path):
@@ -255,11 +259,15 @@ MISTAKES = {
     "--cycles=": "--cycles: expected numbers above 0",
     "--cycles=0,1": "above 0",
     "--wave=fourier --spatial_frequencies=9": "--spatial_frequency: expected 0 or more, at most 4",
+    "--cycles=1,1.0000001": "radial_cycles_1 twice",
+    "--distillation_alpha=0.5": "--distillation_alpha: expected a --teacher, got none",
+    "--model=TEACHER --width=4": "--width: expected a --model by its name",
+    "--held_out=test[:1]": "--held_out=test[:1]: expected at least 2 images",
     "--train_size=5000": "--train_size: expected 1 to 1,437 images of digits",
     "--batch_size=601": "--batch_size: expected at most 600 images",
     "--held_out=nowhere": "split of digits: expected train, test",
     "--model=alexnet": "--model: expected convnet",
-    "--model=missing.keras": "missing.keras (no such file)",
+    "--model=missing.keras": "--model: expected a .keras file, got missing.keras, no file",
     "--model=shake_shake_32 --width=3": "width: expected even",
     "--teacher=missing.keras": "--teacher: expected a .keras file",
     "--teacher=TEACHER --dataset=photo_patches": "expected a model of images (32, 32, 3)",
@@ -289,6 +297,111 @@ def test_a_mistake_gets_one_line_and_nothing_is_written(flags, finished, embedde
     assert "Traceback" not in result.stderr
     assert MISTAKES[flags] in last, last
     assert not (tmp_path / "run").exists()
+
+
+def test_a_noise_class_is_measured_on_its_own_images(embedded_dir, tmp_path):
+    flags = [*TINY, f"--data_dir={embedded_dir}", "--noise_class=3", "--num_epochs=1"]
+    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
+    result = subprocess.run(
+        [*command, f"--workdir={tmp_path}"], capture_output=True, text=True, timeout=600
+    )
+    assert result.returncode == 0, result.stderr
+    waves, epochs = columns(tmp_path, "waves"), columns(tmp_path, "epochs")
+    np.testing.assert_allclose(waves["smoothing_mean"], 0.4, atol=0.15)
+    assert waves["smoothing_deviation"][-1] == pytest.approx(0, abs=1e-12)
+    assert np.isnan(epochs["fit_coefficient"][epochs["wave"] == "uniform"]).all()
+    # One class tells nothing of the wave.
+    np.testing.assert_allclose(waves["class_share"][:-1], 0, atol=1e-12)
+
+
+def plain_model(path, activation=None, regulariser=None, trainable=True):
+    import keras
+
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(3, activation, kernel_regularizer=regulariser),
+        ]
+    )
+    model.trainable = trainable
+    model.save(path)
+    return path
+
+
+def own_images(path, **changes):
+    rng = np.random.default_rng(0)
+    arrays = {
+        **{"x": rng.uniform(size=(90, 6, 6)), "y": np.arange(90) % 3},
+        **{"x_test": rng.uniform(size=(30, 6, 6)), "y_test": np.arange(30) % 3},
+        **changes,
+    }
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    return path
+
+
+def test_own_images_and_an_own_model_run(tmp_path):
+    flags = [
+        *(f"--dataset=npz:{own_images(tmp_path / 'own.npz')}", "--batch_size=30", "--seeds=1"),
+        *(f"--model={plain_model(tmp_path / 'own.keras')}", "--num_epochs=1", "--wave=random"),
+        *("--cycles=1", f"--workdir={tmp_path / 'run'}"),
+    ]
+    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert result.returncode == 0, result.stderr
+    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert len(environment["data"]["model_sha256"]) == 64
+
+
+OWN_MISTAKES = {
+    "other size": ({"x_test": np.zeros((30, 7, 7))}, {}, "--held_out=test: expected at least 2"),
+    "object labels": ({"y_test": np.array([None] * 30)}, {}, "expected a readable npz file"),
+    "huge labels": ({"y_test": np.arange(30) + 5_000_000}, {}, "whole labels from 0 to 99,999"),
+    "no test": ({"x_test": None}, {}, "expected arrays x_test and y_test"),
+    "softmax": ({}, {"activation": "softmax"}, "--model: expected a model that ends in logits"),
+    "regulariser": ({}, {"regulariser": "l2"}, "--model: expected a model with weights to train"),
+    "frozen": ({}, {"trainable": False}, "--model: expected a model with weights to train"),
+}
+
+
+@pytest.mark.parametrize("name", OWN_MISTAKES)
+def test_mistakes_in_own_files_get_one_line(name, tmp_path):
+    arrays, model, line = OWN_MISTAKES[name]
+    flags = [
+        f"--dataset=npz:{own_images(tmp_path / 'own.npz', **arrays)}",
+        *("--batch_size=30", "--num_epochs=1", f"--workdir={tmp_path / 'run'}"),
+    ]
+    if model:
+        flags.append(f"--model={plain_model(tmp_path / 'own.keras', **model)}")
+    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 2, result.stderr
+    assert line in result.stderr.strip().splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+
+
+def test_runs_that_differ_in_more_are_not_compared(finished, tmp_path):
+    path, _, _ = finished
+    (tmp_path / "other").mkdir()
+    for name in ("run.flags", "summary.json", "environment.json", "epochs.csv"):
+        text = (path / name).read_text()
+        (tmp_path / "other" / name).write_text(text.replace("--noise_class=-1", "--noise_class=2"))
+    (tmp_path / "run").symlink_to(path)
+    compare = [sys.executable, str(ROOT / "launchers" / "noise_fitting_compare.py")]
+    for case, line in (
+        (tmp_path / "other", "expected noise_class -1, got noise_class 2"),
+        (path, "--cases: expected folders of different names, got run twice"),
+        (tmp_path / "nowhere", "expected finished runs of noise_fitting.py"),
+    ):
+        result = subprocess.run(
+            [*compare, f"--baseline={path}", f"--cases={case}", f"--workdir={tmp_path / 'c'}"],
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert result.returncode == 2
+        assert line in result.stderr, result.stderr
+        assert not (tmp_path / "c").exists()
 
 
 def test_another_architecture_in_the_same_folder_is_refused(finished):

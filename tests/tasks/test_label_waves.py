@@ -34,6 +34,17 @@ def waves():
     }
 
 
+def test_divided_by_the_batchs_mean_the_smoothing_is_cut_off_at_1():
+    wave = SmoothingWave(0.45, 0.4, 10, per_batch=True)
+    low = IMAGES[np.argsort(wave.raw(wave.coordinates(IMAGES)))[:50]]  # A batch of a small mean.
+    batch = np.concatenate([low, IMAGES[:5]])
+    s = wave.smoothing(wave.coordinates(batch))
+    assert s.max() == 1.0
+    labels = wave.smooth(tf.constant(batch), tf.one_hot(np.zeros(55, int), 10)).numpy()
+    assert labels.min() >= 0
+    np.testing.assert_allclose(labels[:, 1], s / 10, rtol=1e-4, atol=1e-6)
+
+
 def test_the_formula_by_hand(assert_close):
     image = np.zeros((1, *SHAPE))
     image[0, 0, 0, 0], image[0, 1, 1, 1] = 3.0, 4.0

@@ -162,14 +162,24 @@ def test_the_state_of_another_architecture_is_refused():
 
 
 def test_targets_get_weights_of_the_classes_and_no_gradient():
-    seen = []
+    seen, models = [], []
 
     def targets(images, labels):
         seen.append((images.shape, labels.shape, labels.dtype))
-        return labels * tf.exp(tf.reduce_mean(images))
+        if models:  # A teacher that shares the student's weights.
+            return tf.nn.softmax(models[0](images))
+        return labels
 
-    make(targets=targets).train(1)
+    trained = make(linear, targets=targets)
+    models.append(trained.model)
+    before = [v.numpy() for v in trained.model.trainable_variables]
+    trained.train(1)
     assert seen[0] == ((8, 8, 8, 3), (8, 5), tf.float32)
+    # Softmax - target = 0: only weight decay moves the weights, and it does not move the labels.
+    rate = float(trained.optimizer.rate(tf.constant(0)))
+    for variable, start in zip(trained.model.trainable_variables, before, strict=True):
+        decayed = start * (1 - rate * 1.9 * trained.optimizer.weight_decay)
+        np.testing.assert_allclose(variable.numpy(), decayed, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", ["convnet", "wide_resnet", "random layers"])
