@@ -69,7 +69,7 @@ flags.DEFINE_list("checkpoint_epochs", [], "Epochs after which models are kept a
 MEASURES = (*spectra.NoiseFit._fields, "accuracy", "train_loss")
 # A wave counts as learned once this share of it is followed.
 LEARNED = 0.25
-# Training images, as the network sees them, on which waves are placed.
+# Training images on which waves are placed.
 MEASURED_ON = 10_000
 
 
@@ -83,9 +83,10 @@ class Wave(NamedTuple):
       image_frequency: spatial frequency of the direction (fourier) or its exponent (power_law); NaN
         for other waves.
       smoothing: the wave itself.
-      cycles: across the training images as the network sees them.
+      cycles: across the training images, not augmented.
       mean, deviation: of the coordinate on those images.
-      held_out_mean, held_out_deviation: of the coordinate on held-out images.
+      augmented_mean, augmented_deviation: on training images as the network sees them.
+      held_out_mean, held_out_deviation: on held-out images.
       levels: the smoothing of every held-out image that is measured, [n].
       class_share: the share of their variance that the classes alone tell.
     """
@@ -98,6 +99,8 @@ class Wave(NamedTuple):
     cycles: float
     mean: float
     deviation: float
+    augmented_mean: float
+    augmented_deviation: float
     held_out_mean: float
     held_out_deviation: float
     levels: np.ndarray
@@ -144,13 +147,10 @@ def main() -> None:
         ],
         mean=normalisation.mean,
     )
-    batches = functools.partial(
-        pipeline.training_batches,
-        training,
-        normalisation,
-        batch_size=FLAGS.batch_size,
-        **recipe._asdict(),
+    plain = functools.partial(
+        pipeline.training_batches, training, normalisation, batch_size=FLAGS.batch_size
     )
+    batches = functools.partial(plain, **recipe._asdict())
     evaluation = functools.partial(
         pipeline.evaluation_batches, held_out, normalisation, batch_size=FLAGS.batch_size
     )
@@ -190,10 +190,11 @@ def main() -> None:
             teacher = functools.partial(frozen, training=False)
     with training.reading():
         some = min(epoch, math.ceil(MEASURED_ON / FLAGS.batch_size))
-        sample = batches(seed=runtime.derive_seed(FLAGS.seed, "sample")).take(some)
+        seed = runtime.derive_seed(FLAGS.seed, "sample")
         waves, labels = make_waves(
             *(asked, shape, training.num_classes),
-            sample.as_numpy_iterator(),
+            plain(seed=seed).take(some).as_numpy_iterator(),
+            batches(seed=seed).take(some).as_numpy_iterator(),
             ((x[w > 0], y[w > 0]) for x, y, w in evaluation().as_numpy_iterator()),
         )
     record = {**training.record(normalisation), **files}
@@ -368,10 +369,15 @@ def make_waves(
     asked: Sequence[Asked],
     shape: tuple[int, int, int],
     num_classes: int,
-    sample: Iterable[tuple[np.ndarray, np.ndarray]],
+    plain: Iterable[tuple[np.ndarray, np.ndarray]],
+    augmented: Iterable[tuple[np.ndarray, np.ndarray]],
     held_out: Iterable[tuple[np.ndarray, np.ndarray]],
 ) -> tuple[list[Wave], np.ndarray]:
-    """Places the waves on a sample of training images; and gives the held-out labels, [n]."""
+    """Places the waves on plain training images; and gives the held-out labels, [n].
+
+    Not on augmented or mixed ones: so the wave is the same function of an image in all runs on the
+    same data, whatever else is done.
+    """
     still = {
         (kind, place): tasks.still_wave(
             *(kind, shape, runtime.generator(FLAGS.seed, "direction")),
@@ -394,7 +400,8 @@ def make_waves(
         columns = map(np.concatenate, zip(*rows, strict=True))
         return dict(zip(still, columns, strict=True)), np.concatenate(labels)
 
-    (seen, _), (unseen, labels) = coordinates(sample), coordinates(held_out)
+    (seen, _), (changed, _) = coordinates(plain), coordinates(augmented)
+    unseen, labels = coordinates(held_out)
     waves = []
     for wave in asked:
         line = line_of(wave)
@@ -415,6 +422,8 @@ def make_waves(
                 cycles=wave.value if wave.kind == "cycles" else smoothing.cycles(c),
                 mean=float(c.mean()),
                 deviation=float(c.std()),
+                augmented_mean=float(changed[line].mean()),
+                augmented_deviation=float(changed[line].std()),
                 held_out_mean=float(unseen[line].mean()),
                 held_out_deviation=float(unseen[line].std()),
                 levels=levels,
@@ -502,7 +511,7 @@ def report(
         (
             *("wave", "kind", "image_frequency", "frequency", "cycles"),
             *("coordinate_mean", "coordinate_deviation"),
-            *("held_out_mean", "held_out_deviation"),
+            *("augmented_mean", "augmented_deviation", "held_out_mean", "held_out_deviation"),
             *("smoothing_mean", "smoothing_deviation", "class_share"),
             *(f"{name}{end}" for name in found for end in ("", "_low", "_high")),
         ),
@@ -510,6 +519,7 @@ def report(
             (
                 *(wave.name, wave.kind, wave.image_frequency, wave.smoothing.frequency),
                 *(wave.cycles, wave.mean, wave.deviation),
+                *(wave.augmented_mean, wave.augmented_deviation),
                 *(wave.held_out_mean, wave.held_out_deviation),
                 *(wave.levels.mean(), wave.levels.std(), wave.class_share),
                 *(value[i] for band in found.values() for value in band),

@@ -11,6 +11,7 @@ takes seconds. To see: whether wider networks follow faster waves, and regularis
 """
 
 import json
+import math
 import pathlib
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -40,7 +41,7 @@ class Run(NamedTuple):
       summary: what it says of itself.
       flags: {name: text} of it.
       version: of its data set.
-      cycles: {wave: cycles across the data}, the control left out.
+      cycles, frequency: {wave: cycles across the data, f}, the control left out.
       beta: {wave: final fit coefficient of each seed}.
     """
 
@@ -49,6 +50,7 @@ class Run(NamedTuple):
     flags: Mapping[str, str]
     version: str
     cycles: dict[str, float]
+    frequency: dict[str, float]
     beta: dict[str, np.ndarray]
 
 
@@ -141,12 +143,13 @@ def read_run(path: str) -> Run:
     table = records.read_table(folder.path / "epochs.csv")
     columns = {name: np.asarray(values) for name, values in table.items()}
     last = columns["epoch"] == columns["epoch"].max()
-    cycles, beta = {}, {}
+    cycles, frequency, beta = {}, {}, {}
     for wave in dict.fromkeys(columns["wave"][last].tolist()):
         here = last & (columns["wave"] == wave)
         values = columns["fit_coefficient"][here].astype(float)
         if wave != "uniform":  # The control has no wave to follow.
             cycles[wave] = float(columns["cycles"][here][0])
+            frequency[wave] = float(columns["frequency"][here][0])
             beta[wave] = values
     environment = json.loads((folder.path / "environment.json").read_text())
     return Run(
@@ -155,6 +158,7 @@ def read_run(path: str) -> Run:
         flags=records.read_flags(folder.path) or {},
         version=environment["data"]["version"],
         cycles=cycles,
+        frequency=frequency,
         beta=beta,
     )
 
@@ -163,7 +167,16 @@ def refuse_differences(baseline: Run, case: Run) -> None:
     """Raises a UserError for runs that cannot be compared seed by seed."""
     ours, theirs = ({**r.flags, "version": r.version} for r in (baseline, case))
     wrong = [n for n in (*SAME, "version") if ours.get(n) != theirs.get(n)]
-    if wrong or not baseline.beta.keys() & case.beta.keys():
+    common = baseline.beta.keys() & case.beta.keys()
+    moved = [n for n in common if not math.isclose(baseline.frequency[n], case.frequency[n])]
+    if moved:
+        raise UserError(
+            f"case {case.name}",
+            expected=f"{moved[0]} of frequency {baseline.frequency[moved[0]]:.6g}",
+            got=f"{case.frequency[moved[0]]:.6g}",
+            hint="make both runs with the same version",
+        )
+    if wrong or not common:
         raise UserError(
             f"case {case.name}",
             expected=", ".join(f"{n} {ours.get(n)}" for n in wrong) or "waves in common",

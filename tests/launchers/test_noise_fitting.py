@@ -42,7 +42,7 @@ def test_a_run_says_what_it_is_and_leaves_everything(finished):
     assert set(epochs["wave"]) == {"radial_cycles_1", "radial_cycles_4", "uniform"}
     waves = columns(path, "waves")
     assert waves["cycles"].tolist() == [1, 4, 0]  # As given, to the last bit.
-    assert {"coordinate_mean", "held_out_mean", "held_out_deviation"} <= waves.keys()
+    assert {"augmented_deviation", "held_out_mean", "held_out_deviation"} <= waves.keys()
     assert (np.abs(waves["coordinate_mean"] / waves["held_out_mean"] - 1) < 0.2).all()
     assert (waves["class_share"][:2] > 0).all()
     np.testing.assert_allclose(
@@ -227,6 +227,11 @@ def test_a_student_learns_from_a_kept_model_and_runs_compare(finished, tmp_path)
         timeout=300,
     )
     assert result.returncode == 0, result.stderr
+    # Mixup and augmentation change what is seen, not the wave.
+    here, there = (columns(p, "waves") for p in (tmp_path / "student", path))
+    np.testing.assert_array_equal(here["frequency"], there["frequency"])
+    np.testing.assert_array_equal(there["augmented_mean"], there["coordinate_mean"])
+    assert (here["augmented_mean"] != here["coordinate_mean"]).all()
     t = columns(tmp_path / "compared", "comparison")
     assert t["case"].tolist() == ["run"] * 2 + ["student"] * 2
     assert (t["difference"][:2] == 0).all()
