@@ -146,20 +146,17 @@ def trainers(
         classifier, FLAGS.model, input_shape=shape, num_classes=training.num_classes
     )
     optimizer = Sgd(num_steps=epoch * (FLAGS.num_rounds + 1))
-    sample = np.concatenate([x for x, _ in batches().take(epoch).as_numpy_iterator()])
-    still, _ = tasks.still_wave(
-        *("radial", shape, runtime.generator(FLAGS.seed)),
-        amplitude=0.4,
-        num_classes=training.num_classes,
+    (wave, _), labels, _ = tasks.place_waves(
+        tasks.ask_waves("radial", cycles=[4]),
+        lambda coordinate, _: tasks.still_wave(
+            *(coordinate, shape, runtime.generator(FLAGS.seed)),
+            amplitude=0.4,
+            num_classes=training.num_classes,
+        ),
+        plain=batches().take(epoch).as_numpy_iterator(),
+        augmented=batches().take(epoch).as_numpy_iterator(),
+        held_out=((x[w > 0], y[w > 0]) for x, y, w in evaluation().as_numpy_iterator()),
     )
-    c = still.coordinates(sample)
-    frequency = tasks.frequency_for_cycles(4, c)
-    wave = tasks.SmoothingWave(0.4, frequency, training.num_classes).placed(c)
-    labels, levels = [], []
-    for x, y, weights in evaluation().as_numpy_iterator():
-        labels.append(y[weights > 0])
-        levels.append(wave.smoothing(wave.coordinates(x[weights > 0])))
-    held_out_labels, smoothing = np.concatenate(labels), np.concatenate(levels)
 
     def make(targets: Callable | None) -> Classifier:
         return Classifier(
@@ -174,7 +171,7 @@ def trainers(
         )
 
     def probe(trained: Classifier) -> None:
-        spectra.noise_fit(trained.evaluate()[0], held_out_labels, smoothing)
+        spectra.noise_fit(trained.evaluate()[0], labels, wave.levels)
 
     def evaluate(trained: Classifier) -> None:
         trained.evaluate()
@@ -199,7 +196,7 @@ def trainers(
     def fit() -> None:
         usual.fit(endless, steps_per_epoch=epoch, verbose=0)
 
-    smooth = tasks.SoftLabels(wave)
+    smooth = tasks.SoftLabels(wave.smoothing)
     return {
         PLAIN: contender(None, None),
         WAVE: contender(smooth, None),

@@ -19,14 +19,12 @@ few cycles across the data are followed early and nearly fully, fast ones late o
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
-import itertools
 import math
 import pathlib
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import flags, logging
@@ -71,47 +69,6 @@ MEASURES = (*spectra.NoiseFit._fields, "accuracy", "train_loss")
 LEARNED = 0.25
 # Training images on which waves are placed.
 MEASURED_ON = 10_000
-
-
-class Wave(NamedTuple):
-    """One wave on the labels, placed on the data before any training.
-
-    Attributes:
-      name: of its trainings in the run folder.
-      kind: what was given of it, `cycles` or `frequency`; `control`: uniform smoothing.
-      value: as it was given; 0 for the control.
-      image_frequency: spatial frequency of the direction (fourier) or its exponent (power_law); NaN
-        for other waves.
-      smoothing: the wave itself.
-      cycles: across the training images, not augmented.
-      mean, deviation: of the coordinate on those images.
-      augmented_mean, augmented_deviation: on training images as the network sees them.
-      held_out_mean, held_out_deviation: on held-out images.
-      levels: the smoothing of every held-out image that is measured, [n].
-      class_share: the share of their variance that the classes alone tell.
-    """
-
-    name: str
-    kind: str
-    value: float
-    image_frequency: float
-    smoothing: tasks.SmoothingWave
-    cycles: float
-    mean: float
-    deviation: float
-    augmented_mean: float
-    augmented_deviation: float
-    held_out_mean: float
-    held_out_deviation: float
-    levels: np.ndarray
-    class_share: float
-
-    def __str__(self) -> str:
-        if self.kind == "control":
-            return "uniform"
-        place = "" if math.isnan(self.image_frequency) else f"F = {self.image_frequency:.3g}, "
-        by = f"f = {self.smoothing.frequency:.3g}, " if self.kind == "frequency" else ""
-        return f"{place}{by}{self.cycles:.3g} cycles"
 
 
 def main() -> None:
@@ -176,6 +133,19 @@ def main() -> None:
             seed=seed,
         )
 
+    def still(coordinate: str, place: float) -> tuple[tasks.SmoothingWave, float]:
+        return tasks.still_wave(
+            coordinate,
+            shape,
+            runtime.generator(FLAGS.seed, "direction"),
+            amplitude=FLAGS.amplitude,
+            num_classes=training.num_classes,
+            place=place,
+            degrees=FLAGS.degrees,
+            per_batch=FLAGS.per_batch_amplitude,
+            noise_class=FLAGS.noise_class,
+        )
+
     def feed(seed: int, first_step: int) -> tf.distribute.DistributedDataset:
         part = functools.partial(batches, seed=seed, first_step=first_step)
         return pipeline.on_replicas(strategy, part)
@@ -191,11 +161,12 @@ def main() -> None:
     with training.reading():
         some = min(epoch, math.ceil(MEASURED_ON / FLAGS.batch_size))
         seed = runtime.derive_seed(FLAGS.seed, "sample")
-        waves, labels = make_waves(
-            *(asked, shape, training.num_classes),
-            plain(seed=seed).take(some).as_numpy_iterator(),
-            batches(seed=seed).take(some).as_numpy_iterator(),
-            ((x[w > 0], y[w > 0]) for x, y, w in evaluation().as_numpy_iterator()),
+        waves, labels, measured = tasks.place_waves(
+            asked,
+            still,
+            plain=plain(seed=seed).take(some).as_numpy_iterator(),
+            augmented=batches(seed=seed).take(some).as_numpy_iterator(),
+            held_out=((x[w > 0], y[w > 0]) for x, y, w in evaluation().as_numpy_iterator()),
         )
     record = {**training.record(normalisation), **files}
     folder.start(environment(strategy, FLAGS.seed, record))
@@ -234,7 +205,7 @@ def main() -> None:
                         {"losses": ["clean_loss", "noisy_loss", "train_loss"]},
                     )
                 for step in session:
-                    probe(session, wave, labels, step)
+                    probe(session, wave, labels, measured, step)
                     if step // epoch in kept and folder.writes:
                         file = f"epoch_{step // epoch:03d}.keras"
                         trained.save_model(part.state_file.with_name(file))
@@ -316,147 +287,31 @@ def kept_epochs() -> set[int]:
     return set(kept)
 
 
-class Asked(NamedTuple):
-    """A wave as the flags ask for it.
-
-    Attributes:
-      name: of its trainings in the run folder.
-      kind: what `value` is, `cycles` or `frequency`; `control`: uniform smoothing.
-      value: above 0; 0 for the control.
-      place: spatial frequency or exponent of its direction; 0 for other waves.
-    """
-
-    name: str
-    kind: str
-    value: float
-    place: float
-
-
-def asked_waves() -> list[Asked]:
+def asked_waves() -> list[tasks.AskedWave]:
     """The waves of the flags, the uniform control last, or a UserError."""
-    control = Asked("uniform", "control", 0.0, 0.0)
-    if FLAGS.wave == "uniform":
-        return [control]
-    values = [
-        (kind, value)
-        for kind, flag in (("cycles", "cycles"), ("frequency", "frequencies"))
-        if any(FLAGS[flag].value)
-        for value in runtime.numbers(flag, FLAGS[flag].value, above=0)
-    ]
-    if not values:
-        raise UserError(
-            "--cycles", expected="numbers above 0, here or in --frequencies", got="none", hint="1,4"
-        )
+
+    def numbers(flag: str, above: float = 0.0) -> list[float]:
+        words = FLAGS[flag].value
+        return runtime.numbers(flag, words, above=above) if any(words) else []
+
     flag = {"fourier": "spatial_frequencies", "power_law": "exponents"}.get(FLAGS.wave)
-    places = runtime.numbers(flag, FLAGS[flag].value) if flag else [0.0]
-    waves = [
-        Asked(f"{FLAGS.wave}{f'_{place:g}' if flag else ''}_{kind}_{value:g}", kind, value, place)
-        for place, (kind, value) in itertools.product(places, values)
-    ]
-    names = [wave.name for wave in waves]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise UserError(
-            "--cycles and --frequencies",
-            expected="waves that differ in their first 6 digits",
-            got=f"{twice} twice",
-            hint="leave one out",
-        )
-    return [*waves, control]
+    return tasks.ask_waves(
+        FLAGS.wave,
+        cycles=numbers("cycles"),
+        frequencies=numbers("frequencies"),
+        places=numbers(flag, above=-math.inf) if flag else [],
+    )
 
 
-def make_waves(
-    asked: Sequence[Asked],
-    shape: tuple[int, int, int],
-    num_classes: int,
-    plain: Iterable[tuple[np.ndarray, np.ndarray]],
-    augmented: Iterable[tuple[np.ndarray, np.ndarray]],
-    held_out: Iterable[tuple[np.ndarray, np.ndarray]],
-) -> tuple[list[Wave], np.ndarray]:
-    """Places the waves on plain training images; and gives the held-out labels, [n].
-
-    Not on augmented or mixed ones: so the wave is the same function of an image in all runs on the
-    same data, whatever else is done.
-    """
-    still = {
-        (kind, place): tasks.still_wave(
-            *(kind, shape, runtime.generator(FLAGS.seed, "direction")),
-            amplitude=FLAGS.amplitude,
-            num_classes=num_classes,
-            place=place,
-            degrees=FLAGS.degrees,
-            per_batch=FLAGS.per_batch_amplitude,
-            noise_class=FLAGS.noise_class,
-        )
-        for kind, place in dict.fromkeys(line_of(wave) for wave in asked)
-    }
-
-    def coordinates(batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[dict, np.ndarray]:
-        """Those of all images along each line, [n], and their labels."""
-        rows, labels = zip(
-            *(([wave.coordinates(x) for wave, _ in still.values()], y) for x, y in batches),
-            strict=True,
-        )
-        columns = map(np.concatenate, zip(*rows, strict=True))
-        return dict(zip(still, columns, strict=True)), np.concatenate(labels)
-
-    (seen, _), (changed, _) = coordinates(plain), coordinates(augmented)
-    unseen, labels = coordinates(held_out)
-    waves = []
-    for wave in asked:
-        line = line_of(wave)
-        (smoothing, image_frequency), c = still[line], seen[line]
-        if wave.kind != "control":
-            cycles = wave.kind == "cycles"
-            frequency = tasks.frequency_for_cycles(wave.value, c) if cycles else wave.value
-            smoothing = dataclasses.replace(smoothing, frequency=frequency).placed(c)
-        levels = smoothing.smoothing(unseen[line], labels)[measured_images(labels)]
-        waves.append(
-            Wave(
-                name=wave.name,
-                kind=wave.kind,
-                value=wave.value,
-                image_frequency=image_frequency,
-                smoothing=smoothing,
-                # As given: what goes through the frequency comes back rounded.
-                cycles=wave.value if wave.kind == "cycles" else smoothing.cycles(c),
-                mean=float(c.mean()),
-                deviation=float(c.std()),
-                augmented_mean=float(changed[line].mean()),
-                augmented_deviation=float(changed[line].std()),
-                held_out_mean=float(unseen[line].mean()),
-                held_out_deviation=float(unseen[line].std()),
-                levels=levels,
-                class_share=spectra.class_share(levels, labels[measured_images(labels)]),
-            )
-        )
-    return waves, labels
-
-
-def measured_images(labels: np.ndarray) -> np.ndarray:
-    """Which held-out images are measured: all, or those of the noise class; bool [n]."""
-    if FLAGS.noise_class < 0:
-        return np.ones(len(labels), bool)
-    chosen = labels == FLAGS.noise_class
-    if chosen.sum() < 2:
-        raise UserError(
-            "--noise_class",
-            expected="a class with at least 2 held-out images",
-            got=f"{FLAGS.noise_class} with {chosen.sum()}",
-            hint="choose another, or another --held_out",
-        )
-    return chosen
-
-
-def line_of(wave: Asked) -> tuple[str, float]:
-    """What a wave runs along: kind and place."""
-    return ("uniform" if wave.kind == "control" else FLAGS.wave), wave.place
-
-
-def probe(session: Session[Classifier], wave: Wave, labels: np.ndarray, step: int) -> None:
+def probe(
+    session: Session[Classifier],
+    wave: tasks.PlacedWave,
+    labels: np.ndarray,
+    measured: np.ndarray,
+    step: int,
+) -> None:
     """Measures the classifier on the held-out images and records it."""
-    chosen = measured_images(labels)
-    fit = spectra.noise_fit(session.outputs[chosen], labels[chosen], wave.levels)
+    fit = spectra.noise_fit(session.outputs[measured], labels[measured], wave.levels)
     accuracy = float(np.mean(session.outputs.argmax(axis=1) == labels))
     values = {**fit._asdict(), "accuracy": accuracy, "train_loss": session.ensemble.train_loss()}
     for name, value in values.items():
@@ -466,7 +321,7 @@ def probe(session: Session[Classifier], wave: Wave, labels: np.ndarray, step: in
 
 def report(
     folder: records.RunFolder,
-    waves: Sequence[Wave],
+    waves: Sequence[tasks.PlacedWave],
     histories: Sequence[Sequence[History]],
     training: data.Images,
     parameters: int,
@@ -575,7 +430,7 @@ def learning_epochs(epochs: np.ndarray, beta: np.ndarray) -> spectra.Band:
 
 def draw(
     folder: records.RunFolder,
-    waves: Sequence[Wave],
+    waves: Sequence[tasks.PlacedWave],
     epochs: np.ndarray,
     measured: dict[str, np.ndarray],
     found: dict[str, spectra.Band],

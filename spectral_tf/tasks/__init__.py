@@ -20,6 +20,7 @@ from spectral_tf.tasks.label_waves import (
 from spectral_tf.tasks.labels import LabelWave
 from spectral_tf.tasks.manifolds import Flower
 from spectral_tf.tasks.pairs import pairs
+from spectral_tf.tasks.placed_waves import AskedWave, PlacedWave, ask_waves, place_waves
 from spectral_tf.tasks.radial import CONVENTIONS, RadialWave
 from spectral_tf.tasks.sines import SumOfSines, amplitudes_from_spec
 from spectral_tf.tasks.two_classes import TwoClasses
@@ -27,9 +28,11 @@ from spectral_tf.tasks.two_classes import TwoClasses
 __all__ = [
     "CONVENTIONS",
     "WAVES",
+    "AskedWave",
     "Delta",
     "Flower",
     "LabelWave",
+    "PlacedWave",
     "RadialWave",
     "Scale",
     "SmoothingWave",
@@ -37,6 +40,7 @@ __all__ = [
     "SumOfSines",
     "TwoClasses",
     "amplitudes_from_spec",
+    "ask_waves",
     "flat",
     "flat_of_covariance",
     "flat_of_scale",
@@ -44,6 +48,7 @@ __all__ = [
     "frequency_for_cycles",
     "kernel_noise",
     "pairs",
+    "place_waves",
     "power_law_direction",
     "random_direction",
     "scale",

@@ -1,0 +1,206 @@
+"""Label waves as they are asked for, and as they lie on a data set."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_tf.errors import UserError
+from spectral_tf.spectra.noise_fit import class_share
+from spectral_tf.tasks.label_waves import SmoothingWave, frequency_for_cycles
+
+# Batches of images [b, h, w, c] as the network sees them, and their labels.
+Batches = Iterable[tuple[NDArray, NDArray]]
+
+
+class AskedWave(NamedTuple):
+    """A wave by what is asked of it.
+
+    Attributes:
+      name: of its trainings.
+      coordinate: what it runs along, one of `WAVES`.
+      kind: what `value` is, `cycles` or `frequency`; `control`: uniform smoothing.
+      value: above 0; 0 for the control.
+      place: spatial frequency or exponent of its direction; 0 for other coordinates.
+    """
+
+    name: str
+    coordinate: str
+    kind: str
+    value: float
+    place: float
+
+
+class PlacedWave(NamedTuple):
+    """A wave on the labels of a data set, before any training.
+
+    Attributes:
+      name, kind, value: as asked for.
+      image_frequency: spatial frequency of the direction (fourier) or its exponent (power_law); NaN
+        for other waves.
+      smoothing: the wave itself.
+      cycles: across the training images, not augmented.
+      mean, deviation: of the coordinate on those images.
+      augmented_mean, augmented_deviation: on training images as the network sees them.
+      held_out_mean, held_out_deviation: on held-out images.
+      levels: the smoothing of every held-out image that is measured, [m].
+      class_share: the share of their variance that the classes alone tell.
+    """
+
+    name: str
+    kind: str
+    value: float
+    image_frequency: float
+    smoothing: SmoothingWave
+    cycles: float
+    mean: float
+    deviation: float
+    augmented_mean: float
+    augmented_deviation: float
+    held_out_mean: float
+    held_out_deviation: float
+    levels: NDArray[np.float64]
+    class_share: float
+
+    def __str__(self) -> str:
+        if self.kind == "control":
+            return "uniform"
+        place = "" if math.isnan(self.image_frequency) else f"F = {self.image_frequency:.3g}, "
+        by = f"f = {self.smoothing.frequency:.3g}, " if self.kind == "frequency" else ""
+        return f"{place}{by}{self.cycles:.3g} cycles"
+
+
+def ask_waves(
+    coordinate: str,
+    *,
+    cycles: Sequence[float] = (),
+    frequencies: Sequence[float] = (),
+    places: Sequence[float] = (),
+) -> list[AskedWave]:
+    """Every frequency along every direction, and the uniform control last.
+
+    Args:
+      coordinate: one of `WAVES`; `uniform` gives the control alone.
+      cycles: frequencies as cycles across the data.
+      frequencies: frequencies as such.
+      places: spatial frequencies (fourier) or exponents (power_law); none for other coordinates.
+
+    Raises:
+      UserError: no frequency at all, or two waves of one name (6 digits).
+    """
+    control = AskedWave("uniform", "uniform", "control", 0.0, 0.0)
+    if coordinate == "uniform":
+        return [control]
+    values = [("cycles", value) for value in cycles] + [("frequency", f) for f in frequencies]
+    if not values:
+        raise UserError(
+            "--cycles", expected="numbers above 0, here or in --frequencies", got="none", hint="1,4"
+        )
+    waves = [
+        AskedWave(
+            f"{coordinate}{f'_{place:g}' if places else ''}_{kind}_{value:g}",
+            *(coordinate, kind, value, place),
+        )
+        for place, (kind, value) in itertools.product(places or [0.0], values)
+    ]
+    names = [wave.name for wave in waves]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(
+            "--cycles and --frequencies",
+            expected="waves that differ in their first 6 digits",
+            got=f"{twice} twice",
+            hint="leave one out",
+        )
+    return [*waves, control]
+
+
+def place_waves(
+    asked: Sequence[AskedWave],
+    still: Callable[[str, float], tuple[SmoothingWave, float]],
+    *,
+    plain: Batches,
+    augmented: Batches,
+    held_out: Batches,
+) -> tuple[list[PlacedWave], NDArray, NDArray[np.bool_]]:
+    """Places waves on plain training images, and tells what they are on held-out ones.
+
+    Not on augmented or mixed images: so a wave is the same function of an image in all runs on the
+    same data, whatever else is done. One pass over each of the three, whatever the number of waves.
+
+    Args:
+      asked: of `ask_waves`.
+      still: coordinate, place -> wave of frequency 0, true place (`still_wave`).
+      plain: a sample of the training images.
+      augmented: the same as the network sees them.
+      held_out: all held-out images, in the order of the evaluation.
+
+    Returns:
+      the waves; the held-out labels, [n]; which held-out images are measured, bool [n]: all, or
+      those of the noise class.
+
+    Raises:
+      UserError: as `SmoothingWave` and `frequency_for_cycles`; a noise class with fewer than 2
+        held-out images.
+    """
+    lines = {(a.coordinate, a.place): still(a.coordinate, a.place) for a in asked}
+
+    def coordinates(batches: Batches) -> tuple[dict[tuple[str, float], NDArray], NDArray]:
+        """Those of all images along each line, [n], and their labels."""
+        rows, labels = zip(
+            *(([wave.coordinates(x) for wave, _ in lines.values()], y) for x, y in batches),
+            strict=True,
+        )
+        columns = map(np.concatenate, zip(*rows, strict=True))
+        return dict(zip(lines, columns, strict=True)), np.concatenate(labels)
+
+    (seen, _), (changed, _) = coordinates(plain), coordinates(augmented)
+    unseen, labels = coordinates(held_out)
+    measured = _measured(labels, next(iter(lines.values()))[0].noise_class)
+    waves = []
+    for wave in asked:
+        line = wave.coordinate, wave.place
+        (smoothing, image_frequency), c = lines[line], seen[line]
+        if wave.kind != "control":
+            given = wave.kind == "cycles"
+            frequency = frequency_for_cycles(wave.value, c) if given else wave.value
+            smoothing = dataclasses.replace(smoothing, frequency=frequency).placed(c)
+        levels = smoothing.smoothing(unseen[line], labels)[measured]
+        waves.append(
+            PlacedWave(
+                name=wave.name,
+                kind=wave.kind,
+                value=wave.value,
+                image_frequency=image_frequency,
+                smoothing=smoothing,
+                # As given: what goes through the frequency comes back rounded.
+                cycles=wave.value if wave.kind == "cycles" else smoothing.cycles(c),
+                mean=float(c.mean()),
+                deviation=float(c.std()),
+                augmented_mean=float(changed[line].mean()),
+                augmented_deviation=float(changed[line].std()),
+                held_out_mean=float(unseen[line].mean()),
+                held_out_deviation=float(unseen[line].std()),
+                levels=levels,
+                class_share=class_share(levels, labels[measured]),
+            )
+        )
+    return waves, labels, measured
+
+
+def _measured(labels: NDArray, noise_class: int) -> NDArray[np.bool_]:
+    if noise_class < 0:
+        return np.ones(len(labels), bool)
+    chosen = labels == noise_class
+    if chosen.sum() < 2:
+        raise UserError(
+            "--noise_class",
+            expected="a class with at least 2 held-out images",
+            got=f"{noise_class} with {chosen.sum()}",
+            hint="choose another, or another --held_out",
+        )
+    return chosen
