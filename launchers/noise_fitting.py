@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+    from spectral_tf.records.figures import Line, Panel
     from spectral_tf.training.classifier import Classifier
     from spectral_tf.training.session import History, Session
 
@@ -436,131 +437,115 @@ def draw(
     found: dict[str, spectra.Band],
     training: data.Images,
 ) -> None:
-    """NF and beta against epoch; all measures against frequency; and against image frequency."""
+    """NF and beta against epoch; all measures against frequency; beta against image frequency."""
     from spectral_tf.records import figures
-    from spectral_tf.records.figures import Line, Panel
     from spectral_tf.records.tensorboard import TensorBoard
 
     board = TensorBoard(folder.tensorboard / "figures")
+    pictures = {"epochs": epoch_panels(waves, epochs, measured, training.num_classes)}
+    if len(waves) > 2:
+        pictures["frequencies"] = frequency_panels(waves, found)
+    if len({w.image_frequency for w in waves if not math.isnan(w.image_frequency)}) > 1:
+        pictures["image_frequency"] = place_panels(waves, found)
     title = f"{FLAGS.wave} waves on the labels of {training.name}, A = {FLAGS.amplitude:g}"
-    labels = {
-        "noise_fitting": "noise fitting NF [nats]",
-        "fit_coefficient": "fit coefficient β",
-    }
+    for name, panels in pictures.items():
+        figure = figures.line_panels(panels, title=title)
+        pixels = figures.save_figure(figure, folder.figures / f"{name}.png")
+        board.image(name, pixels, FLAGS.num_epochs)
+    board.close_segment()
+
+
+def epoch_panels(
+    waves: Sequence[tasks.PlacedWave],
+    epochs: np.ndarray,
+    measured: dict[str, np.ndarray],
+    num_classes: int,
+) -> list[Panel]:
+    """Noise fitting between its reference levels, and the fit coefficient, of every wave."""
+    from spectral_tf.records import figures
+
     levels = {}
     if 0 < FLAGS.amplitude <= 0.5:
-        constant, fitted = spectra.reference_levels(FLAGS.amplitude, training.num_classes)
+        constant, fitted = spectra.reference_levels(FLAGS.amplitude, num_classes)
         levels = {"mean smoothing only": constant, "wave fitted": fitted}
+    panels = []
+    for name, ylabel, of_panel in (
+        ("noise_fitting", "noise fitting NF [nats]", levels),
+        ("fit_coefficient", "fit coefficient β", {"ignored": 0.0, "followed": 1.0}),
+    ):
+        series = []
+        # The control, the last, is no part of the scale.
+        for i, colour in enumerate([*figures.shades(len(waves) - 1), "black"]):
+            mean, low, high = spectra.mean_interval(measured[name][:, i])
+            if np.isfinite(mean).any():  # The control has no coefficient.
+                series.append(figures.Line(epochs, mean, str(waves[i]), low, high, colour=colour))
+        panels.append(figures.Panel(series, "epoch", ylabel, of_panel))
+    return panels
 
-    def save(name: str, panels: list[Panel]) -> None:
-        pixels = figures.save_figure(
-            figures.line_panels(panels, title=title), folder.figures / f"{name}.png"
-        )
-        board.image(name, pixels, FLAGS.num_epochs)
 
-    # The control, the last, is no part of the scale.
-    colours = [*figures.shades(len(waves) - 1), "black"]
-    save(
-        "epochs",
-        [
-            Panel(
-                [
-                    Line(epochs, mean, str(wave), low, high, colour=colour)
-                    for i, (wave, colour) in enumerate(zip(waves, colours, strict=True))
-                    if name == "noise_fitting" or wave.kind != "control"
-                    for mean, low, high in [spectra.mean_interval(measured[name][:, i])]
-                ],
-                xlabel="epoch",
-                ylabel=label,
-                levels=levels if name == "noise_fitting" else {"ignored": 0.0, "followed": 1.0},
+def frequency_panels(
+    waves: Sequence[tasks.PlacedWave], found: dict[str, spectra.Band]
+) -> list[Panel]:
+    """Every measure against the cycles across the data, one line for each direction."""
+    from spectral_tf.records import figures
+
+    lines: dict[str, list[int]] = {}
+    for i in sorted(range(len(waves) - 1), key=lambda i: waves[i].cycles):
+        place = waves[i].image_frequency
+        lines.setdefault(FLAGS.wave if math.isnan(place) else f"F = {place:.3g}", []).append(i)
+    panels = []
+    for name, ylabel in (
+        ("minimum_noise_fitting", "minimum of NF [nats]"),
+        ("final_fit_coefficient", "final β"),
+        ("learning_epoch", f"epoch at which β passes {LEARNED}"),
+    ):
+        series = [
+            line(found[name], chosen, [waves[i].cycles for i in chosen], label)
+            for label, chosen in lines.items()
+        ]
+        if name == "final_fit_coefficient" and len(lines) == 1:
+            chosen = next(iter(lines.values()))
+            shares = [waves[i].class_share for i in chosen]
+            told = figures.Line(
+                [waves[i].cycles for i in chosen], shares, "told by the class alone"
             )
-            for name, label in labels.items()
-        ],
-    )
-    names = {
-        "minimum_noise_fitting": "minimum of NF [nats]",
-        "final_fit_coefficient": "final β",
-        "learning_epoch": f"epoch at which β passes {LEARNED}",
-    }
-    places = sorted({w.image_frequency for w in waves if not math.isnan(w.image_frequency)})
+            series.append(told._replace(style=":", colour="gray"))
+        levels = {"uniform": found[name][0][-1]} if name == "minimum_noise_fitting" else {}
+        panels.append(figures.Panel(series, "cycles across the data", ylabel, levels, "log"))
+    return panels
 
-    def against(name: str, chosen: list[int], xs: list[float], label: str) -> Line:
-        mean, low, high = (np.asarray(band)[chosen] for band in found[name])
-        return Line(xs, mean, label, low, high, style="o-")
 
-    coloured = [i for i, wave in enumerate(waves) if wave.kind != "control"]
-    coloured.sort(key=lambda i: waves[i].cycles)
-    lines_of = {FLAGS.wave: coloured}
-    if places:
-        lines_of = {
-            f"F = {place:.3g}": [i for i in coloured if waves[i].image_frequency == place]
-            for place in places
-        }
-    control = found["minimum_noise_fitting"][0][-1]
-    if len(waves) > 2:
-        save(
-            "frequencies",
-            [
-                Panel(
-                    [
-                        against(name, chosen, [waves[i].cycles for i in chosen], label)
-                        for label, chosen in lines_of.items()
-                    ]
-                    + [
-                        Line(
-                            [waves[i].cycles for i in chosen],
-                            [waves[i].class_share for i in chosen],
-                            "told by the class alone",
-                            style=":",
-                            colour="gray",
-                        )
-                        for chosen in list(lines_of.values())[:1]
-                        if name == "final_fit_coefficient"
-                    ],
-                    xlabel="cycles across the data",
-                    ylabel=ylabel,
-                    levels={"uniform": control} if name == "minimum_noise_fitting" else {},
-                    xscale="log",
-                )
-                for name, ylabel in names.items()
-            ],
-        )
-    if len(places) > 1:
-        groups = list(dict.fromkeys((w.kind, w.value) for w in waves if w.kind != "control"))
-        save(
-            "image_frequency",
-            [
-                Panel(
-                    [
-                        against(
-                            "final_fit_coefficient",
-                            chosen,
-                            [waves[i].image_frequency for i in chosen],
-                            f"f = {value:g}" if kind == "frequency" else f"{value:g} cycles",
-                        )._replace(colour=colour)
-                        for (of_kind, value), colour in zip(
-                            groups, figures.shades(len(groups)), strict=True
-                        )
-                        if of_kind == kind
-                        for chosen in [
-                            [
-                                i
-                                for i, wave in enumerate(waves)
-                                if (wave.kind, wave.value) == (kind, value)
-                            ]
-                        ]
-                    ],
-                    xlabel="spatial frequency of the direction [cycles per image]"
-                    if FLAGS.wave == "fourier"
-                    else "exponent of the direction",
-                    ylabel="final β",
-                    name=f"equal {kind} {unit}",
-                )
-                for kind, unit in (("frequency", "f"), ("cycles", "across the data"))
-                if any(of_kind == kind for of_kind, _ in groups)
-            ],
-        )
-    board.close_segment()
+def place_panels(waves: Sequence[tasks.PlacedWave], found: dict[str, spectra.Band]) -> list[Panel]:
+    """The fit coefficient against the place of the direction, at equal f and at equal cycles."""
+    from spectral_tf.records import figures
+
+    xlabel = "exponent of the direction"
+    if FLAGS.wave == "fourier":
+        xlabel = "spatial frequency of the direction [cycles per image]"
+    groups: dict[tuple[str, float], list[int]] = {}
+    for i, wave in enumerate(waves[:-1]):
+        groups.setdefault((wave.kind, wave.value), []).append(i)
+    panels: dict[str, Panel] = {}
+    for ((kind, value), chosen), colour in zip(
+        groups.items(), figures.shades(len(groups)), strict=True
+    ):
+        label = f"f = {value:g}" if kind == "frequency" else f"{value:g} cycles"
+        places = [waves[i].image_frequency for i in chosen]
+        drawn = line(found["final_fit_coefficient"], chosen, places, label, colour)
+        name = "equal f" if kind == "frequency" else "equal cycles across the data"
+        panel = panels.setdefault(name, figures.Panel([], xlabel, "final β", name=name))
+        panels[name] = panel._replace(series=[*panel.series, drawn])
+    return list(panels.values())
+
+
+def line(
+    band: spectra.Band, chosen: list[int], x: list[float], label: str, colour: str = ""
+) -> Line:
+    """The chosen entries of a band as points with their interval."""
+    from spectral_tf.records.figures import Line
+
+    mean, low, high = (np.asarray(part)[chosen] for part in band)
+    return Line(x, mean, label, low, high, style="o-", colour=colour)
 
 
 if __name__ == "__main__":

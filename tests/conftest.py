@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tarfile
@@ -63,6 +64,17 @@ def mnist_dir() -> pathlib.Path:
         if folder and (pathlib.Path(folder) / "mnist" / "3.0.1" / "features.json").is_file():
             return pathlib.Path(folder)
     pytest.skip("no prepared MNIST in TFDS_DATA_DIR or beside the project")
+
+
+def free_addresses(count: int) -> list[str]:
+    """So many addresses of this machine that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    return addresses
 
 
 _CIFAR = "cs.toronto.edu_kriz_cifar-10-binaryxKOMUKG8XzocVTfyFVq51o-fJese2Nnd2j2ymlm8od0.tar.gz"

@@ -51,3 +51,38 @@ def test_sizes_that_are_none_are_refused(members, line, run_launcher, tmp_path):
     assert result.returncode == 2
     assert line in result.stderr
     assert not (tmp_path / "b").exists()
+
+
+def test_waves_probes_and_policies_are_measured_in_every_round(
+    run_launcher, embedded_dir, tmp_path
+):
+    flags = ["--num_rounds=2", "--train_size=300", "--batch_size=100", "--width=2"]
+    result = run_launcher(
+        "benchmark_images", *flags, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}"
+    )
+    assert result.returncode == 0, result.stderr
+    training, pipelines = (read_table(tmp_path / f"{n}.csv") for n in ("training", "pipelines"))
+    assert training["contender"][:4] == [
+        *("plain", "with a wave", "plain, evaluated", "with a wave, probed")
+    ]
+    assert training["ratio_median"][0] == 1.0
+    assert pipelines["ratio_median"][1] == 1.0
+    rounds = read_table(tmp_path / "training_rounds.csv")
+    for i, name in enumerate(training["contender"]):
+        rates = [
+            rate
+            for rate, other in zip(rounds["images_per_second"], rounds["contender"], strict=True)
+            if other == name
+        ]
+        assert training["images_per_second_median"][i] == pytest.approx(sum(rates) / 2)
+
+
+def test_grey_images_are_refused_where_pil_is_for_colour(run_launcher, embedded_dir, tmp_path):
+    result = run_launcher(
+        "benchmark_images",
+        *("--dataset=digits", "--train_size=100", "--batch_size=50"),
+        *(f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'b'}"),
+    )
+    assert result.returncode == 2
+    assert "--dataset: expected colour images" in result.stderr
+    assert not (tmp_path / "b").exists()

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, free_addresses
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from spectral_tf.records import read_table
@@ -196,15 +196,8 @@ def test_overwriting_a_finished_run_makes_it_anew(finished, run_launcher, tmp_pa
 
 @pytest.mark.parametrize("first", ["worker", "chief"])
 def test_two_hosts_give_the_tables_of_one(first, finished, tmp_path):
-    import socket
-
     path, _ = finished
-    sockets = [socket.socket() for _ in range(2)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
+    addresses = free_addresses(2)
     hosts = []
     cluster, tasks = {"worker": addresses}, [("worker", 0), ("worker", 1)]
     if first == "chief":

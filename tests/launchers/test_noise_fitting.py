@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, mocked_cifar10
+from conftest import ROOT, free_addresses, mocked_cifar10
 from PIL import Image
 
 from spectral_tf.records import read_table
@@ -119,16 +119,9 @@ def test_a_killed_run_ends_in_the_tables_of_the_whole_one(number, finished, tmp_
 
 
 def test_two_workers_give_the_tables_of_one_process(embedded_dir, tmp_path):
-    import socket
-
     flags = [*TINY, "--cycles=1", "--model=small_resnet", f"--data_dir={embedded_dir}"]
     command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
-    sockets = [socket.socket() for _ in range(2)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
+    addresses = free_addresses(2)
     one = [subprocess.Popen([*command, f"--workdir={tmp_path / 'one'}"], stderr=subprocess.PIPE)]
     two = [
         subprocess.Popen(
