@@ -93,6 +93,16 @@ def test_c3_wider_networks_follow_fast_waves_further(name):
         assert (wide[wave] > narrow[wave]).all()  # Seed by seed.
 
 
+@pytest.mark.parametrize(
+    ("name", "learned"), [("fashion_mnist", (2, 2.5)), ("photo_patches", (3, 4))]
+)
+def test_c4_mixup_delays_the_fastest_waves_that_are_learned(name, learned):
+    plain, mixed = (betas(name, case) for case in ("waves", "mixup"))
+    waves = [f"radial_cycles_{cycles:g}" for cycles in learned]
+    assert spectra.sign_test([plain[wave] - mixed[wave] for wave in waves]) == 1 / 64
+    assert all(plain[wave].mean() - mixed[wave].mean() > 0.1 for wave in waves)
+
+
 def test_all_tables_are_of_a_size_for_a_repository():
     assert sum(file.stat().st_size for file in RESULTS.rglob("*")) < 8e6
     for file in RESULTS.rglob("*.csv"):
