@@ -45,6 +45,15 @@ from spectral_tf.spectra.noise_fit import (
 )
 from spectral_tf.spectra.nonuniform import coefficients_at
 from spectral_tf.spectra.norms import spectral_norms
+from spectral_tf.spectra.path import (
+    PathMeasures,
+    mirrored_magnitudes,
+    mirrored_share,
+    on_axis,
+    path_measures,
+    plain_magnitudes,
+    plain_share,
+)
 from spectral_tf.spectra.radial import radial_spectrum
 from spectral_tf.spectra.ranks import rank_correlation, sign_test
 from spectral_tf.spectra.relu import (
@@ -63,6 +72,7 @@ __all__ = [
     "KernelBasis",
     "LearningCurves",
     "NoiseFit",
+    "PathMeasures",
     "PiecewiseLinear",
     "PowerLaw",
     "ReferenceLevels",
@@ -85,9 +95,15 @@ __all__ = [
     "margins",
     "max_norm_bound",
     "mean_interval",
+    "mirrored_magnitudes",
+    "mirrored_share",
     "noise_fit",
     "normalised_magnitudes",
+    "on_axis",
+    "path_measures",
     "percentile_interval",
+    "plain_magnitudes",
+    "plain_share",
     "planar_transform",
     "radial_spectrum",
     "rank_correlation",

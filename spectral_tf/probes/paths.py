@@ -1,0 +1,359 @@
+"""A classifier's answers along straight paths between images, however many and long they are."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import softmax
+
+from spectral_tf.errors import UserError
+from spectral_tf.spectra.path import (
+    PathMeasures,
+    mirrored_magnitudes,
+    on_axis,
+    path_measures,
+    plain_magnitudes,
+)
+
+OUTPUTS = ("logits", "probabilities")
+
+# Pixels [n, h, w, c] as they are stored -> images as the model sees them, float32.
+Prepare = Callable[[tf.Tensor], tf.Tensor]
+
+_IMAGES_AT_ONCE = 256
+
+
+class Pairs(NamedTuple):
+    """The images at the ends of n paths, as places in an array of images, int64 [n] each."""
+
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+class Paths(NamedTuple):
+    """Straight paths x_0 + j d / |x_1 - x_0| (x_1 - x_0), j = 0 ... N - 1, both ends included.
+
+    Attributes:
+      pairs: their ends.
+      distances: |x_1 - x_0|_2 of the images as the model sees them, float64 [n].
+      counts: samples N of each path, int64 [n], at least 4.
+    """
+
+    pairs: Pairs
+    distances: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+    @property
+    def spacing(self) -> NDArray[np.float64]:
+        """The distance d between neighbouring samples, [n]."""
+        return self.distances / (self.counts - 1)
+
+
+class PathAnswers(NamedTuple):
+    """What a classifier does along n paths, one row each.
+
+    Attributes:
+      measures: of shares and differences, each [n].
+      plain, mirrored: magnitudes at the frequencies that were asked for, [n, f].
+      correct: whether the answers at both ends are the labels, bool [n].
+    """
+
+    measures: PathMeasures
+    plain: NDArray[np.float64]
+    mirrored: NDArray[np.float64]
+    correct: NDArray[np.bool_]
+
+
+def draw_pairs(labels: ArrayLike, first: int, last: int, count: int, seed: int) -> Pairs:
+    """Pairs of images of two classes, or of one, each image in at most one of them.
+
+    The pairs depend on seed, classes and labels alone: every model is asked about the same ones,
+    and the first pairs of many are those of few.
+
+    Args:
+      labels: of all images, shape [n].
+      first, last: the classes of the two ends.
+      count: pairs, at least 1.
+      seed: at least 0.
+
+    Raises:
+      UserError: a class with fewer images than that takes: twice as many as pairs within a class.
+
+    Source: sarafridov/RobustNets draws likewise; the code of Fridovich-Keil et al. (2022) takes
+      neighbours in the stored order.
+    """
+    given = np.asarray(labels)
+    rng = np.random.default_rng([seed, first, last])
+    ends, taken = [], 2 if first == last else 1
+    for label in dict.fromkeys((first, last)):
+        members = np.flatnonzero(given == label)
+        if not 1 <= count <= members.size // taken:
+            raise UserError(
+                "--pairs",
+                expected=f"1 to {members.size // taken}, of the {members.size:,} images of class "
+                f"{label}",
+                got=f"{count:,}",
+                hint="ask for fewer pairs, or take more images",
+            )
+        ends.append(rng.permutation(members)[: count * taken])
+    if first == last:
+        ends = [ends[0][0::2], ends[0][1::2]]
+    return Pairs(*ends)
+
+
+def straight_paths(
+    images: ArrayLike,
+    pairs: Pairs,
+    prepare: Prepare = lambda pixels: pixels,
+    *,
+    unit: float = 1.0,
+    num_samples: int = 0,
+) -> Paths:
+    """Straight paths, sampled about every `unit` of distance or with a fixed number of samples.
+
+    N = max(4, round(|x_1 - x_0| / unit) + 1) samples fit both ends and a spacing within half a
+    sample of the unit. (The published code steps by the unit exactly and never comes to the end.)
+
+    Args:
+      images: shape [n, h, w, c].
+      pairs: places in them.
+      prepare: pixels -> images as the model sees them, in whose space distances are measured.
+      unit: of distance, above 0.
+      num_samples: of every path, at least 4; 0: by the unit.
+
+    Raises:
+      UserError: a pair of identical images, a unit or a number out of range.
+    """
+    if not (unit > 0 and (num_samples == 0 or num_samples >= 4)):
+        raise UserError(
+            "--num_samples",
+            expected="at least 4 (0: by distance), and a unit above 0",
+            got=f"{num_samples} and {unit:g}",
+            hint="100 is usual",
+        )
+    pixels = np.asarray(images)
+    distances = np.empty(len(pairs.first))
+    for start in range(0, len(distances), _IMAGES_AT_ONCE):
+        part = slice(start, start + _IMAGES_AT_ONCE)
+        x, y = (np.asarray(prepare(tf.constant(pixels[ends[part]])), np.float64) for ends in pairs)
+        distances[part] = np.sqrt(np.sum((y - x).reshape(len(x), -1) ** 2, axis=1))
+    if not np.all(distances > 0):
+        same = int(np.flatnonzero(~(distances > 0))[0])
+        raise UserError(
+            "images at the ends of a path",
+            expected="two that differ",
+            got=f"numbers {pairs.first[same]} and {pairs.last[same]}, distance {distances[same]:g}",
+            hint="take duplicates out of the data, or draw other pairs with --seed",
+        )
+    counts = np.full(len(distances), num_samples, np.int64)
+    if not num_samples:
+        counts = np.maximum(4, np.round(distances / unit).astype(np.int64) + 1)
+    return Paths(pairs, distances, counts)
+
+
+def local_paths(
+    images: ArrayLike, directions: ArrayLike, length: float, num_samples: int
+) -> tuple[NDArray[np.float32], Paths]:
+    """Paths from every image along a direction: the spectrum near an example.
+
+    Args:
+      images: as the model sees them, shape [n, ...].
+      directions: shape [n, ...] or one for all; brought to norm 1.
+      length: of the paths, above 0, in the unit of distance.
+      num_samples: of every path, at least 4.
+
+    Returns:
+      (ends [2 n, ...], paths between them): arguments of `path_logits` and `measure_paths`, the
+      second of which also wants the labels of the images twice over.
+
+    Raises:
+      UserError: a direction of norm 0, as `straight_paths`.
+    """
+    x = np.asarray(images, np.float32)
+    u = np.broadcast_to(np.asarray(directions, np.float64), x.shape)
+    norms = np.sqrt(np.sum(u.reshape(len(x), -1) ** 2, axis=1))
+    if not (np.all(norms > 0) and length > 0):
+        raise UserError(
+            "directions",
+            expected="norms above 0, and a length above 0",
+            got=f"{norms.min(initial=math.inf):g} and {length:g}",
+            hint="leave out images whose gradient vanishes",
+        )
+    away = u * (length / norms).reshape(-1, *[1] * (x.ndim - 1))
+    ends = np.concatenate([x, x + away.astype(np.float32)])
+    places = np.arange(len(x))
+    pairs = Pairs(places, places + len(x))
+    return ends, straight_paths(ends, pairs, num_samples=num_samples)
+
+
+def gradients(model: keras.Model, images: ArrayLike, labels: ArrayLike) -> NDArray[np.float32]:
+    """The gradient of each image's own loss in the image, shape [n, ...]: a local direction.
+
+    Args:
+      model: images -> logits [b, C].
+      images: as the model sees them, shape [n, ...].
+      labels: whole numbers, shape [n].
+    """
+
+    @tf.function
+    def gradient(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            logits = tf.cast(model(x, training=False), tf.float32)
+            loss = tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
+        return tape.gradient(loss, x)
+
+    x, y = np.asarray(images, np.float32), np.asarray(labels, np.int32)
+    parts = range(0, len(x), _IMAGES_AT_ONCE)
+    found = [gradient(x[i : i + _IMAGES_AT_ONCE], y[i : i + _IMAGES_AT_ONCE]) for i in parts]
+    return np.concatenate([part.numpy() for part in found])
+
+
+def path_logits(
+    model: keras.Model | Callable[[tf.Tensor], tf.Tensor],
+    images: ArrayLike,
+    paths: Paths,
+    prepare: Prepare = lambda pixels: pixels,
+    *,
+    batch_size: int = 256,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Iterator[NDArray[np.float32]]:
+    """The model's outputs along each path, one after the other, float32 [N, C].
+
+    All paths together are one stream of samples that is cut into full batches, so neither their
+    number nor their length changes the cost of a sample or the memory. The samples are made on the
+    device from the images at the ends; several replicas share every batch.
+
+    Args:
+      model: images -> outputs [b, C], taken at inference.
+      images: shape [n, h, w, c].
+      paths: between them.
+      prepare: pixels -> images as the model sees them.
+      batch_size: samples at once, over all replicas.
+      strategy: default: the current one.
+
+    Raises:
+      UserError: a batch size that is not a multiple of the replicas.
+    """
+    strategy = strategy or tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+    if batch_size < 1 or batch_size % replicas:
+        raise UserError(
+            "--batch_size",
+            expected=f"1 or more in multiples of {replicas} replicas",
+            got=batch_size,
+            hint="choose another",
+        )
+    share = batch_size // replicas
+    offsets = np.concatenate([[0], np.cumsum(paths.counts)])
+    total, num_paths = int(offsets[-1]), len(paths.counts)
+    num_batches = math.ceil(total / batch_size)
+    begins = np.minimum(np.arange(num_batches * replicas) * share, total - 1)
+    ends = np.minimum(begins + share, total) - 1
+    # So many paths at most have samples in one part of a batch.
+    reach = (np.searchsorted(offsets, [begins, ends], side="right") * [[-1], [1]]).sum(axis=0)
+    window = int(reach.max(initial=0)) + 1
+    pixels = tf.constant(np.asarray(images))
+    first, last = (tf.constant(end) for end in paths.pairs)
+    starts, lengths = tf.constant(offsets[:-1]), tf.constant(paths.counts)
+
+    def part(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Ends of the paths of one part of a batch; for each sample its path and its place."""
+        samples = tf.minimum(number * share + tf.range(share, dtype=tf.int64), total - 1)
+        owner = tf.searchsorted(starts, samples, side="right", out_type=tf.int64) - 1
+        chosen = tf.minimum(owner[0] + tf.range(window, dtype=tf.int64), num_paths - 1)
+        along = (samples - tf.gather(starts, owner)) / (tf.gather(lengths, owner) - 1)
+        x, y = (tf.gather(pixels, tf.gather(end, chosen)) for end in (first, last))
+        return x, y, owner - owner[0], tf.cast(along, tf.float32)
+
+    def of_host(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        local = replicas // context.num_input_pipelines
+        own = tf.data.Dataset.range(num_batches * replicas).filter(
+            lambda i: (i % replicas) // local == context.input_pipeline_id
+        )
+        return own.map(part, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+    def outputs(x: tf.Tensor, y: tf.Tensor, owner: tf.Tensor, along: tf.Tensor) -> tf.Tensor:
+        x, y = (tf.gather(tf.cast(prepare(end), tf.float32), owner) for end in (x, y))
+        t = tf.reshape(along, [-1] + [1] * (len(x.shape) - 1))
+        samples = (1 - t) * x + t * y
+        inference = {"training": False} if isinstance(model, keras.Model) else {}
+        return tf.cast(model(samples, **inference), tf.float32)
+
+    @tf.function
+    def answer(*batch: Any) -> tf.Tensor:
+        return strategy.gather(strategy.run(outputs, batch), axis=0)
+
+    done, rest = 0, []
+    for batch in strategy.distribute_datasets_from_function(of_host):
+        rest.append(answer(*batch).numpy())
+        there = np.concatenate(rest) if len(rest) > 1 else rest[0]
+        begin = 0
+        while done < num_paths and begin + paths.counts[done] <= len(there):
+            yield there[begin : begin + paths.counts[done]]
+            begin += int(paths.counts[done])
+            done += 1
+        rest = [there[begin:]]
+
+
+def measure_paths(
+    model: keras.Model | Callable[[tf.Tensor], tf.Tensor],
+    images: ArrayLike,
+    labels: ArrayLike,
+    paths: Paths,
+    prepare: Prepare = lambda pixels: pixels,
+    *,
+    frequencies: Sequence[float] | NDArray = (),
+    outputs: str = "logits",
+    batch_size: int = 256,
+    strategy: tf.distribute.Strategy | None = None,
+) -> PathAnswers:
+    """Spectra of the model's answers along paths, streamed.
+
+    Args:
+      model, images, paths, prepare, batch_size, strategy: as for `path_logits`.
+      labels: of the images, whole numbers, shape [n].
+      frequencies: at which to give magnitudes, in cycles per unit of distance.
+      outputs: what the model gives, one of `OUTPUTS`.
+
+    Raises:
+      UserError: outputs that are not what they are said to be; as `path_logits`.
+    """
+    axis, given = np.asarray(frequencies, np.float64), np.asarray(labels)
+    num_paths = len(paths.counts)
+    measures = PathMeasures(*(np.empty(num_paths) for _ in PathMeasures._fields))
+    plain, mirrored = np.empty((num_paths, axis.size)), np.empty((num_paths, axis.size))
+    correct = np.empty(num_paths, bool)
+    stream = path_logits(model, images, paths, prepare, batch_size=batch_size, strategy=strategy)
+    for i, (answers, spacing) in enumerate(zip(stream, paths.spacing, strict=True)):
+        refuse_other_outputs(answers, outputs)
+        p = softmax(answers.astype(np.float64), axis=1) if outputs == "logits" else answers
+        for array, value in zip(measures, path_measures(p, spacing), strict=True):
+            array[i] = value
+        ends = given[[paths.pairs.first[i], paths.pairs.last[i]]]
+        correct[i] = np.array_equal(p[[0, -1]].argmax(axis=1), ends)
+        if axis.size:
+            width = 1 / (len(p) * spacing)
+            plain[i] = on_axis(plain_magnitudes(p), width, axis)
+            mirrored[i] = on_axis(mirrored_magnitudes(p), width / 2, axis)
+    return PathAnswers(measures, plain, mirrored, correct)
+
+
+def refuse_other_outputs(answers: NDArray, outputs: str) -> None:
+    """Raises a UserError if outputs [n, C] are not what they are said to be.
+
+    Probabilities are not below 0 and sum to 1 in every row; logits do not, in at least one.
+    """
+    sums = answers.sum(axis=1)
+    look = bool(np.all(answers >= 0) and np.allclose(sums, 1, atol=1e-3))
+    if outputs not in OUTPUTS or look != (outputs == "probabilities"):
+        raise UserError(
+            "--outputs",
+            expected=f"{outputs} of the model" if outputs in OUTPUTS else " or ".join(OUTPUTS),
+            got=f"numbers that sum to {sums[0]:g}, the least {answers.min():g}",
+            hint=f"say --outputs={OUTPUTS[look]}" if outputs in OUTPUTS else "choose one",
+        )

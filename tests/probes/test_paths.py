@@ -1,0 +1,190 @@
+"""Paths whose answers are known by hand, whatever their number, length, batches and replicas."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
+
+from spectral_tf.errors import UserError
+from spectral_tf.models.small import convnet
+from spectral_tf.probes import paths as probe
+from spectral_tf.spectra import path_measures, plain_magnitudes
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.normal(size=(30, 4, 4, 1)).astype(np.float32)
+LABELS = np.arange(30) % 3
+
+
+def linear(x):
+    """Logits that are linear in the image, so that they are straight lines along paths."""
+    flat = tf.reshape(x, (tf.shape(x)[0], 16))
+    return 3 * flat[:, :4]
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
+@pytest.mark.parametrize("settings", [{"unit": 0.7}, {"num_samples": 9}])
+def test_logits_of_a_linear_model(batch_size, settings):
+    pairs = probe.draw_pairs(LABELS, 0, 1, 8, seed=3)
+    paths = probe.straight_paths(IMAGES, pairs, **settings)
+    found = list(probe.path_logits(linear, IMAGES, paths, batch_size=batch_size))
+    assert [len(f) for f in found] == list(paths.counts)
+    for i, logits in enumerate(found):
+        ends = [3 * IMAGES[end[i]].reshape(16)[:4] for end in pairs]
+        expected = np.linspace(*ends, int(paths.counts[i]))
+        assert_allclose(logits, expected, atol=1e-5)
+    first = np.stack([f[0] for f in found])
+    assert_allclose(first, linear(IMAGES[pairs.first]), rtol=1e-6)
+
+
+def test_sampling():
+    images = np.zeros((5, 2, 2, 1))
+    images[:, 0, 0, 0] = [0, 10.4, 10.6, 0.3, -1]
+    pairs = probe.Pairs(np.array([0, 0, 0]), np.array([1, 2, 3]))
+    paths = probe.straight_paths(images, pairs)
+    assert_allclose(paths.distances, [10.4, 10.6, 0.3])
+    assert_array_equal(paths.counts, [11, 12, 4])
+    assert_allclose(paths.spacing, [1.04, 10.6 / 11, 0.1])
+    assert_array_equal(probe.straight_paths(images, pairs, unit=0.1).counts, [105, 107, 4])
+    assert_array_equal(probe.straight_paths(images, pairs, num_samples=50).counts, 50)
+    # Distances are those of the images as the model sees them.
+    doubled = probe.straight_paths(images, pairs, lambda x: 2 * tf.cast(x, tf.float64))
+    assert_allclose(doubled.distances, [20.8, 21.2, 0.6])
+
+
+def test_pairs_are_drawn_without_replacement_and_stay():
+    within = probe.draw_pairs(LABELS, 2, 2, 5, seed=0)
+    assert set(LABELS[np.concatenate(within)]) == {2}
+    assert len(set(np.concatenate(within))) == 10
+    between = probe.draw_pairs(LABELS, 0, 2, 10, seed=0)
+    assert set(LABELS[between.first]) == {0}
+    assert set(LABELS[between.last]) == {2}
+    assert len(set(between.first)) == len(set(between.last)) == 10
+    for first, last, all_of_them in ((2, 2, within), (0, 2, between)):
+        few = probe.draw_pairs(LABELS, first, last, 3, seed=0)
+        assert_array_equal(few, np.array(all_of_them)[:, :3])
+        other = probe.draw_pairs(LABELS, first, last, 3, seed=1)
+        assert not np.array_equal(few, other)
+
+
+def test_measures_are_those_of_each_path():
+    model = convnet(width=4, num_classes=3, input_shape=(4, 4, 1))
+    head = model.layers[-1]
+    head.kernel.assign(RNG.normal(size=head.kernel.shape))
+    pairs = probe.draw_pairs(LABELS, 0, 1, 6, seed=0)
+    paths = probe.straight_paths(IMAGES, pairs, unit=0.3)
+    axis = np.array([0.0, 0.2, 5.0])
+    found = probe.measure_paths(model, IMAGES, LABELS, paths, frequencies=axis, batch_size=32)
+    for i in range(6):
+        t = np.linspace(0, 1, paths.counts[i])[:, None, None, None]
+        x, y = (IMAGES[end[i]] for end in pairs)
+        logits = model(((1 - t) * x + t * y).astype(np.float32), training=False)
+        p = softmax(np.asarray(logits, np.float64), axis=1)
+        expected = path_measures(p, paths.spacing[i])
+        assert_allclose([m[i] for m in found.measures], expected, rtol=2e-4)
+        assert_allclose(found.plain[i, 0], plain_magnitudes(p)[0], rtol=1e-5)
+        assert np.isnan(found.plain[i, 2])
+        ends = np.argmax(p[[0, -1]], axis=1)
+        assert found.correct[i] == (ends[0] == 0 and ends[1] == 1)
+    assert 0 < found.correct.sum() < 6  # Both kinds are among them.
+
+
+def test_stored_pixels_are_prepared_on_the_way():
+    pixels = RNG.integers(0, 256, size=(30, 4, 4, 1), dtype=np.uint8)
+
+    def prepare(stored):
+        return tf.cast(stored, tf.float32) / 255 - 0.5
+
+    pairs = probe.draw_pairs(LABELS, 0, 1, 4, seed=0)
+    paths = probe.straight_paths(pixels, pairs, prepare, num_samples=8)
+    ours = list(probe.path_logits(linear, pixels, paths, prepare))
+    images = prepare(pixels).numpy()
+    theirs = list(probe.path_logits(linear, images, paths))
+    assert_allclose(ours, theirs, atol=1e-6)
+
+
+def test_local_paths_along_the_gradient():
+    """Of a linear model, whose gradient is W (p - y)."""
+    inputs = keras.Input((4, 4, 1))
+    dense = keras.layers.Dense(3, kernel_initializer=keras.initializers.RandomNormal(seed=1))
+    model = keras.Model(inputs, dense(keras.layers.Flatten()(inputs)))
+    found = probe.gradients(model, IMAGES, LABELS)
+    w = model.get_weights()[0]
+    p = softmax(IMAGES.reshape(30, 16) @ w, axis=1)
+    expected = (p - np.eye(3)[LABELS]) @ w.T
+    assert_allclose(found.reshape(30, 16), expected, rtol=1e-4, atol=1e-6)
+    ends, paths = probe.local_paths(IMAGES, found, length=2.5, num_samples=20)
+    assert_allclose(paths.distances, 2.5, rtol=1e-5)
+    answers = probe.measure_paths(model, ends, np.tile(LABELS, 2), paths)
+    logits = np.stack(list(probe.path_logits(model, ends, paths)))
+    losses = -np.log(softmax(logits, axis=-1))[np.arange(30), :, LABELS]
+    assert np.all(np.diff(losses, axis=1) > 0)  # It goes uphill all the way.
+    assert np.all(answers.measures.total_variation > 0)
+
+
+def test_probabilities_and_logits_are_told_apart():
+    paths = probe.straight_paths(IMAGES, probe.draw_pairs(LABELS, 0, 1, 2, seed=0), num_samples=5)
+    with pytest.raises(
+        UserError, match=r"--outputs: expected probabilities .* say --outputs=logits"
+    ):
+        probe.measure_paths(linear, IMAGES, LABELS, paths, outputs="probabilities")
+
+    def probabilities(x):
+        return tf.nn.softmax(linear(x))
+
+    with pytest.raises(
+        UserError, match=r"--outputs: expected logits .* say --outputs=probabilities"
+    ):
+        probe.measure_paths(probabilities, IMAGES, LABELS, paths)
+    ours = probe.measure_paths(probabilities, IMAGES, LABELS, paths, outputs="probabilities")
+    theirs = probe.measure_paths(linear, IMAGES, LABELS, paths)
+    assert_allclose(ours.measures, theirs.measures, rtol=1e-3, atol=1e-6)
+
+
+def test_bad_input():
+    with pytest.raises(UserError, match="1 to 5, of the 10 images of class 1"):
+        probe.draw_pairs(LABELS, 1, 1, 6, seed=0)
+    with pytest.raises(UserError, match="1 to 10"):
+        probe.draw_pairs(LABELS, 0, 1, 11, seed=0)
+    pairs = probe.Pairs(np.array([0]), np.array([1]))
+    with pytest.raises(
+        UserError, match="two that differ: numbers 0 and 1|numbers 0 and 1, distance"
+    ):
+        probe.straight_paths(np.ones((2, 4, 4, 1)), pairs)
+    with pytest.raises(UserError, match="at least 4"):
+        probe.straight_paths(IMAGES, pairs, num_samples=3)
+    with pytest.raises(UserError, match="norms above 0"):
+        probe.local_paths(IMAGES, np.zeros((4, 4, 1)), 1.0, 10)
+
+
+REPLICAS = """
+import numpy as np, tensorflow as tf
+cpus = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+from spectral_tf.models.small import convnet
+from spectral_tf.probes import paths as probe
+rng = np.random.default_rng(0)
+images, labels = rng.normal(size=(30, 4, 4, 1)).astype(np.float32), np.arange(30) % 3
+paths = probe.straight_paths(images, probe.draw_pairs(labels, 0, 1, 7, seed=0), unit=0.3)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    model = convnet(width=4, num_classes=3, input_shape=(4, 4, 1))
+    head = model.layers[-1]
+    head.kernel.assign(rng.normal(size=head.kernel.shape))
+both = probe.path_logits(model, images, paths, batch_size=10, strategy=strategy)
+one = probe.path_logits(model, images, paths, batch_size=16)
+for a, b in zip(both, one, strict=True):
+    np.testing.assert_allclose(a, b, atol=1e-5)
+print("equal")
+"""
+
+
+def test_two_replicas_share_the_work():
+    result = subprocess.run(
+        [sys.executable, "-c", REPLICAS], capture_output=True, text=True, timeout=300
+    )
+    assert result.stdout.strip().endswith("equal"), result.stderr[-2000:]
