@@ -20,9 +20,7 @@ few cycles across the data are followed early and nearly fully, fast ones late o
 from __future__ import annotations
 
 import functools
-import hashlib
 import math
-import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -31,11 +29,14 @@ from absl import flags, logging
 
 from spectral_tf import data, models, records, runtime, spectra, tasks
 from spectral_tf.errors import UserError
+from spectral_tf.experiments.classification import (
+    Classification,
+    Setting,
+    file_digests,
+    refuse_sizes_of_files,
+)
 
 if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
-
     from spectral_tf.records.figures import Line, Panel
     from spectral_tf.training.classifier import Classifier
     from spectral_tf.training.session import History, Session
@@ -75,69 +76,28 @@ MEASURED_ON = 10_000
 def main() -> None:
     """Runs the experiment that the flags describe."""
     kept, asked, files = kept_epochs(), asked_waves(), model_files()
-    augmentations = [name for name in FLAGS.augmentations if name]
-    if augmentations:
-        runtime.words("augmentations", augmentations, data.AUGMENTATIONS)
+    setting = Setting.of(runtime.settings())
     folder = runtime.run_folder("noise_fitting")
     training = data.find_images(FLAGS.dataset, **runtime.data_places())
     if FLAGS.train_size:
         training = training.take(FLAGS.train_size)
     held_out = data.find_images(FLAGS.dataset, FLAGS.held_out, **runtime.data_places())
-    refuse_misfits(training, held_out)
 
-    from spectral_tf.data import augment, pipeline
-    from spectral_tf.models.classifiers import classifier, from_file
+    from spectral_tf.models.classifiers import from_file
     from spectral_tf.records.environment import environment
     from spectral_tf.runtime.strategy import make_strategy
-    from spectral_tf.training.classifier import Classifier, Sgd
     from spectral_tf.training.session import Session, finished_history
 
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    refuse_batch_size(training.num_examples, strategy.num_replicas_in_sync)
-    normalisation, shape = data.standard(training), pipeline.fitting_shape(training)
-    recipe = augment.recipe(
-        augmentations,
-        mixup_alpha=FLAGS.mixup_alpha,
-        mixup_per_example=FLAGS.mixup_per_example,
-        directions=[
-            tasks.power_law_direction(shape, slope, runtime.generator(FLAGS.seed, "phases", i))
-            for i, slope in enumerate((-1.0, 1.0))
-        ],
-        mean=normalisation.mean,
-    )
-    plain = functools.partial(
-        pipeline.training_batches, training, normalisation, batch_size=FLAGS.batch_size
-    )
-    batches = functools.partial(plain, **recipe._asdict())
-    evaluation = functools.partial(
-        pipeline.evaluation_batches, held_out, normalisation, batch_size=FLAGS.batch_size
-    )
-    epoch = training.num_examples // FLAGS.batch_size
+    refuse_batch_means(strategy.num_replicas_in_sync)
+    task = Classification(setting, training, held_out, strategy, FLAGS.seed)
+    epoch = task.epoch
     steps = [epoch * i for i in range(FLAGS.num_epochs + 1)]
-    optimizer = Sgd(
-        learning_rate=FLAGS.learning_rate,
-        num_steps=steps[-1],
-        warmup_steps=round(FLAGS.warmup_epochs * epoch),
-        momentum=FLAGS.momentum,
-        weight_decay=FLAGS.weight_decay,
-        decay_all=FLAGS.decay_all,
-        clip_norm=FLAGS.clip_norm or math.inf,
-    )
-    optimizer.check()
-
-    def build(seed: int) -> keras.Model:
-        return classifier(
-            FLAGS.model,
-            width=FLAGS.width,
-            input_shape=shape,
-            num_classes=training.num_classes,
-            seed=seed,
-        )
 
     def still(coordinate: str, place: float) -> tuple[tasks.SmoothingWave, float]:
         return tasks.still_wave(
             coordinate,
-            shape,
+            task.shape,
             runtime.generator(FLAGS.seed, "direction"),
             amplitude=FLAGS.amplitude,
             num_classes=training.num_classes,
@@ -147,16 +107,15 @@ def main() -> None:
             noise_class=FLAGS.noise_class,
         )
 
-    def feed(seed: int, first_step: int) -> tf.distribute.DistributedDataset:
-        part = functools.partial(batches, seed=seed, first_step=first_step)
-        return pipeline.on_replicas(strategy, part)
-
     with strategy.scope():
-        parameters = build(0).count_params()  # Refuses what does not fit, too.
+        parameters = task.build(0).count_params()  # Refuses what does not fit, too.
         teacher = None
         if FLAGS.teacher:
             frozen = from_file(
-                "--teacher", FLAGS.teacher, input_shape=shape, num_classes=training.num_classes
+                "--teacher",
+                FLAGS.teacher,
+                input_shape=task.shape,
+                num_classes=training.num_classes,
             )
             teacher = functools.partial(frozen, training=False)
     with training.reading():
@@ -165,32 +124,26 @@ def main() -> None:
         waves, labels, measured = tasks.place_waves(
             asked,
             still,
-            plain=plain(seed=seed).take(some).as_numpy_iterator(),
-            augmented=batches(seed=seed).take(some).as_numpy_iterator(),
-            held_out=((x[w > 0], y[w > 0]) for x, y, w in evaluation().as_numpy_iterator()),
+            plain=task.plain(seed=seed).take(some).as_numpy_iterator(),
+            augmented=task.batches(seed=seed).take(some).as_numpy_iterator(),
+            held_out=((x[w > 0], y[w > 0]) for x, y, w in task.evaluation().as_numpy_iterator()),
         )
-    record = {**training.record(normalisation), **files}
+    record = {**training.record(task.normalisation), **files}
     folder.start(environment(strategy, FLAGS.seed, record))
     logging.info("noise_fitting: %s, %d trainings", FLAGS.model, FLAGS.seeds * len(waves))
 
     histories: list[list[History]] = []  # For each seed those of all waves.
     seconds, session = 0.0, None
     for run in range(FLAGS.seeds):
-        seeds = {name: runtime.derive_seed(FLAGS.seed, name, run) for name in ("init", "batches")}
         histories.append([])
         for wave in waves:
             part = folder.part(f"{wave.name}/seed_{run}")
             done = finished_history(part, steps[-1])
             if done is None:
-                trained = Classifier(
-                    functools.partial(build, seeds["init"]),
-                    functools.partial(feed, seeds["batches"]),
-                    pipeline.on_replicas(strategy, evaluation),
-                    optimizer,
-                    targets=tasks.SoftLabels(wave.smoothing, teacher, FLAGS.distillation_alpha),
-                    strategy=strategy,
-                    precision=FLAGS.precision,
+                labels_to_learn = tasks.SoftLabels(
+                    wave.smoothing, teacher, FLAGS.distillation_alpha
                 )
+                trained = task.trainer(FLAGS.seed, run, labels_to_learn)
                 name = f"{wave}, seed {run}"
                 session = Session(trained, part, steps, FLAGS.save_every_seconds, name)
                 if not session.resumed:
@@ -222,53 +175,19 @@ def main() -> None:
 
 def model_files() -> dict[str, str]:
     """{flag: SHA-256} of the .keras files that the flags name; or a UserError."""
-    files = {}
-    for flag in ("model", "teacher"):
-        path = pathlib.Path(FLAGS[flag].value)
-        if path.suffix == ".keras" or (flag == "teacher" and FLAGS.teacher):
-            if not path.is_file():
-                raise UserError(
-                    f"--{flag}", expected="a .keras file", got=f"{path}, no file", hint="see there"
-                )
-            files[f"{flag}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    alone = {
-        "--distillation_alpha": FLAGS.distillation_alpha and not FLAGS.teacher,
-        "--width": FLAGS.width and "model_sha256" in files,
-        "--precision": FLAGS.precision != "float32" and "model_sha256" in files,
-    }
-    for name, wrong in alone.items():
-        if wrong:
-            raise UserError(
-                name,
-                expected="a --teacher" if "alpha" in name else "a --model by its name, not a file",
-                got="none" if "alpha" in name else FLAGS.model,
-                hint=f"leave {name} out",
-            )
-    return files
-
-
-def refuse_misfits(training: data.Images, held_out: data.Images) -> None:
-    """Raises a UserError for held-out images that the same network cannot be measured on."""
-    if training.shape != held_out.shape or held_out.num_examples < 2:
+    refuse_sizes_of_files(runtime.settings())
+    if FLAGS.distillation_alpha and not FLAGS.teacher:
         raise UserError(
-            f"--held_out={FLAGS.held_out}",
-            expected=f"at least 2 images of shape {training.shape}",
-            got=f"{held_out.num_examples:,} of {held_out.shape}",
-            hint="choose another split",
+            "--distillation_alpha",
+            expected="a --teacher",
+            got="none",
+            hint="leave --distillation_alpha out",
         )
+    return file_digests({"model": FLAGS.model, "teacher": FLAGS.teacher})
 
 
-def refuse_batch_size(num_images: int, num_replicas: int) -> None:
-    """Raises a UserError for batches that cannot be filled, shared out or mixed in pairs."""
-    multiple = num_replicas * (2 if FLAGS.mixup_alpha else 1)
-    if FLAGS.batch_size > num_images or FLAGS.batch_size % multiple:
-        raise UserError(
-            "--batch_size",
-            expected=f"at most {num_images:,} images, in multiples of {multiple} ({num_replicas} "
-            f"replicas{', pairs for mixup' if FLAGS.mixup_alpha else ''})",
-            got=f"{FLAGS.batch_size:,}",
-            hint="choose another",
-        )
+def refuse_batch_means(num_replicas: int) -> None:
+    """Raises a UserError for an amplitude by whole batches where no replica holds one."""
     if FLAGS.per_batch_amplitude and num_replicas > 1:
         raise UserError(
             "--per_batch_amplitude",

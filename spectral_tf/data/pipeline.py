@@ -249,6 +249,15 @@ def _decoded(images: Images, encoded: tf.Tensor, shape: tuple[int, int, int]) ->
     return tf.map_fn(images.decode, encoded, fn_output_signature=signature)
 
 
+def prepare(normalisation: Normalisation) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Stored pixels [..., h, w, c] -> images as the network sees them, float32."""
+
+    def apply(pixels: tf.Tensor) -> tf.Tensor:
+        return _normalised(tf.image.convert_image_dtype(pixels, tf.float32), normalisation)
+
+    return apply
+
+
 def _normalised(unit: tf.Tensor, normalisation: Normalisation) -> tf.Tensor:
     mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])
     return (unit - mean) / deviation

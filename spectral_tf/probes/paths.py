@@ -1,5 +1,6 @@
 """A classifier's answers along straight paths between images, however many and long they are."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -103,6 +104,31 @@ def draw_pairs(labels: ArrayLike, first: int, last: int, count: int, seed: int) 
     if first == last:
         ends = [ends[0][0::2], ends[0][1::2]]
     return Pairs(*ends)
+
+
+def class_pairs(
+    labels: ArrayLike, classes: Sequence[int], count: int, seed: int, *, between: bool = True
+) -> tuple[Pairs, NDArray[np.int64]]:
+    """So many pairs within every class, then between every two of them.
+
+    Args:
+      labels: of all images, shape [n].
+      classes: that take part.
+      count, seed: as for `draw_pairs`, for each class and each two classes.
+      between: whether pairs of different classes are drawn, too.
+
+    Returns:
+      pairs [p], and the classes of their ends, [p, 2].
+
+    Raises:
+      UserError: as `draw_pairs`.
+    """
+    couples = [(a, a) for a in classes]
+    if between:
+        couples += itertools.combinations(classes, 2)
+    drawn = [draw_pairs(labels, *couple, count, seed) for couple in couples]
+    ends = (np.concatenate(end) for end in zip(*drawn, strict=True))
+    return Pairs(*ends), np.repeat(np.array(couples), count, axis=0)
 
 
 def straight_paths(

@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TextIO
 
 from spectral_tf.errors import UserError
@@ -29,6 +29,21 @@ class Part:
     tensorboard: pathlib.Path
     writes: bool
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within it no other process works in this part.
+
+        Raises:
+          UserError: one does.
+        """
+        if not self.writes:
+            yield
+            return
+        folder = self.state_file.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with _lock(folder):
+            yield
+
 
 class RunFolder:
     """One run's folder.
@@ -41,6 +56,8 @@ class RunFolder:
       configuration: {flag name: line of a flagfile} of everything that decides the numbers.
       overwrite: remove the run that the folder holds.
       writes: whether this process writes (the chief does); others only read.
+      growing: names of flags that may differ from those the run began with: what is computed for
+        one value does not depend on the others, so lists may get longer.
 
     Raises:
       UserError: the folder holds another configuration (the flags that differ are named) or
@@ -54,11 +71,13 @@ class RunFolder:
         *,
         overwrite: bool = False,
         writes: bool = True,
+        growing: Collection[str] = (),
     ) -> None:
         self.path = pathlib.Path(path)
         self.writes = writes
         self._configuration = configuration
         self._overwrite = overwrite
+        self._growing = growing
         self._lock: TextIO | None = None
         if not str(path):
             raise UserError(
@@ -71,10 +90,15 @@ class RunFolder:
             self._refuse_other_flags()
         self._refuse_unwritable()
 
-    def start(self, environment: Mapping[str, Any]) -> None:
+    def start(self, environment: Mapping[str, Any], *, alone: bool = True) -> None:
         """Takes the folder: makes and locks it, writes `run.flags` and `environment.json`.
 
         A resumed run keeps the time of its first start.
+
+        Args:
+          environment: what `environment.json` is to hold.
+          alone: whether the folder is locked until the process ends; without, several processes can
+            work in it, each in parts of its own.
 
         Raises:
           UserError: another process works in it, or it cannot be written.
@@ -83,18 +107,18 @@ class RunFolder:
             return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._take_lock()
+            if alone and self._lock is None:
+                self._lock = _lock(self.path)  # Until the process ends.
             if self._overwrite:
                 self._remove_run()
                 self._overwrite = False
-            lines = "".join(f"{line}\n" for _, line in sorted(self._configuration.items()))
-            flagfile = self.path / _FLAGFILE
-            if not flagfile.exists() or flagfile.read_text(errors="replace") != lines:
-                with whole_file(self.path / _FLAGFILE) as temporary:
-                    temporary.write_text(lines)
             file = self.path / _ENVIRONMENT
             before = json.loads(file.read_text()) if file.exists() else {}
             self._refuse_other_data(before.get("data", {}), environment.get("data", {}))
+            if not self._same_flags:
+                (self.path / _SUMMARY).unlink(missing_ok=True)
+                with whole_file(self.path / _FLAGFILE) as temporary:
+                    temporary.write_text("".join(f"{line}\n" for line in self._lines))
             first = {"start_utc": before["start_utc"]} if "start_utc" in before else {}
             self._write_json(_ENVIRONMENT, {**environment, **first})
         except OSError as error:
@@ -169,8 +193,10 @@ class RunFolder:
         flagfile = self.path / _FLAGFILE
         if not flagfile.exists():
             return
-        present = set(flagfile.read_text(errors="replace").splitlines())
-        wanted = set(self._configuration.values())
+        present, wanted = (
+            {line for line in lines if _flag_name(line) not in self._growing}
+            for lines in (flagfile.read_text(errors="replace").splitlines(), self._lines)
+        )
         # A start that was refused later than here keeps nobody from starting otherwise.
         if present != wanted and self._computed:
             raise UserError(
@@ -180,17 +206,16 @@ class RunFolder:
                 hint="name another --workdir, or add --overwrite to replace the run",
             )
 
-    def _take_lock(self) -> None:
-        self._lock = open(self.path / ".lock", "w")  # noqa: SIM115 - held until the process ends.
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"--workdir={self.path}",
-                expected="a folder that no other process works in",
-                got="one in use",
-                hint="wait for that process, or name another folder",
-            ) from error
+    @property
+    def _lines(self) -> list[str]:
+        return [line for _, line in sorted(self._configuration.items())]
+
+    @property
+    def _same_flags(self) -> bool:
+        flagfile = self.path / _FLAGFILE
+        if not flagfile.exists():
+            return False
+        return flagfile.read_text(errors="replace").splitlines() == self._lines
 
     def _remove_run(self) -> None:
         for name in ("figures", "tensorboard", "checkpoints"):
@@ -224,6 +249,8 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the run was carried to its end; one that is to be overwritten is not."""
+        if self._growing and not self._same_flags:
+            return False
         return not self._overwrite and (self.path / _SUMMARY).is_file()
 
     def finish(self, summary: Mapping[str, Any], wall_seconds: float) -> None:
@@ -259,11 +286,29 @@ def read_flags(folder: pathlib.Path) -> dict[str, str] | None:
     flags = {}
     for line in file.read_text(errors="replace").splitlines():
         name, given, value = line.removeprefix("--").partition("=")
-        negated = not given and name.startswith("no")
-        flags[name.removeprefix("no") if negated else name] = (
-            value if given else "false" if negated else "true"
-        )
+        flags[_flag_name(line)] = value if given else str(name == _flag_name(line)).lower()
     return flags
+
+
+def _flag_name(line: str) -> str:
+    """Of a line of a flagfile: --name=value, --name or --noname."""
+    name, given, _ = line.removeprefix("--").partition("=")
+    return name if given else name.removeprefix("no")
+
+
+def _lock(folder: pathlib.Path) -> TextIO:
+    file = open(folder / ".lock", "w")  # noqa: SIM115 - whoever locks it holds it.
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise UserError(
+            f"--workdir={folder}",
+            expected="a folder that no other process works in",
+            got="one in use",
+            hint="wait for that process, or name another folder",
+        ) from error
+    return file
 
 
 def _told(data: Mapping[str, Any], names: list[str]) -> str:

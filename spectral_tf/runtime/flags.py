@@ -17,7 +17,7 @@ flags.disclaim_key_flags()
 # They say where and how a run is made, not what it computes: not part of its configuration.
 NOT_CONFIGURATION = (
     *("workdir", "overwrite", "save_every_seconds", "strategy", "tpu"),
-    *("data_dir", "download", "manual_dir"),
+    *("data_dir", "download", "manual_dir", "shard"),
 )
 
 

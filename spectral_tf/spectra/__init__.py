@@ -55,7 +55,7 @@ from spectral_tf.spectra.path import (
     plain_share,
 )
 from spectral_tf.spectra.radial import radial_spectrum
-from spectral_tf.spectra.ranks import rank_correlation, sign_test
+from spectral_tf.spectra.ranks import model_correlation, rank_correlation, sign_test
 from spectral_tf.spectra.relu import (
     PiecewiseLinear,
     max_norm_bound,
@@ -97,6 +97,7 @@ __all__ = [
     "mean_interval",
     "mirrored_magnitudes",
     "mirrored_share",
+    "model_correlation",
     "noise_fit",
     "normalised_magnitudes",
     "on_axis",

@@ -37,16 +37,63 @@ def rank_correlation(
             hint="put the runs on the first axis",
         )
 
-    def rho(means: np.ndarray) -> float:
-        there = np.isfinite(means)
-        if there.sum() < 3 or np.ptp(means[there]) == 0:
-            return math.nan
-        return float(scipy.stats.spearmanr(x[there], means[there]).statistic)
-
-    rhos = np.array([rho(means) for means in resampled_means(v, num_resamples, seed)])
+    rhos = np.array([_rho(x, means) for means in resampled_means(v, num_resamples, seed)])
     low, high = percentile_interval(rhos)
     ours = np.array([np.mean(c[np.isfinite(c)]) if np.isfinite(c).any() else np.nan for c in v.T])
-    return rho(ours), float(low), float(high)
+    return _rho(x, ours), float(low), float(high)
+
+
+def model_correlation(
+    quality: ArrayLike, values: ArrayLike, num_resamples: int = 1000, seed: int = 0
+) -> tuple[float, float, float]:
+    """Spearman's rho over models of a quality and a mean over paths, with its 95 % interval.
+
+    A resample draws paths, the same for all models (their difficulty is common to them), and then
+    models. Models of one run or one setting count as so many.
+
+    Args:
+      quality: of each model, such as its accuracy, shape [m], at least 3.
+      values: of each model on each path, shape [m, p]; NaN is left out of a mean, and a model
+        without any value out of the correlation.
+      num_resamples, seed: of the bootstrap.
+
+    Returns:
+      (rho, low, high) in [-1, 1]; NaN where either side is equal throughout.
+
+    Raises:
+      UserError: fewer than 3 models or other shapes.
+
+    Source: Spearman (1904); ties get their mean rank.
+    """
+    x, v = np.asarray(quality, np.float64), np.asarray(values, np.float64)
+    if x.ndim != 1 or x.size < 3 or v.ndim != 2 or len(v) != x.size or not v.shape[1]:
+        raise UserError(
+            "quality",
+            expected="at least 3 models, and values [models, paths]",
+            got=f"{x.shape} and {v.shape}",
+            hint="put the models on the first axis",
+        )
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(v.shape[1], [1 / v.shape[1]] * v.shape[1], size=num_resamples)
+    models = rng.integers(x.size, size=(num_resamples, x.size))
+    there = np.isfinite(v)
+    weights = np.concatenate([np.ones((1, v.shape[1])), counts])
+    with np.errstate(invalid="ignore"):
+        means = (weights @ np.where(there, v, 0).T) / (weights @ there.T)  # [1 + b, m]
+    drawn = np.concatenate([np.arange(x.size)[None], models])
+    x_drawn, means = x[drawn], np.take_along_axis(means, drawn, axis=1)
+    rhos = np.array([_rho(a, b) for a, b in zip(x_drawn, means, strict=True)])
+    low, high = percentile_interval(rhos[1:])
+    return float(rhos[0]), float(low), float(high)
+
+
+def _rho(x: np.ndarray, y: np.ndarray) -> float:
+    """Of the places where both are finite; NaN for fewer than 3, or if either does not vary."""
+    there = np.isfinite(x) & np.isfinite(y)
+    if there.sum() < 3 or np.ptp(x[there]) == 0 or np.ptp(y[there]) == 0:
+        return math.nan
+    ranks = (scipy.stats.rankdata(side[there]) for side in (x, y))
+    return float(np.corrcoef(*ranks)[0, 1])
 
 
 def sign_test(differences: ArrayLike) -> float:

@@ -21,7 +21,7 @@ class SoftLabels:
     removes it.) What mixup has done to images and labels comes before both.
 
     Args:
-      wave: on the labels.
+      wave: on the labels; None: none.
       teacher: images [b, h, w, c] -> logits [b, C], in evaluation mode; None: z = y.
       alpha: weight of the true labels, in [0, 1].
 
@@ -29,7 +29,7 @@ class SoftLabels:
       UserError: alpha outside [0, 1].
     """
 
-    wave: SmoothingWave
+    wave: SmoothingWave | None
     teacher: "Callable[[tf.Tensor], tf.Tensor] | None" = None
     alpha: float = 0.0
 
@@ -49,4 +49,4 @@ class SoftLabels:
         if self.teacher is not None:
             answers = tf.nn.softmax(tf.cast(self.teacher(images), tf.float32))
             labels = self.alpha * labels + (1 - self.alpha) * answers
-        return self.wave.smooth(images, labels)
+        return labels if self.wave is None else self.wave.smooth(images, labels)

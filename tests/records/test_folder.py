@@ -144,3 +144,36 @@ def test_what_a_kill_left_half_written_is_no_stranger(tmp_path):
     (tmp_path / ".run.flags.part").write_text("--se")
     started(tmp_path)
     assert (tmp_path / "run.flags").read_text() == "".join(f"{v}\n" for v in FLAGS.values())
+
+
+def test_a_sweep_may_grow_and_is_then_unfinished(tmp_path):
+    """What is computed under the other flags stays; the flags that grow are the last ones."""
+    folder = started(tmp_path, growing=["width"])
+    folder.finish({}, 1.0)
+    assert RunFolder(tmp_path, FLAGS, growing=["width"]).finished
+    grown = {**FLAGS, "width": "--width=4,8"}
+    assert not RunFolder(tmp_path, grown, growing=["width"]).finished
+    del folder
+    started(tmp_path, grown, growing=["width"])
+    assert (tmp_path / "run.flags").read_text() == "--seed=0\n--width=4,8\n"
+    assert not (tmp_path / "summary.json").exists()
+    (tmp_path / "a.csv").write_text("")
+    with pytest.raises(UserError, match=r"its own flags \(--seed=0\), got --seed=1;"):
+        RunFolder(tmp_path, {**grown, "seed": "--seed=1"}, growing=["width"])
+
+
+def test_processes_share_a_folder_and_not_its_parts(tmp_path):
+    first, second = (RunFolder(tmp_path, FLAGS) for _ in range(2))
+    first.start({}, alone=False)
+    second.start({}, alone=False)
+    with (
+        first.part("a").alone(),
+        second.part("b").alone(),
+        pytest.raises(UserError, match="no other"),
+    ):
+        second.part("a").alone().__enter__()
+    with second.part("a").alone():
+        pass
+    first.start({})
+    with pytest.raises(UserError, match="no other process works in"):
+        second.start({})

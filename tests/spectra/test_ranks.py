@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from spectral_tf.errors import UserError
-from spectral_tf.spectra import rank_correlation, sign_test
+from spectral_tf.spectra import model_correlation, rank_correlation, sign_test
 
 
 def test_order_alone_counts():
@@ -43,3 +43,34 @@ def test_signs_are_those_of_a_coin():
     assert sign_test([[1, 2], [3, -1]]) == pytest.approx((4 + 1) / 16)
     assert sign_test([-1, -2]) == 1
     assert sign_test([0, np.nan]) == 1
+
+
+def test_model_correlation_of_perfect_order():
+    values = np.arange(6)[:, None] + np.random.default_rng(0).normal(size=(6, 50), scale=1e-3)
+    assert model_correlation(np.arange(6) ** 2, values) == pytest.approx((1, 1, 1))
+    assert model_correlation(-np.arange(6), values)[0] == pytest.approx(-1)
+
+
+def test_model_correlation_takes_paths_as_common_to_all_models():
+    """Paths differ by far more than models do, alike for all: the order stays the same."""
+    difficulty = np.random.default_rng(0).normal(size=50, scale=100)
+    values = np.arange(12)[:, None] + difficulty
+    rho, low, high = model_correlation(np.arange(12), values)
+    assert (rho, low, high) == pytest.approx((1, 1, 1))
+
+
+def test_model_correlation_by_hand_and_where_there_is_nothing():
+    values = np.array([[1.0, np.nan], [3.0, 3.0], [np.nan, 2.0], [np.nan, np.nan]])
+    rho, low, high = model_correlation([0.1, 0.2, 0.3, 0.4], values)
+    assert rho == pytest.approx(0.5)  # Of the orders 1 2 3 and 1 3 2.
+    assert low <= rho <= high
+    assert np.isnan(model_correlation([1, 1, 1], np.ones((3, 4)))[0])
+    with pytest.raises(UserError, match="at least 3 models"):
+        model_correlation([1, 2], np.ones((2, 4)))
+
+
+def test_model_correlation_of_noise_is_uncertain():
+    rng = np.random.default_rng(0)
+    rho, low, high = model_correlation(np.arange(20), rng.normal(size=(20, 30)))
+    assert low < -0.2 < 0.2 < high
+    assert low < rho < high

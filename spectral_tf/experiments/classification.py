@@ -1,0 +1,243 @@
+"""One image classifier from its setting: data, network, optimiser, training."""
+
+import dataclasses
+import functools
+import hashlib
+import math
+import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from spectral_tf.data import AUGMENTATIONS, Images, Normalisation, standard
+from spectral_tf.errors import UserError
+from spectral_tf.runtime.flags import words
+from spectral_tf.runtime.seeds import derive_seed, generator
+from spectral_tf.tasks import power_law_direction
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from spectral_tf.training.classifier import Classifier, Targets
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """How a classifier is trained: the flags of `runtime.define_classifier_flags`, by their names.
+
+    Attributes:
+      model: one of `models.CLASSIFIERS`, or the path of a `.keras` file.
+      width: channels of its first stage; 0: the network's own.
+      num_epochs, batch_size: passes over the training images, in batches over all replicas.
+      learning_rate, warmup_epochs, momentum, weight_decay, decay_all: as for `Sgd`.
+      clip_norm: longest gradient; 0: any.
+      precision: of the layers, `float32` or `bfloat16`.
+      augmentations: of `data.AUGMENTATIONS`.
+      mixup_alpha: 0 for none.
+      mixup_per_example: one mixture for each example instead of each batch.
+    """
+
+    model: str = "convnet"
+    width: int = 0
+    num_epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    warmup_epochs: float = 0.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    decay_all: bool = True
+    clip_norm: float = 5.0
+    precision: str = "float32"
+    augmentations: tuple[str, ...] = ()
+    mixup_alpha: float = 0.0
+    mixup_per_example: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Setting":
+        """From `runtime.settings()`, of which it takes what it knows.
+
+        Raises:
+          UserError: augmentations that are not known, or one twice.
+        """
+        named = [name for name in values["augmentations"].split(",") if name]
+        if named:
+            words("augmentations", named, AUGMENTATIONS)
+        own = {field.name: values[field.name] for field in dataclasses.fields(cls)}
+        return cls(**{**own, "augmentations": tuple(named)})
+
+
+class Classification:
+    """A setting on a data set under a strategy: makes batches, networks and trainers.
+
+    Args:
+      setting: of the training.
+      training: images to learn from.
+      held_out: images to evaluate on.
+      strategy: that computes.
+      seed: root of the draws that all trainings share (directions of augmentations).
+      num_steps: of a training; default: `num_epochs` of whole batches.
+      normalisation: default: that of the training images.
+
+    Attributes:
+      normalisation: of all images.
+      shape: [h, w, c] of the network's input.
+      epoch: whole batches in the training images.
+      num_steps: of a training.
+      optimizer: as `Classifier` takes it.
+      batches: `pipeline.training_batches` with all but seeds and places given.
+      plain: the same without augmentations.
+      evaluation: `pipeline.evaluation_batches` of the held-out images.
+
+    Raises:
+      UserError: held-out images of another shape, a batch size that cannot be filled, shared out or
+        mixed in pairs, an optimiser out of range.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        training: Images,
+        held_out: Images,
+        strategy: "tf.distribute.Strategy",
+        seed: int,
+        num_steps: int | None = None,
+        normalisation: Normalisation | None = None,
+    ) -> None:
+        from spectral_tf.data import augment, pipeline
+        from spectral_tf.training.classifier import Sgd
+
+        self.setting, self.training = setting, training
+        self._strategy, self._on_replicas = strategy, pipeline.on_replicas
+        _refuse_misfits(training, held_out)
+        _refuse_batch_size(setting, training.num_examples, strategy.num_replicas_in_sync)
+        self.normalisation = normalisation or standard(training)
+        self.shape = pipeline.fitting_shape(training)
+        self.epoch = training.num_examples // setting.batch_size
+        self.num_steps = num_steps or setting.num_epochs * self.epoch
+        self.optimizer = Sgd(
+            learning_rate=setting.learning_rate,
+            num_steps=self.num_steps,
+            warmup_steps=round(setting.warmup_epochs * self.epoch),
+            momentum=setting.momentum,
+            weight_decay=setting.weight_decay,
+            decay_all=setting.decay_all,
+            clip_norm=setting.clip_norm or math.inf,
+        )
+        self.optimizer.check()
+        recipe = augment.recipe(
+            setting.augmentations,
+            mixup_alpha=setting.mixup_alpha,
+            mixup_per_example=setting.mixup_per_example,
+            directions=[
+                power_law_direction(self.shape, slope, generator(seed, "phases", i))
+                for i, slope in enumerate((-1.0, 1.0))
+            ],
+            mean=self.normalisation.mean,
+        )
+        size = setting.batch_size
+        self.plain = functools.partial(
+            pipeline.training_batches, training, self.normalisation, batch_size=size
+        )
+        self.batches = functools.partial(self.plain, **recipe._asdict())
+        self.evaluation = functools.partial(
+            pipeline.evaluation_batches, held_out, self.normalisation, batch_size=size
+        )
+
+    def build(self, seed: int) -> "keras.Model":
+        """The network with the weights of this seed.
+
+        Raises:
+          UserError: as `models.classifiers.classifier`.
+        """
+        from spectral_tf.models.classifiers import classifier
+
+        return classifier(
+            self.setting.model,
+            width=self.setting.width,
+            input_shape=self.shape,
+            num_classes=self.training.num_classes,
+            seed=seed,
+        )
+
+    def trainer(self, root: int, run: int, targets: "Targets | None" = None) -> "Classifier":
+        """A classifier of its own weights and order for every run of a root seed.
+
+        Args:
+          root: the `--seed`.
+          run: number of the training.
+          targets: as for `Classifier`.
+        """
+        from spectral_tf.training.classifier import Classifier
+
+        init, order = (derive_seed(root, name, run) for name in ("init", "batches"))
+
+        def feed(first_step: int) -> "tf.distribute.DistributedDataset":
+            part = functools.partial(self.batches, seed=order, first_step=first_step)
+            return self._on_replicas(self._strategy, part)
+
+        return Classifier(
+            functools.partial(self.build, init),
+            feed,
+            self._on_replicas(self._strategy, self.evaluation),
+            self.optimizer,
+            targets=targets,
+            strategy=self._strategy,
+            precision=self.setting.precision,
+        )
+
+
+def file_digests(paths: Mapping[str, str]) -> dict[str, str]:
+    """{flag}_sha256 of the `.keras` files that flags name, for the record; others are left out.
+
+    Args:
+      paths: {flag: path, or name of a model}.
+
+    Raises:
+      UserError: such a path that is no file.
+    """
+    digests = {}
+    for flag, text in paths.items():
+        path = pathlib.Path(text)
+        if path.suffix == ".keras" or (flag == "teacher" and text):
+            if not path.is_file():
+                raise UserError(
+                    f"--{flag}", expected="a .keras file", got=f"{path}, no file", hint="see there"
+                )
+            digests[f"{flag}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return digests
+
+
+def refuse_sizes_of_files(values: Mapping[str, Any]) -> None:
+    """Raises a UserError if flags would change a network that comes from a `.keras` file."""
+    if not values["model"].endswith(".keras"):
+        return
+    for name, plain in (("width", 0), ("precision", "float32")):
+        if values[name] != plain:
+            raise UserError(
+                f"--{name}",
+                expected="a --model by its name, not a file",
+                got=values["model"],
+                hint=f"leave --{name} out",
+            )
+
+
+def _refuse_misfits(training: Images, held_out: Images) -> None:
+    if training.shape != held_out.shape or held_out.num_examples < 2:
+        raise UserError(
+            f"--held_out={held_out.split}",
+            expected=f"at least 2 images of shape {training.shape}",
+            got=f"{held_out.num_examples:,} of {held_out.shape}",
+            hint="choose another split",
+        )
+
+
+def _refuse_batch_size(setting: Setting, num_images: int, num_replicas: int) -> None:
+    multiple = num_replicas * (2 if setting.mixup_alpha else 1)
+    if setting.batch_size > num_images or setting.batch_size % multiple:
+        raise UserError(
+            "--batch_size",
+            expected=f"at most {num_images:,} images, in multiples of {multiple} ({num_replicas} "
+            f"replicas{', pairs for mixup' if setting.mixup_alpha else ''})",
+            got=f"{setting.batch_size:,}",
+            hint="choose another",
+        )
