@@ -34,6 +34,7 @@ from spectral_tf.experiments.classification import (
     Classification,
     Setting,
     file_digests,
+    find_splits,
     refuse_sizes_of_files,
 )
 
@@ -50,8 +51,6 @@ SWEEPS = (
 FLAGS = flags.FLAGS
 runtime.define_run_flags("interventions")
 runtime.define_data_flags("photo_patches")
-flags.DEFINE_string("held_out", "test", "Split whose images are joined by paths.")
-flags.DEFINE_integer("train_size", 0, "First so many training images as stored; 0: all.", 0)
 runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
 flags.DEFINE_list("sweeps", ["time", "width", "augmentation"], f"Of {', '.join(SWEEPS)}.")
 flags.DEFINE_list("measured_epochs", [1, 2, 5, 10], "Of time: when the baseline is measured, too.")
@@ -70,8 +69,7 @@ flags.DEFINE_list(
 flags.DEFINE_list("alphas", [0], "Of distillation: weights of true labels beside the teacher's.")
 flags.DEFINE_list("decays", [0, 0.002], "Of weight_decay: other ones.")
 flags.DEFINE_integer("seeds", 1, "Trainings of each setting.", 1)
-flags.DEFINE_integer("pairs", 20, "Paths within each class, and between each two.", 1)
-flags.DEFINE_integer("num_samples", 0, "Of each path; 0: one for every unit of distance.", 0)
+runtime.define_path_flags()
 flags.DEFINE_string("shard", "1/1", "i/n: the i-th of n shares of the trainings.")
 
 # Lists that can get longer without touching what is computed already.
@@ -137,14 +135,11 @@ class Measured(NamedTuple):
 def main() -> None:
     """Runs the experiment that the flags describe."""
     base = Setting.of(runtime.settings())
-    refuse_sizes_of_files(runtime.settings())
     files = file_digests({"model": FLAGS.model})
+    refuse_sizes_of_files(runtime.settings())
     cases, (shard, num_shards), measured_epochs = wanted_cases(base), share_of_work(), epochs()
     folder = runtime.run_folder("interventions", GROWING)
-    training = data.find_images(FLAGS.dataset, **runtime.data_places())
-    if FLAGS.train_size:
-        training = training.take(FLAGS.train_size)
-    held_out = data.find_images(FLAGS.dataset, FLAGS.held_out, **runtime.data_places())
+    training, held_out = find_splits(runtime.settings(), runtime.data_places())
 
     from spectral_tf.data import pipeline
     from spectral_tf.models.classifiers import from_file

@@ -33,6 +33,7 @@ from spectral_tf.experiments.classification import (
     Classification,
     Setting,
     file_digests,
+    find_splits,
     refuse_sizes_of_files,
 )
 
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 runtime.define_run_flags("noise_fitting")
 runtime.define_data_flags("photo_patches")
-flags.DEFINE_string("held_out", "test", "Split on which beta and NF are measured.")
-flags.DEFINE_integer("train_size", 0, "First so many training images as stored; 0: all.", 0)
 runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
 flags.DEFINE_enum("wave", "radial", tasks.WAVES, "The coordinate c(x) that the wave runs along.")
 flags.DEFINE_list(
@@ -78,10 +77,7 @@ def main() -> None:
     kept, asked, files = kept_epochs(), asked_waves(), model_files()
     setting = Setting.of(runtime.settings())
     folder = runtime.run_folder("noise_fitting")
-    training = data.find_images(FLAGS.dataset, **runtime.data_places())
-    if FLAGS.train_size:
-        training = training.take(FLAGS.train_size)
-    held_out = data.find_images(FLAGS.dataset, FLAGS.held_out, **runtime.data_places())
+    training, held_out = find_splits(runtime.settings(), runtime.data_places())
 
     from spectral_tf.models.classifiers import from_file
     from spectral_tf.records.environment import environment
@@ -175,6 +171,7 @@ def main() -> None:
 
 def model_files() -> dict[str, str]:
     """{flag: SHA-256} of the .keras files that the flags name; or a UserError."""
+    digests = file_digests({"model": FLAGS.model, "teacher": FLAGS.teacher})
     refuse_sizes_of_files(runtime.settings())
     if FLAGS.distillation_alpha and not FLAGS.teacher:
         raise UserError(
@@ -183,7 +180,7 @@ def model_files() -> dict[str, str]:
             got="none",
             hint="leave --distillation_alpha out",
         )
-    return file_digests({"model": FLAGS.model, "teacher": FLAGS.teacher})
+    return digests
 
 
 def refuse_batch_means(num_replicas: int) -> None:

@@ -77,7 +77,7 @@ def training_batches(
         step, start = number // len(replicas), share * parts[number % len(replicas)]
         own = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0]), step)
         part = Part(batch_size, start)
-        inputs = _shrunk(pixels, shape)
+        inputs = shrunk(pixels, shape)
         if policies:
             policy_seed = tf.random.experimental.stateless_fold_in(tf.constant([seed, 1]), step)
             inputs = before(inputs, policy_seed, part)
@@ -181,7 +181,7 @@ def evaluation_batches(
 
     def finish(_: tf.Tensor, element: tuple) -> tuple:
         (pixels, labels), places = element
-        inputs = _normalised(_shrunk(_decoded(images, pixels, shape), shape), normalisation)
+        inputs = _normalised(shrunk(_decoded(images, pixels, shape), shape), normalisation)
         weights = tf.cast(places < images.num_examples, tf.float32)
         return tf.ensure_shape(inputs, (share, *shape)), tf.cast(labels, tf.int32), weights
 
@@ -243,7 +243,7 @@ def _decoded(images: Images, encoded: tf.Tensor, shape: tuple[int, int, int]) ->
     if None in images.shape:
         signature = tf.TensorSpec(shape, tf.float32)
         return tf.map_fn(
-            lambda one: _shrunk(images.decode(one), shape), encoded, fn_output_signature=signature
+            lambda one: shrunk(images.decode(one), shape), encoded, fn_output_signature=signature
         )
     signature = tf.TensorSpec(images.shape, tf.uint8)
     return tf.map_fn(images.decode, encoded, fn_output_signature=signature)
@@ -263,7 +263,7 @@ def _normalised(unit: tf.Tensor, normalisation: Normalisation) -> tf.Tensor:
     return (unit - mean) / deviation
 
 
-def _shrunk(pixels: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
+def shrunk(pixels: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
     """Pixels [..., h, w, c] in [0, 1]: the largest central part of the new form, made smaller."""
     unit = tf.image.convert_image_dtype(pixels, tf.float32)
     if tuple(unit.shape[-3:]) == shape:

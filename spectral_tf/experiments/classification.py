@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from spectral_tf.data import AUGMENTATIONS, Images, Normalisation, standard
+from spectral_tf.data import AUGMENTATIONS, Images, Normalisation, find_images, standard
 from spectral_tf.errors import UserError
 from spectral_tf.runtime.flags import words
 from spectral_tf.runtime.seeds import derive_seed, generator
@@ -64,6 +64,22 @@ class Setting:
             words("augmentations", named, AUGMENTATIONS)
         own = {field.name: values[field.name] for field in dataclasses.fields(cls)}
         return cls(**{**own, "augmentations": tuple(named)})
+
+
+def find_splits(values: Mapping[str, Any], places: Mapping[str, Any]) -> tuple[Images, Images]:
+    """The training images and the held-out images.
+
+    Args:
+      values: `dataset`, `train_size` (0: all) and `held_out`, as `runtime.settings()` gives them.
+      places: as `runtime.data_places()` gives them.
+
+    Raises:
+      UserError: as `data.find_images` and `Images.take`.
+    """
+    training = find_images(values["dataset"], **places)
+    if values["train_size"]:
+        training = training.take(values["train_size"])
+    return training, find_images(values["dataset"], values["held_out"], **places)
 
 
 class Classification:

@@ -75,25 +75,8 @@ def from_file(
       UserError: no such file, none that Keras can read, other inputs or outputs, outputs that are
         no logits, losses of its own.
     """
-    try:
-        if not os.path.isfile(path):
-            raise ValueError("no such file")
-        model = keras.saving.load_model(path, compile=False)
-        shapes = (tuple(model.input_shape[1:]), tuple(model.output_shape[1:]))
-    except Exception as error:  # Keras raises many kinds for files that are not its own.
-        raise UserError(
-            flag,
-            expected="a .keras file of registered layers",
-            got=f"{path} ({str(error).splitlines()[0][:120]})",
-            hint="save it with model.save(PATH)",
-        ) from error
-    if shapes != (tuple(input_shape), (num_classes,)):
-        raise UserError(
-            flag,
-            expected=f"a model of images {tuple(input_shape)} and {num_classes} classes",
-            got=f"{path} of {shapes[0]} and outputs {shapes[1]}",
-            hint="train one on this data set",
-        )
+    model = load(flag, path)
+    refuse_other_shapes(flag, model, input_shape, num_classes)
     last = model.layers[-1]
     activation = getattr(last, "activation", keras.activations.linear)
     if isinstance(last, keras.layers.Softmax) or activation is not keras.activations.linear:
@@ -111,3 +94,42 @@ def from_file(
             hint="take regularisers out, or unfreeze layers",
         )
     return model
+
+
+def load(flag: str, path: str) -> keras.Model:
+    """The model of a `.keras` file, of one input and one output.
+
+    Raises:
+      UserError: no such file, or none that Keras can read.
+    """
+    try:
+        if not os.path.isfile(path):
+            raise ValueError("no such file")
+        model = keras.saving.load_model(path, compile=False)
+        if not isinstance(model.input_shape, tuple) or not isinstance(model.output_shape, tuple):
+            raise ValueError("several inputs or outputs")
+    except Exception as error:  # Keras raises many kinds for files that are not its own.
+        raise UserError(
+            flag,
+            expected="a .keras file of registered layers",
+            got=f"{path} ({str(error).splitlines()[0][:120]})",
+            hint="save it with model.save(PATH)",
+        ) from error
+    return model
+
+
+def refuse_other_shapes(
+    flag: str, model: keras.Model, input_shape: tuple[int, int, int], num_classes: int
+) -> None:
+    """Raises a UserError for a model of other images or classes; sides it leaves open fit all."""
+    inputs, outputs = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
+    fits = len(inputs) == 3 and all(
+        own in (None, given) for own, given in zip(inputs, input_shape, strict=True)
+    )
+    if not fits or outputs != (num_classes,):
+        raise UserError(
+            flag,
+            expected=f"a model of images {tuple(input_shape)} and {num_classes} classes",
+            got=f"{model.name} of {inputs} and outputs {outputs}",
+            hint="take one of this data set, or its data set",
+        )

@@ -95,8 +95,8 @@ def heat_maps(
 
 
 def grid_map(
-    rows: Sequence[float],
-    columns: Sequence[float],
+    rows: Sequence[float | str],
+    columns: Sequence[float | str],
     panels: Mapping[str, NDArray[np.floating]],
     *,
     xlabel: str,
@@ -123,8 +123,10 @@ def grid_map(
                 dark = value < limits[0] + 0.6 * (limits[1] - limits[0])
                 colour = "white" if dark else "black"
                 axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=7)
-        axes.set_xticks(range(len(columns)), [f"{k:g}" for k in columns])
-        axes.set_yticks(range(len(rows)), [f"{n:g}" for n in rows])
+        names = [[k if isinstance(k, str) else f"{k:g}" for k in side] for side in (columns, rows)]
+        turned = 90 * any(isinstance(k, str) for k in columns)
+        axes.set_xticks(range(len(columns)), names[0], rotation=turned)
+        axes.set_yticks(range(len(rows)), names[1])
         axes.set(xlabel=xlabel, title=name)
     grid[0][0].set_ylabel(ylabel)
     figure.suptitle(title)
@@ -317,6 +319,7 @@ class Panel(NamedTuple):
     levels: Mapping[str, float] = {}
     xscale: str = "linear"
     name: str = ""
+    yscale: str = "linear"
 
 
 def shades(count: int) -> list[str]:
@@ -340,6 +343,7 @@ def line_panels(panels: Sequence[Panel], *, title: str) -> Figure:
         for (label, value), style in zip(panel.levels.items(), ("--", ":"), strict=False):
             axes.axhline(value, linestyle=style, color=_GREY, linewidth=1.0, label=label)
         axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel, title=panel.name, xscale=panel.xscale)
+        axes.set_yscale(panel.yscale)
         if panel.xscale == "log":
             places = sorted({float(x) for line in panel.series for x in np.asarray(line.x)})
             axes.set_xticks(places, [f"{x:.3g}" for x in places], fontsize="small")
@@ -475,6 +479,52 @@ def setting_plot(
         axes.grid(alpha=0.3)
     grid[0][0].set_ylabel(ylabel)
     grid[0][0].legend(fontsize="small")
+    figure.suptitle(title)
+    return figure
+
+
+class AlongPath(NamedTuple):
+    """One path of `answers_along`: the samples, what is answered there, and pictures of some.
+
+    Attributes:
+      name: of the path.
+      distance: of every sample from the first, [n].
+      answers: {class name: its probability, [n]}.
+      images: [m, h, w, c] in [0, 1], evenly along the path.
+    """
+
+    name: str
+    distance: ArrayLike
+    answers: Mapping[str, ArrayLike]
+    images: NDArray
+
+
+def answers_along(paths: Sequence[AlongPath], *, title: str) -> Figure:
+    """The probabilities of the classes along each path, with the images on it beneath."""
+    columns = min(3, len(paths))
+    rows = -(-len(paths) // columns)
+    figure, grid = _new(
+        width=1.0 + 4.0 * columns,
+        height=0.6 + 2.7 * rows,
+        nrows=2 * rows,
+        ncols=columns,
+        squeeze=False,
+        height_ratios=[4, 1] * rows,
+    )
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for i, path in enumerate(paths):
+        upper, lower = (grid[2 * (i // columns) + j][i % columns] for j in (0, 1))
+        upper.set_axis_on()
+        for (label, values), colour in zip(
+            path.answers.items(), _colours(len(path.answers)), strict=True
+        ):
+            upper.plot(path.distance, values, color=colour, linewidth=1.4, label=label)
+        upper.set(title=path.name, ylim=(-0.03, 1.03), xlabel="distance", ylabel="probability")
+        upper.legend(fontsize="x-small")
+        upper.grid(alpha=0.3)
+        strip = np.concatenate([np.pad(x, ((0, 0), (0, 1), (0, 0))) for x in path.images], axis=1)
+        lower.imshow(np.clip(strip.squeeze(), 0, 1), cmap="gray", vmin=0, vmax=1)
     figure.suptitle(title)
     return figure
 

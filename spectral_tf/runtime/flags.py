@@ -88,7 +88,9 @@ def define_data_flags(default: str) -> None:
 
 
 def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str]) -> None:
-    """Defines the flags of an image classifier, its training and its augmentations."""
+    """Defines the flags of an image classifier: its images, training and augmentations."""
+    flags.DEFINE_string("held_out", "test", "Split to measure on.")
+    flags.DEFINE_integer("train_size", 0, "First so many training images as stored; 0: all.", 0)
     flags.DEFINE_string("model", "convnet", f"{', '.join(models)}, or the path of a .keras file.")
     flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
     flags.DEFINE_integer("num_epochs", 20, "Passes over the training images (paper: 200).", 1)
@@ -105,6 +107,12 @@ def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str])
     )
     define_finite_float("mixup_alpha", 0.0, "Of Beta(alpha, alpha); 0: no mixup.", at_least=0.0)
     flags.DEFINE_bool("mixup_per_example", False, "One mixture for each example, not each batch.")
+
+
+def define_path_flags() -> None:
+    """Defines the flags of straight paths between images."""
+    flags.DEFINE_integer("pairs", 20, "Paths within each class, and between each two.", 1)
+    flags.DEFINE_integer("num_samples", 0, "Of each path; 0: one for every unit of distance.", 0)
 
 
 def define_classes_flag() -> None:

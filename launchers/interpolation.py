@@ -1,0 +1,412 @@
+"""How fast do the answers of a classifier change on the way from one image to another.
+
+The second method of Fridovich-Keil et al. (2022): straight paths between held-out images, within a
+class and between two, the probabilities along them, and their spectra. The plain transform is the
+paper's; the mirrored one has no leakage (see `spectral_tf.spectra.path`). Or paths from single
+images along their gradient, a random or a Fourier direction.
+
+    python launchers/interpolation.py --alsologtostderr
+
+trains a small network on embedded photographs (not CIFAR-10) and takes about 2 minutes on 2 cores.
+A model of your own, or one of another run:
+
+    python launchers/interpolation.py --from_run=mine.keras --dataset=cifar10 --outputs=logits
+
+To see: between classes the share of high frequencies is several times that within, and much of
+both is leakage and wrong ends (results/interpolation).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.special
+from absl import flags, logging
+
+from spectral_tf import data, models, records, runtime, spectra, tasks
+from spectral_tf.errors import UserError
+from spectral_tf.experiments.classification import (
+    Classification,
+    Setting,
+    file_digests,
+    find_splits,
+)
+from spectral_tf.experiments.saved import saved_model
+
+if TYPE_CHECKING:
+    import keras
+
+    from spectral_tf.probes.paths import PathAnswers, Paths, Prepare
+    from spectral_tf.records.figures import AlongPath
+    from spectral_tf.training.classifier import Classifier
+    from spectral_tf.training.session import Session
+
+FLAGS = flags.FLAGS
+runtime.define_run_flags("interpolation")
+runtime.define_data_flags("photo_patches")
+flags.DEFINE_string("from_run", "", "A .keras file or a run folder; default: train one first.")
+flags.DEFINE_enum("outputs", "logits", ("logits", "probabilities"), "What the model gives.")
+flags.DEFINE_enum(
+    "normalisation", "standard", ("standard", "unit"), "Of a file that belongs to no run."
+)
+runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
+flags.DEFINE_list("classes", [], "Of the data set, by number; default: all.")
+flags.DEFINE_enum(
+    "along", "pairs", ("pairs", "gradient", "random", "fourier"), "Pairs of images, or directions."
+)
+runtime.define_path_flags()
+runtime.define_finite_float("length", 20.0, "Of paths along directions.", at_least=1e-6)
+runtime.define_finite_float("spatial_frequency", 4.0, "Of a Fourier direction.", at_least=0.0)
+flags.DEFINE_integer("drawn", 6, "Paths drawn with their images.", 1)
+
+# Cycles per unit of distance, up to what one sample for about a unit holds in every path.
+AXIS = np.linspace(0, 0.45, 46)
+# Of paths along directions, unless --num_samples tells otherwise.
+LOCAL_SAMPLES = 64
+
+
+def main() -> None:
+    """Runs the experiment that the flags describe."""
+    setting, saved = Setting.of(runtime.settings()), None
+    if FLAGS.from_run:
+        saved = saved_model("--from_run", FLAGS.from_run)
+        if saved.dataset not in (None, FLAGS.dataset):
+            raise UserError(
+                "--dataset",
+                expected=f"{saved.dataset}, that of the run",
+                got=FLAGS.dataset,
+                hint=f"say --dataset={saved.dataset}",
+            )
+    files = file_digests({"model": str(saved.file) if saved else FLAGS.model})
+    folder = runtime.run_folder("interpolation")
+    training, held_out = find_splits(runtime.settings(), runtime.data_places())
+    classes = chosen_classes(held_out)
+
+    import tensorflow as tf
+
+    from spectral_tf.data import pipeline
+    from spectral_tf.data.selection import labels_of, select
+    from spectral_tf.models.classifiers import load, refuse_other_shapes
+    from spectral_tf.probes import paths as probe
+    from spectral_tf.records.environment import environment
+    from spectral_tf.runtime.strategy import make_strategy
+
+    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
+    task = model = session = None
+    if saved:
+        with strategy.scope():
+            model = load("--from_run", str(saved.file))
+        shape = pipeline.fitting_shape(held_out, fixed_shape(model, held_out))
+        refuse_other_shapes("--from_run", model, shape, held_out.num_classes)
+        default = data.standard if FLAGS.normalisation == "standard" else data.unit
+        normalisation = saved.normalisation or default(training)
+    else:
+        task = Classification(setting, training, held_out, strategy, FLAGS.seed)
+        shape, normalisation = task.shape, task.normalisation
+    prepare = pipeline.prepare(normalisation)
+    labels = labels_of(held_out)
+    pairs, ends = probe.class_pairs(
+        labels,
+        classes,
+        FLAGS.pairs,
+        runtime.derive_seed(FLAGS.seed, "pairs"),
+        between=FLAGS.along == "pairs",
+    )
+    selection = select(held_out, np.concatenate(pairs), shape)
+    whole = np.all([np.isin(end, selection.places) for end in pairs], axis=0)
+    ends, pairs = ends[whole], probe.Pairs(*(selection.find(end[whole]) for end in pairs))
+    pixels, labels = selection.pixels, labels[selection.places]
+    folder.start(
+        environment(
+            strategy,
+            FLAGS.seed,
+            {**training.record(normalisation), **files, "split": held_out.split},
+        )
+    )
+    if selection.unreadable.size:
+        logging.warning("%d images cannot be read and are left out", selection.unreadable.size)
+    if task:
+        model, session = trained(task, folder)
+    assert model is not None
+    start = time.monotonic()
+    if FLAGS.along == "pairs":
+        paths = probe.straight_paths(pixels, pairs, prepare, num_samples=FLAGS.num_samples)
+    else:
+        images = prepare(pixels[pairs.first]).numpy()
+        labels = labels[pairs.first]
+        pixels, paths = probe.local_paths(
+            images,
+            directions(model, images, labels),
+            FLAGS.length,
+            FLAGS.num_samples or LOCAL_SAMPLES,
+        )
+        labels, prepare = np.tile(labels, 2), tf.convert_to_tensor
+    answers = probe.measure_paths(
+        *(model, pixels, labels, paths, prepare),
+        frequencies=AXIS,
+        outputs=FLAGS.outputs,
+        batch_size=FLAGS.batch_size,
+        strategy=strategy,
+    )
+    seconds = time.monotonic() - start
+    if folder.writes:
+        drawn = few_of(ends)
+        some = probe.Paths(
+            probe.Pairs(*(end[drawn] for end in paths.pairs)), *(x[drawn] for x in paths[1:])
+        )
+        pictures = along(model, pixels, some, ends[drawn], prepare, normalisation, held_out)
+        draw(folder, held_out, ends, answers, pictures)
+        report(folder, held_out, paths, ends, answers, selection.unreadable.size, seconds)
+    if session:
+        session.wait_for_all()
+
+
+def chosen_classes(images: data.Images) -> list[int]:
+    """The classes that take part, or a UserError."""
+    if not any(FLAGS.classes):
+        return list(range(images.num_classes))
+    classes = runtime.whole_numbers("classes", FLAGS.classes)
+    runtime.refuse_below("classes", min(classes), 0)
+    runtime.refuse_above("classes", max(classes), images.num_classes - 1)
+    return classes
+
+
+def fixed_shape(model: keras.Model, images: data.Images) -> tuple[int, ...]:
+    """The model's input [h, w, c], with the images' sides where it takes any."""
+    given = zip(model.input_shape[1:], images.shape, strict=True)
+    return tuple(own or side or 0 for own, side in given)
+
+
+def trained(
+    task: Classification, folder: records.RunFolder
+) -> tuple[keras.Model, Session[Classifier]]:
+    """The network of the flags, trained in the run folder."""
+    from spectral_tf.training.session import Session
+
+    steps = [task.epoch * epoch for epoch in range(FLAGS.num_epochs + 1)]
+    trainer = task.trainer(FLAGS.seed, 0)
+    session = Session(trainer, folder, steps, FLAGS.save_every_seconds, "training")
+    for step in session:
+        session.board.scalars({"loss": float(session.losses[0])}, step)
+    if folder.writes:
+        trainer.save_model(folder.state_file.with_name("final.keras"))
+    return trainer.model, session
+
+
+def directions(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Where local paths go: [n, h, w, c], or one for all images."""
+    from spectral_tf.probes.paths import gradients
+
+    if FLAGS.along == "gradient":
+        if FLAGS.outputs != "logits":
+            raise UserError(
+                "--along=gradient", expected="--outputs=logits", got=FLAGS.outputs, hint="see there"
+            )
+        return gradients(model, images, labels)
+    if FLAGS.along == "random":
+        return runtime.generator(FLAGS.seed, "directions").normal(size=images.shape)
+    return tasks.fourier_direction(images.shape[1:], FLAGS.spatial_frequency, 45.0)[0]
+
+
+def places(ends: np.ndarray) -> dict[str, np.ndarray]:
+    """Which paths lie within a class and which between two, bool [p]; none that is empty."""
+    within = ends[:, 0] == ends[:, 1]
+    return {name: w for name, w in (("within", within), ("between", ~within)) if w.any()}
+
+
+def couples(ends: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Every two classes that are joined, and their paths, bool [p]."""
+    for first, last in np.unique(ends, axis=0):
+        yield int(first), int(last), (ends == [first, last]).all(axis=1)
+
+
+def few_of(ends: np.ndarray) -> np.ndarray:
+    """Of the paths to draw, as many within as between if there are both."""
+    chosen = [np.flatnonzero(where) for where in places(ends).values()]
+    rng = runtime.generator(FLAGS.seed, "drawn")
+    each = math.ceil(FLAGS.drawn / len(chosen))
+    return np.concatenate([rng.permutation(c)[:each] for c in chosen])[: FLAGS.drawn]
+
+
+def along(
+    model: keras.Model,
+    pixels: np.ndarray,
+    paths: Paths,
+    ends: np.ndarray,
+    prepare: Prepare,
+    normalisation: data.Normalisation,
+    images: data.Images,
+) -> list[AlongPath]:
+    """A few paths with what is answered there and the images on them."""
+    from spectral_tf.probes.paths import path_logits
+    from spectral_tf.records.figures import AlongPath
+
+    mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])
+    pictures = []
+    for i, outputs in enumerate(path_logits(model, pixels, paths, prepare)):
+        p = scipy.special.softmax(outputs, axis=1) if FLAGS.outputs == "logits" else outputs
+        x, y = (prepare(pixels[end[i]]).numpy() for end in paths.pairs)
+        shares = np.linspace(0, 1, 7)[:, None, None, None]
+        seen = np.argsort(-p.max(axis=0))[:4]
+        pictures.append(
+            AlongPath(
+                " → ".join(dict.fromkeys(images.label_names[c] for c in ends[i])),
+                paths.spacing[i] * np.arange(len(p)),
+                {images.label_names[c]: p[:, c] for c in sorted(seen) if p[:, c].max() > 0.1},
+                ((1 - shares) * x + shares * y) * deviation + mean,
+            )
+        )
+    return pictures
+
+
+def draw(
+    folder: records.RunFolder,
+    images: data.Images,
+    ends: np.ndarray,
+    answers: PathAnswers,
+    pictures: Sequence[AlongPath],
+) -> None:
+    """Mean spectra, the share of every two classes, and a few paths."""
+    from spectral_tf.records import figures
+    from spectral_tf.records.tensorboard import TensorBoard
+
+    panels = []
+    for name, magnitudes in (("plain", answers.plain), ("mirrored", answers.mirrored)):
+        series = []
+        for (place, where), colour in zip(places(ends).items(), figures.shades(2), strict=False):
+            for chosen, style, text in (
+                (where, "-", place),
+                (where & answers.correct, "--", f"{place}, correct ends"),
+            ):
+                if chosen.any():
+                    mean, low, high = spectra.mean_interval(magnitudes[chosen])
+                    series.append(figures.Line(AXIS, mean, text, low, high, style, colour))
+        panels.append(
+            figures.Panel(
+                *(series, "cycles per unit of distance", "magnitude of the probabilities"),
+                name=name,
+                yscale="log",
+            )
+        )
+    title = f"{images.name}, {len(ends):,} paths"
+    drawn = {
+        "spectra": figures.line_panels(panels, title=title),
+        "paths": figures.answers_along(pictures, title=title),
+    }
+    classes = np.unique(ends)
+    if len(classes) > 1:
+        matrices = {}
+        for name, share in (
+            ("plain", answers.measures.plain_share),
+            ("mirrored", answers.measures.mirrored_share),
+        ):
+            matrix = np.full((len(classes),) * 2, np.nan)
+            for first, last, where in couples(ends):
+                i, j = np.searchsorted(classes, [first, last])
+                matrix[i, j] = matrix[j, i] = share[where].mean()
+            matrices[name] = matrix
+        names = [images.label_names[c][:12] for c in classes]
+        drawn["classes"] = figures.grid_map(
+            *(names, names, matrices),
+            xlabel="class",
+            ylabel="class",
+            label="share of high frequencies",
+            title=title,
+            limits=(0.0, float(max(np.nanmax(m) for m in matrices.values()))),
+        )
+    board = TensorBoard(folder.tensorboard / "paths")
+    for name, figure in drawn.items():
+        board.image(name, figures.save_figure(figure, folder.figures / f"{name}.png"), 0)
+    for place, where in places(ends).items():
+        for name, values in answers.measures._asdict().items():
+            board.scalars({f"{name}/{place}": float(values[where].mean())}, 0)
+    board.close_segment()
+
+
+def report(
+    folder: records.RunFolder,
+    images: data.Images,
+    paths: Paths,
+    ends: np.ndarray,
+    answers: PathAnswers,
+    unreadable: int,
+    seconds: float,
+) -> None:
+    """Writes tables and summary, and says what was found and where to look."""
+    measures = answers.measures
+    records.write_table(
+        folder.path / "paths.csv",
+        (
+            *("first_class", "last_class", "distance", "num_samples", "correct_ends"),
+            *measures._fields,
+        ),
+        zip(*ends.T, paths.distances, paths.counts, answers.correct, *measures, strict=True),
+    )
+    found: dict[str, dict[str, Any]] = {}
+    rows: list[tuple] = []
+    for place, where in places(ends).items():
+        for correct in (False, True):
+            chosen = where & (answers.correct | (not correct))
+            key = f"{place}, correct ends" if correct else place
+            if not chosen.any():
+                continue
+            found[key] = {
+                name: [float(end) for end in spectra.mean_interval(values[chosen])]
+                for name, values in measures._asdict().items()
+            } | {"num_paths": int(chosen.sum())}
+            for kind, magnitudes in (("plain", answers.plain), ("mirrored", answers.mirrored)):
+                band = spectra.mean_interval(magnitudes[chosen])
+                rows += [(place, correct, kind, *point) for point in zip(AXIS, *band, strict=True)]
+    records.write_table(
+        folder.path / "spectra.csv",
+        (
+            *("place", "correct_ends", "transform", "cycles_per_unit"),
+            *("magnitude", "magnitude_low", "magnitude_high"),
+        ),
+        rows,
+    )
+    records.write_table(
+        folder.path / "classes.csv",
+        (
+            *("first_class", "last_class", "num_paths", "correct_ends"),
+            *(f"{name}{end}" for name in measures._fields for end in ("", "_low", "_high")),
+        ),
+        (
+            (
+                *(first, last, where.sum(), answers.correct[where].mean()),
+                *(float(end) for m in measures for end in spectra.mean_interval(m[where])),
+            )
+            for first, last, where in couples(ends)
+        ),
+    )
+    folder.finish(
+        {
+            "experiment": "interpolation",
+            "dataset": images.title,
+            "num_paths": len(ends),
+            "num_images": int(paths.counts.sum()),
+            "images_per_second": float(paths.counts.sum() / seconds),
+            "unreadable_images": unreadable,
+            "share_of_correct_ends": float(answers.correct.mean()),
+            "mean_distance": float(paths.distances.mean()),
+            "mean_with_interval": found,
+        },
+        wall_seconds=seconds,
+    )
+    print(f"held-out images of {images.title}, {len(ends):,} paths; share of high frequencies:")
+    for key, values in found.items():
+        plain, mirrored = (
+            "{:.3f} ({:.3f} to {:.3f})".format(*values[name])
+            for name in ("plain_share", "mirrored_share")
+        )
+        print(f"{key:>22}: plain {plain}, mirrored {mirrored}, {values['num_paths']:,} paths")
+    print(f"run folder: {folder.path}")
+    print(f"look at it: tensorboard --logdir={folder.path}")
+
+
+if __name__ == "__main__":
+    runtime.launch(main)

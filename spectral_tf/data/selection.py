@@ -1,0 +1,104 @@
+"""Some images of a split: read once, decoded only where they are wanted."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import ArrayLike, NDArray
+
+from spectral_tf.data.images import Images
+from spectral_tf.data.pipeline import fitting_shape, shrunk
+from spectral_tf.errors import UserError
+
+# Unreadable images beyond this share are no accident.
+_TOLERATED = 0.01
+
+
+class Selection(NamedTuple):
+    """Images by their places in the split.
+
+    Attributes:
+      places: of the images that could be read, rising, int64 [m].
+      pixels: uint8 (or float32 of an npz file of floats), shape [m, h, w, c].
+      unreadable: places of those that could not.
+    """
+
+    places: NDArray[np.int64]
+    pixels: NDArray
+    unreadable: NDArray[np.int64]
+
+    def find(self, places: ArrayLike) -> NDArray[np.int64]:
+        """Where images with these places in the split stand in `pixels`; all must be there."""
+        return np.searchsorted(self.places, np.asarray(places))
+
+
+def labels_of(images: Images) -> NDArray[np.int64]:
+    """The labels of a split, [n], without decoding images.
+
+    In the order of `Images.arrays` if the split is resident, else in stored order.
+    """
+    if images.resident:
+        return images.arrays()[1]
+    with images.reading():
+        labels = images.dataset(decode=False).map(lambda _, label: label).batch(10_000)
+        return np.concatenate(list(labels.as_numpy_iterator())).astype(np.int64)
+
+
+def select(
+    images: Images, places: ArrayLike, input_shape: Sequence[int] | None = None
+) -> Selection:
+    """Reads the images at these places of the order of `labels_of`.
+
+    One pass over the stored bytes; memory holds the wanted images alone, as bytes of the network's
+    size.
+
+    Args:
+      images: the split.
+      places: of images, any order.
+      input_shape: of the network, [h, w, c]; larger images are cut to their central part of its
+        form and shrunk. Default: the images' own.
+
+    Raises:
+      UserError: images that do not fit; more than 1 % of them unreadable (or too small).
+    """
+    shape = fitting_shape(images, input_shape)
+    wanted = np.unique(np.asarray(places, np.int64))
+    if images.resident:
+        pixels = images.arrays()[0][wanted]
+        if pixels.shape[1:] != shape:
+            pixels = _stored(shrunk(tf.constant(pixels), shape), pixels.dtype).numpy()
+        return Selection(wanted, pixels, np.empty(0, np.int64))
+    chosen = np.zeros(images.num_examples, bool)
+    chosen[wanted] = True
+    flags = tf.constant(chosen)
+
+    def decoded(place: tf.Tensor, pair: tuple) -> tuple[tf.Tensor, tf.Tensor]:
+        pixels = images.decode(pair[0])
+        if tuple(pixels.shape) != shape:
+            pixels = _stored(shrunk(pixels, shape), pixels.dtype)
+        return place, tf.ensure_shape(pixels, shape)
+
+    found = np.empty((wanted.size, *shape), np.uint8)
+    there = np.zeros(wanted.size, bool)
+    with images.reading():
+        stored = images.dataset(decode=False).enumerate()
+        some = stored.filter(lambda place, _: flags[place]).map(decoded, tf.data.AUTOTUNE)
+        for place, pixels in some.ignore_errors().as_numpy_iterator():
+            row = np.searchsorted(wanted, place)
+            found[row], there[row] = pixels, True
+    unreadable = wanted[~there]
+    if unreadable.size > _TOLERATED * wanted.size:
+        raise UserError(
+            f"images of {images.name}",
+            expected=f"at most {_TOLERATED:.0%} that cannot be read or are too small",
+            got=f"{unreadable.size:,} of {wanted.size:,}, number {unreadable[0]:,} the first",
+            hint="prepare the data set anew, or choose a smaller input",
+        )
+    # Not a copy where all of them are there.
+    return Selection(wanted[there], found if there.all() else found[there], unreadable)
+
+
+def _stored(unit: tf.Tensor, dtype: np.dtype) -> tf.Tensor:
+    """Pixels in [0, 1] as they would be stored."""
+    return tf.image.convert_image_dtype(unit, dtype, saturate=True)

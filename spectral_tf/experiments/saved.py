@@ -1,0 +1,75 @@
+"""Models that somebody has saved: a `.keras` file, or the one that a run folder keeps."""
+
+import json
+import pathlib
+from typing import NamedTuple
+
+from spectral_tf.data import Normalisation
+from spectral_tf.errors import UserError
+from spectral_tf.records import read_flags
+
+
+class Saved(NamedTuple):
+    """A saved model.
+
+    Attributes:
+      file: of it.
+      dataset: that it was trained on, as `--dataset` names it; None if no run tells.
+      normalisation: of the images it was trained on; None if no run tells.
+    """
+
+    file: pathlib.Path
+    dataset: str | None
+    normalisation: Normalisation | None
+
+
+def saved_model(flag: str, path: str) -> Saved:
+    """The `.keras` file at a path, or the last one that the run folder at a path holds.
+
+    A folder with several trainings is refused with the folders to choose from: name one of them.
+
+    Args:
+      flag: how an error calls the path.
+      path: of a file, of a run folder of noise_fitting or interventions, or of a folder in its
+        `checkpoints`.
+
+    Raises:
+      UserError: nothing there, no kept model, or models of several trainings.
+    """
+    given = pathlib.Path(path)
+    if given.is_file():
+        return _of_run(given)
+    kept = sorted(given.rglob("*.keras")) if given.is_dir() else []
+    if not kept:
+        run = given.is_dir() and read_flags(given) is not None
+        raise UserError(
+            flag,
+            expected="a .keras file, or a run folder that keeps one",
+            got=f"{path}, {'a run without' if run else 'no'} such file",
+            hint="keep models with noise_fitting.py --checkpoint_epochs=20 or interventions.py"
+            if run
+            else "save yours with model.save(PATH)",
+        )
+    folders = list(dict.fromkeys(file.parent for file in kept))
+    if len(folders) > 1:
+        raise UserError(
+            flag,
+            expected="one training",
+            got=f"{len(folders)} in {path}",
+            hint=f"name one of them, such as {folders[0]}",
+        )
+    return _of_run(kept[-1])
+
+
+def _of_run(file: pathlib.Path) -> Saved:
+    """With what the run folder around a file tells."""
+    for folder in file.resolve().parents:
+        flags, environment = read_flags(folder), folder / "environment.json"
+        if flags is not None and environment.is_file():
+            data = json.loads(environment.read_text()).get("data", {})
+            given = data.get("normalisation")
+            normalisation = given and Normalisation(
+                tuple(given["mean"]), tuple(given["deviation"]), given["source"]
+            )
+            return Saved(file, flags.get("dataset"), normalisation)
+    return Saved(file, None, None)
