@@ -29,31 +29,18 @@ from absl import flags, logging
 
 from spectral_tf import data, models, records, runtime, spectra, tasks
 from spectral_tf.errors import UserError
-from spectral_tf.experiments.classification import (
-    Classification,
-    Setting,
-    file_digests,
-    find_splits,
-)
-from spectral_tf.experiments.saved import saved_model
+from spectral_tf.experiments.subject import Subject
 
 if TYPE_CHECKING:
     import keras
 
     from spectral_tf.probes.paths import PathAnswers, Paths, Prepare
     from spectral_tf.records.figures import AlongPath
-    from spectral_tf.training.classifier import Classifier
-    from spectral_tf.training.session import Session
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("interpolation")
 runtime.define_data_flags("photo_patches")
-flags.DEFINE_string("from_run", "", "A .keras file or a run folder; default: train one first.")
-flags.DEFINE_enum("outputs", "logits", ("logits", "probabilities"), "What the model gives.")
-flags.DEFINE_enum(
-    "normalisation", "standard", ("standard", "unit"), "Of a file that belongs to no run."
-)
-runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
+runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
 flags.DEFINE_list("classes", [], "Of the data set, by number; default: all.")
 flags.DEFINE_enum(
     "along", "pairs", ("pairs", "gradient", "random", "fourier"), "Pairs of images, or directions."
@@ -71,71 +58,40 @@ LOCAL_SAMPLES = 64
 
 def main() -> None:
     """Runs the experiment that the flags describe."""
-    setting, saved = Setting.of(runtime.settings()), None
-    if FLAGS.from_run:
-        saved = saved_model("--from_run", FLAGS.from_run)
-        if saved.dataset not in (None, FLAGS.dataset):
-            raise UserError(
-                "--dataset",
-                expected=f"{saved.dataset}, that of the run",
-                got=FLAGS.dataset,
-                hint=f"say --dataset={saved.dataset}",
-            )
-    files = file_digests({"model": str(saved.file) if saved else FLAGS.model})
+    subject = Subject(runtime.settings(), FLAGS.save_every_seconds)
     folder = runtime.run_folder("interpolation")
-    training, held_out = find_splits(runtime.settings(), runtime.data_places())
-    classes = chosen_classes(held_out)
 
     import tensorflow as tf
 
     from spectral_tf.data import pipeline
     from spectral_tf.data.selection import labels_of, select
-    from spectral_tf.models.classifiers import load, refuse_other_shapes
     from spectral_tf.probes import paths as probe
     from spectral_tf.records.environment import environment
     from spectral_tf.runtime.strategy import make_strategy
 
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    task = model = session = None
-    if saved:
-        with strategy.scope():
-            model = load("--from_run", str(saved.file))
-        shape = pipeline.fitting_shape(held_out, fixed_shape(model, held_out))
-        refuse_other_shapes("--from_run", model, shape, held_out.num_classes)
-        default = data.standard if FLAGS.normalisation == "standard" else data.unit
-        normalisation = saved.normalisation or default(training)
-    else:
-        task = Classification(setting, training, held_out, strategy, FLAGS.seed)
-        shape, normalisation = task.shape, task.normalisation
+    subject.load(strategy, runtime.data_places())
+    held_out, normalisation = subject.held_out, subject.normalisation
     prepare = pipeline.prepare(normalisation)
     labels = labels_of(held_out)
     pairs, ends = probe.class_pairs(
         labels,
-        classes,
+        chosen_classes(held_out),
         FLAGS.pairs,
         runtime.derive_seed(FLAGS.seed, "pairs"),
         between=FLAGS.along == "pairs",
     )
-    selection = select(held_out, np.concatenate(pairs), shape)
+    selection = select(held_out, np.concatenate(pairs), subject.shape)
     whole = np.all([np.isin(end, selection.places) for end in pairs], axis=0)
     ends, pairs = ends[whole], probe.Pairs(*(selection.find(end[whole]) for end in pairs))
     pixels, labels = selection.pixels, labels[selection.places]
-    folder.start(
-        environment(
-            strategy,
-            FLAGS.seed,
-            {**training.record(normalisation), **files, "split": held_out.split},
-        )
-    )
+    paths = probe.straight_paths(pixels, pairs, prepare, num_samples=FLAGS.num_samples)
+    folder.start(environment(strategy, FLAGS.seed, subject.record()))
     if selection.unreadable.size:
         logging.warning("%d images cannot be read and are left out", selection.unreadable.size)
-    if task:
-        model, session = trained(task, folder)
-    assert model is not None
+    model, session = subject.train(folder)
     start = time.monotonic()
-    if FLAGS.along == "pairs":
-        paths = probe.straight_paths(pixels, pairs, prepare, num_samples=FLAGS.num_samples)
-    else:
+    if FLAGS.along != "pairs":
         images = prepare(pixels[pairs.first]).numpy()
         labels = labels[pairs.first]
         pixels, paths = probe.local_paths(
@@ -173,28 +129,6 @@ def chosen_classes(images: data.Images) -> list[int]:
     runtime.refuse_below("classes", min(classes), 0)
     runtime.refuse_above("classes", max(classes), images.num_classes - 1)
     return classes
-
-
-def fixed_shape(model: keras.Model, images: data.Images) -> tuple[int, ...]:
-    """The model's input [h, w, c], with the images' sides where it takes any."""
-    given = zip(model.input_shape[1:], images.shape, strict=True)
-    return tuple(own or side or 0 for own, side in given)
-
-
-def trained(
-    task: Classification, folder: records.RunFolder
-) -> tuple[keras.Model, Session[Classifier]]:
-    """The network of the flags, trained in the run folder."""
-    from spectral_tf.training.session import Session
-
-    steps = [task.epoch * epoch for epoch in range(FLAGS.num_epochs + 1)]
-    trainer = task.trainer(FLAGS.seed, 0)
-    session = Session(trainer, folder, steps, FLAGS.save_every_seconds, "training")
-    for step in session:
-        session.board.scalars({"loss": float(session.losses[0])}, step)
-    if folder.writes:
-        trainer.save_model(folder.state_file.with_name("final.keras"))
-    return trainer.model, session
 
 
 def directions(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> np.ndarray:

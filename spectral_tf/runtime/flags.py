@@ -109,6 +109,16 @@ def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str])
     flags.DEFINE_bool("mixup_per_example", False, "One mixture for each example, not each batch.")
 
 
+def define_subject_flags(models: Sequence[str], augmentations: Sequence[str]) -> None:
+    """Defines the flags of a classifier that is measured: a saved one, or else one to train."""
+    flags.DEFINE_string("from_run", "", "A .keras file or a run folder; default: train one first.")
+    flags.DEFINE_enum("outputs", "logits", ("logits", "probabilities"), "What the model gives.")
+    flags.DEFINE_enum(
+        "normalisation", "standard", ("standard", "unit"), "Of a file that belongs to no run."
+    )
+    define_classifier_flags(models, augmentations)
+
+
 def define_path_flags() -> None:
     """Defines the flags of straight paths between images."""
     flags.DEFINE_integer("pairs", 20, "Paths within each class, and between each two.", 1)

@@ -1,0 +1,155 @@
+"""How a classifier answers to every Fourier vector of the image plane, added to its images."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import ArrayLike, NDArray
+
+from spectral_tf.errors import UserError
+from spectral_tf.probes.paths import Prepare
+
+SIGNS = {"plus": (1.0,), "both": (1.0, -1.0)}
+
+
+class FourierSensitivity(NamedTuple):
+    """Means over images (and signs) for every frequency (i, j), the zero in the middle, [h, w].
+
+    Row h // 2 + i holds i cycles per image downwards, column w // 2 + j holds j to the right.
+
+    Attributes:
+      error: share of the images that are answered wrongly, in [0, 1].
+      change: sum_c |p_c(x + e u) - p_c(x)| / 2 of the probabilities, in [0, 1].
+      clean_error: share of the images as they are that are answered wrongly.
+    """
+
+    error: NDArray[np.float64]
+    change: NDArray[np.float64]
+    clean_error: float
+
+
+def fourier_vector(height: int, width: int, i: ArrayLike, j: ArrayLike) -> NDArray[np.float64]:
+    """u_{i,j}[y, x] = (cos t + sin t) / sqrt(h w), t = 2 pi (i y / h + j x / w): norm 1.
+
+    All (i, j), -h/2 <= i < h/2 and -w/2 <= j < w/2, together are an orthonormal basis of the plane
+    (Hartley's): (i, j) and (-i, -j) are waves of one frequency a quarter of a cycle apart.
+
+    Args:
+      height, width: of the image.
+      i, j: whole cycles per image, of one shape [...].
+
+    Returns:
+      float64, shape [..., h, w].
+    """
+    rows, columns = np.arange(height) / height, np.arange(width) / width
+    i, j = np.asarray(i)[..., None, None], np.asarray(j)[..., None, None]
+    turn = 2 * np.pi * (i * rows[:, None] + j * columns)
+    return (np.cos(turn) + np.sin(turn)) / np.sqrt(height * width)
+
+
+def fourier_sensitivity(
+    model: keras.Model | Callable[[tf.Tensor], tf.Tensor],
+    images: ArrayLike,
+    labels: ArrayLike,
+    prepare: Prepare = lambda pixels: pixels,
+    *,
+    norm: float,
+    signs: str = "both",
+    outputs: str = "logits",
+    batch_size: int = 256,
+    block_size: int = 16,
+    progress: Callable[[int], None] = lambda done: None,
+) -> FourierSensitivity:
+    """Error and change of the answers when each Fourier vector of a stated norm is added.
+
+    x + norm u / sqrt(c) in every one of the c channels, before `prepare`: the norm is one of pixels
+    in [0, 1], which are not cut off there. A block of vectors goes through the device in one call.
+
+    Args:
+      model: images -> outputs [b, C], taken at inference.
+      images: pixels in [0, 1], float, shape [n, h, w, c].
+      labels: whole numbers, shape [n].
+      prepare: pixels -> images as the model sees them.
+      norm: e, L2, above 0.
+      signs: `plus` adds u alone; `both` also subtracts it, and gives the mean of the two.
+      outputs: what the model gives, `logits` or `probabilities`.
+      batch_size: images at once.
+      block_size: vectors in a call.
+      progress: told after every block how many vectors are done.
+
+    Raises:
+      UserError: a norm that is not above 0, images that are not [n, h, w, c].
+
+    Source: Yin et al. (2019), "A Fourier perspective on model robustness", figure 4, which draws a
+      random sign for each image and channel and gives errors only.
+    """
+    x, y = np.asarray(images, np.float32), np.asarray(labels, np.int64)
+    if x.ndim != 4 or not norm > 0:
+        raise UserError(
+            "--norm",
+            expected="a norm above 0, for images [n, h, w, c]",
+            got=f"{norm:g} for {x.shape}",
+            hint="4 / 255 times the square root of the pixels is usual",
+        )
+    height, width, channels = x.shape[1:]
+    i, j = np.meshgrid(
+        np.arange(height) - height // 2, np.arange(width) - width // 2, indexing="ij"
+    )
+    i, j = i.ravel(), j.ravel()
+    factors = tf.constant(SIGNS[signs], tf.float32) * (norm / np.sqrt(channels))
+    inference = {"training": False} if isinstance(model, keras.Model) else {}
+
+    def answer(pixels: tf.Tensor) -> tf.Tensor:
+        given = tf.cast(model(prepare(pixels), **inference), tf.float32)
+        return tf.nn.softmax(given) if outputs == "logits" else given
+
+    @tf.function
+    def plain(pixels: tf.Tensor) -> tf.Tensor:
+        return answer(pixels)
+
+    @tf.function
+    def perturbed(
+        pixels: tf.Tensor, classes: tf.Tensor, weights: tf.Tensor, before: tf.Tensor, u: tf.Tensor
+    ) -> tf.Tensor:
+        """Sums over the images, [vectors, 2], of error and change."""
+
+        def of_vector(vector: tf.Tensor) -> tf.Tensor:
+            total = tf.zeros(2)
+            for factor in tf.unstack(factors):
+                p = answer(pixels + factor * vector[..., tf.newaxis])
+                wrong = tf.cast(tf.argmax(p, axis=1) != classes, tf.float32)
+                change = tf.reduce_sum(tf.abs(p - before), axis=1) / 2
+                total += tf.linalg.matvec(tf.stack([wrong, change]), weights)
+            return total / len(factors)
+
+        return tf.map_fn(of_vector, u)
+
+    batches = [(*batch, plain(batch[0])) for batch in _batches(x, y, min(batch_size, len(x)))]
+    clean = sum(
+        float(tf.reduce_sum(tf.where(tf.argmax(p, axis=1) != classes, weights, 0.0)))
+        for _, classes, weights, p in batches
+    )
+    sums = np.empty((i.size, 2))
+    for start in range(0, i.size, block_size):
+        block = slice(start, start + block_size)
+        # Of one shape always, so that one program serves all.
+        vectors = np.zeros((block_size, height, width), np.float32)
+        there = fourier_vector(height, width, i[block], j[block])
+        vectors[: len(there)] = there
+        u = tf.constant(vectors)
+        found = sum(perturbed(*batch, u).numpy().astype(np.float64) for batch in batches)
+        sums[block] = found[: len(there)]
+        progress(min(start + block_size, i.size))
+    error, change = (sums / len(x)).T.reshape(2, height, width)
+    return FourierSensitivity(error, change, clean / len(x))
+
+
+def _batches(x: NDArray, y: NDArray, size: int) -> Iterator[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
+    """Images, labels and weights; the last batch is filled up with copies of weight 0."""
+    for start in range(0, len(x), size):
+        rows = np.arange(start, start + size)
+        weights = (rows < len(x)).astype(np.float32)
+        rows %= len(x)
+        yield tf.constant(x[rows]), tf.constant(y[rows]), tf.constant(weights)
