@@ -134,6 +134,21 @@ def grid_map(
     return figure
 
 
+def plane_maps(panels: Mapping[str, NDArray[np.floating]], *, title: str) -> Figure:
+    """Values over the plane of image frequencies [h, w], the zero in the middle, one panel each."""
+    figure, grid = _new(width=1.0 + 4.6 * len(panels), ncols=len(panels), squeeze=False)
+    for axes, (name, values) in zip(grid[0], panels.items(), strict=True):
+        height, width = values.shape
+        left, top = -(width // 2) - 0.5, -(height // 2) - 0.5
+        image = axes.imshow(
+            values, cmap=_COLOUR_MAP, vmin=0, extent=(left, left + width, top + height, top)
+        )
+        axes.set(xlabel="cycles to the right", ylabel="cycles downwards", title=name)
+        figure.colorbar(image, ax=axes)
+    figure.suptitle(title)
+    return figure
+
+
 def learned_function(
     target: tuple[NDArray, NDArray],
     network: tuple[NDArray, NDArray],

@@ -16,13 +16,15 @@ class Progress:
       total: steps in all.
       done: steps made before this process.
       members: networks trained at once, for the rate.
+      unit: what is counted.
     """
 
-    def __init__(self, total: int, done: int, members: int) -> None:
+    def __init__(self, total: int, done: int, members: int, unit: str = "step") -> None:
         self._total, self._done, self._first, self._members = total, done, done, members
+        self._unit = unit
         self._start = self._last_line = time.monotonic()
         self._bar = (
-            tqdm(total=total, initial=done, unit="step", dynamic_ncols=True)
+            tqdm(total=total, initial=done, unit=unit, dynamic_ncols=True)
             if sys.stderr.isatty()
             else None
         )
@@ -37,11 +39,13 @@ class Progress:
             self._last_line = now
             rate = (step - self._first) / (now - self._start)
             logging.info(
-                "step %s of %s (%d %%), %s member-steps per second, about %s left",
+                "%s %s of %s (%d %%), %s %ss per second, about %s left",
+                self._unit,
                 f"{step:,}",
                 f"{self._total:,}",
                 100 * step // self._total,
                 f"{rate * self._members:,.0f}",
+                self._unit if self._members == 1 else f"member-{self._unit}",
                 duration((self._total - step) / rate),
             )
 
