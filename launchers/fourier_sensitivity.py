@@ -49,7 +49,6 @@ def main() -> None:
     subject = Subject(runtime.settings(), FLAGS.save_every_seconds)
     folder = runtime.run_folder("fourier_sensitivity")
 
-    from spectral_tf.data import pipeline
     from spectral_tf.data.selection import labels_of, select
     from spectral_tf.probes.fourier import fourier_sensitivity
     from spectral_tf.records.environment import environment
@@ -70,8 +69,8 @@ def main() -> None:
     found = fourier_sensitivity(
         model,
         data.to_unit(selection.pixels),
-        labels,
-        pipeline.prepare(subject.normalisation),
+        subject.outputs[labels],
+        subject.prepare,
         norm=FLAGS.norm,
         signs=FLAGS.signs,
         outputs=FLAGS.outputs,

@@ -63,7 +63,6 @@ def main() -> None:
 
     import tensorflow as tf
 
-    from spectral_tf.data import pipeline
     from spectral_tf.data.selection import labels_of, select
     from spectral_tf.probes import paths as probe
     from spectral_tf.records.environment import environment
@@ -71,8 +70,7 @@ def main() -> None:
 
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
     subject.load(strategy, runtime.data_places())
-    held_out, normalisation = subject.held_out, subject.normalisation
-    prepare = pipeline.prepare(normalisation)
+    held_out, prepare = subject.held_out, subject.prepare
     labels = labels_of(held_out)
     pairs, ends = probe.class_pairs(
         labels,
@@ -96,13 +94,13 @@ def main() -> None:
         labels = labels[pairs.first]
         pixels, paths = probe.local_paths(
             images,
-            directions(model, images, labels),
+            directions(model, images, subject.outputs[labels]),
             FLAGS.length,
             FLAGS.num_samples or LOCAL_SAMPLES,
         )
         labels, prepare = np.tile(labels, 2), tf.convert_to_tensor
     answers = probe.measure_paths(
-        *(model, pixels, labels, paths, prepare),
+        *(model, pixels, subject.outputs[labels], paths, prepare),
         frequencies=AXIS,
         outputs=FLAGS.outputs,
         batch_size=FLAGS.batch_size,
@@ -114,7 +112,7 @@ def main() -> None:
         some = probe.Paths(
             probe.Pairs(*(end[drawn] for end in paths.pairs)), *(x[drawn] for x in paths[1:])
         )
-        pictures = along(model, pixels, some, ends[drawn], prepare, normalisation, held_out)
+        pictures = along(model, pixels, some, ends[drawn], prepare, subject)
         draw(folder, held_out, ends, answers, pictures)
         report(folder, held_out, paths, ends, answers, selection.unreadable.size, seconds)
     if session:
@@ -172,26 +170,25 @@ def along(
     paths: Paths,
     ends: np.ndarray,
     prepare: Prepare,
-    normalisation: data.Normalisation,
-    images: data.Images,
+    subject: Subject,
 ) -> list[AlongPath]:
     """A few paths with what is answered there and the images on them."""
     from spectral_tf.probes.paths import path_logits
     from spectral_tf.records.figures import AlongPath
 
-    mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])
-    pictures = []
+    names, pictures = subject.held_out.label_names, []
     for i, outputs in enumerate(path_logits(model, pixels, paths, prepare)):
         p = scipy.special.softmax(outputs, axis=1) if FLAGS.outputs == "logits" else outputs
         x, y = (prepare(pixels[end[i]]).numpy() for end in paths.pairs)
         shares = np.linspace(0, 1, 7)[:, None, None, None]
-        seen = np.argsort(-p.max(axis=0))[:4]
+        peaks = p[:, subject.outputs].max(axis=0)
+        seen = [c for c in sorted(np.argsort(-peaks)[:4]) if peaks[c] > 0.1]
         pictures.append(
             AlongPath(
-                " → ".join(dict.fromkeys(images.label_names[c] for c in ends[i])),
+                " → ".join(dict.fromkeys(names[c] for c in ends[i])),
                 paths.spacing[i] * np.arange(len(p)),
-                {images.label_names[c]: p[:, c] for c in sorted(seen) if p[:, c].max() > 0.1},
-                ((1 - shares) * x + shares * y) * deviation + mean,
+                {names[c]: p[:, subject.outputs[c]] for c in seen},
+                subject.show((1 - shares) * x + shares * y),
             )
         )
     return pictures

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -402,21 +402,15 @@ def measured_of(
     ]
 
 
-# The four ways to read the share of high frequencies: [name, measure, correct ends only].
-READINGS = (
-    ("plain", "plain_share", False),
-    ("plain_correct", "plain_share", True),
-    ("mirrored", "mirrored_share", False),
-    ("mirrored_correct", "mirrored_share", True),
-)
+# What is told of every classifier: the share in all readings, and the measures as they are.
+TOLD = (*spectra.READINGS, "peak_difference", "total_variation", "correct")
 
 
-def values_of(model: Measured, measure: str, correct: bool, chosen: np.ndarray) -> np.ndarray:
-    """A measure of the chosen paths, NaN where an end is wrong if only correct ones count."""
-    values = np.asarray(model.along[measure], float)
-    if correct:
-        values = np.where(model.along["correct"].astype(bool), values, np.nan)
-    return values[chosen]
+def values_of(model: Measured, told: str, chosen: np.ndarray) -> np.ndarray:
+    """One of `TOLD` of the chosen paths, NaN where a path does not count."""
+    if told in spectra.READINGS:
+        return spectra.read_share(model.along, told)[chosen]
+    return np.asarray(model.along[told], float)[chosen]
 
 
 def report(
@@ -428,22 +422,14 @@ def report(
     seconds: float,
 ) -> None:
     """Compares all classifiers: tables, figures, summary, and what was found."""
-    columns = [
-        (f"{place}_{name}", measure, correct, chosen)
+    columns = {
+        f"{place}_{told}": (told, chosen)
         for place, chosen in places(classes).items()
-        for name, measure, correct in (
-            *READINGS,
-            ("peak_difference", "peak_difference", False),
-            ("total_variation", "total_variation", False),
-            ("correct", "correct", False),
-        )
-    ]
+        for told in TOLD
+    }
     rows = []
     for model in found:
-        bands = [
-            spectra.mean_interval(values_of(model, measure, correct, chosen))
-            for _, measure, correct, chosen in columns
-        ]
+        bands = [spectra.mean_interval(values_of(model, *how)) for how in columns.values()]
         rows.append(
             (
                 *(model.case.sweep, model.case.value, model.run, model.step, model.epoch),
@@ -455,7 +441,7 @@ def report(
         folder.path / "models.csv",
         (
             *("sweep", "value", "seed", "step", "epoch", "num_images", "parameters", *WHOLE),
-            *(f"{name}{end}" for name, *_ in columns for end in ("", "_low", "_high")),
+            *(f"{name}{end}" for name in columns for end in ("", "_low", "_high")),
         ),
         rows,
     )
@@ -472,8 +458,8 @@ def report(
     )
     draw(folder, found, classes, training)
     ratios = [
-        np.mean(values_of(m, "plain_share", False, places(classes)["between"]))
-        / np.mean(values_of(m, "plain_share", False, places(classes)["within"]))
+        np.mean(values_of(m, "plain", places(classes)["between"]))
+        / np.mean(values_of(m, "plain", places(classes)["within"]))
         for m in found
         if m.last
     ]
@@ -535,28 +521,28 @@ def correlate(found: Sequence[Measured], classes: np.ndarray) -> list[Correlatio
             continue
         for quality, numbers in qualities.items():
             for place, where in places(classes).items():
-                for name, measure, correct in READINGS:
-                    values = np.stack([values_of(m, measure, correct, where) for m in chosen])
+                for name in spectra.READINGS:
+                    values = np.stack([values_of(m, name, where) for m in chosen])
                     rho = spectra.model_correlation(numbers, values)
                     rows.append((sweep, quality, f"{place}_{name}", *rho, len(chosen)))
     return rows
 
 
 def differences(
-    found: Sequence[Measured], columns: Sequence[tuple[str, str, bool, np.ndarray]]
+    found: Sequence[Measured], columns: Mapping[str, tuple[str, np.ndarray]]
 ) -> Iterator[tuple[object, ...]]:
     """What every setting changes against the baseline of the same seed; intervals over seeds."""
     ends = {(m.case.name, m.run): m for m in found if m.last}
 
-    def mean(model: Measured, measure: str, correct: bool, chosen: np.ndarray) -> float:
-        values = values_of(model, measure, correct, chosen)
+    def mean(model: Measured, told: str, chosen: np.ndarray) -> float:
+        values = values_of(model, told, chosen)
         return float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
 
     for case in dict.fromkeys(m.case for m in ends.values() if m.case.sweep != "baseline"):
         couples = [(ends[case.name, r], ends["baseline", r]) for r in range(FLAGS.seeds)]
         changes = {"accuracy": [a.whole["accuracy"] - b.whole["accuracy"] for a, b in couples]}
-        for name, measure, correct, chosen in columns:
-            means = [[mean(m, measure, correct, chosen) for m in couple] for couple in couples]
+        for name, how in columns.items():
+            means = [[mean(m, *how) for m in couple] for couple in couples]
             changes[name] = [a - b for a, b in means]
         for name, values in changes.items():
             band = (float(end) for end in spectra.mean_interval(values))
@@ -577,7 +563,8 @@ def draw(
     for sweep, chosen in groups(found).items():
         figure = figures.line_panels(
             panels(sweep, chosen, classes),
-            title=f"{training.name}, {sweep.replace('_', ' ')}: {len(chosen)} classifiers",
+            title=f"{training.name}, {sweep.replace('_', ' ')}: {len(chosen)} classifiers"
+            " (crosses: paths with correct ends only)",
         )
         pixels = figures.save_figure(figure, folder.figures / f"{sweep}.png")
         board.image(sweep, pixels, FLAGS.num_epochs)
@@ -598,17 +585,17 @@ def panels(sweep: str, chosen: Sequence[Measured], classes: np.ndarray) -> list[
     labels = list(dict.fromkeys(map(label, chosen)))
     drawn = []
     for place, where in places(classes).items():
-        for name, measure in (("plain", "plain_share"), ("mirrored", "mirrored_share")):
+        for name in ("plain", "mirrored"):
             series = []
             for text, colour in zip(labels, figures.shades(len(labels)), strict=True):
                 own = [m for m in chosen if label(m) == text]
-                for correct, style in ((False, "o"), (True, "x")):
-                    values = np.array([values_of(m, measure, correct, where) for m in own])
+                for reading, style in ((name, "o"), (f"{name}_correct", "x")):
+                    values = np.array([values_of(m, reading, where) for m in own])
                     there = np.isfinite(values).any(axis=1)
                     line = figures.Line(
                         [m.whole["accuracy"] for m, t in zip(own, there, strict=True) if t],
                         np.nanmean(values[there], axis=1),
-                        f"{text}, correct ends" if correct else text,
+                        text if reading == name else "",
                         style=style,
                         colour=colour,
                     )

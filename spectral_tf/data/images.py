@@ -5,7 +5,7 @@ import dataclasses
 import math
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -109,6 +109,36 @@ class Images:
             _open=lambda decode: self._open(decode).take(count),
             _published_order=lambda: slice(None),
         )
+
+    def merged(self, groups: Sequence[int]) -> "Images":
+        """The same images with their classes merged into groups.
+
+        Args:
+          groups: for every class the number of its group; groups are numbered from 0.
+
+        Raises:
+          UserError: other than one number for each class, or groups that are left out.
+        """
+        count = max(groups, default=-1) + 1
+        if len(groups) != self.num_classes or set(groups) != set(range(count)):
+            raise UserError(
+                "groups",
+                expected=f"one of 0, 1, ... for each of {self.num_classes} classes",
+                got=f"{list(groups)}",
+                hint="leave no group empty",
+            )
+        names = [
+            "+".join(n for n, own in zip(self.label_names, groups, strict=True) if own == group)
+            for group in range(count)
+        ]
+
+        def opened(decode: bool) -> Any:
+            import tensorflow as tf
+
+            table = tf.constant(list(groups), tf.int64)
+            return self._open(decode).map(lambda image, label: (image, table[label]))
+
+        return dataclasses.replace(self, label_names=tuple(names), _open=opened)
 
     def decode(self, encoded: Any) -> Any:
         """One image as TFDS decodes it; arrays are not encoded and pass."""

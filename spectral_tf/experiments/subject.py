@@ -1,9 +1,14 @@
 """The classifier that a page measures: somebody's saved one, or one that it trains first."""
 
-from collections.abc import Mapping
+import hashlib
+import pathlib
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from spectral_tf.data import standard, unit
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_tf.data import Images, find_images, standard, unit
 from spectral_tf.errors import UserError
 from spectral_tf.experiments.classification import (
     Classification,
@@ -33,19 +38,31 @@ class Subject:
       save_every_seconds: between saves of a training.
 
     Attributes:
-      digests: of the file, for the record.
-      training, held_out: the images, once loaded, as is what follows.
+      held_out: the images to measure on, once loaded, as is what follows.
       shape: [h, w, c] of the inputs.
-      normalisation: of the images: that of the run that a file belongs to.
+      prepare: stored pixels -> inputs, in whose space distances are measured: the normalisation of
+        the run that a file belongs to, an application's own preprocessing, or that of the flags.
+      show: inputs -> pixels in [0, 1], to look at.
+      outputs: for every class of the data the number of its output, [C].
 
     Raises:
-      UserError: a file that is not there, or data that its run was not made with.
+      UserError: a file that is not there, data that its run was not made with, flags that exclude
+        each other.
     """
+
+    held_out: Images
+    shape: tuple[int, int, int]
+    prepare: "Callable[[tf.Tensor], tf.Tensor]"
+    show: Callable[[NDArray], NDArray]
+    outputs: NDArray[np.int64]
 
     def __init__(self, values: Mapping[str, Any], save_every_seconds: float) -> None:
         self._values, self._save_every = values, save_every_seconds
         self._setting = Setting.of(values)
         self._saved = saved_model("--from_run", values["from_run"]) if values["from_run"] else None
+        self._task: Classification | None = None
+        self._model: keras.Model | None = None
+        self._record: dict[str, Any] = {}
         if self._saved and self._saved.dataset not in (None, values["dataset"]):
             raise UserError(
                 "--dataset",
@@ -53,16 +70,25 @@ class Subject:
                 got=values["dataset"],
                 hint=f"say --dataset={self._saved.dataset}",
             )
-        name = str(self._saved.file) if self._saved else values["model"]
-        self.digests = file_digests({"model": name})
-        refuse_sizes_of_files(values)
-        if not self._saved and values["outputs"] != "logits":
+        if values["application"] and self._saved:
+            raise UserError(
+                "--application",
+                expected="no --from_run beside it",
+                got=values["from_run"],
+                hint="leave one out",
+            )
+        own = not (self._saved or values["application"])
+        if values["outputs"] != "logits" and (own or values["application"]):
             raise UserError(
                 "--outputs",
-                expected="logits, which the networks trained here give",
+                expected="logits, which these networks give",
                 got=values["outputs"],
                 hint="leave it out, or name a model with --from_run",
             )
+        self._digests = file_digests({"model": str(self._saved.file) if self._saved else ""})
+        if own:
+            self._digests = file_digests({"model": values["model"]})
+            refuse_sizes_of_files(values)
 
     def load(self, strategy: "tf.distribute.Strategy", places: Mapping[str, Any]) -> None:
         """Finds the images and makes sure that the network fits them; a saved one is there then.
@@ -74,41 +100,72 @@ class Subject:
         Raises:
           UserError: no such images, or a network that does not fit them.
         """
+        if self._values["application"]:
+            self._load_application(strategy, places)
+            return
         from spectral_tf.data import pipeline
         from spectral_tf.models.classifiers import load, refuse_other_shapes
 
-        self.training, self.held_out = find_splits(self._values, places)
-        self._task = self._model = None
-        if not self._saved:
-            self._task = Classification(
-                self._setting, self.training, self.held_out, strategy, self._values["seed"]
+        training, self.held_out = find_splits(self._values, places)
+        self.outputs = np.arange(self.held_out.num_classes)
+        if self._saved:
+            with strategy.scope():
+                self._model = model = load("--from_run", str(self._saved.file))
+            sides = zip(model.input_shape[1:], self.held_out.shape, strict=False)
+            self.shape = pipeline.fitting_shape(
+                self.held_out, tuple(own or side or 0 for own, side in sides)
             )
-            self.shape, self.normalisation = self._task.shape, self._task.normalisation
+            refuse_other_shapes("--from_run", model, self.shape, self.held_out.num_classes)
+            default = standard if self._values["normalisation"] == "standard" else unit
+            normalisation = self._saved.normalisation or default(training)
+        else:
+            self._task = Classification(
+                self._setting, training, self.held_out, strategy, self._values["seed"]
+            )
+            self.shape, normalisation = self._task.shape, self._task.normalisation
             with strategy.scope():
                 self._task.build(0)
-            return
+        mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])
+        self.prepare = pipeline.prepare(normalisation)
+        self.show = lambda inputs: inputs * deviation + mean
+        self._record = training.record(normalisation)
+
+    def _load_application(
+        self, strategy: "tf.distribute.Strategy", places: Mapping[str, Any]
+    ) -> None:
+        import tensorflow as tf
+
+        from spectral_tf.models.applications import application
+
+        values = self._values
+        self.held_out = find_images(values["dataset"], values["held_out"], **places)
+        self.outputs = _imagenet_classes(self.held_out)
+        weights = pathlib.Path(values["weights"])
+        if weights.is_file():
+            self._digests["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
         with strategy.scope():
-            self._model = model = load("--from_run", str(self._saved.file))
-        sides = zip(model.input_shape[1:], self.held_out.shape, strict=False)
-        self.shape = pipeline.fitting_shape(
-            self.held_out, tuple(own or side or 0 for own, side in sides)
+            self._model, preprocess = application(
+                values["application"], values["weights"], side=values["side"]
+            )
+        self.shape = self._model.input_shape[1:]
+        self.prepare = lambda pixels: preprocess(
+            255 * tf.image.convert_image_dtype(pixels, "float")
         )
-        refuse_other_shapes("--from_run", model, self.shape, self.held_out.num_classes)
-        default = standard if self._values["normalisation"] == "standard" else unit
-        self.normalisation = self._saved.normalisation or default(self.training)
+        self.show = lambda inputs: (inputs - inputs.min()) / max(np.ptp(inputs), 1e-9)
+        names = {name: values[name] for name in ("application", "weights")}
+        self._record = {**self.held_out.record(), **names}
 
     def record(self) -> dict[str, Any]:
-        """What the record of a run says about images and file."""
-        split = {"split": self.held_out.split} if self._saved else {}
-        return {**self.training.record(self.normalisation), **self.digests, **split}
+        """What the record of a run says about images and files."""
+        return {**self._record, **self._digests, "held_out": self.held_out.split}
 
     def train(self, folder: RunFolder) -> "tuple[keras.Model, Session[Classifier] | None]":
         """The network, trained in the run folder if it is not a saved one; with its session."""
         from spectral_tf.training.session import Session
 
-        if not self._task:
-            assert self._model is not None, "load first"
+        if self._model:
             return self._model, None
+        assert self._task, "load first"
         epochs = range(self._values["num_epochs"] + 1)
         trainer = self._task.trainer(self._values["seed"], 0)
         session = Session(
@@ -123,3 +180,19 @@ class Subject:
         if folder.writes:
             trainer.save_model(folder.state_file.with_name("final.keras"))
         return trainer.model, session
+
+
+def _imagenet_classes(images: Images) -> NDArray[np.int64]:
+    """For every class of a set its number among the 1,000 of ImageNet, by its WordNet name."""
+    import tensorflow_datasets as tfds
+
+    names = tfds.builder("imagenet2012").info.features["label"].names
+    if strangers := [name for name in images.label_names if name not in names]:
+        raise UserError(
+            "--dataset",
+            expected="classes of ImageNet, as imagenet2012 and imagenette have",
+            got=f"{images.name} with {strangers[0]}",
+            hint="name a model of these classes with --from_run",
+        )
+    place = {name: i for i, name in enumerate(names)}
+    return np.array([place[name] for name in images.label_names])

@@ -8,3 +8,18 @@ CLASSIFIERS = (
     *("convnet", "small_resnet", "wrn_32", "wrn_160"),
     *("shake_shake_32", "shake_shake_96", "shake_shake_112", "pyramid_net"),
 )
+
+# Networks of `keras.applications` that pages can measure, and the modules of their preprocessing.
+APPLICATIONS = {
+    "ConvNeXtTiny": "convnext",
+    "DenseNet121": "densenet",
+    "EfficientNetB0": "efficientnet",
+    "EfficientNetV2B0": "efficientnet_v2",
+    "InceptionV3": "inception_v3",
+    "MobileNetV2": "mobilenet_v2",
+    "ResNet50": "resnet",
+    "ResNet101": "resnet",
+    "ResNet50V2": "resnet_v2",
+    "VGG16": "vgg16",
+    "Xception": "xception",
+}

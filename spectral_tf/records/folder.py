@@ -18,7 +18,15 @@ from spectral_tf.records.files import is_temporary, whole_file
 _FLAGFILE, _SUMMARY, _ENVIRONMENT = "run.flags", "summary.json", "environment.json"
 
 # What of a data set's record decides the numbers.
-_DATA = {"dataset", "version", "split", "num_examples", "model_sha256", "teacher_sha256"}
+_DATA = {
+    "dataset",
+    "version",
+    "split",
+    "num_examples",
+    "model_sha256",
+    "teacher_sha256",
+    "weights_sha256",
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -112,6 +112,9 @@ def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str])
 def define_subject_flags(models: Sequence[str], augmentations: Sequence[str]) -> None:
     """Defines the flags of a classifier that is measured: a saved one, or else one to train."""
     flags.DEFINE_string("from_run", "", "A .keras file or a run folder; default: train one first.")
+    flags.DEFINE_string("application", "", "Or a network of keras.applications, such as ResNet50.")
+    flags.DEFINE_string("weights", "", "Of it: imagenet (Keras fetches them), a PATH, or random.")
+    flags.DEFINE_integer("side", 0, "Of its square inputs; 0: that of the published weights.", 0)
     flags.DEFINE_enum("outputs", "logits", ("logits", "probabilities"), "What the model gives.")
     flags.DEFINE_enum(
         "normalisation", "standard", ("standard", "unit"), "Of a file that belongs to no run."
@@ -119,10 +122,12 @@ def define_subject_flags(models: Sequence[str], augmentations: Sequence[str]) ->
     define_classifier_flags(models, augmentations)
 
 
-def define_path_flags() -> None:
+def define_path_flags(num_samples: int = 0) -> None:
     """Defines the flags of straight paths between images."""
     flags.DEFINE_integer("pairs", 20, "Paths within each class, and between each two.", 1)
-    flags.DEFINE_integer("num_samples", 0, "Of each path; 0: one for every unit of distance.", 0)
+    flags.DEFINE_integer(
+        "num_samples", num_samples, "Of each path; 0: one for every unit of distance.", 0
+    )
 
 
 def define_classes_flag() -> None:

@@ -18,6 +18,7 @@ Conventions, used by every function here:
 from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interval, resampled_means
 from spectral_tf.spectra.composition import latent_bandwidth
 from spectral_tf.spectra.dft import coefficients, magnitudes, normalised_magnitudes
+from spectral_tf.spectra.diversity import mean_angle, mean_distance, total_variance
 from spectral_tf.spectra.kernel_basis import (
     SOLVERS,
     KernelBasis,
@@ -46,6 +47,7 @@ from spectral_tf.spectra.noise_fit import (
 from spectral_tf.spectra.nonuniform import coefficients_at
 from spectral_tf.spectra.norms import spectral_norms
 from spectral_tf.spectra.path import (
+    READINGS,
     PathMeasures,
     mirrored_magnitudes,
     mirrored_share,
@@ -53,6 +55,7 @@ from spectral_tf.spectra.path import (
     path_measures,
     plain_magnitudes,
     plain_share,
+    read_share,
 )
 from spectral_tf.spectra.radial import radial_spectrum
 from spectral_tf.spectra.ranks import model_correlation, rank_correlation, sign_test
@@ -67,6 +70,7 @@ from spectral_tf.spectra.survival import half_lives, survival_ratios
 from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 
 __all__ = [
+    "READINGS",
     "SOLVERS",
     "Band",
     "KernelBasis",
@@ -94,6 +98,8 @@ __all__ = [
     "magnitudes",
     "margins",
     "max_norm_bound",
+    "mean_angle",
+    "mean_distance",
     "mean_interval",
     "mirrored_magnitudes",
     "mirrored_share",
@@ -108,6 +114,7 @@ __all__ = [
     "planar_transform",
     "radial_spectrum",
     "rank_correlation",
+    "read_share",
     "reference_levels",
     "relu_network_pieces",
     "resampled_means",
@@ -116,4 +123,5 @@ __all__ = [
     "spectral_norm_bound",
     "spectral_norms",
     "survival_ratios",
+    "total_variance",
 ]

@@ -44,7 +44,12 @@ def rank_correlation(
 
 
 def model_correlation(
-    quality: ArrayLike, values: ArrayLike, num_resamples: int = 1000, seed: int = 0
+    quality: ArrayLike,
+    values: ArrayLike,
+    num_resamples: int = 1000,
+    seed: int = 0,
+    *,
+    control: ArrayLike | None = None,
 ) -> tuple[float, float, float]:
     """Spearman's rho over models of a quality and a mean over paths, with its 95 % interval.
 
@@ -56,9 +61,11 @@ def model_correlation(
       values: of each model on each path, shape [m, p]; NaN is left out of a mean, and a model
         without any value out of the correlation.
       num_resamples, seed: of the bootstrap.
+      control: of each model, shape [m]: what is held fixed. The partial correlation of ranks,
+        (r_xy - r_xz r_yz) / sqrt((1 - r_xz^2) (1 - r_yz^2)).
 
     Returns:
-      (rho, low, high) in [-1, 1]; NaN where either side is equal throughout.
+      (rho, low, high) in [-1, 1]; NaN where a side is equal throughout or told by the control.
 
     Raises:
       UserError: fewer than 3 models or other shapes.
@@ -81,8 +88,12 @@ def model_correlation(
     with np.errstate(invalid="ignore"):
         means = (weights @ np.where(there, v, 0).T) / (weights @ there.T)  # [1 + b, m]
     drawn = np.concatenate([np.arange(x.size)[None], models])
-    x_drawn, means = x[drawn], np.take_along_axis(means, drawn, axis=1)
-    rhos = np.array([_rho(a, b) for a, b in zip(x_drawn, means, strict=True)])
+    means = np.take_along_axis(means, drawn, axis=1)
+    if control is None:
+        rhos = np.array([_rho(x[d], y) for d, y in zip(drawn, means, strict=True)])
+    else:
+        z = np.asarray(control, np.float64)
+        rhos = np.array([_partial_rho(x[d], y, z[d]) for d, y in zip(drawn, means, strict=True)])
     low, high = percentile_interval(rhos[1:])
     return float(rhos[0]), float(low), float(high)
 
@@ -94,6 +105,14 @@ def _rho(x: np.ndarray, y: np.ndarray) -> float:
         return math.nan
     ranks = (scipy.stats.rankdata(side[there]) for side in (x, y))
     return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _partial_rho(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> float:
+    there = np.isfinite(x) & np.isfinite(y) & np.isfinite(z)
+    x, y, z = x[there], y[there], z[there]
+    xy, xz, yz = _rho(x, y), _rho(x, z), _rho(y, z)
+    left = (1 - xz**2) * (1 - yz**2)
+    return (xy - xz * yz) / math.sqrt(left) if left > 1e-12 else math.nan
 
 
 def sign_test(differences: ArrayLike) -> float:

@@ -74,3 +74,22 @@ def test_model_correlation_of_noise_is_uncertain():
     rho, low, high = model_correlation(np.arange(20), rng.normal(size=(20, 30)))
     assert low < -0.2 < 0.2 < high
     assert low < rho < high
+
+
+def test_partial_correlation():
+    """x and y share nothing but z: their correlation vanishes when z is held fixed."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=400)
+    x, y = z + 0.5 * rng.normal(size=(2, 400))
+    assert model_correlation(x, y[:, None])[0] > 0.6
+    rho, low, high = model_correlation(x, y[:, None], control=z)
+    assert low < 0 < high
+    assert abs(rho) < 0.15
+    assert np.isnan(model_correlation(z, z[:, None], control=z)[0])
+
+
+def test_partial_correlation_by_hand():
+    x, y, z = np.array([[1, 2, 3, 4], [1, 3, 2, 4], [2, 1, 4, 3]])
+    xy, xz, yz = 0.8, 0.6, 0.0
+    expected = (xy - xz * yz) / np.sqrt((1 - xz**2) * (1 - yz**2))
+    assert model_correlation(x, y[:, None], control=z)[0] == pytest.approx(expected)
