@@ -80,8 +80,8 @@ def main() -> None:
         between=FLAGS.along == "pairs",
     )
     selection = select(held_out, np.concatenate(pairs), subject.shape)
-    whole = np.all([np.isin(end, selection.places) for end in pairs], axis=0)
-    ends, pairs = ends[whole], probe.Pairs(*(selection.find(end[whole]) for end in pairs))
+    pairs, left = probe.pairs_among(pairs, selection.places)
+    ends = ends[left]
     pixels, labels = selection.pixels, labels[selection.places]
     paths = probe.straight_paths(pixels, pairs, prepare, num_samples=FLAGS.num_samples)
     folder.start(environment(strategy, FLAGS.seed, subject.record()))

@@ -28,10 +28,6 @@ class Selection(NamedTuple):
     pixels: NDArray
     unreadable: NDArray[np.int64]
 
-    def find(self, places: ArrayLike) -> NDArray[np.int64]:
-        """Where images with these places in the split stand in `pixels`; all must be there."""
-        return np.searchsorted(self.places, np.asarray(places))
-
 
 def labels_of(images: Images) -> NDArray[np.int64]:
     """The labels of a split, [n], without decoding images.

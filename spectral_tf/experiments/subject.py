@@ -18,7 +18,7 @@ from spectral_tf.experiments.classification import (
     refuse_sizes_of_files,
 )
 from spectral_tf.experiments.saved import saved_model
-from spectral_tf.records import RunFolder
+from spectral_tf.records import Part, RunFolder
 
 if TYPE_CHECKING:
     import keras
@@ -159,26 +159,33 @@ class Subject:
         """What the record of a run says about images and files."""
         return {**self._record, **self._digests, "held_out": self.held_out.split}
 
-    def train(self, folder: RunFolder) -> "tuple[keras.Model, Session[Classifier] | None]":
-        """The network, trained in the run folder if it is not a saved one; with its session."""
+    @property
+    def ready(self) -> bool:
+        """Whether nothing has to be trained, once loaded."""
+        return self._model is not None
+
+    def train(
+        self, place: RunFolder | Part, run: int = 0
+    ) -> "tuple[keras.Model, Session[Classifier] | None]":
+        """The network, trained in a place of its own if it is not a saved one; with its session.
+
+        Args:
+          place: where state and events are kept.
+          run: number of the training, which decides its draws.
+        """
         from spectral_tf.training.session import Session
 
         if self._model:
             return self._model, None
         assert self._task, "load first"
         epochs = range(self._values["num_epochs"] + 1)
-        trainer = self._task.trainer(self._values["seed"], 0)
-        session = Session(
-            trainer,
-            folder,
-            [self._task.epoch * epoch for epoch in epochs],
-            self._save_every,
-            "training",
-        )
+        trainer = self._task.trainer(self._values["seed"], run)
+        steps = [self._task.epoch * epoch for epoch in epochs]
+        session = Session(trainer, place, steps, self._save_every, "training")
         for step in session:
             session.board.scalars({"loss": float(session.losses[0])}, step)
-        if folder.writes:
-            trainer.save_model(folder.state_file.with_name("final.keras"))
+        if place.writes:
+            trainer.save_model(place.state_file.with_name("final.keras"))
         return trainer.model, session
 
 

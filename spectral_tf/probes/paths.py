@@ -60,13 +60,18 @@ class PathAnswers(NamedTuple):
     Attributes:
       measures: of shares and differences, each [n].
       plain, mirrored: magnitudes at the frequencies that were asked for, [n, f].
-      correct: whether the answers at both ends are the labels, bool [n].
+      right: whether the answer at the first and at the last end is the label, bool [n, 2].
     """
 
     measures: PathMeasures
     plain: NDArray[np.float64]
     mirrored: NDArray[np.float64]
-    correct: NDArray[np.bool_]
+    right: NDArray[np.bool_]
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether the answers at both ends are the labels, bool [n]."""
+        return self.right[:, 0] & self.right[:, 1]
 
 
 def draw_pairs(labels: ArrayLike, first: int, last: int, count: int, seed: int) -> Pairs:
@@ -129,6 +134,21 @@ def class_pairs(
     drawn = [draw_pairs(labels, *couple, count, seed) for couple in couples]
     ends = (np.concatenate(end) for end in zip(*drawn, strict=True))
     return Pairs(*ends), np.repeat(np.array(couples), count, axis=0)
+
+
+def pairs_among(pairs: Pairs, places: ArrayLike) -> tuple[Pairs, NDArray[np.bool_]]:
+    """The pairs whose images are among some, numbered among those.
+
+    Args:
+      pairs: of images of a split.
+      places: of those that are there, rising, [m].
+
+    Returns:
+      the pairs that are left, as places in 0 ... m - 1; and which of the given ones they are.
+    """
+    there = np.asarray(places)
+    left = np.isin(pairs.first, there) & np.isin(pairs.last, there)
+    return Pairs(*(np.searchsorted(there, end[left]) for end in pairs)), left
 
 
 def straight_paths(
@@ -353,7 +373,7 @@ def measure_paths(
     num_paths = len(paths.counts)
     measures = PathMeasures(*(np.empty(num_paths) for _ in PathMeasures._fields))
     plain, mirrored = np.empty((num_paths, axis.size)), np.empty((num_paths, axis.size))
-    correct = np.empty(num_paths, bool)
+    right = np.empty((num_paths, 2), bool)
     stream = path_logits(model, images, paths, prepare, batch_size=batch_size, strategy=strategy)
     for i, (answers, spacing) in enumerate(zip(stream, paths.spacing, strict=True)):
         refuse_other_outputs(answers, outputs)
@@ -361,12 +381,12 @@ def measure_paths(
         for array, value in zip(measures, path_measures(p, spacing), strict=True):
             array[i] = value
         ends = given[[paths.pairs.first[i], paths.pairs.last[i]]]
-        correct[i] = np.array_equal(p[[0, -1]].argmax(axis=1), ends)
+        right[i] = p[[0, -1]].argmax(axis=1) == ends
         if axis.size:
             width = 1 / (len(p) * spacing)
             plain[i] = on_axis(plain_magnitudes(p), width, axis)
             mirrored[i] = on_axis(mirrored_magnitudes(p), width / 2, axis)
-    return PathAnswers(measures, plain, mirrored, correct)
+    return PathAnswers(measures, plain, mirrored, right)
 
 
 def refuse_other_outputs(answers: NDArray, outputs: str) -> None:

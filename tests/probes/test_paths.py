@@ -188,3 +188,10 @@ def test_two_replicas_share_the_work():
         [sys.executable, "-c", REPLICAS], capture_output=True, text=True, timeout=300
     )
     assert result.stdout.strip().endswith("equal"), result.stderr[-2000:]
+
+
+def test_pairs_of_images_that_are_there():
+    pairs = probe.Pairs(np.array([2, 7, 4]), np.array([9, 5, 7]))
+    left, kept = probe.pairs_among(pairs, [2, 4, 7, 9])
+    assert_array_equal(left, [[0, 1], [3, 2]])
+    assert_array_equal(kept, [True, False, True])
