@@ -154,6 +154,10 @@ def chosen_classes(images: data.Images) -> list[int]:
     if not any(FLAGS.classes):
         return list(range(images.num_classes))
     classes = runtime.whole_numbers("classes", FLAGS.classes)
+    if len(classes) < 3:
+        raise UserError(
+            "--classes", expected="at least 3", got=f"{len(classes)}", hint="leave it out for all"
+        )
     runtime.refuse_below("classes", min(classes), 0)
     runtime.refuse_above("classes", max(classes), images.num_classes - 1)
     return classes

@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).parents[1]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -102,3 +103,47 @@ def mocked_cifar10(data_dir: pathlib.Path, images_in_file: int = 10) -> None:
         for name, content in files.items():
             add(archive, f"cifar-10-batches-bin/{name}", content)
     (downloads / f"{_CIFAR}.INFO").write_text(json.dumps({}))
+
+
+SYNSETS = ("n01751748", "n09193705")
+
+
+def jpeg(image: np.ndarray) -> bytes:
+    """An image as the bytes of a file."""
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "JPEG", quality=95)
+    return stream.getvalue()
+
+
+def tiny_imagenet(
+    folder: pathlib.Path,
+    synsets: Sequence[str] = SYNSETS,
+    images_in_synset: int = 6,
+    corrupt: int = 0,
+) -> pathlib.Path:
+    """Archives in the official format, of crops of a photograph in different sizes.
+
+    Besides four validation images. So many of the first synset's training images are corrupt.
+    """
+    from spectral_tf.data.embedded import PHOTOGRAPHS
+
+    folder.mkdir()
+    photograph = PHOTOGRAPHS["cat"]()
+    rng = np.random.default_rng(0)
+
+    def crop() -> bytes:
+        y, x, h, w = *rng.integers(0, 150, 2), *rng.integers(40, 150, 2)
+        return jpeg(photograph[y : y + h, x : x + w])
+
+    with tarfile.open(folder / "ILSVRC2012_img_train.tar", "w") as train:
+        for synset in synsets:
+            inner = io.BytesIO()
+            with tarfile.open(fileobj=inner, mode="w") as images:
+                for i in range(images_in_synset):
+                    broken = synset == synsets[0] and i < corrupt
+                    add(images, f"{synset}_{i}.JPEG", crop()[: 300 if broken else None])
+            add(train, f"{synset}.tar", inner.getvalue())
+    with tarfile.open(folder / "ILSVRC2012_img_val.tar", "w") as validation:
+        for i in range(1, 5):
+            add(validation, f"ILSVRC2012_val_{i:08d}.JPEG", crop())
+    return folder

@@ -1,48 +1,12 @@
 """Sets that TFDS prepares from archives: tiny ones in the official formats, made here."""
 
-import io
-import tarfile
-
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import add, mocked_cifar10
-from PIL import Image
+from conftest import mocked_cifar10, tiny_imagenet
 
 from spectral_tf.data import find_images, pipeline, standard
-from spectral_tf.data.embedded import PHOTOGRAPHS
 from spectral_tf.errors import UserError
-
-SYNSETS = ("n01751748", "n09193705")
-
-
-def jpeg(image):
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "JPEG", quality=95)
-    return stream.getvalue()
-
-
-def tiny_imagenet(folder):
-    """Two synsets of six training images and four validation images, of different sizes."""
-    folder.mkdir()
-    photograph = PHOTOGRAPHS["cat"]()
-    rng = np.random.default_rng(0)
-
-    def crop():
-        y, x, h, w = *rng.integers(0, 150, 2), *rng.integers(40, 150, 2)
-        return jpeg(photograph[y : y + h, x : x + w])
-
-    with tarfile.open(folder / "ILSVRC2012_img_train.tar", "w") as train:
-        for synset in SYNSETS:
-            inner = io.BytesIO()
-            with tarfile.open(fileobj=inner, mode="w") as images:
-                for i in range(6):
-                    add(images, f"{synset}_{i}.JPEG", crop())
-            add(train, f"{synset}.tar", inner.getvalue())
-    with tarfile.open(folder / "ILSVRC2012_img_val.tar", "w") as validation:
-        for i in range(1, 5):
-            add(validation, f"ILSVRC2012_val_{i:08d}.JPEG", crop())
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,207 @@
+"""What the probe of paths between images costs.
+
+Images per second of the probe (samples made, model, spectra) against the bare model on batches of
+the same size, one after the other in every round; all 55 class pairs in one process against the
+published way, one process for each; and the peak memory with few and with many pairs.
+
+    python launchers/benchmark_paths.py --alsologtostderr
+
+takes about 8 minutes on 2 cores. To see: at least 90 % of the bare model's images per second, and a
+memory that does not grow with the pairs (results/benchmark_paths).
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import itertools
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from absl import flags
+
+from spectral_tf import data, models, records, runtime
+
+FLAGS = flags.FLAGS
+runtime.define_run_flags("benchmark_paths", resumes=False, distributes=False)
+runtime.define_data_flags("photo_patches")
+flags.DEFINE_enum("model", "convnet", models.CLASSIFIERS, "Whose answers are asked for.")
+flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
+flags.DEFINE_integer("batch_size", 256, "Images at once.", 1)
+flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures probe and bare model once.", 1)
+flags.DEFINE_integer("round_pairs", 5, "Paths of each class pair in a round.", 1)
+runtime.define_path_flags(num_samples=75)
+flags.DEFINE_list("many_pairs", [100, 10_000], "Of which the peak memory is measured.")
+flags.DEFINE_integer("num_processes", 5, "Class pairs measured the published way.", 1)
+
+
+def main() -> None:
+    """Measures, writes the tables, and prints the ratios."""
+    many = runtime.whole_numbers("many_pairs", FLAGS.many_pairs)
+    folder = runtime.run_folder("benchmark_paths")
+    held_out = data.find_images(FLAGS.dataset, "test", **runtime.data_places())
+    labels = held_out.arrays()[1]
+
+    import tensorflow as tf
+
+    from spectral_tf.probes.paths import class_pairs
+    from spectral_tf.records.environment import environment
+
+    classes = range(held_out.num_classes)
+    class_pairs(labels, classes, max(FLAGS.pairs, FLAGS.round_pairs), 0)  # Refuses too many.
+    folder.start(environment(tf.distribute.get_strategy(), FLAGS.seed, held_out.record()))
+    start = time.monotonic()
+    rates = measure_rates(held_out)
+    ratios = rates["probe"] / rates["bare model"]
+    records.write_table(
+        folder.path / "rates.csv",
+        ("contender", "images_per_second_median", "best", "ratio_median", "ratio_best"),
+        (
+            (name, np.median(r), r.max(), *ends)
+            for (name, r), ends in zip(
+                rates.items(), ((np.median(ratios), ratios.max()), (1.0, 1.0)), strict=True
+            )
+        ),
+    )
+    settings = {
+        **{name: FLAGS[name].value for name in ("dataset", "model", "width", "batch_size")},
+        **{name: FLAGS[name].value for name in ("num_samples", "seed")},
+        "places": runtime.data_places(),
+    }
+    couples = [*((c, c) for c in classes), *itertools.combinations(classes, 2)]
+    processes = []
+    for pairs in sorted({FLAGS.pairs, FLAGS.round_pairs}):
+        whole, images = in_a_process(one_pass, settings, couples, pairs)
+        rng = runtime.generator(FLAGS.seed, "couples")
+        chosen = [couples[i] for i in rng.permutation(len(couples))[: FLAGS.num_processes]]
+        single = [in_a_process(one_pass, settings, [couple], pairs)[0] for couple in chosen]
+        published = float(np.mean(single)) * len(couples)
+        processes.append((pairs, images, whole, published, published / whole))
+    records.write_table(
+        folder.path / "processes.csv",
+        (
+            *("pairs", "num_images", "seconds_in_one_process"),
+            *("seconds_in_one_process_each", "times_faster"),
+        ),
+        processes,
+    )
+    memory = [(pairs, in_a_process(peak_memory, settings, pairs)) for pairs in many]
+    records.write_table(folder.path / "memory.csv", ("pairs", "peak_megabytes"), memory)
+    growth = memory[-1][1] / memory[0][1]
+    folder.finish(
+        {
+            "experiment": "benchmark_paths",
+            "dataset": held_out.title,
+            "share_of_the_bare_model": float(np.median(ratios)),
+            "images_per_second": {name: float(np.median(r)) for name, r in rates.items()},
+            "times_faster_than_a_process_each": {row[0]: row[4] for row in processes},
+            "memory_with_most_over_fewest_pairs": growth,
+        },
+        wall_seconds=time.monotonic() - start,
+    )
+    print(f"probe: {np.median(rates['probe']):,.0f} images a second, {np.median(ratios):.1%} of")
+    print(f"the bare model ({np.median(rates['bare model']):,.0f})")
+    for pairs, images, whole, published, times in processes:
+        print(
+            f"{pairs} paths of each of {len(couples)} class pairs ({images:,} images): "
+            f"{whole:.0f} s in one process, {published:.0f} s in one each: {times:.1f} times"
+        )
+    for pairs, megabytes in memory:
+        print(f"peak memory with {pairs:,} pairs: {megabytes:,.0f} MB")
+    print(f"run folder: {folder.path}")
+
+
+def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
+    """Images per second in every round, after one to warm up."""
+    import tensorflow as tf
+
+    from spectral_tf.probes import paths as probe
+
+    model, prepare = network(images, FLAGS.model, FLAGS.width)
+    pixels, labels = images.arrays()
+    pairs, _ = probe.class_pairs(labels, range(images.num_classes), FLAGS.round_pairs, 0)
+    paths = probe.straight_paths(pixels, pairs, prepare, num_samples=FLAGS.num_samples)
+    total = int(paths.counts.sum())
+    batch = prepare(pixels[np.arange(FLAGS.batch_size) % len(pixels)])
+    apply = tf.function(lambda x: model(x, training=False))
+
+    def bare() -> None:
+        for _ in range(total // FLAGS.batch_size):
+            apply(batch).numpy()
+
+    def probed() -> None:
+        probe.measure_paths(model, pixels, labels, paths, prepare, batch_size=FLAGS.batch_size)
+
+    contenders: dict[str, tuple[Callable[[], None], int]] = {
+        "probe": (probed, total),
+        "bare model": (bare, total // FLAGS.batch_size * FLAGS.batch_size),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(FLAGS.num_rounds + 1):
+        for name, (work, count) in contenders.items():
+            start = time.perf_counter()
+            work()
+            if number:
+                rates[name].append(count / (time.perf_counter() - start))
+    return {name: np.asarray(values) for name, values in rates.items()}
+
+
+def network(images: data.Images, name: str, width: int) -> tuple[Any, Any]:
+    """A fresh network whose answers differ, and the preparation of its inputs."""
+    import numpy as np
+
+    from spectral_tf.data import pipeline
+    from spectral_tf.models.classifiers import classifier
+
+    shape = pipeline.fitting_shape(images)
+    model = classifier(name, width=width, input_shape=shape, num_classes=images.num_classes)
+    head = model.layers[-1].kernel  # It starts at zero.
+    head.assign(np.random.default_rng(0).normal(size=head.shape) / np.sqrt(head.shape[0]))
+    return model, pipeline.prepare(data.standard(images))
+
+
+def in_a_process(work: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function gives in a fresh process."""
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        start = time.perf_counter()
+        given = pool.submit(work, *arguments).result()
+    return (time.perf_counter() - start, given) if work is one_pass else given
+
+
+def one_pass(settings: dict[str, Any], couples: list[tuple[int, int]], pairs: int) -> int:
+    """Loads images and network and measures so many paths of some class pairs; gives the images."""
+    from spectral_tf.probes import paths as probe
+
+    images = data.find_images(settings["dataset"], "test", **settings["places"])
+    model, prepare = network(images, settings["model"], settings["width"])
+    pixels, labels = images.arrays()
+    drawn = [probe.draw_pairs(labels, *couple, pairs, 0) for couple in couples]
+    ends = probe.Pairs(*(np.concatenate(end) for end in zip(*drawn, strict=True)))
+    paths = probe.straight_paths(pixels, ends, prepare, num_samples=settings["num_samples"])
+    probe.measure_paths(model, pixels, labels, paths, prepare, batch_size=settings["batch_size"])
+    return int(paths.counts.sum())
+
+
+def peak_memory(settings: dict[str, Any], pairs: int) -> float:
+    """Megabytes of the process when so many pairs, drawn from all images, have been measured."""
+    from spectral_tf.probes import paths as probe
+
+    images = data.find_images(settings["dataset"], "test", **settings["places"])
+    model, prepare = network(images, settings["model"], settings["width"])
+    pixels, labels = images.arrays()
+    rng = np.random.default_rng(settings["seed"])
+    first = rng.integers(len(pixels), size=pairs)
+    last = (first + rng.integers(1, len(pixels), size=pairs)) % len(pixels)
+    paths = probe.straight_paths(
+        pixels, probe.Pairs(first, last), prepare, num_samples=settings["num_samples"]
+    )
+    probe.measure_paths(model, pixels, labels, paths, prepare, batch_size=settings["batch_size"])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    runtime.launch(main)

@@ -1,0 +1,122 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT, tiny_imagenet
+from PIL import Image
+
+from spectral_tf.records import read_table
+
+SYNSETS = ("n01440764", "n01751748", "n09193705")
+TINY = ["--dataset=digits", "--width=4", "--num_epochs=2", "--train_size=600", "--pairs=4"]
+
+
+def run(page, *flags):
+    command = [sys.executable, str(ROOT / "launchers" / f"{page}.py"), *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600)
+
+
+def columns(path, name):
+    return {k: np.asarray(v) for k, v in read_table(path / f"{name}.csv").items()}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, embedded_dir):
+    path = tmp_path_factory.mktemp("class_diversity") / "run"
+    flags = [*TINY, "--num_samples=8", "--classes_at_once=4", f"--data_dir={embedded_dir}"]
+    result = run("class_diversity", *flags, f"--workdir={path}")
+    assert result.returncode == 0, result.stderr
+    return path, result, flags
+
+
+def test_classes_of_a_trained_network(finished):
+    path, result, _ = finished
+    assert "run folder" in result.stdout
+    classes = columns(path, "classes")
+    assert classes["class"].tolist() == list(range(10))
+    assert (classes["pixel_distance"] > 0).all()
+    assert (classes["feature_angle"] > 0).all()
+    correlations = columns(path, "correlations")
+    assert len(correlations["rho"]) == 3 * 4
+    assert (correlations["num_classes"] == 10).all()
+    Image.open(path / "figures" / "classes.png").verify()
+
+
+def test_a_run_goes_on_with_the_classes_that_it_has(finished, tmp_path):
+    """As if it had been killed after two of three blocks of classes."""
+    path, _, flags = finished
+    tables = {name: (path / f"{name}.csv").read_text() for name in ("classes", "correlations")}
+    (path / "summary.json").unlink()
+    kept = [path / "checkpoints" / f"classes_{i:05d}" / "state.npz" for i in (0, 4, 8)]
+    kept[2].unlink()
+    written = [file.stat().st_mtime_ns for file in kept[:2]]
+    again = run("class_diversity", *flags, f"--workdir={path}")
+    assert again.returncode == 0, again.stderr
+    assert [file.stat().st_mtime_ns for file in kept[:2]] == written
+    for name, text in tables.items():
+        assert (path / f"{name}.csv").read_text() == text
+
+
+def test_imagenet_in_the_official_format(tmp_path):
+    """Random weights, three classes of 40 images, one of which is corrupt; blocks of 2 classes."""
+    tiny_imagenet(tmp_path / "tar", SYNSETS, images_in_synset=40, corrupt=1)
+    flags = [
+        f"--flagfile={ROOT / 'results' / 'class_diversity' / 'imagenet.flags'}",
+        *(f"--data_dir={tmp_path / 'data'}", f"--manual_dir={tmp_path / 'tar'}"),
+        *("--held_out=train", "--classes=0,58,973", "--classes_at_once=3", "--side=32"),
+        *("--application=MobileNetV2", "--features=MobileNetV2", "--num_samples=5"),
+        *("--weights=random", "--features_weights=random", f"--workdir={tmp_path / 'run'}"),
+    ]
+    result = run("class_diversity", *flags)
+    assert result.returncode == 0, result.stderr
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["num_classes"], summary["unreadable_images"]) == (3, 1)
+    classes = columns(tmp_path / "run", "classes")
+    assert classes["name"].tolist() == list(SYNSETS)
+    wrong = run("class_diversity", *flags[:-1], f"--workdir={tmp_path / 'w'}", "--weights=none.h5")
+    assert wrong.returncode == 2
+    assert "--weights: expected imagenet (Keras fetches them)" in wrong.stderr.splitlines()[-1]
+    (tmp_path / "other.weights.h5").write_bytes(b"none")
+    other = run(
+        *("class_diversity", *flags[:-1], f"--workdir={tmp_path / 'w'}"),
+        f"--weights={tmp_path / 'other.weights.h5'}",
+    )
+    assert other.returncode == 2
+    assert "expected weights of this network" in other.stderr.splitlines()[-1]
+
+
+def test_merged_classes(embedded_dir, tmp_path):
+    flags = [*TINY, "--num_samples=8", "--seeds=2", f"--data_dir={embedded_dir}"]
+    result = run("class_diversity_merged", *flags, f"--workdir={tmp_path / 'run'}")
+    assert result.returncode == 0, result.stderr
+    models, merges = (columns(tmp_path / "run", name) for name in ("models", "merges"))
+    assert models["merge"].tolist() == [1, 2, 5, 1, 2, 5]
+    first = models["merge"] == 1
+    np.testing.assert_array_equal(models["all_plain"][first], models["same_plain"][first])
+    assert np.isnan(models["other_plain"][first]).all()
+    assert np.isfinite(models["other_plain"][~first]).all()
+    chosen = (merges["merge"] == 5) & (merges["share"] == "all_mirrored")
+    by_hand = [models["all_mirrored"][models["merge"] == k].mean() for k in (5, 1)]
+    np.testing.assert_allclose(merges["difference"][chosen], by_hand[0] - by_hand[1])
+    Image.open(tmp_path / "run" / "figures" / "merges.png").verify()
+    again = run("class_diversity_merged", *flags, f"--workdir={tmp_path / 'run'}")
+    assert "finished" in again.stdout
+
+
+def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
+    mistakes = {
+        ("class_diversity_merged", "--merges=1,3"): "--merges: expected 1 and other divisors of 10",
+        ("class_diversity_merged", "--merges=2,5"): "--merges: expected 1 and",
+        ("class_diversity", "--classes=1,2"): "--classes: expected at least 3",
+        ("class_diversity", f"--from_run={finished[0]}/checkpoints/features"): "--features: expec",
+        ("class_diversity", "--pairs=30"): "--pairs: expected 1 to",
+    }
+    for (page, flags), line in mistakes.items():
+        given = [*TINY, *flags.split(), f"--data_dir={embedded_dir}"]
+        result = run(page, *given, f"--workdir={tmp_path / 'run'}")
+        last = result.stderr.strip().splitlines()[-1]
+        assert (result.returncode, "Traceback" in result.stderr) == (2, False), result.stderr
+        assert line in last, last
+        assert not (tmp_path / "run").exists()

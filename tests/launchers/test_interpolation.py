@@ -1,0 +1,128 @@
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+from spectral_tf.records import read_table
+
+PAGE = [sys.executable, str(ROOT / "launchers" / "interpolation.py")]
+TINY = ["--dataset=digits", "--pairs=6", "--width=4", "--num_epochs=2", "--drawn=3"]
+
+
+def run(*flags):
+    return subprocess.run([*PAGE, *flags], capture_output=True, text=True, timeout=600)
+
+
+def columns(path, name):
+    return {k: np.asarray(v) for k, v in read_table(path / f"{name}.csv").items()}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, embedded_dir):
+    path = tmp_path_factory.mktemp("interpolation") / "run"
+    result = run(*TINY, f"--data_dir={embedded_dir}", f"--workdir={path}")
+    assert result.returncode == 0, result.stderr
+    return path, result
+
+
+def test_a_run_leaves_tables_and_figures_that_agree(finished):
+    path, result = finished
+    assert "run folder" in result.stdout
+    paths, classes = columns(path, "paths"), columns(path, "classes")
+    within = paths["first_class"] == paths["last_class"]
+    assert (within.sum(), (~within).sum()) == (60, 270)
+    np.testing.assert_array_equal(
+        paths["num_samples"], np.maximum(4, np.round(paths["distance"]) + 1)
+    )
+    assert len(classes["num_paths"]) == 55
+    one = (paths["first_class"] == 2) & (paths["last_class"] == 7)
+    row = (classes["first_class"] == 2) & (classes["last_class"] == 7)
+    for name in ("plain_share", "mirrored_share", "peak_difference", "total_variation"):
+        np.testing.assert_allclose(classes[name][row], paths[name][one].mean())
+    summary = json.loads((path / "summary.json").read_text())
+    found = summary["mean_with_interval"]
+    for place, where in (("within", within), ("between", ~within)):
+        np.testing.assert_allclose(
+            found[place]["plain_share"][0], paths["plain_share"][where].mean()
+        )
+    right = within & (paths["correct_ends"] == "True")
+    assert 0 < right.sum() < within.sum()
+    assert found["within, correct ends"]["num_paths"] == right.sum()
+    assert set(columns(path, "spectra")["transform"]) == {"plain", "mirrored"}
+    for picture in ("spectra", "classes", "paths"):
+        Image.open(path / "figures" / f"{picture}.png").verify()
+    assert list((path / "tensorboard" / "paths").glob("*tfevents*"))
+
+
+def test_the_model_of_a_run_gives_its_numbers_and_probabilities_too(
+    finished, embedded_dir, tmp_path
+):
+    path, _ = finished
+    flags = [*TINY, f"--data_dir={embedded_dir}"]
+    result = run(*flags, f"--from_run={path}", f"--workdir={tmp_path / 'again'}")
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "again" / "paths.csv").read_text() == (path / "paths.csv").read_text()
+    model = keras.saving.load_model(path / "checkpoints" / "final.keras")
+    keras.Model(model.inputs, keras.layers.Softmax()(model.outputs[0])).save(tmp_path / "p.keras")
+    flags += [f"--from_run={tmp_path / 'p.keras'}", f"--workdir={tmp_path / 'p'}"]
+    wrong = run(*flags)
+    assert wrong.returncode == 2
+    assert "say --outputs=probabilities" in wrong.stderr.splitlines()[-1]
+    right = run(*flags, "--outputs=probabilities")
+    assert right.returncode == 0, right.stderr
+    ours, theirs = columns(tmp_path / "p", "paths"), columns(path, "paths")
+    np.testing.assert_allclose(ours["plain_share"], theirs["plain_share"], rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("along", ["gradient", "random", "fourier"])
+def test_paths_from_single_images(along, finished, embedded_dir, tmp_path):
+    result = run(
+        *(*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}", f"--along={along}"),
+        *(f"--from_run={finished[0]}", "--length=3", "--spatial_frequency=2", "--num_samples=9"),
+    )
+    assert result.returncode == 0, result.stderr
+    paths = columns(tmp_path, "paths")
+    np.testing.assert_allclose(paths["distance"], 3, rtol=1e-5)
+    assert len(paths["distance"]) == 60
+    assert (paths["num_samples"] == 9).all()
+
+
+def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
+    mistakes = {
+        f"--from_run={finished[0]} --dataset=photo_patches": "expected digits, that of the run",
+        "--from_run=nothing": "--from_run: expected a .keras file, or a run folder",
+        "--pairs=40": "--pairs: expected 1 to",
+        "--classes=0,10": "--classes: expected at most 9",
+        "--num_samples=3": "--num_samples: expected at least 4",
+        "--outputs=probabilities": "--outputs: expected logits",
+        "--application=ResNet50 --weights=random": "expected classes of ImageNet",
+    }
+    for flags, line in mistakes.items():
+        given = [*TINY, *flags.split(), f"--data_dir={embedded_dir}"]
+        result = run(*given, f"--workdir={tmp_path / 'run'}")
+        last = result.stderr.strip().splitlines()[-1]
+        assert (result.returncode, "Traceback" in result.stderr) == (2, False), result.stderr
+        assert line in last, last
+        assert not (tmp_path / "run").exists()
+
+
+def test_identical_images_are_refused(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, size=(40, 6, 6, 1), dtype=np.uint8)
+    labels = np.arange(40) % 2
+    test = np.tile(images[:2], (20, 1, 1, 1))  # Every class has one image.
+    np.savez(tmp_path / "own.npz", x=images, y=labels, x_test=test, y_test=labels)
+    result = run(
+        *("--pairs=2", "--num_epochs=1", "--batch_size=8", f"--workdir={tmp_path / 'run'}"),
+        f"--dataset=npz:{tmp_path / 'own.npz'}",
+    )
+    assert result.returncode == 2
+    assert (
+        "images at the ends of a path: expected two that differ" in result.stderr.splitlines()[-1]
+    )
+    assert not (tmp_path / "run").exists()
