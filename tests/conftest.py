@@ -47,6 +47,57 @@ def run_launcher() -> Callable[..., subprocess.CompletedProcess]:
     return run
 
 
+_MISTAKES = """
+import json, os, runpy, sys, tempfile, traceback
+import keras, tensorflow, tensorflow_datasets  # Once for all cases, which is most of their time.
+
+page, cases = sys.argv[1], json.loads(sys.argv[2])
+sys.path[0] = os.path.dirname(page)
+for case in cases:
+    with tempfile.TemporaryFile() as told:
+        child = os.fork()
+        if not child:
+            os.dup2(told.fileno(), 2)
+            sys.argv = [page, *case]
+            code = 0
+            try:
+                runpy.run_path(page, run_name="__main__")
+            except SystemExit as exit:
+                code = exit.code or 0
+            except BaseException:
+                traceback.print_exc()
+                code = 1
+            sys.stderr.flush()
+            os._exit(code)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        told.seek(0)
+        print(json.dumps([status, told.read().decode()]))
+"""
+
+
+@pytest.fixture(scope="session")
+def refusals() -> Callable[[str, Sequence[Sequence[str]]], list[tuple[int, str]]]:
+    """Runs a launcher with one list of flags after the other; gives exit statuses and stderrs."""
+
+    def run(name: str, cases: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
+        page = str(ROOT / "launchers" / f"{name}.py")
+        command = [sys.executable, "-c", _MISTAKES, page, json.dumps([list(c) for c in cases])]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=900)
+        lines = [line for line in result.stdout.splitlines() if line.startswith("[")]
+        assert len(lines) == len(cases), result.stderr
+        return [tuple(json.loads(line)) for line in lines]
+
+    return run
+
+
+def assert_refused(outcome: tuple[int, str], line: str) -> None:
+    """That a launcher ended with status 2 and a last line that says this, and no traceback."""
+    status, told = outcome
+    assert status == 2, told
+    assert "Traceback" not in told, told
+    assert line in told.strip().splitlines()[-1], told
+
+
 @pytest.fixture(scope="session")
 def embedded_dir(tmp_path_factory) -> pathlib.Path:
     """A data folder in which the embedded sets are prepared; do not change it."""

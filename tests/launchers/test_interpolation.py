@@ -5,7 +5,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, assert_refused
 from PIL import Image
 
 from spectral_tf.records import read_table
@@ -92,7 +92,7 @@ def test_paths_from_single_images(along, finished, embedded_dir, tmp_path):
     assert (paths["num_samples"] == 9).all()
 
 
-def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
+def test_mistakes_get_one_line(finished, embedded_dir, refusals, tmp_path):
     mistakes = {
         f"--from_run={finished[0]} --dataset=photo_patches": "expected digits, that of the run",
         "--from_run=nothing": "--from_run: expected a .keras file, or a run folder",
@@ -102,13 +102,11 @@ def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
         "--outputs=probabilities": "--outputs: expected logits",
         "--application=ResNet50 --weights=random": "expected classes of ImageNet",
     }
-    for flags, line in mistakes.items():
-        given = [*TINY, *flags.split(), f"--data_dir={embedded_dir}"]
-        result = run(*given, f"--workdir={tmp_path / 'run'}")
-        last = result.stderr.strip().splitlines()[-1]
-        assert (result.returncode, "Traceback" in result.stderr) == (2, False), result.stderr
-        assert line in last, last
-        assert not (tmp_path / "run").exists()
+    own = [*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]
+    outcomes = refusals("interpolation", [[*own, *flags.split()] for flags in mistakes])
+    for outcome, line in zip(outcomes, mistakes.values(), strict=True):
+        assert_refused(outcome, line)
+    assert not (tmp_path / "run").exists()
 
 
 def test_identical_images_are_refused(tmp_path):

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, mocked_cifar10
+from conftest import ROOT, assert_refused, mocked_cifar10
 from PIL import Image
 
 from spectral_tf.records import read_table
@@ -135,16 +135,9 @@ MISTAKES = {
 }
 
 
-def test_mistakes_get_one_line(embedded_dir, tmp_path):
-    for flags, line in MISTAKES.items():
-        given = [*TINY, *flags.split(), f"--data_dir={embedded_dir}"]
-        result = subprocess.run(
-            [*PAGE, *given, f"--workdir={tmp_path / 'run'}"],
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        last = result.stderr.strip().splitlines()[-1]
-        assert (result.returncode, "Traceback" in result.stderr) == (2, False), result.stderr
-        assert line in last, last
-        assert not (tmp_path / "run").exists()
+def test_mistakes_get_one_line(embedded_dir, refusals, tmp_path):
+    own = [*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]
+    outcomes = refusals("interventions", [[*own, *flags.split()] for flags in MISTAKES])
+    for outcome, line in zip(outcomes, MISTAKES.values(), strict=True):
+        assert_refused(outcome, line)
+    assert not (tmp_path / "run").exists()

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, free_addresses, mocked_cifar10
+from conftest import ROOT, assert_refused, free_addresses, mocked_cifar10
 from PIL import Image
 
 from spectral_tf.records import read_table
@@ -279,21 +279,13 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("flags", MISTAKES)
-def test_a_mistake_gets_one_line_and_nothing_is_written(flags, finished, embedded_dir, tmp_path):
-    teacher = finished[0] / "checkpoints" / "uniform" / "seed_0" / "epoch_002.keras"
-    given = flags.replace("TEACHER", str(teacher)).split()
-    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *TINY, *given]
-    result = subprocess.run(
-        [*command, f"--workdir={tmp_path / 'run'}", f"--data_dir={embedded_dir}"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    last = result.stderr.strip().splitlines()[-1]
-    assert result.returncode == 2, result.stderr
-    assert "Traceback" not in result.stderr
-    assert MISTAKES[flags] in last, last
+def test_a_mistake_gets_one_line_and_nothing_is_written(finished, embedded_dir, refusals, tmp_path):
+    teacher = str(finished[0] / "checkpoints" / "uniform" / "seed_0" / "epoch_002.keras")
+    own = [*TINY, f"--workdir={tmp_path / 'run'}", f"--data_dir={embedded_dir}"]
+    given = [[*own, *flags.replace("TEACHER", teacher).split()] for flags in MISTAKES]
+    outcomes = refusals("noise_fitting", given)
+    for outcome, line in zip(outcomes, MISTAKES.values(), strict=True):
+        assert_refused(outcome, line)
     assert not (tmp_path / "run").exists()
 
 
