@@ -86,3 +86,28 @@ def test_grey_images_are_refused_where_pil_is_for_colour(run_launcher, embedded_
     assert result.returncode == 2
     assert "--dataset: expected colour images" in result.stderr
     assert not (tmp_path / "b").exists()
+
+
+def test_the_probe_of_paths_is_measured_in_every_way(run_launcher, embedded_dir, tmp_path):
+    flags = ["--dataset=digits", "--width=2", "--num_rounds=2", "--pairs=2", "--round_pairs=1"]
+    flags += ["--num_samples=8", "--many_pairs=3,9", "--num_processes=1"]
+    result = run_launcher(
+        "benchmark_paths", *flags, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}"
+    )
+    assert result.returncode == 0, result.stderr
+    rates, processes, memory = (
+        read_table(tmp_path / f"{n}.csv") for n in ("rates", "processes", "memory")
+    )
+    assert rates["contender"] == ["probe", "bare model"]
+    assert rates["ratio_median"][1] == 1.0
+    assert processes["num_images"] == [55 * 8, 2 * 55 * 8]
+    for one, each, times in zip(
+        *(
+            processes[name]
+            for name in ("seconds_in_one_process", "seconds_in_one_process_each", "times_faster")
+        ),
+        strict=True,
+    ):
+        assert times == pytest.approx(each / one)
+    assert memory["pairs"] == [3, 9]
+    assert min(memory["peak_megabytes"]) > 100
