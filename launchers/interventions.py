@@ -37,16 +37,13 @@ from spectral_tf.experiments.classification import (
     find_splits,
     refuse_sizes_of_files,
 )
+from spectral_tf.experiments.sweeps import SWEEPS, Case, cases, owners, shard_of
 
 if TYPE_CHECKING:
     from spectral_tf.probes.paths import PathAnswers
     from spectral_tf.records.figures import Panel
     from spectral_tf.training.classifier import Classifier
     from spectral_tf.training.session import History, Session
-
-SWEEPS = (
-    *("time", "architecture", "width", "examples", "augmentation", "distillation", "weight_decay"),
-)
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("interventions")
@@ -82,32 +79,6 @@ ALONG = (*spectra.PathMeasures._fields, "correct")
 WHOLE = ("accuracy", "loss", "train_loss")
 
 
-class Case(NamedTuple):
-    """One setting of a sweep.
-
-    Attributes:
-      sweep: that it belongs to; `baseline` belongs to all.
-      value: of it, for tables and figures.
-      setting: of the training.
-      share: of the training images.
-      equal_steps: whether fewer images are trained on for as many steps, not epochs.
-      alpha: weight of the true labels beside those of the baseline of the same seed; None: no
-        teacher.
-    """
-
-    sweep: str
-    value: str
-    setting: Setting
-    share: float = 1.0
-    equal_steps: bool = False
-    alpha: float | None = None
-
-    @property
-    def name(self) -> str:
-        """Of its folder."""
-        return self.sweep + (f"={self.value}" if self.value else "")
-
-
 class Measured(NamedTuple):
     """A classifier at one step.
 
@@ -137,7 +108,13 @@ def main() -> None:
     base = Setting.of(runtime.settings())
     files = file_digests({"model": FLAGS.model})
     refuse_sizes_of_files(runtime.settings())
-    cases, (shard, num_shards), measured_epochs = wanted_cases(base), share_of_work(), epochs()
+    lists = {name: FLAGS[name].value for name in ("sweeps", *SWEEPS.values())}
+    settings, (shard, num_shards), measured_epochs = (
+        cases(base, lists),
+        shard_of(FLAGS.shard),
+        epochs(),
+    )
+    refuse_overwriting(num_shards)
     folder = runtime.run_folder("interventions", GROWING)
     training, held_out = find_splits(runtime.settings(), runtime.data_places())
 
@@ -161,7 +138,7 @@ def main() -> None:
         )
 
     with strategy.scope():  # Refuses what does not fit before anything is trained.
-        work = [(case, task_of(case)) for case in cases]
+        work = [(case, task_of(case)) for case in settings]
         parameters = [task.build(0).count_params() for _, task in work]
     prepare = pipeline.prepare(normalisation)
     pixels, labels = held_out.arrays()
@@ -175,12 +152,12 @@ def main() -> None:
     folder.start(
         environment(strategy, FLAGS.seed, {**training.record(normalisation), **files}), alone=False
     )
-    logging.info("interventions: %d settings, %d seeds", len(cases), FLAGS.seeds)
+    logging.info("interventions: %d settings, %d seeds", len(settings), FLAGS.seeds)
 
     found: list[Measured] = []
     missing, seconds, session = [], 0.0, None
-    units = [(unit, run) for run in range(FLAGS.seeds) for unit in range(len(cases))]
-    for (i, run), owner in zip(units, owners(cases, num_shards), strict=True):
+    units = [(unit, run) for run in range(FLAGS.seeds) for unit in range(len(settings))]
+    for (i, run), owner in zip(units, owners(settings, FLAGS.seeds, num_shards), strict=True):
         case, task = work[i]
         part = folder.part(f"{case.name}/seed_{run}")
         ends = {task.num_steps}
@@ -228,64 +205,6 @@ def main() -> None:
         session.wait_for_all()
 
 
-def wanted_cases(base: Setting) -> list[Case]:
-    """The baseline and what the sweeps make of it, or a UserError."""
-    sweeps = runtime.words("sweeps", FLAGS.sweeps, SWEEPS)
-    cases = [Case("baseline", "", base)]
-
-    def numbers(flag: str, above: float = -math.inf) -> list[float]:
-        return runtime.numbers(flag, FLAGS[flag].value, above=above)
-
-    def changed(**fields: object) -> Setting:
-        return dataclasses.replace(base, **fields)  # type: ignore[arg-type]
-
-    if "architecture" in sweeps:
-        known = runtime.words("architectures", FLAGS.architectures, models.CLASSIFIERS)
-        cases += [Case("architecture", name, changed(model=name, width=0)) for name in known]
-    if "width" in sweeps:
-        widths = runtime.whole_numbers("widths", FLAGS.widths)
-        runtime.refuse_below("widths", min(widths), 1)
-        cases += [Case("width", f"{w}", changed(width=w)) for w in widths]
-    if "examples" in sweeps:
-        shares = numbers("shares", above=0)
-        runtime.refuse_above("shares", max(shares), 1)
-        cases += [
-            Case(f"examples_{equal}", f"{s:g}", base, share=s, equal_steps=equal == "equal_steps")
-            for equal in ("equal_epochs", "equal_steps")
-            for s in shares
-        ]
-    if "augmentation" in sweeps:
-        cases += [Case("augmentation", text, recipe(base, text)) for text in FLAGS.recipes]
-    if "distillation" in sweeps:
-        alphas = numbers("alphas")
-        runtime.refuse_below("alphas", min(alphas), 0)
-        runtime.refuse_above("alphas", max(alphas), 1)
-        cases += [Case("distillation", f"{a:g}", base, alpha=a) for a in alphas]
-    if "weight_decay" in sweeps:
-        decays = numbers("decays")
-        runtime.refuse_below("decays", min(decays), 0)
-        cases += [Case("weight_decay", f"{d:g}", changed(weight_decay=d)) for d in decays]
-    names = [case.name for case in cases]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(
-            "--sweeps", expected="settings that differ", got=f"{twice[0]} twice", hint="leave one"
-        )
-    return cases
-
-
-def recipe(base: Setting, text: str) -> Setting:
-    """The baseline with augmentations such as flip+cutout+mixup:0.2, or a UserError."""
-    named = text.split("+")
-    mixed = [name for name in named if name.startswith("mixup")]
-    alpha = [name.removeprefix("mixup:") for name in mixed]
-    fields: dict[str, object] = {"augmentations": tuple(n for n in named if n not in mixed)}
-    if mixed:
-        fields["mixup_alpha"] = runtime.numbers("recipes", alpha, above=0)[0]
-    if fields["augmentations"]:
-        runtime.words("recipes", [n for n in named if n not in mixed], data.AUGMENTATIONS)
-    return dataclasses.replace(base, **fields)  # type: ignore[arg-type]
-
-
 def epochs() -> list[int]:
     """The epochs at which the baseline is measured beside its end, or a UserError."""
     if "time" not in FLAGS.sweeps:
@@ -295,37 +214,15 @@ def epochs() -> list[int]:
     return [epoch for epoch in wanted if epoch <= FLAGS.num_epochs]
 
 
-def share_of_work() -> tuple[int, int]:
-    """The shard as (place from 0, number of shards), or a UserError."""
-    try:
-        place, number = map(int, FLAGS.shard.split("/"))
-    except ValueError:
-        place, number = 0, 0
-    if not 1 <= place <= number:
-        raise UserError(
-            "--shard", expected="i/n with i from 1 to n", got=FLAGS.shard, hint="for example 1/4"
-        )
-    if FLAGS.overwrite and number > 1:
+def refuse_overwriting(num_shards: int) -> None:
+    """Raises a UserError if one of several shards would remove the work of all."""
+    if FLAGS.overwrite and num_shards > 1:
         raise UserError(
             "--overwrite",
             expected="one process alone, which removes the work of all",
             got=f"--shard={FLAGS.shard}",
             hint="remove the folder instead, before the shards start",
         )
-    return place - 1, number
-
-
-def owners(cases: Sequence[Case], num_shards: int) -> Iterator[int]:
-    """The shard of every seed and case, students going with their teachers."""
-    unit = 0
-    for _ in range(FLAGS.seeds):
-        of_baseline = unit % num_shards
-        for case in cases:
-            if case.alpha is not None:
-                yield of_baseline
-                continue
-            yield unit % num_shards
-            unit += 1
 
 
 def distillation(teacher: object, alpha: float | None) -> tasks.SoftLabels | None:

@@ -1,0 +1,144 @@
+"""Sweeps over the settings of a classifier, and how several machines share them."""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from spectral_tf.data import AUGMENTATIONS
+from spectral_tf.errors import UserError
+from spectral_tf.experiments.classification import Setting
+from spectral_tf.models import CLASSIFIERS
+from spectral_tf.runtime import flags
+
+# Each sweep with the flag that holds its values; those of time are epochs of the baseline.
+SWEEPS = {
+    "time": "measured_epochs",
+    "architecture": "architectures",
+    "width": "widths",
+    "examples": "shares",
+    "augmentation": "recipes",
+    "distillation": "alphas",
+    "weight_decay": "decays",
+}
+
+
+class Case(NamedTuple):
+    """One setting of a sweep.
+
+    Attributes:
+      sweep: that it belongs to; `baseline` belongs to all.
+      value: of it, for tables and figures.
+      setting: of the training.
+      share: of the training images.
+      equal_steps: whether fewer images are trained on for as many steps, not epochs.
+      alpha: weight of the true labels beside those of the baseline of the same seed; None: no
+        teacher.
+    """
+
+    sweep: str
+    value: str
+    setting: Setting
+    share: float = 1.0
+    equal_steps: bool = False
+    alpha: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return self.sweep + (f"={self.value}" if self.value else "")
+
+
+def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
+    """The baseline and what the sweeps make of it.
+
+    Args:
+      base: the setting that every case changes in one thing.
+      values: of the flag `sweeps` and of those of `SWEEPS`, words.
+
+    Raises:
+      UserError: an unknown sweep, a value out of range, two cases of one name.
+    """
+
+    def numbers(flag: str, least: float = 0.0, most: float = math.inf) -> list[float]:
+        given = flags.numbers(flag, values[flag])
+        flags.refuse_below(flag, min(given), least)
+        flags.refuse_above(flag, max(given), most)
+        return given
+
+    def changed(**fields: object) -> Setting:
+        return dataclasses.replace(base, **fields)  # type: ignore[arg-type]
+
+    sweeps = flags.words("sweeps", values["sweeps"], list(SWEEPS))
+    found = [Case("baseline", "", base)]
+    if "architecture" in sweeps:
+        known = flags.words("architectures", values["architectures"], CLASSIFIERS)
+        found += [Case("architecture", name, changed(model=name, width=0)) for name in known]
+    if "width" in sweeps:
+        widths = flags.whole_numbers("widths", values["widths"])
+        flags.refuse_below("widths", min(widths), 1)
+        found += [Case("width", f"{w}", changed(width=w)) for w in widths]
+    if "examples" in sweeps:
+        shares = flags.numbers("shares", values["shares"], above=0.0)
+        flags.refuse_above("shares", max(shares), 1.0)
+        found += [
+            Case(f"examples_{equal}", f"{s:g}", base, share=s, equal_steps=equal == "equal_steps")
+            for equal in ("equal_epochs", "equal_steps")
+            for s in shares
+        ]
+    if "augmentation" in sweeps:
+        found += [Case("augmentation", text, _recipe(base, text)) for text in values["recipes"]]
+    if "distillation" in sweeps:
+        alphas = numbers("alphas", most=1.0)
+        found += [Case("distillation", f"{a:g}", base, alpha=a) for a in alphas]
+    if "weight_decay" in sweeps:
+        decays = numbers("decays")
+        found += [Case("weight_decay", f"{d:g}", changed(weight_decay=d)) for d in decays]
+    names = [case.name for case in found]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(
+            "--sweeps", expected="settings that differ", got=f"{twice[0]} twice", hint="leave one"
+        )
+    return found
+
+
+def _recipe(base: Setting, text: str) -> Setting:
+    """The baseline with augmentations such as flip+cutout+mixup:0.2 instead of its own."""
+    named = text.split("+")
+    mixed = [name for name in named if name.startswith("mixup")]
+    others = [name for name in named if name not in mixed]
+    if others or not mixed:
+        flags.words("recipes", others, AUGMENTATIONS)
+    alphas = [name.removeprefix("mixup").removeprefix(":") for name in mixed]
+    alpha = flags.numbers("recipes", alphas, above=0.0)[0] if mixed else 0.0
+    return dataclasses.replace(base, augmentations=tuple(others), mixup_alpha=alpha)
+
+
+def shard_of(text: str) -> tuple[int, int]:
+    """The i-th of n shares, i/n, as (i - 1, n).
+
+    Raises:
+      UserError: the text is no such thing.
+    """
+    try:
+        place, number = map(int, text.split("/"))
+    except ValueError:
+        place, number = 0, 0
+    if not 1 <= place <= number:
+        raise UserError(
+            "--shard", expected="i/n with i from 1 to n", got=text, hint="for example 1/4"
+        )
+    return place - 1, number
+
+
+def owners(found: Sequence[Case], num_seeds: int, num_shards: int) -> Iterator[int]:
+    """The shard of every case of every seed, seed by seed; students go with their teachers."""
+    unit = 0
+    for _ in range(num_seeds):
+        of_baseline = unit % num_shards
+        for case in found:
+            if case.alpha is None:
+                yield unit % num_shards
+                unit += 1
+            else:
+                yield of_baseline

@@ -1,0 +1,67 @@
+import pytest
+
+from spectral_tf.errors import UserError
+from spectral_tf.experiments.classification import Setting
+from spectral_tf.experiments.sweeps import SWEEPS, cases, owners, shard_of
+
+BASE = Setting(width=4, augmentations=("flip",))
+VALUES = {
+    "sweeps": list(SWEEPS),
+    "measured_epochs": ["1"],
+    "architectures": ["small_resnet"],
+    "widths": ["8", "16"],
+    "shares": ["0.25"],
+    "recipes": ["cutout+mixup:0.2", "flip"],
+    "alphas": ["0", "0.5"],
+    "decays": ["0"],
+}
+
+
+def test_every_case_changes_one_thing():
+    found = {case.name: case for case in cases(BASE, VALUES)}
+    assert list(found) == [
+        *("baseline", "architecture=small_resnet", "width=8", "width=16"),
+        *("examples_equal_epochs=0.25", "examples_equal_steps=0.25"),
+        *("augmentation=cutout+mixup:0.2", "augmentation=flip"),
+        *("distillation=0", "distillation=0.5", "weight_decay=0"),
+    ]
+    assert found["baseline"].setting == BASE
+    assert found["width=8"].setting == Setting(width=8, augmentations=("flip",))
+    mixed = found["augmentation=cutout+mixup:0.2"].setting
+    assert (mixed.augmentations, mixed.mixup_alpha) == (("cutout",), 0.2)
+    assert [found[f"examples_equal_{e}=0.25"].equal_steps for e in ("epochs", "steps")] == [0, 1]
+    assert (found["distillation=0.5"].alpha, found["distillation=0.5"].setting) == (0.5, BASE)
+
+
+@pytest.mark.parametrize("num_shards", [1, 2, 3, 40])
+def test_shards_take_every_training_once_and_students_with_their_teacher(num_shards):
+    found = cases(BASE, VALUES)
+    taken = list(owners(found, 3, num_shards))
+    assert len(taken) == 3 * len(found)
+    assert set(taken) <= set(range(num_shards))
+    for seed in range(3):
+        of_seed = taken[seed * len(found) : (seed + 1) * len(found)]
+        assert {of_seed[i] for i, case in enumerate(found) if case.alpha is not None} == {
+            of_seed[0]
+        }
+    if num_shards <= 3:
+        counts = [taken.count(shard) for shard in range(num_shards)]
+        assert max(counts) - min(counts) <= 6  # But for the students, evenly.
+
+
+def test_mistakes():
+    for name, words, line in (
+        ("sweeps", ["colour"], "--sweeps: expected some of time"),
+        ("shares", ["1.5"], "--shares: expected at most 1"),
+        ("alphas", ["-1"], "--alphas: expected 0"),
+        ("recipes", ["mixup"], "--recipes: expected finite numbers above 0"),
+        ("recipes", ["flip+flip"], "--recipes: expected some of"),
+        ("recipes", ["flip", "flip"], "augmentation=flip twice"),
+        ("widths", ["0"], "--widths: expected 1 or more"),
+    ):
+        with pytest.raises(UserError, match=line):
+            cases(BASE, {**VALUES, name: words})
+    assert shard_of("2/3") == (1, 3)
+    for text in ("0/2", "3/2", "1", "a/b"):
+        with pytest.raises(UserError, match="--shard: expected i/n"):
+            shard_of(text)
