@@ -108,3 +108,28 @@ def test_all_tables_are_of_a_size_for_a_repository():
     for file in RESULTS.rglob("*.csv"):
         with open(file, newline="") as stream:
             assert len(next(csv.reader(stream))) > 4
+
+
+@both
+def test_c11_low_image_frequencies_are_followed_further_at_equal_cycles_and_not_at_equal_f(name):
+    beta = betas(name, "image_frequency")
+    for cycles in (1, 2):
+        slow, fast = (beta[f"fourier_{place}_cycles_{cycles}"] for place in ("1.41", "9.9"))
+        assert spectra.mean_interval(slow - fast)[1] > 0  # The lower end of the interval.
+    slow, fast = (beta[f"fourier_{place}_frequency_0.3"] for place in ("1.41", "9.9"))
+    assert spectra.mean_interval(slow - fast)[2] < 0
+
+
+@both
+def test_the_committed_comparison_is_that_of_the_runs(name):
+    t = {
+        k: np.asarray(v)
+        for k, v in read_table(RESULTS / name / "comparison" / "comparison.csv").items()
+    }
+    assert set(t["case"]) == {
+        *("waves", "width_8", "width_32", "weight_decay", "mixup", "distillation")
+    }
+    base = betas(name, "waves")
+    for case, wave, difference in zip(t["case"], t["wave"], t["difference"], strict=True):
+        expected = (betas(name, str(case))[wave] - base[wave]).mean()
+        assert difference == pytest.approx(expected, abs=1e-12)
