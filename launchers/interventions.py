@@ -389,11 +389,15 @@ def report(
 def groups(found: Sequence[Measured]) -> dict[str, list[Measured]]:
     """The classifiers of each sweep, the baseline in all of them, and all at their ends.
 
-    Checkpoints of the baseline are a sweep of their own, time.
+    Checkpoints of the baseline are a sweep of their own, time; architecture and width are also
+    taken together, as the paper does.
     """
     ends = [m for m in found if m.last]
     sweeps = list(dict.fromkeys(m.case.sweep for m in ends if m.case.sweep != "baseline"))
     chosen = {s: [m for m in ends if m.case.sweep in ("baseline", s)] for s in sweeps}
+    if {"architecture", "width"} <= chosen.keys():
+        both = ("baseline", "architecture", "width")
+        chosen["architecture_and_width"] = [m for m in ends if m.case.sweep in both]
     baseline = [m for m in found if m.case.sweep == "baseline"]
     if len(baseline) > FLAGS.seeds:
         chosen = {"time": baseline, **chosen}
@@ -477,7 +481,7 @@ def panels(sweep: str, chosen: Sequence[Measured], classes: np.ndarray) -> list[
             return f"epoch {model.epoch:g}"
         if sweep == "all":
             return model.case.sweep.replace("_", " ")
-        return model.case.value or "baseline"
+        return model.case.value or "baseline"  # Values of the two do not coincide.
 
     labels = list(dict.fromkeys(map(label, chosen)))
     drawn = []

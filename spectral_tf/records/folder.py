@@ -9,6 +9,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import time
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TextIO
 
@@ -26,6 +27,7 @@ _DATA = {
     "model_sha256",
     "teacher_sha256",
     "weights_sha256",
+    "features_sha256",
 }
 
 
@@ -49,7 +51,7 @@ class Part:
             return
         folder = self.state_file.parent
         folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder):
+        with _lock(folder / ".lock"):
             yield
 
 
@@ -64,8 +66,8 @@ class RunFolder:
       configuration: {flag name: line of a flagfile} of everything that decides the numbers.
       overwrite: remove the run that the folder holds.
       writes: whether this process writes (the chief does); others only read.
-      growing: names of flags that may differ from those the run began with: what is computed for
-        one value does not depend on the others, so lists may get longer.
+      growing: names of flags whose lists may get longer, or numbers larger, than those the run
+        began with: what is computed for one value does not depend on the others.
 
     Raises:
       UserError: the folder holds another configuration (the flags that differ are named) or
@@ -105,8 +107,8 @@ class RunFolder:
 
         Args:
           environment: what `environment.json` is to hold.
-          alone: whether the folder is locked until the process ends; without, several processes can
-            work in it, each in parts of its own.
+          alone: whether no other process may work in the folder until this one ends; without,
+            several can that say so, each in parts of its own. Who overwrites must be alone.
 
         Raises:
           UserError: another process works in it, or it cannot be written.
@@ -114,23 +116,40 @@ class RunFolder:
         if not self.writes:
             return
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            if alone and self._lock is None:
-                self._lock = _lock(self.path)  # Until the process ends.
-            if self._overwrite:
-                self._remove_run()
-                self._overwrite = False
-            file = self.path / _ENVIRONMENT
-            before = json.loads(file.read_text()) if file.exists() else {}
-            self._refuse_other_data(before.get("data", {}), environment.get("data", {}))
-            if not self._same_flags:
-                (self.path / _SUMMARY).unlink(missing_ok=True)
-                with whole_file(self.path / _FLAGFILE) as temporary:
-                    temporary.write_text("".join(f"{line}\n" for line in self._lines))
-            first = {"start_utc": before["start_utc"]} if "start_utc" in before else {}
-            self._write_json(_ENVIRONMENT, {**environment, **first})
+            with self._starting():
+                # Held until the process ends.
+                self._lock = _lock(self.path / ".lock", shared=not (alone or self._overwrite))
+                self._write_start(environment)
+            if not alone:
+                fcntl.flock(self._lock, fcntl.LOCK_SH)
         except OSError as error:
             raise self._unwritable(error) from error
+
+    @contextlib.contextmanager
+    def _starting(self) -> Iterator[None]:
+        """Makes the folder; within it no other process starts there."""
+        for _ in range(100):
+            self.path.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # Another one tried to write, and left.
+                lock = _lock(self.path / ".lock.start", wait=True)
+                break
+            time.sleep(0.01)
+        with lock:
+            yield
+
+    def _write_start(self, environment: Mapping[str, Any]) -> None:
+        if self._overwrite:
+            self._remove_run()
+            self._overwrite = False
+        file = self.path / _ENVIRONMENT
+        before = json.loads(file.read_text()) if file.exists() else {}
+        self._refuse_other_data(before.get("data", {}), environment.get("data", {}))
+        if not self._same_flags:
+            (self.path / _SUMMARY).unlink(missing_ok=True)
+            with whole_file(self.path / _FLAGFILE) as temporary:
+                temporary.write_text("".join(f"{line}\n" for line in self._lines))
+        first = {"start_utc": before["start_utc"]} if "start_utc" in before else {}
+        self._write_json(_ENVIRONMENT, {**environment, **first})
 
     def _refuse_other_data(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         """A name of a data set, which is all that flags hold, may come to mean other images."""
@@ -155,15 +174,19 @@ class RunFolder:
     def _refuse_unwritable(self) -> None:
         """Tries to write and leaves no trace of it."""
         missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=self.path).close()
-        except OSError as error:
-            raise self._unwritable(error) from error
-        finally:
-            for folder in missing:
-                with contextlib.suppress(OSError):
-                    folder.rmdir()
+        for last in (False,) * 9 + (True,):
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=self.path).close()
+                break
+            except OSError as error:
+                # Another process may have tried the same and taken its folder away.
+                if last or not isinstance(error, FileNotFoundError):
+                    raise self._unwritable(error) from error
+            finally:
+                for folder in missing:
+                    with contextlib.suppress(OSError):
+                        folder.rmdir()
 
     def _unwritable(self, error: OSError) -> UserError:
         return UserError(
@@ -180,7 +203,9 @@ class RunFolder:
             )
         try:
             strangers = self.path.is_dir() and [
-                name for name in os.listdir(self.path) if name != ".lock" and not is_temporary(name)
+                name
+                for name in os.listdir(self.path)
+                if not name.startswith(".lock") and not is_temporary(name)
             ]
         except OSError as error:
             raise UserError(
@@ -201,16 +226,18 @@ class RunFolder:
         flagfile = self.path / _FLAGFILE
         if not flagfile.exists():
             return
+        lines = flagfile.read_text(errors="replace").splitlines()
+        present, wanted = set(lines) - set(self._lines), set(self._lines) - set(lines)
+        grown = {name for name in self._growing if _grows(name, present, wanted)}
         present, wanted = (
-            {line for line in lines if _flag_name(line) not in self._growing}
-            for lines in (flagfile.read_text(errors="replace").splitlines(), self._lines)
+            {line for line in side if _flag_name(line) not in grown} for side in (present, wanted)
         )
         # A start that was refused later than here keeps nobody from starting otherwise.
-        if present != wanted and self._computed:
+        if (present or wanted) and self._computed:
             raise UserError(
                 f"--workdir={self.path}",
-                expected=f"its own flags ({' '.join(sorted(present - wanted)) or 'fewer'})",
-                got=" ".join(sorted(wanted - present)) or "fewer flags",
+                expected=f"its own flags ({' '.join(sorted(present)) or 'fewer'})",
+                got=" ".join(sorted(wanted)) or "fewer flags",
                 hint="name another --workdir, or add --overwrite to replace the run",
             )
 
@@ -304,14 +331,27 @@ def _flag_name(line: str) -> str:
     return name if given else name.removeprefix("no")
 
 
-def _lock(folder: pathlib.Path) -> TextIO:
-    file = open(folder / ".lock", "w")  # noqa: SIM115 - whoever locks it holds it.
+def _grows(name: str, before: set[str], now: set[str]) -> bool:
+    """Whether a flag that differs holds all its values of before, or a larger number."""
+    (old, *_), (new, *_) = (
+        [line.partition("=")[2] for line in side if _flag_name(line) == name] or [""]
+        for side in (before, now)
+    )
+    if old.isdecimal() and new.isdecimal():
+        return int(old) < int(new)
+    return set(old.split(",")) < set(new.split(","))
+
+
+def _lock(path: pathlib.Path, *, shared: bool = False, wait: bool = False) -> TextIO:
+    """A file that this process has locked, until it is closed."""
+    file = open(path, "w")  # noqa: SIM115 - whoever locks it holds it.
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
         file.close()
         raise UserError(
-            f"--workdir={folder}",
+            f"--workdir={path.parent}",
             expected="a folder that no other process works in",
             got="one in use",
             hint="wait for that process, or name another folder",

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -115,7 +116,13 @@ def test_overwrite_removes_the_run_and_nothing_else(tmp_path):
     assert RunFolder(tmp_path, FLAGS).finished
     assert not RunFolder(tmp_path, FLAGS, overwrite=True).finished
     started(tmp_path, {"seed": "--seed=9"}, overwrite=True)
-    assert sorted(os.listdir(tmp_path)) == [".lock", "README.md", "environment.json", "run.flags"]
+    assert sorted(os.listdir(tmp_path)) == [
+        ".lock",
+        ".lock.start",
+        "README.md",
+        "environment.json",
+        "run.flags",
+    ]
     assert (tmp_path / "run.flags").read_text() == "--seed=9\n"
 
 
@@ -160,6 +167,10 @@ def test_a_sweep_may_grow_and_is_then_unfinished(tmp_path):
     (tmp_path / "a.csv").write_text("")
     with pytest.raises(UserError, match=r"its own flags \(--seed=0\), got --seed=1;"):
         RunFolder(tmp_path, {**grown, "seed": "--seed=1"}, growing=["width"])
+    for fewer in ("--width=4", "--width=8,16"):  # What is there would be left out.
+        with pytest.raises(UserError, match=r"its own flags \(--width=4,8\)"):
+            RunFolder(tmp_path, {**FLAGS, "width": fewer}, growing=["width"])
+    RunFolder(tmp_path, {**FLAGS, "width": "--width=4,8,16"}, growing=["width"])
 
 
 def test_processes_share_a_folder_and_not_its_parts(tmp_path):
@@ -174,6 +185,27 @@ def test_processes_share_a_folder_and_not_its_parts(tmp_path):
         second.part("a").alone().__enter__()
     with second.part("a").alone():
         pass
-    first.start({})
-    with pytest.raises(UserError, match="no other process works in"):
-        second.start({})
+    for settings in ({}, {"overwrite": True}):
+        third = RunFolder(tmp_path, FLAGS, **settings)
+        with pytest.raises(UserError, match="no other process works in"):
+            third.start({}, alone=not settings)
+    del first, second
+    started(tmp_path, overwrite=True)
+
+
+SHARED_START = """
+import sys, time
+from spectral_tf.records import RunFolder
+while time.time() < float(sys.argv[2]):
+    pass
+for i in range(50):
+    RunFolder(f"{sys.argv[1]}/{i}", {"seed": "--seed=0"}).start({"tf": "1"}, alone=False)
+"""
+
+
+def test_processes_that_start_at_once_do_not_trip_over_each_other(tmp_path):
+    command = [sys.executable, "-c", SHARED_START, str(tmp_path), str(time.time() + 3)]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(2)]
+    told = [process.communicate(timeout=120)[1].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert len(list(tmp_path.glob("*/run.flags"))) == 50
