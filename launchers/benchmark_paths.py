@@ -37,6 +37,9 @@ runtime.define_path_flags(num_samples=75)
 flags.DEFINE_list("many_pairs", [100, 10_000], "Of which the peak memory is measured.")
 flags.DEFINE_integer("num_processes", 5, "Class pairs measured the published way.", 1)
 
+# Where magnitudes are asked for, as interpolation.py does.
+AXIS = np.linspace(0, 0.45, 46)
+
 
 def main() -> None:
     """Measures, writes the tables, and prints the ratios."""
@@ -88,7 +91,7 @@ def main() -> None:
         ),
         processes,
     )
-    memory = [(pairs, in_a_process(peak_memory, settings, pairs)) for pairs in many]
+    memory = [(pairs, in_a_process(peak_memory, settings, pairs)[1]) for pairs in many]
     records.write_table(folder.path / "memory.csv", ("pairs", "peak_megabytes"), memory)
     growth = memory[-1][1] / memory[0][1]
     folder.finish(
@@ -133,7 +136,11 @@ def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
             apply(batch).numpy()
 
     def probed() -> None:
-        probe.measure_paths(model, pixels, labels, paths, prepare, batch_size=FLAGS.batch_size)
+        probe.measure_paths(
+            *(model, pixels, labels, paths, prepare),
+            frequencies=AXIS,
+            batch_size=FLAGS.batch_size,
+        )
 
     contenders: dict[str, tuple[Callable[[], None], int]] = {
         "probe": (probed, total),
@@ -163,13 +170,13 @@ def network(images: data.Images, name: str, width: int) -> tuple[Any, Any]:
     return model, pipeline.prepare(data.standard(images))
 
 
-def in_a_process(work: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function gives in a fresh process."""
+def in_a_process(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
+    """The seconds that a fresh process takes for a function, and what that gives."""
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
         start = time.perf_counter()
         given = pool.submit(work, *arguments).result()
-    return (time.perf_counter() - start, given) if work is one_pass else given
+    return time.perf_counter() - start, given
 
 
 def one_pass(settings: dict[str, Any], couples: list[tuple[int, int]], pairs: int) -> int:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-    from spectral_tf.probes.paths import Pairs
+    from spectral_tf.probes.paths import Pairs, Prepare
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("class_diversity")
@@ -78,10 +78,10 @@ class ClassMeasured(NamedTuple):
 def main() -> None:
     """Runs the experiment that the flags describe."""
     subject = Subject(runtime.settings(), FLAGS.save_every_seconds)
-    judge = features_subject() if FLAGS.features else None
+    judge = features_subject()
     folder = runtime.run_folder("class_diversity")
 
-    from spectral_tf.data.selection import labels_of
+    from spectral_tf.data.selection import labels_of, refuse_unreadable
     from spectral_tf.records.environment import environment
     from spectral_tf.runtime.strategy import make_strategy
 
@@ -93,39 +93,59 @@ def main() -> None:
     labels = labels_of(subject.held_out)
     classes = chosen_classes(subject.held_out)
     draw_pairs(labels, classes)  # Refuses classes with too few images, before anything is trained.
-    folder.start(environment(strategy, FLAGS.seed, subject.record()))
-    start = time.monotonic()
+    record = subject.record()
+    if judge:
+        judged = judge.train(folder)[0]
+        penultimate(judged)  # Refuses what has no features.
+        record["features_sha256"] = ",".join(judge.digests.values())
+    folder.start(environment(strategy, FLAGS.seed, record))
     model, session = subject.train(folder)
-    features = penultimate(
-        judge.train(folder)[0] if judge else subject.train(folder.part("features"), 1)[0]
-    )
+    seconds = session.seconds if session else 0.0
+    if judge is None:
+        judged, other = subject.train(folder.part("features"), 1)
+        seconds += other.seconds if other else 0.0
+    features = penultimate(judged)
     found: list[ClassMeasured] = []
-    unreadable = 0
+    unreadable, wanted = 0, 2 * FLAGS.pairs * len(classes)
     for begin in range(0, len(classes), FLAGS.classes_at_once):
         block = classes[begin : begin + FLAGS.classes_at_once]
         kept = folder.part(f"classes_{begin:05d}").state_file
         if not kept.exists():
+            start = time.monotonic()
             lost, measured = measure(block, labels, subject, model, judge, features, strategy)
             if folder.writes:
-                save_block(kept, lost, measured)
+                save_block(kept, lost, measured, time.monotonic() - start)
         else:
-            lost, measured = load_block(kept)
+            lost, measured, spent = load_block(kept)
+            seconds += spent
         unreadable += lost
+        refuse_unreadable(subject.held_out, unreadable, wanted)
         found += measured
         logging.info("%d of %d classes are measured", len(found), len(classes))
     if folder.writes:
-        report(folder, subject.held_out, found, unreadable, time.monotonic() - start)
+        report(folder, subject.held_out, found, unreadable, seconds)
     if session:
         session.wait_for_all()
 
 
-def features_subject() -> Subject:
-    """The network of `--features`."""
+def features_subject() -> Subject | None:
+    """The network of `--features`, if there is one."""
     known = FLAGS.features in models.APPLICATIONS
+    if FLAGS.features_weights and not known:
+        raise UserError(
+            "--features_weights",
+            expected="an application in --features",
+            got=FLAGS.features or "none",
+            hint="leave it out",
+        )
+    if not FLAGS.features:
+        return None
     changed = {
         "from_run": "" if known else FLAGS.features,
         "application": FLAGS.features if known else "",
         "weights": FLAGS.features_weights,
+        "side": FLAGS.side if known else 0,
+        "normalisation": FLAGS.normalisation if not known else "standard",
         "outputs": "logits",
     }
     return Subject({**runtime.settings(), **changed}, FLAGS.save_every_seconds)
@@ -172,10 +192,19 @@ def draw_pairs(labels: np.ndarray, classes: Sequence[int]) -> tuple[Pairs, np.nd
 
 
 def penultimate(model: keras.Model) -> keras.Model:
-    """Images -> what the last layer sees."""
+    """Images -> what the last fully connected layer sees; or a UserError for other networks."""
     import keras
 
-    return keras.Model(model.inputs, keras.layers.Flatten()(model.layers[-1].input))
+    after = (keras.layers.Softmax, keras.layers.Activation, keras.layers.Dropout)
+    head = next(layer for layer in reversed(model.layers) if not isinstance(layer, after))
+    if not isinstance(head, keras.layers.Dense):
+        raise UserError(
+            "--features",
+            expected="a network that ends in a fully connected layer of its own",
+            got=f"{model.name}, which ends in {type(head).__name__}",
+            hint="choose another, or save it without nesting",
+        )
+    return keras.Model(model.inputs, head.input)
 
 
 def measure(
@@ -203,13 +232,6 @@ def measure(
         batch_size=FLAGS.batch_size,
         strategy=strategy,
     )
-    seen = (judge or subject).prepare
-    inputs, features_of = [], []
-    for begin in range(0, len(pixels), FLAGS.batch_size):
-        part = pixels[begin : begin + FLAGS.batch_size]
-        inputs.append(subject.prepare(part).numpy())
-        features_of.append(features(seen(part), training=False).numpy())
-    images, told = np.concatenate(inputs), np.concatenate(features_of)
     along = {
         **answers.measures._asdict(),
         "correct": answers.correct,
@@ -217,26 +239,47 @@ def measure(
     }
     found = []
     for number in classes:
-        here, members = ends[:, 0] == number, own == number
+        here, members = ends[:, 0] == number, pixels[own == number]
         found.append(
             ClassMeasured(
                 number,
                 float(along["right"][here].mean()),
                 {name: values[here] for name, values in along.items()},
-                {
-                    "pixel_distance": spectra.mean_distance(images[members]),
-                    "feature_variance": spectra.total_variance(told[members]),
-                    "feature_angle": spectra.mean_angle(told[members]),
-                },
+                diversity(members, subject.prepare, (judge or subject).prepare, features),
             )
         )
     return selection.unreadable.size, found
 
 
-def save_block(file: pathlib.Path, unreadable: int, classes: Sequence[ClassMeasured]) -> None:
+def diversity(
+    pixels: np.ndarray, prepare: Prepare, prepare_features: Prepare, features: keras.Model
+) -> dict[str, float]:
+    """Of the images of a class, class by class, since as inputs they take four times the memory.
+
+    NaN for fewer than 2 images. Features that are zero have no angle and are left out of that.
+    """
+    if len(pixels) < 2:
+        return dict.fromkeys(DIVERSITY, np.nan)
+    parts = range(0, len(pixels), FLAGS.batch_size)
+    told = [
+        features(prepare_features(pixels[i : i + FLAGS.batch_size]), training=False) for i in parts
+    ]
+    rows = np.concatenate([part.numpy() for part in told]).reshape(len(pixels), -1)
+    turned = rows[np.any(rows != 0, axis=1)]
+    return {
+        "pixel_distance": spectra.mean_distance(prepare(pixels).numpy()),
+        "feature_variance": spectra.total_variance(rows),
+        "feature_angle": spectra.mean_angle(turned) if len(turned) > 1 else np.nan,
+    }
+
+
+def save_block(
+    file: pathlib.Path, unreadable: int, classes: Sequence[ClassMeasured], seconds: float
+) -> None:
     """Keeps what was measured of some classes, whole or not at all."""
     arrays = {
         "unreadable": np.asarray(unreadable),
+        "seconds": np.asarray(seconds),
         "numbers": np.array([c.number for c in classes]),
     }
     for c in classes:
@@ -247,11 +290,11 @@ def save_block(file: pathlib.Path, unreadable: int, classes: Sequence[ClassMeasu
         np.savez(stream, **arrays)  # type: ignore[arg-type]  # its stub takes only flags.
 
 
-def load_block(file: pathlib.Path) -> tuple[int, list[ClassMeasured]]:
+def load_block(file: pathlib.Path) -> tuple[int, list[ClassMeasured], float]:
     """What `save_block` kept."""
     with np.load(file) as kept:
         arrays = dict(kept)
-    return int(arrays["unreadable"]), [
+    found = [
         ClassMeasured(
             int(number),
             float(arrays[f"{number}/accuracy"]),
@@ -260,6 +303,7 @@ def load_block(file: pathlib.Path) -> tuple[int, list[ClassMeasured]]:
         )
         for number in arrays["numbers"]
     ]
+    return int(arrays["unreadable"]), found, float(arrays["seconds"])
 
 
 def report(

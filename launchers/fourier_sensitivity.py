@@ -40,7 +40,7 @@ runtime.define_data_flags("photo_patches")
 runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
 runtime.define_finite_float("norm", 4.0, "L2, of what is added to the pixels.", at_least=1e-9)
 flags.DEFINE_enum("signs", "both", SIGNS, "Add and subtract (the mean of the two), or add alone.")
-flags.DEFINE_integer("num_images", 500, "Held-out images, an even share of each class.", 1)
+flags.DEFINE_integer("num_images", 0, "Held-out images, evenly of each class; 0: at most 500.", 0)
 flags.DEFINE_integer("block_size", 16, "Vectors in one call of the device.", 1)
 
 
@@ -49,7 +49,7 @@ def main() -> None:
     subject = Subject(runtime.settings(), FLAGS.save_every_seconds)
     folder = runtime.run_folder("fourier_sensitivity")
 
-    from spectral_tf.data.selection import labels_of, select
+    from spectral_tf.data.selection import labels_of, refuse_unreadable, select
     from spectral_tf.probes.fourier import fourier_sensitivity
     from spectral_tf.records.environment import environment
     from spectral_tf.runtime.strategy import make_strategy
@@ -59,7 +59,9 @@ def main() -> None:
     held_out = subject.held_out
     runtime.refuse_above("num_images", FLAGS.num_images, held_out.num_examples)
     labels = labels_of(held_out)
-    selection = select(held_out, evenly(labels), subject.shape)
+    number = FLAGS.num_images or min(500, held_out.num_examples)
+    selection = select(held_out, evenly(labels, number), subject.shape)
+    refuse_unreadable(held_out, selection.unreadable.size, number)
     labels = labels[selection.places]
     folder.start(environment(strategy, FLAGS.seed, subject.record()))
     model, session = subject.train(folder)
@@ -79,22 +81,23 @@ def main() -> None:
         progress=progress.update,
     )
     progress.close()
-    seconds = time.monotonic() - start
+    spent = time.monotonic() - start
+    seconds = spent + (session.seconds if session else 0)
     if folder.writes:
-        report(folder, held_out, found, len(labels), selection.unreadable.size, seconds)
+        report(folder, held_out, found, len(labels), selection.unreadable.size, spent, seconds)
     if session:
         session.wait_for_all()
 
 
-def evenly(labels: np.ndarray) -> np.ndarray:
-    """Places of `--num_images` images, class by class in turn."""
+def evenly(labels: np.ndarray, number: int) -> np.ndarray:
+    """Places of so many images, class by class in turn."""
     rng = runtime.generator(FLAGS.seed, "images")
     order = rng.permutation(len(labels))
     turn = np.empty(len(labels), int)
     for label in np.unique(labels):
         members = order[labels[order] == label]
         turn[members] = np.arange(members.size)
-    return order[np.argsort(turn[order], kind="stable")][: FLAGS.num_images]
+    return order[np.argsort(turn[order], kind="stable")][:number]
 
 
 def report(
@@ -103,6 +106,7 @@ def report(
     found: FourierSensitivity,
     num_images: int,
     unreadable: int,
+    spent: float,
     seconds: float,
 ) -> None:
     """Writes tables, figures and summary, and says what was found and where to look."""
@@ -170,7 +174,7 @@ def report(
             "mean_change": float(found.change.mean()),
             "worst_frequency": float(radius[worst]),
             "worst_error": float(found.error[worst]),
-            "images_per_second": num_images * found.error.size * SIGNS[FLAGS.signs] / seconds,
+            "images_per_second": num_images * found.error.size * SIGNS[FLAGS.signs] / spent,
         },
         wall_seconds=seconds,
     )

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.special
 from absl import flags, logging
+from numpy.typing import NDArray
 
 from spectral_tf import data, models, records, runtime, spectra, tasks
 from spectral_tf.errors import UserError
@@ -59,11 +60,12 @@ LOCAL_SAMPLES = 64
 def main() -> None:
     """Runs the experiment that the flags describe."""
     subject = Subject(runtime.settings(), FLAGS.save_every_seconds)
+    refuse_flags()
     folder = runtime.run_folder("interpolation")
 
     import tensorflow as tf
 
-    from spectral_tf.data.selection import labels_of, select
+    from spectral_tf.data.selection import labels_of, refuse_unreadable, select
     from spectral_tf.probes import paths as probe
     from spectral_tf.records.environment import environment
     from spectral_tf.runtime.strategy import make_strategy
@@ -71,6 +73,9 @@ def main() -> None:
     strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
     subject.load(strategy, runtime.data_places())
     held_out, prepare = subject.held_out, subject.prepare
+    direction: NDArray = np.empty(0)
+    if FLAGS.along == "fourier":
+        direction, _ = tasks.fourier_direction(subject.shape, FLAGS.spatial_frequency, 45.0)
     labels = labels_of(held_out)
     pairs, ends = probe.class_pairs(
         labels,
@@ -80,6 +85,7 @@ def main() -> None:
         between=FLAGS.along == "pairs",
     )
     selection = select(held_out, np.concatenate(pairs), subject.shape)
+    refuse_unreadable(held_out, selection.unreadable.size, len(np.unique(np.concatenate(pairs))))
     pairs, left = probe.pairs_among(pairs, selection.places)
     ends = ends[left]
     pixels, labels = selection.pixels, labels[selection.places]
@@ -90,15 +96,20 @@ def main() -> None:
     model, session = subject.train(folder)
     start = time.monotonic()
     if FLAGS.along != "pairs":
-        images = prepare(pixels[pairs.first]).numpy()
-        labels = labels[pairs.first]
-        pixels, paths = probe.local_paths(
-            images,
-            directions(model, images, subject.outputs[labels]),
-            FLAGS.length,
-            FLAGS.num_samples or LOCAL_SAMPLES,
-        )
+        images, labels = prepare(pixels[pairs.first]).numpy(), labels[pairs.first]
+        if FLAGS.along == "gradient":
+            direction = probe.gradients(model, images, subject.outputs[labels])
+            there = np.any(direction != 0, axis=(1, 2, 3))
+            if not there.all():
+                logging.warning("%d images without a gradient are left out", np.sum(~there))
+            images, labels, ends = images[there], labels[there], ends[there]
+            direction = direction[there]
+        elif FLAGS.along == "random":
+            direction = runtime.generator(FLAGS.seed, "directions").normal(size=images.shape)
+        samples = FLAGS.num_samples or LOCAL_SAMPLES
+        pixels, paths = probe.local_paths(images, direction, FLAGS.length, samples)
         labels, prepare = np.tile(labels, 2), tf.convert_to_tensor
+    logging.info("interpolation: %d paths, %s samples", len(ends), f"{paths.counts.sum():,}")
     answers = probe.measure_paths(
         *(model, pixels, subject.outputs[labels], paths, prepare),
         frequencies=AXIS,
@@ -106,7 +117,8 @@ def main() -> None:
         batch_size=FLAGS.batch_size,
         strategy=strategy,
     )
-    seconds = time.monotonic() - start
+    spent = time.monotonic() - start
+    seconds = spent + (session.seconds if session else 0.0)
     if folder.writes:
         drawn = few_of(ends)
         some = probe.Paths(
@@ -114,7 +126,7 @@ def main() -> None:
         )
         pictures = along(model, pixels, some, ends[drawn], prepare, subject)
         draw(folder, held_out, ends, answers, pictures)
-        report(folder, held_out, paths, ends, answers, selection.unreadable.size, seconds)
+        report(folder, held_out, paths, ends, answers, selection.unreadable.size, (spent, seconds))
     if session:
         session.wait_for_all()
 
@@ -129,19 +141,22 @@ def chosen_classes(images: data.Images) -> list[int]:
     return classes
 
 
-def directions(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Where local paths go: [n, h, w, c], or one for all images."""
-    from spectral_tf.probes.paths import gradients
-
-    if FLAGS.along == "gradient":
-        if FLAGS.outputs != "logits":
-            raise UserError(
-                "--along=gradient", expected="--outputs=logits", got=FLAGS.outputs, hint="see there"
-            )
-        return gradients(model, images, labels)
-    if FLAGS.along == "random":
-        return runtime.generator(FLAGS.seed, "directions").normal(size=images.shape)
-    return tasks.fourier_direction(images.shape[1:], FLAGS.spatial_frequency, 45.0)[0]
+def refuse_flags() -> None:
+    """Raises a UserError for flags that do not go together."""
+    if FLAGS.along == "gradient" and FLAGS.outputs != "logits":
+        raise UserError(
+            "--along=gradient",
+            expected="--outputs=logits",
+            got=FLAGS.outputs,
+            hint="save the model without its softmax",
+        )
+    if FLAGS.application and FLAGS.along == "pairs" and not FLAGS.num_samples:
+        raise UserError(
+            "--num_samples",
+            expected="4 or more with an --application, whose distances are in thousands",
+            got="0, one for every unit of distance",
+            hint="100 is usual",
+        )
 
 
 def places(ends: np.ndarray) -> dict[str, np.ndarray]:
@@ -172,23 +187,25 @@ def along(
     prepare: Prepare,
     subject: Subject,
 ) -> list[AlongPath]:
-    """A few paths with what is answered there and the images on them."""
+    """A few paths with what is answered there and the images on them, where they can be shown."""
     from spectral_tf.probes.paths import path_logits
     from spectral_tf.records.figures import AlongPath
 
     names, pictures = subject.held_out.label_names, []
+    # Stored pixels are looked at as they are; of inputs at least the normalisation is undone.
+    look = (lambda x: x) if FLAGS.along == "pairs" else subject.show or (lambda x: x[:0])
     for i, outputs in enumerate(path_logits(model, pixels, paths, prepare)):
         p = scipy.special.softmax(outputs, axis=1) if FLAGS.outputs == "logits" else outputs
-        x, y = (prepare(pixels[end[i]]).numpy() for end in paths.pairs)
+        x, y = (data.to_unit(pixels[end[i]]) for end in paths.pairs)
         shares = np.linspace(0, 1, 7)[:, None, None, None]
         peaks = p[:, subject.outputs].max(axis=0)
-        seen = [c for c in sorted(np.argsort(-peaks)[:4]) if peaks[c] > 0.1]
+        seen = {c for c in np.argsort(-peaks)[:4] if peaks[c] > 0.1} | set(ends[i])
         pictures.append(
             AlongPath(
                 " → ".join(dict.fromkeys(names[c] for c in ends[i])),
                 paths.spacing[i] * np.arange(len(p)),
-                {names[c]: p[:, subject.outputs[c]] for c in seen},
-                subject.show((1 - shares) * x + shares * y),
+                {names[c]: p[:, subject.outputs[c]] for c in sorted(seen)},
+                look((1 - shares) * x + shares * y),
             )
         )
     return pictures
@@ -265,7 +282,7 @@ def report(
     ends: np.ndarray,
     answers: PathAnswers,
     unreadable: int,
-    seconds: float,
+    seconds: tuple[float, float],
 ) -> None:
     """Writes tables and summary, and says what was found and where to look."""
     measures = answers.measures
@@ -320,13 +337,13 @@ def report(
             "dataset": images.title,
             "num_paths": len(ends),
             "num_images": int(paths.counts.sum()),
-            "images_per_second": float(paths.counts.sum() / seconds),
+            "images_per_second": float(paths.counts.sum() / seconds[0]),
             "unreadable_images": unreadable,
             "share_of_correct_ends": float(answers.correct.mean()),
             "mean_distance": float(paths.distances.mean()),
             "mean_with_interval": found,
         },
-        wall_seconds=seconds,
+        wall_seconds=seconds[1],
     )
     print(f"held-out images of {images.title}, {len(ends):,} paths; share of high frequencies:")
     for key, values in found.items():

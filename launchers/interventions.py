@@ -50,7 +50,7 @@ runtime.define_run_flags("interventions")
 runtime.define_data_flags("photo_patches")
 runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
 flags.DEFINE_list("sweeps", ["time", "width", "augmentation"], f"Of {', '.join(SWEEPS)}.")
-flags.DEFINE_list("measured_epochs", [1, 2, 5, 10], "Of time: when the baseline is measured, too.")
+flags.DEFINE_list("measured_epochs", [1, 2, 5, 10], "When the baseline is measured, too: time.")
 flags.DEFINE_list("architectures", ["small_resnet"], "Of architecture: other models.")
 flags.DEFINE_list("widths", [8, 32], "Of width: other numbers of channels.")
 flags.DEFINE_list(
@@ -154,8 +154,7 @@ def main() -> None:
     )
     logging.info("interventions: %d settings, %d seeds", len(settings), FLAGS.seeds)
 
-    found: list[Measured] = []
-    missing, seconds, session = [], 0.0, None
+    session = None
     units = [(unit, run) for run in range(FLAGS.seeds) for unit in range(len(settings))]
     for (i, run), owner in zip(units, owners(settings, FLAGS.seeds, num_shards), strict=True):
         case, task = work[i]
@@ -169,12 +168,13 @@ def main() -> None:
             teacher = None
             if case.alpha is not None:
                 kept = folder.part(f"baseline/seed_{run}").state_file.with_name("final.keras")
-                teacher = from_file(
-                    "the baseline",
-                    str(kept),
-                    input_shape=task.shape,
-                    num_classes=training.num_classes,
-                )
+                with strategy.scope():
+                    teacher = from_file(
+                        "the baseline",
+                        str(kept),
+                        input_shape=task.shape,
+                        num_classes=training.num_classes,
+                    )
             with part.alone():
                 trained = task.trainer(FLAGS.seed, run, distillation(teacher, case.alpha))
                 name = f"{case.name}, seed {run}"
@@ -190,7 +190,13 @@ def main() -> None:
                     record(session, answers, labels, classes, step)
                     if step == steps[-1] and folder.writes:
                         trained.save_model(part.state_file.with_name("final.keras"))
-            done = session.history, session.seconds
+    # Other shards may have finished theirs in the meantime.
+    found: list[Measured] = []
+    missing, seconds = [], 0.0
+    for i, run in units:
+        case, task = work[i]
+        part = folder.part(f"{case.name}/seed_{run}")
+        done = finished_history(part, task.num_steps)
         if done is None:
             missing.append(part.state_file.parent)
             continue
@@ -199,19 +205,21 @@ def main() -> None:
     if missing:
         print(f"interventions: {len(missing)} trainings are left to other shards, {missing[0]} ...")
     elif folder.writes:
-        folder.start(environment(strategy, FLAGS.seed, training.record(normalisation)))
-        report(folder, found, classes, paths.distances, training, seconds)
+        with folder.part("comparison").alone(wait=True):
+            if not folder.finished:  # By another shard.
+                report(folder, found, classes, paths.distances, training, seconds)
     if session:
         session.wait_for_all()
 
 
 def epochs() -> list[int]:
     """The epochs at which the baseline is measured beside its end, or a UserError."""
-    if "time" not in FLAGS.sweeps:
-        return []
     wanted = runtime.whole_numbers("measured_epochs", FLAGS.measured_epochs)
     runtime.refuse_below("measured_epochs", min(wanted), 0)
-    return [epoch for epoch in wanted if epoch <= FLAGS.num_epochs]
+    reached = [epoch for epoch in wanted if epoch < FLAGS.num_epochs]
+    if "time" in FLAGS.sweeps and not reached:
+        runtime.refuse_above("measured_epochs", min(wanted), FLAGS.num_epochs - 1)
+    return reached
 
 
 def refuse_overwriting(num_shards: int) -> None:
@@ -399,7 +407,7 @@ def groups(found: Sequence[Measured]) -> dict[str, list[Measured]]:
         both = ("baseline", "architecture", "width")
         chosen["architecture_and_width"] = [m for m in ends if m.case.sweep in both]
     baseline = [m for m in found if m.case.sweep == "baseline"]
-    if len(baseline) > FLAGS.seeds:
+    if "time" in FLAGS.sweeps:
         chosen = {"time": baseline, **chosen}
     return {**chosen, "all": ends}
 

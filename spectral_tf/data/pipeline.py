@@ -218,7 +218,7 @@ def fitting_shape(images: Images, wanted: Sequence[int] | None = None) -> tuple[
       UserError: images that do not fit.
     """
     shape = images.shape
-    fits = len(shape) == 3 and (wanted is not None or None not in shape)
+    fits = len(shape) == 3 and (len(wanted) == 3 if wanted is not None else None not in shape)
     if fits and wanted is not None:
         fits = shape[2] == wanted[2] and all(
             have is None or have >= want for have, want in zip(shape, wanted, strict=True)

@@ -55,8 +55,10 @@ def select(
       input_shape: of the network, [h, w, c]; larger images are cut to their central part of its
         form and shrunk. Default: the images' own.
 
+    Images that cannot be read (or are too small) are left out; see `refuse_unreadable`.
+
     Raises:
-      UserError: images that do not fit; more than 1 % of them unreadable (or too small).
+      UserError: images that do not fit.
     """
     shape = fitting_shape(images, input_shape)
     wanted = np.unique(np.asarray(places, np.int64))
@@ -84,15 +86,19 @@ def select(
             row = np.searchsorted(wanted, place)
             found[row], there[row] = pixels, True
     unreadable = wanted[~there]
-    if unreadable.size > _TOLERATED * wanted.size:
+    # Not a copy where all of them are there.
+    return Selection(wanted[there], found if there.all() else found[there], unreadable)
+
+
+def refuse_unreadable(images: Images, unreadable: int, wanted: int) -> None:
+    """Raises a UserError if more than 1 % of all images that a run wants cannot be read."""
+    if unreadable > _TOLERATED * wanted:
         raise UserError(
             f"images of {images.name}",
             expected=f"at most {_TOLERATED:.0%} that cannot be read or are too small",
-            got=f"{unreadable.size:,} of {wanted.size:,}, number {unreadable[0]:,} the first",
+            got=f"{unreadable:,} of {wanted:,}",
             hint="prepare the data set anew, or choose a smaller input",
         )
-    # Not a copy where all of them are there.
-    return Selection(wanted[there], found if there.all() else found[there], unreadable)
 
 
 def _stored(unit: tf.Tensor, dtype: np.dtype) -> tf.Tensor:

@@ -1,6 +1,7 @@
 """The classifier that a page measures: somebody's saved one, or one that it trains first."""
 
 import hashlib
+import itertools
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from spectral_tf.experiments.classification import (
     refuse_sizes_of_files,
 )
 from spectral_tf.experiments.saved import saved_model
+from spectral_tf.models import refuse_application
 from spectral_tf.records import Part, RunFolder
 
 if TYPE_CHECKING:
@@ -38,11 +40,12 @@ class Subject:
       save_every_seconds: between saves of a training.
 
     Attributes:
+      digests: of the files, for the record.
       held_out: the images to measure on, once loaded, as is what follows.
       shape: [h, w, c] of the inputs.
       prepare: stored pixels -> inputs, in whose space distances are measured: the normalisation of
         the run that a file belongs to, an application's own preprocessing, or that of the flags.
-      show: inputs -> pixels in [0, 1], to look at.
+      show: inputs -> pixels in [0, 1], to look at; None where preprocessing is not undone.
       outputs: for every class of the data the number of its output, [C].
 
     Raises:
@@ -53,7 +56,7 @@ class Subject:
     held_out: Images
     shape: tuple[int, int, int]
     prepare: "Callable[[tf.Tensor], tf.Tensor]"
-    show: Callable[[NDArray], NDArray]
+    show: Callable[[NDArray], NDArray] | None
     outputs: NDArray[np.int64]
 
     def __init__(self, values: Mapping[str, Any], save_every_seconds: float) -> None:
@@ -85,10 +88,37 @@ class Subject:
                 got=values["outputs"],
                 hint="leave it out, or name a model with --from_run",
             )
-        self._digests = file_digests({"model": str(self._saved.file) if self._saved else ""})
+        self._refuse_idle_flags(own)
+        self.digests = file_digests({"model": str(self._saved.file) if self._saved else ""})
         if own:
-            self._digests = file_digests({"model": values["model"]})
+            self.digests = file_digests({"model": values["model"]})
             refuse_sizes_of_files(values)
+        if values["application"]:
+            refuse_application(values["application"], values["weights"])
+            weights = pathlib.Path(values["weights"])
+            if weights.is_file():
+                digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+                self.digests["weights_sha256"] = digest
+
+    def _refuse_idle_flags(self, own: bool) -> None:
+        """Raises a UserError for flags that would change nothing."""
+        values, application = self._values, bool(self._values["application"])
+        normalised = own or application or (self._saved and self._saved.normalisation)
+        idle = {
+            "weights": values["weights"] and not application,
+            "side": values["side"] and not application,
+            "normalisation": values["normalisation"] != "standard" and normalised,
+        }
+        for name, useless in idle.items():
+            if useless:
+                raise UserError(
+                    f"--{name}",
+                    expected="a file that belongs to no run"
+                    if name == "normalisation"
+                    else "an --application",
+                    got=f"{values[name]} without",
+                    hint="leave it out",
+                )
 
     def load(self, strategy: "tf.distribute.Strategy", places: Mapping[str, Any]) -> None:
         """Finds the images and makes sure that the network fits them; a saved one is there then.
@@ -111,10 +141,16 @@ class Subject:
         if self._saved:
             with strategy.scope():
                 self._model = model = load("--from_run", str(self._saved.file))
-            sides = zip(model.input_shape[1:], self.held_out.shape, strict=False)
-            self.shape = pipeline.fitting_shape(
-                self.held_out, tuple(own or side or 0 for own, side in sides)
-            )
+            sides = itertools.zip_longest(model.input_shape[1:], self.held_out.shape)
+            wanted = [own or side or 0 for own, side in sides]
+            if 0 in wanted:
+                raise UserError(
+                    "--from_run",
+                    expected=f"a model of one size, for images of {self.held_out.name} of many",
+                    got=f"inputs {model.input_shape[1:]}",
+                    hint="save it with an Input of fixed sides",
+                )
+            self.shape = pipeline.fitting_shape(self.held_out, wanted)
             refuse_other_shapes("--from_run", model, self.shape, self.held_out.num_classes)
             default = standard if self._values["normalisation"] == "standard" else unit
             normalisation = self._saved.normalisation or default(training)
@@ -140,9 +176,6 @@ class Subject:
         values = self._values
         self.held_out = find_images(values["dataset"], values["held_out"], **places)
         self.outputs = _imagenet_classes(self.held_out)
-        weights = pathlib.Path(values["weights"])
-        if weights.is_file():
-            self._digests["weights_sha256"] = hashlib.sha256(weights.read_bytes()).hexdigest()
         with strategy.scope():
             self._model, preprocess = application(
                 values["application"], values["weights"], side=values["side"]
@@ -151,13 +184,13 @@ class Subject:
         self.prepare = lambda pixels: preprocess(
             255 * tf.image.convert_image_dtype(pixels, "float")
         )
-        self.show = lambda inputs: (inputs - inputs.min()) / max(np.ptp(inputs), 1e-9)
+        self.show = None
         names = {name: values[name] for name in ("application", "weights")}
         self._record = {**self.held_out.record(), **names}
 
     def record(self) -> dict[str, Any]:
         """What the record of a run says about images and files."""
-        return {**self._record, **self._digests, "held_out": self.held_out.split}
+        return {**self._record, **self.digests, "held_out": self.held_out.split}
 
     @property
     def ready(self) -> bool:

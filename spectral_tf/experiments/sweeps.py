@@ -103,11 +103,11 @@ def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
 
 
 def _recipe(base: Setting, text: str) -> Setting:
-    """The baseline with augmentations such as flip+cutout+mixup:0.2 instead of its own."""
-    named = text.split("+")
+    """The baseline with other augmentations, such as flip+cutout+mixup:0.2 or none."""
+    named = text.split("+") if text != "none" else []
     mixed = [name for name in named if name.startswith("mixup")]
     others = [name for name in named if name not in mixed]
-    if others or not mixed:
+    if others or (named and not mixed):
         flags.words("recipes", others, AUGMENTATIONS)
     alphas = [name.removeprefix("mixup").removeprefix(":") for name in mixed]
     alpha = flags.numbers("recipes", alphas, above=0.0)[0] if mixed else 0.0

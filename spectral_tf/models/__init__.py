@@ -1,5 +1,9 @@
 """Builders of uncompiled Keras models. The builders import Keras: take them from their modules."""
 
+import pathlib
+
+from spectral_tf.errors import UserError
+
 # The activations that launchers accept; "sine" is ours, the others are Keras'.
 ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "elu", "softplus", "sigmoid", "sine")
 
@@ -23,3 +27,21 @@ APPLICATIONS = {
     "VGG16": "vgg16",
     "Xception": "xception",
 }
+
+
+def refuse_application(name: str, weights: str) -> None:
+    """Raises a UserError for a network of keras.applications or weights that there are not."""
+    if name not in APPLICATIONS:
+        raise UserError(
+            "--application",
+            expected=", ".join(APPLICATIONS),
+            got=name,
+            hint="choose one, or name a saved model with --from_run",
+        )
+    if weights not in ("imagenet", "random") and not pathlib.Path(weights).is_file():
+        raise UserError(
+            "--weights",
+            expected="imagenet (Keras fetches them), the path of a file, or random",
+            got=f"{weights or 'nothing'}, no file",
+            hint="say --weights=imagenet",
+        )

@@ -1,13 +1,12 @@
 """The networks of `keras.applications`, each with its own preprocessing, as givers of logits."""
 
 import importlib
-import pathlib
 from collections.abc import Callable
 
 import keras
 
 from spectral_tf.errors import UserError
-from spectral_tf.models import APPLICATIONS
+from spectral_tf.models import APPLICATIONS, refuse_application
 
 # Of the published weights; the others take 224.
 _SIDES = {"InceptionV3": 299, "Xception": 299}
@@ -30,21 +29,7 @@ def application(
       UserError: an unknown name, a side too small, weights that are not there, cannot be fetched or
         belong to another architecture.
     """
-    if name not in APPLICATIONS:
-        raise UserError(
-            "--application",
-            expected=", ".join(APPLICATIONS),
-            got=name,
-            hint="choose one, or name a saved model with --from_run",
-        )
-    file = pathlib.Path(weights)
-    if weights not in ("imagenet", "random") and not file.is_file():
-        raise UserError(
-            "--weights",
-            expected="imagenet (Keras fetches them), the path of a file, or random",
-            got=f"{weights or 'nothing'}, no file",
-            hint="say --weights=imagenet",
-        )
+    refuse_application(name, weights)
     side = side or _SIDES.get(name, 224)
     given = None if weights == "random" else weights
     try:

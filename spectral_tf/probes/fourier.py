@@ -9,9 +9,9 @@ import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.probes.paths import Prepare
+from spectral_tf.probes.paths import Prepare, refuse_other_outputs
 
-SIGNS = {"plus": (1.0,), "both": (1.0, -1.0)}
+_SIGNS = {"plus": (1.0,), "both": (1.0, -1.0)}
 
 
 class FourierSensitivity(NamedTuple):
@@ -80,10 +80,12 @@ def fourier_sensitivity(
       progress: told after every block how many vectors are done.
 
     Raises:
-      UserError: a norm that is not above 0, images that are not [n, h, w, c].
+      UserError: a norm that is not above 0, images that are not [n, h, w, c], outputs that are not
+        what they are said to be.
 
-    Source: Yin et al. (2019), "A Fourier perspective on model robustness", figure 4, which draws a
-      random sign for each image and channel and gives errors only.
+    Source: after Yin et al. (2019), "A Fourier perspective on model robustness", figure 4, which
+      draws a random sign for each image and channel and gives errors only. Other implementations
+      give every channel the whole norm, which makes theirs sqrt(c) larger, and cut pixels off.
     """
     x, y = np.asarray(images, np.float32), np.asarray(labels, np.int64)
     if x.ndim != 4 or not norm > 0:
@@ -91,23 +93,23 @@ def fourier_sensitivity(
             "--norm",
             expected="a norm above 0, for images [n, h, w, c]",
             got=f"{norm:g} for {x.shape}",
-            hint="4 / 255 times the square root of the pixels is usual",
+            hint="4 is usual for 32 x 32 pixels",
         )
     height, width, channels = x.shape[1:]
     i, j = np.meshgrid(
         np.arange(height) - height // 2, np.arange(width) - width // 2, indexing="ij"
     )
     i, j = i.ravel(), j.ravel()
-    factors = tf.constant(SIGNS[signs], tf.float32) * (norm / np.sqrt(channels))
+    factors = tf.constant(_SIGNS[signs], tf.float32) * (norm / np.sqrt(channels))
     inference = {"training": False} if isinstance(model, keras.Model) else {}
 
-    def answer(pixels: tf.Tensor) -> tf.Tensor:
-        given = tf.cast(model(prepare(pixels), **inference), tf.float32)
-        return tf.nn.softmax(given) if outputs == "logits" else given
+    def given(pixels: tf.Tensor) -> tf.Tensor:
+        return tf.cast(model(prepare(pixels), **inference), tf.float32)
 
-    @tf.function
-    def plain(pixels: tf.Tensor) -> tf.Tensor:
-        return answer(pixels)
+    def answer(pixels: tf.Tensor) -> tf.Tensor:
+        return tf.nn.softmax(given(pixels)) if outputs == "logits" else given(pixels)
+
+    plain = tf.function(answer)
 
     @tf.function
     def perturbed(
@@ -127,6 +129,7 @@ def fourier_sensitivity(
         return tf.map_fn(of_vector, u)
 
     batches = [(*batch, plain(batch[0])) for batch in _batches(x, y, min(batch_size, len(x)))]
+    refuse_other_outputs(given(batches[0][0]).numpy(), outputs)
     clean = sum(
         float(tf.reduce_sum(tf.where(tf.argmax(p, axis=1) != classes, weights, 0.0)))
         for _, classes, weights, p in batches

@@ -505,7 +505,7 @@ class AlongPath(NamedTuple):
       name: of the path.
       distance: of every sample from the first, [n].
       answers: {class name: its probability, [n]}.
-      images: [m, h, w, c] in [0, 1], evenly along the path.
+      images: [m, h, w, c] in [0, 1], evenly along the path; m may be 0.
     """
 
     name: str
@@ -538,6 +538,8 @@ def answers_along(paths: Sequence[AlongPath], *, title: str) -> Figure:
         upper.set(title=path.name, ylim=(-0.03, 1.03), xlabel="distance", ylabel="probability")
         upper.legend(fontsize="x-small")
         upper.grid(alpha=0.3)
+        if not len(path.images):
+            continue
         strip = np.concatenate([np.pad(x, ((0, 0), (0, 1), (0, 0))) for x in path.images], axis=1)
         lower.imshow(np.clip(strip.squeeze(), 0, 1), cmap="gray", vmin=0, vmax=1)
     figure.suptitle(title)

@@ -40,8 +40,11 @@ class Part:
     writes: bool
 
     @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, *, wait: bool = False) -> Iterator[None]:
         """Within it no other process works in this part.
+
+        Args:
+          wait: until no other does.
 
         Raises:
           UserError: one does.
@@ -51,7 +54,7 @@ class Part:
             return
         folder = self.state_file.parent
         folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder / ".lock"):
+        with _lock(folder / ".lock", wait=wait):
             yield
 
 

@@ -152,7 +152,9 @@ def mirrored_share(magnitudes: ArrayLike) -> NDArray[np.float64]:
 def on_axis(magnitudes: ArrayLike, bin_width: float, frequencies: ArrayLike) -> NDArray[np.float64]:
     """One path's magnitudes at given frequencies, so that paths of different length average.
 
-    Linear between the path's own bins.
+    Linear between the path's own bins from the first one on; the zero bin, the mean, which is no
+    wave, stands for the frequency 0 alone. (The jump of a change of class falls as 1 / N, so longer
+    paths have smaller magnitudes; shares know nothing of that.)
 
     Args:
       magnitudes: of one path, shape [K].
@@ -161,11 +163,15 @@ def on_axis(magnitudes: ArrayLike, bin_width: float, frequencies: ArrayLike) -> 
       frequencies: in cycles per unit of distance, shape [f].
 
     Returns:
-      float64, shape [f]; NaN beyond the last bin.
+      float64, shape [f]; NaN between 0 and the first bin, and beyond the last.
     """
     m = np.asarray(magnitudes, np.float64)
     axis = np.asarray(frequencies, np.float64)
-    return np.interp(axis, bin_width * np.arange(m.size), m, right=np.nan)
+    bins = bin_width * np.arange(1, m.size)
+    # A frequency that is a bin but for rounding is that bin.
+    rounded = np.where(np.isclose(axis, bins[0], rtol=1e-9), bins[0], axis)
+    found = np.interp(rounded, bins, m[1:], left=np.nan, right=np.nan)
+    return np.where(axis == 0, m[0], found)
 
 
 def read_share(along: Mapping[str, NDArray], reading: str) -> NDArray[np.float64]:

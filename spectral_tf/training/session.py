@@ -261,6 +261,13 @@ class Session(Generic[Trained]):
             for step in self._steps:
                 if step <= self._probed:
                     continue
+                if step < self.ensemble.step:
+                    raise UserError(
+                        "--workdir",
+                        expected=f"a saved state of step {step:,} or earlier, where it is measured",
+                        got=f"one of step {self.ensemble.step:,}",
+                        hint="name another folder, or add --overwrite",
+                    )
                 while self.ensemble.step < step:
                     self._train_piece(step)
                     progress.update(self.ensemble.step)

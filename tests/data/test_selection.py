@@ -4,7 +4,7 @@ from conftest import tiny_imagenet
 from numpy.testing import assert_array_equal
 
 from spectral_tf.data import find_images
-from spectral_tf.data.selection import labels_of, select
+from spectral_tf.data.selection import labels_of, refuse_unreadable, select
 from spectral_tf.errors import UserError
 
 
@@ -43,8 +43,9 @@ def test_of_a_streamed_set_without_what_cannot_be_read(corrupt):
 
 def test_more_than_one_percent_unreadable_is_no_accident(corrupt):
     bad = select(corrupt, np.arange(120), (32, 32, 3)).unreadable
-    with pytest.raises(UserError, match=r"at most 1% that cannot be read .* got 1 of 2"):
-        select(corrupt, [bad[0], (bad[0] + 1) % 120], (32, 32, 3))
+    refuse_unreadable(corrupt, bad.size, 120)
+    with pytest.raises(UserError, match=r"at most 1% that cannot be read .* got 2 of 120"):
+        refuse_unreadable(corrupt, 2, 120)
 
 
 def test_merged_classes(embedded_dir):

@@ -1,4 +1,5 @@
 import pytest
+from conftest import ROOT
 
 from spectral_tf.errors import UserError
 from spectral_tf.experiments.classification import Setting
@@ -11,7 +12,7 @@ VALUES = {
     "architectures": ["small_resnet"],
     "widths": ["8", "16"],
     "shares": ["0.25"],
-    "recipes": ["cutout+mixup:0.2", "flip"],
+    "recipes": ["cutout+mixup:0.2", "none"],
     "alphas": ["0", "0.5"],
     "decays": ["0"],
 }
@@ -22,13 +23,14 @@ def test_every_case_changes_one_thing():
     assert list(found) == [
         *("baseline", "architecture=small_resnet", "width=8", "width=16"),
         *("examples_equal_epochs=0.25", "examples_equal_steps=0.25"),
-        *("augmentation=cutout+mixup:0.2", "augmentation=flip"),
+        *("augmentation=cutout+mixup:0.2", "augmentation=none"),
         *("distillation=0", "distillation=0.5", "weight_decay=0"),
     ]
     assert found["baseline"].setting == BASE
     assert found["width=8"].setting == Setting(width=8, augmentations=("flip",))
     mixed = found["augmentation=cutout+mixup:0.2"].setting
     assert (mixed.augmentations, mixed.mixup_alpha) == (("cutout",), 0.2)
+    assert found["augmentation=none"].setting == Setting(width=4)
     assert [found[f"examples_equal_{e}=0.25"].equal_steps for e in ("epochs", "steps")] == [0, 1]
     assert (found["distillation=0.5"].alpha, found["distillation=0.5"].setting) == (0.5, BASE)
 
@@ -65,3 +67,11 @@ def test_mistakes():
     for text in ("0/2", "3/2", "1", "a/b"):
         with pytest.raises(UserError, match="--shard: expected i/n"):
             shard_of(text)
+
+
+def test_the_flags_for_cifar_10_are_a_sweep():
+    lines = (ROOT / "results" / "interventions" / "cifar10_wrn_32.flags").read_text().splitlines()
+    given = dict(line.removeprefix("--").split("=", 1) for line in lines)
+    values = {name: given[name].split(",") for name in ("sweeps", *SWEEPS.values())}
+    found = cases(Setting(model="wrn_32", augmentations=("flip", "pad_and_crop", "cutout")), values)
+    assert len(found) == 1 + 4 + 3 + 2 * 4 + 7 + 2 + 3

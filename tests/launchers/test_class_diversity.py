@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 from conftest import ROOT, assert_refused, tiny_imagenet
@@ -59,13 +60,34 @@ def test_a_run_goes_on_with_the_classes_that_it_has(finished, tmp_path):
         assert (path / f"{name}.csv").read_text() == text
 
 
+def test_features_of_another_file_are_not_mixed_into_a_run(finished, embedded_dir, tmp_path):
+    """A plain model of somebody, with a layer called flatten and a softmax behind."""
+    _, _, flags = finished
+    layers = [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(6, "relu")]
+    file = tmp_path / "features.keras"
+
+    def save(seed):
+        keras.utils.set_random_seed(seed)
+        keras.Sequential([*layers, keras.layers.Dense(10), keras.layers.Softmax()]).save(file)
+
+    save(0)
+    given = [*flags, f"--features={file}", f"--workdir={tmp_path / 'run'}"]
+    first = run("class_diversity", *given)
+    assert first.returncode == 0, first.stderr
+    (tmp_path / "run" / "summary.json").unlink()
+    save(1)
+    again = run("class_diversity", *given)
+    assert again.returncode == 2
+    assert "features_sha256" in again.stderr.splitlines()[-1]
+
+
 def test_imagenet_in_the_official_format(tmp_path):
     """Random weights, three classes of 40 images, one of which is corrupt; blocks of 2 classes."""
     tiny_imagenet(tmp_path / "tar", SYNSETS, images_in_synset=40, corrupt=1)
     flags = [
         f"--flagfile={ROOT / 'results' / 'class_diversity' / 'imagenet.flags'}",
         *(f"--data_dir={tmp_path / 'data'}", f"--manual_dir={tmp_path / 'tar'}"),
-        *("--held_out=train", "--classes=0,65,970", "--classes_at_once=3", "--side=32"),
+        *("--held_out=train", "--classes=0,65,970", "--classes_at_once=2", "--side=32"),
         *("--application=MobileNetV2", "--features=MobileNetV2", "--num_samples=5"),
         *("--weights=random", "--features_weights=random", f"--workdir={tmp_path / 'run'}"),
     ]
@@ -106,6 +128,10 @@ def test_merged_classes(embedded_dir, tmp_path):
 
 
 def test_mistakes_get_one_line(finished, embedded_dir, refusals, tmp_path):
+    nested = tmp_path / "nested.keras"
+    inner = [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
+    outer = [keras.Input((8, 8, 1)), keras.layers.Rescaling(1.0), keras.Sequential(inner)]
+    keras.Sequential(outer).save(nested)
     mistakes = {
         "class_diversity_merged": {
             "--merges=1,3": "--merges: expected 1 and other divisors of 10",
@@ -115,6 +141,8 @@ def test_mistakes_get_one_line(finished, embedded_dir, refusals, tmp_path):
             "--classes=1,2": "--classes: expected at least 3",
             f"--from_run={finished[0]}/checkpoints/features": "--features: expected a network",
             "--pairs=30": "--pairs: expected 1 to",
+            "--features_weights=random": "--features_weights: expected an application",
+            f"--features={nested}": "--features: expected a network that ends in a fully",
         },
     }
     own = [*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]

@@ -1,11 +1,12 @@
 import json
+import os
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, assert_refused
+from conftest import ROOT, assert_refused, free_addresses
 from PIL import Image
 
 from spectral_tf.records import read_table
@@ -93,6 +94,8 @@ def test_paths_from_single_images(along, finished, embedded_dir, tmp_path):
 
 
 def test_mistakes_get_one_line(finished, embedded_dir, refusals, tmp_path):
+    vectors = tmp_path / "vectors.keras"
+    keras.Sequential([keras.Input((64,)), keras.layers.Dense(10)]).save(vectors)
     mistakes = {
         f"--from_run={finished[0]} --dataset=photo_patches": "expected digits, that of the run",
         "--from_run=nothing": "--from_run: expected a .keras file, or a run folder",
@@ -100,7 +103,13 @@ def test_mistakes_get_one_line(finished, embedded_dir, refusals, tmp_path):
         "--classes=0,10": "--classes: expected at most 9",
         "--num_samples=3": "--num_samples: expected at least 4",
         "--outputs=probabilities": "--outputs: expected logits",
-        "--application=ResNet50 --weights=random": "expected classes of ImageNet",
+        "--along=fourier --spatial_frequency=9": "--spatial_frequency: expected 0 or more, at most",
+        "--normalisation=unit": "--normalisation: expected a file that belongs to no run",
+        "--weights=random": "--weights: expected an --application",
+        "--application=ResNet5 --weights=random": "--application: expected ConvNeXtTiny",
+        "--application=ResNet50 --weights=random --num_samples=0": "--num_samples: expected 4",
+        f"--from_run={vectors}": "expected the network's input",
+        "--application=ResNet50 --weights=random --num_samples=9": "expected classes of ImageNet",
     }
     own = [*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]
     outcomes = refusals("interpolation", [[*own, *flags.split()] for flags in mistakes])
@@ -124,3 +133,31 @@ def test_identical_images_are_refused(tmp_path):
         "images at the ends of a path: expected two that differ" in result.stderr.splitlines()[-1]
     )
     assert not (tmp_path / "run").exists()
+
+
+def test_two_workers_give_the_paths_of_one_process(finished, embedded_dir, tmp_path):
+    path, _ = finished
+    addresses = free_addresses(2)
+    flags = [*TINY, f"--data_dir={embedded_dir}", f"--from_run={path}", f"--workdir={tmp_path}"]
+    both = [
+        subprocess.Popen(
+            [*PAGE, *flags],
+            env={
+                **os.environ,
+                "TF_CONFIG": json.dumps(
+                    {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": i}}
+                ),
+            },
+            stderr=subprocess.PIPE,
+        )
+        for i in range(2)
+    ]
+    try:
+        told = [process.communicate(timeout=300) for process in both]
+    finally:
+        for process in both:
+            process.kill()
+    assert [process.returncode for process in both] == [0, 0], told
+    ours, theirs = columns(tmp_path, "paths"), columns(path, "paths")
+    for name in ("plain_share", "mirrored_share", "total_variation"):
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-3, atol=1e-5)

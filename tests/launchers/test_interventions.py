@@ -61,43 +61,46 @@ def test_a_sweep_compares_its_trainings(finished):
         assert list((path / "tensorboard" / name / "seed_1").glob("*tfevents*"))
 
 
-def test_shards_and_a_kill_end_in_the_same_tables(finished, tmp_path):
-    """Two shards, one of them killed in the middle; the last to finish compares them all."""
+def test_shards_at_once_and_a_kill_end_in_the_same_tables(finished, tmp_path):
+    """Two shards side by side, one of them killed and started again: the last one compares."""
     path, _, command = finished
     command = [*command, f"--workdir={tmp_path / 'run'}"]
-    first = subprocess.run([*command, "--shard=1/2"], capture_output=True, text=True, timeout=600)
-    assert first.returncode == 0, first.stderr
-    assert "left to other shards" in first.stdout
-    assert not (tmp_path / "run" / "summary.json").exists()
-    process = subprocess.Popen([*command, "--shard=2/2"], stderr=subprocess.PIPE)
+    first, second = (
+        subprocess.Popen(
+            [*command, f"--shard={i}/2"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for i in (1, 2)
+    )
     states = tmp_path / "run" / "checkpoints"
-    before = set(states.rglob("state.npz"))
     deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and set(states.rglob("state.npz")) == before:
+    while time.monotonic() < deadline and not list(states.rglob("final.keras")):
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=120)
+    second.send_signal(signal.SIGKILL)
+    second.communicate(timeout=120)
     again = subprocess.run([*command, "--shard=2/2"], capture_output=True, text=True, timeout=600)
-    assert again.returncode == 0, again.stderr
+    told = first.communicate(timeout=600)
+    assert (again.returncode, first.returncode) == (0, 0), (again.stderr, told)
+    assert (tmp_path / "run" / "summary.json").exists()
     for name in ("models", "correlations", "differences"):
         ours, theirs = ((p / f"{name}.csv").read_text() for p in (tmp_path / "run", path))
         assert ours == theirs
 
 
 def test_a_sweep_can_grow(finished, embedded_dir, tmp_path):
-    """Another value and seed are trained; what is there stays as it is."""
+    """Other sweeps, time among them, and another seed; what is there stays as it is."""
     path, _, _ = finished
     command = [*PAGE, *TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}"]
     few = subprocess.run(
-        [*command, "--sweeps=time", "--seeds=1"], capture_output=True, text=True, timeout=600
+        [*command, "--sweeps=width", "--widths=3"], capture_output=True, text=True, timeout=600
     )
     assert few.returncode == 0, few.stderr
-    kept = tmp_path / "checkpoints" / "baseline" / "seed_0" / "state.npz"
-    written = kept.stat().st_mtime_ns
+    kept = [tmp_path / "checkpoints" / c / "seed_0" / "state.npz" for c in ("baseline", "width=3")]
+    written = [file.stat().st_mtime_ns for file in kept]
     more = subprocess.run([*command, *SWEEPS], capture_output=True, text=True, timeout=600)
     assert more.returncode == 0, more.stderr
-    assert kept.stat().st_mtime_ns == written
-    assert (tmp_path / "models.csv").read_text() == (path / "models.csv").read_text()
+    assert [file.stat().st_mtime_ns for file in kept] == written
+    for name in ("models", "correlations", "differences"):
+        assert (tmp_path / f"{name}.csv").read_text() == (path / f"{name}.csv").read_text()
 
 
 def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
@@ -132,6 +135,7 @@ MISTAKES = {
     "--sweeps=examples --shares=0.05": "--batch_size: expected at most 15 images",
     "--sweeps=distillation --alphas=2": "--alphas: expected at most 1",
     "--pairs=40": "--pairs: expected 1 to",
+    "--measured_epochs=2": "--measured_epochs: expected at most 1",
 }
 
 

@@ -101,6 +101,13 @@ def test_common_axis():
         reached = axis <= 0.5 / d + 1e-12
         assert_allclose(np.delete(there[reached], [0, 2]), 0, atol=1e-12)
         assert np.isnan(there[~reached]).all()
+    # The mean is no wave: it does not reach beyond 0, whatever the length of the path.
+    for n in (4, 8, 75):
+        constant = spectra.plain_magnitudes(np.full((n, 2), 0.5))
+        there = spectra.on_axis(constant, 1 / n, np.linspace(0, 0.5, 101))
+        assert there[0] == 0.5
+        assert_allclose(there[1:][np.isfinite(there[1:])], 0, atol=1e-15)
+        assert np.isnan(there[1:-1][np.linspace(0, 0.5, 101)[1:-1] < 0.999 / n]).all()
 
 
 def test_bad_paths():

@@ -186,3 +186,14 @@ def test_a_finished_part_is_read_without_its_networks(tmp_path):
     part.state_file.write_bytes(part.state_file.read_bytes()[:100])
     with pytest.raises(UserError, match="saved state: expected a readable file"):
         finished_history(part, 12)
+
+
+def test_a_state_beyond_a_step_that_was_never_probed_is_refused(tmp_path):
+    """Else the networks of a later step would be measured as those of an earlier one."""
+    session = make(tmp_path)
+    session.ensemble.train(5)
+    session.save()
+    del session
+    gc.collect()
+    with pytest.raises(UserError, match=r"a saved state of step 0 or earlier.* got one of step 5"):
+        run(make(tmp_path))
