@@ -108,8 +108,15 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
     flags = [
         f"--flagfile={ROOT / 'results' / 'interventions' / 'cifar10_wrn_32.flags'}",
         *(f"--data_dir={tmp_path}", "--download", f"--workdir={tmp_path / 'run'}"),
-        *("--num_epochs=1", "--batch_size=32", "--seeds=1", "--model=convnet", "--widths=3"),
-        *("--width=2", "--architectures=small_resnet", "--shares=0.5", "--decays=0", "--pairs=1"),
+        *("--num_epochs=2", "--batch_size=32", "--seeds=1", "--model=convnet", "--widths=3"),
+        *(
+            "--width=2",
+            "--measured_epochs=1",
+            "--architectures=small_resnet",
+            "--shares=0.5",
+            "--decays=0",
+            "--pairs=1",
+        ),
         *("--recipes=flip+cutout,mixup:0.1,randaugment", "--num_samples=4", "--alphas=0.5"),
     ]
     result = subprocess.run([*PAGE, *flags], capture_output=True, text=True, timeout=600)
@@ -120,8 +127,8 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
         *("augmentation", "distillation", "weight_decay"),
     }
     steps = {s: models["step"][models["sweep"] == s].max() for s in set(models["sweep"])}
-    assert steps["examples_equal_steps"] == steps["baseline"] == 6
-    assert steps["examples_equal_epochs"] == 3
+    assert steps["examples_equal_steps"] == steps["baseline"] == 12
+    assert steps["examples_equal_epochs"] == 6
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["num_trainings"] == 10
 
