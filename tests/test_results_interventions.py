@@ -95,3 +95,36 @@ def test_weight_decay_slows_the_function_between_classes(name):
 
 def test_all_tables_are_of_a_size_for_a_repository():
     assert sum(file.stat().st_size for file in RESULTS.rglob("*")) < 5e6
+
+
+def table(*names):
+    return {k: np.array(v) for k, v in read_table((ROOT / "results").joinpath(*names)).items()}
+
+
+@both
+def test_interpolation_between_is_above_within_in_every_reading(name):
+    paths = table("interpolation", name, "paths.csv")
+    within = paths["first_class"] == paths["last_class"]
+    for share in ("plain_share", "mirrored_share"):
+        assert paths[share][~within].mean() > 2 * paths[share][within].mean()
+
+
+def test_merged_classes_are_not_monotone():
+    """What was found, not what was expected."""
+    for name, rises in (("photo_patches", True), ("fashion_mnist", False)):
+        t = table("class_diversity", f"merged_{name}", "merges.csv")
+        row = t["share"] == "all_mirrored_correct"
+        assert t["merge"][row].tolist() == [1, 2, 5]
+        one, two, five = t["mean"][row]
+        assert two > one
+        assert five < two
+        assert (t["difference_low"][row][1] > 0) == rises
+
+
+def test_augmentation_halves_the_sensitivity_to_fourier_vectors():
+    plain, augmented = (
+        table("fourier_sensitivity", f"photo_patches{case}", "sensitivity.csv")
+        for case in ("", "_augmented")
+    )
+    assert len(plain["change"]) == 1024
+    assert augmented["change"].mean() < 0.6 * plain["change"].mean()
