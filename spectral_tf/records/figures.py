@@ -364,6 +364,8 @@ def line_panels(panels: Sequence[Panel], *, title: str) -> Figure:
             axes.set_xticks(places, [f"{x:.3g}" for x in places], fontsize="small")
             axes.set_xticks([], minor=True)
             axes.set_xlim(places[0] / 1.15, places[-1] * 1.15)
+        else:
+            axes.locator_params(axis="x", nbins=6)
         axes.grid(alpha=0.3)
         handles, labels = axes.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))
