@@ -28,6 +28,7 @@ from spectral_tf import data, models, records, runtime
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_paths", resumes=False, distributes=False)
 runtime.define_data_flags("photo_patches")
+flags.DEFINE_string("split", "train", "Whose images are joined; large enough for all the pairs.")
 flags.DEFINE_enum("model", "convnet", models.CLASSIFIERS, "Whose answers are asked for.")
 flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
 flags.DEFINE_integer("batch_size", 256, "Images at once.", 1)
@@ -45,7 +46,7 @@ def main() -> None:
     """Measures, writes the tables, and prints the ratios."""
     many = runtime.whole_numbers("many_pairs", FLAGS.many_pairs)
     folder = runtime.run_folder("benchmark_paths")
-    held_out = data.find_images(FLAGS.dataset, "test", **runtime.data_places())
+    held_out = data.find_images(FLAGS.dataset, FLAGS.split, **runtime.data_places())
     labels = held_out.arrays()[1]
 
     import tensorflow as tf
@@ -70,8 +71,8 @@ def main() -> None:
         ),
     )
     settings = {
-        **{name: FLAGS[name].value for name in ("dataset", "model", "width", "batch_size")},
-        **{name: FLAGS[name].value for name in ("num_samples", "seed")},
+        **{name: FLAGS[name].value for name in ("dataset", "split", "model", "width")},
+        **{name: FLAGS[name].value for name in ("batch_size", "num_samples", "seed")},
         "places": runtime.data_places(),
     }
     couples = [*((c, c) for c in classes), *itertools.combinations(classes, 2)]
@@ -183,7 +184,7 @@ def one_pass(settings: dict[str, Any], couples: list[tuple[int, int]], pairs: in
     """Loads images and network and measures so many paths of some class pairs; gives the images."""
     from spectral_tf.probes import paths as probe
 
-    images = data.find_images(settings["dataset"], "test", **settings["places"])
+    images = data.find_images(settings["dataset"], settings["split"], **settings["places"])
     model, prepare = network(images, settings["model"], settings["width"])
     pixels, labels = images.arrays()
     drawn = [probe.draw_pairs(labels, *couple, pairs, 0) for couple in couples]
@@ -197,7 +198,7 @@ def peak_memory(settings: dict[str, Any], pairs: int) -> float:
     """Megabytes of the process when so many pairs, drawn from all images, have been measured."""
     from spectral_tf.probes import paths as probe
 
-    images = data.find_images(settings["dataset"], "test", **settings["places"])
+    images = data.find_images(settings["dataset"], settings["split"], **settings["places"])
     model, prepare = network(images, settings["model"], settings["width"])
     pixels, labels = images.arrays()
     rng = np.random.default_rng(settings["seed"])

@@ -79,6 +79,7 @@ def main() -> None:
     """Runs the experiment that the flags describe."""
     subject = Subject(runtime.settings(), FLAGS.save_every_seconds)
     judge = features_subject()
+    runtime.refuse_below("num_samples", FLAGS.num_samples, 4)
     folder = runtime.run_folder("class_diversity")
 
     from spectral_tf.data.selection import labels_of, refuse_unreadable
@@ -148,16 +149,16 @@ def features_subject() -> Subject | None:
         "normalisation": FLAGS.normalisation if not known else "standard",
         "outputs": "logits",
     }
-    return Subject({**runtime.settings(), **changed}, FLAGS.save_every_seconds)
+    return Subject({**runtime.settings(), **changed}, FLAGS.save_every_seconds, "--features")
 
 
 def refuse_judges(subject: Subject, judge: Subject | None) -> None:
     """Raises a UserError for a saved network without another that tells diversity."""
-    if judge is None and subject.ready:
+    if subject.ready and (judge is None or judge.digests == subject.digests != {}):
         raise UserError(
             "--features",
             expected="a network other than the one that is measured",
-            got="none",
+            got="the same" if judge else "none",
             hint="name a .keras file, a run folder or an application",
         )
     if judge and judge.shape != subject.shape:
@@ -347,7 +348,8 @@ def report(
             *spectra.model_correlation(
                 [c.diversity[measure] for c in found], values, control=accuracy
             ),
-            len(found),
+            # Classes without a path that counts tell nothing.
+            int(np.isfinite(values).any(axis=1).sum()),
         )
         for measure in DIVERSITY
         for reading, values in shares.items()
@@ -375,7 +377,8 @@ def report(
         )
         for measure, text in DIVERSITY.items()
     ]
-    title = f"{images.name}, {len(found):,} classes, {most} paths each"
+    counted = int(np.isfinite(shares["plain_correct"]).any(axis=1).sum())
+    title = f"{images.name}, {counted:,} of {len(found):,} classes, up to {most} paths each"
     pixels = figures.save_figure(
         figures.line_panels(panels, title=title), folder.figures / "classes.png"
     )
@@ -398,9 +401,9 @@ def report(
         wall_seconds=seconds,
     )
     print(f"held-out images of {images.title}, {len(found):,} classes; rho with diversity:")
-    for measure, reading, *numbers, _ in correlations:
+    for measure, reading, *numbers, count in correlations:
         rho, held = ("{:+.2f} ({:+.2f} to {:+.2f})".format(*numbers[i : i + 3]) for i in (0, 3))
-        print(f"{measure:>17}, {reading:>17}: {rho}, accuracy held fixed {held}")
+        print(f"{measure:>17}, {reading:>17}: {rho}, accuracy held fixed {held}, n = {count}")
     if unreadable:
         print(f"{unreadable} images could not be read and were left out")
     print(f"run folder: {folder.path}")

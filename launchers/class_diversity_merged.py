@@ -72,6 +72,7 @@ def main() -> None:
     """Runs the experiment that the flags describe."""
     setting = Setting.of(runtime.settings())
     merges = runtime.whole_numbers("merges", FLAGS.merges)
+    runtime.refuse_below("num_samples", FLAGS.num_samples, 4)
     files = file_digests({"model": FLAGS.model})
     refuse_sizes_of_files(runtime.settings())
     folder = runtime.run_folder("class_diversity_merged", growing=("merges", "seeds"))

@@ -49,7 +49,7 @@ flags.DEFINE_enum(
 runtime.define_path_flags()
 runtime.define_finite_float("length", 20.0, "Of paths along directions.", at_least=1e-6)
 runtime.define_finite_float("spatial_frequency", 4.0, "Of a Fourier direction.", at_least=0.0)
-flags.DEFINE_integer("drawn", 6, "Paths drawn with their images.", 1)
+flags.DEFINE_integer("drawn", 6, "Paths drawn with their images.", 1, 60)
 
 # Cycles per unit of distance, up to what one sample for about a unit holds in every path.
 AXIS = np.linspace(0, 0.45, 46)
@@ -150,6 +150,15 @@ def refuse_flags() -> None:
             got=FLAGS.outputs,
             hint="save the model without its softmax",
         )
+    used = {"length": FLAGS.along != "pairs", "spatial_frequency": FLAGS.along == "fourier"}
+    for name, useful in used.items():
+        if not useful and not FLAGS[name].using_default_value:
+            raise UserError(
+                f"--{name}",
+                expected="an --along that it is for",
+                got=f"{FLAGS[name].value:g} with --along={FLAGS.along}",
+                hint="leave it out",
+            )
     if FLAGS.application and FLAGS.along == "pairs" and not FLAGS.num_samples:
         raise UserError(
             "--num_samples",
@@ -161,6 +170,8 @@ def refuse_flags() -> None:
 
 def places(ends: np.ndarray) -> dict[str, np.ndarray]:
     """Which paths lie within a class and which between two, bool [p]; none that is empty."""
+    if FLAGS.along != "pairs":
+        return {f"along {FLAGS.along}": np.ones(len(ends), bool)}
     within = ends[:, 0] == ends[:, 1]
     return {name: w for name, w in (("within", within), ("between", ~within)) if w.any()}
 
@@ -240,13 +251,14 @@ def draw(
                 yscale="log",
             )
         )
-    title = f"{images.name}, {len(ends):,} paths"
+    accuracy = answers.right.mean()
+    title = f"{images.name}, {len(ends):,} paths, {accuracy:.0%} of their ends answered correctly"
     drawn = {
         "spectra": figures.line_panels(panels, title=title),
         "paths": figures.answers_along(pictures, title=title),
     }
     classes = np.unique(ends)
-    if len(classes) > 1:
+    if len(classes) > 1 and FLAGS.along == "pairs":
         matrices = {}
         for name, share in (
             ("plain", answers.measures.plain_share),
@@ -339,13 +351,17 @@ def report(
             "num_images": int(paths.counts.sum()),
             "images_per_second": float(paths.counts.sum() / seconds[0]),
             "unreadable_images": unreadable,
+            "accuracy_at_the_ends": float(answers.right.mean()),
             "share_of_correct_ends": float(answers.correct.mean()),
             "mean_distance": float(paths.distances.mean()),
             "mean_with_interval": found,
         },
         wall_seconds=seconds[1],
     )
-    print(f"held-out images of {images.title}, {len(ends):,} paths; share of high frequencies:")
+    print(
+        f"held-out images of {images.title}, {len(ends):,} paths, {answers.right.mean():.3f} of "
+        "their ends answered correctly; share of high frequencies:"
+    )
     for key, values in found.items():
         plain, mirrored = (
             "{:.3f} ({:.3f} to {:.3f})".format(*values[name])

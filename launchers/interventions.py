@@ -129,7 +129,16 @@ def main() -> None:
     normalisation = data.standard(training)
 
     def task_of(case: Case) -> Classification:
-        images = training.take(max(1, round(case.share * training.num_examples)))
+        count = round(case.share * training.num_examples)
+        if case.share < 1 and count < case.setting.batch_size:
+            raise UserError(
+                "--shares",
+                expected=f"enough of the {training.num_examples:,} images for a batch of "
+                f"{case.setting.batch_size}",
+                got=f"{case.share:g}, {count} images",
+                hint="raise it, or lower --batch_size",
+            )
+        images = training.take(count)
         steps = FLAGS.num_epochs * (training.num_examples // case.setting.batch_size)
         return Classification(
             *(case.setting, images, held_out, strategy, FLAGS.seed),
@@ -427,13 +436,15 @@ def correlate(found: Sequence[Measured], classes: np.ndarray) -> list[Correlatio
                 "epoch": [m.epoch for m in chosen],
             }
         if len(chosen) < 3:
+            logging.warning("%s: %d classifiers are too few for a correlation", sweep, len(chosen))
             continue
         for quality, numbers in qualities.items():
             for place, where in places(classes).items():
                 for name in spectra.READINGS:
                     values = np.stack([values_of(m, name, where) for m in chosen])
                     rho = spectra.model_correlation(numbers, values)
-                    rows.append((sweep, quality, f"{place}_{name}", *rho, len(chosen)))
+                    count = int(np.isfinite(values).any(axis=1).sum())
+                    rows.append((sweep, quality, f"{place}_{name}", *rho, count))
     return rows
 
 

@@ -79,6 +79,13 @@ def find_splits(values: Mapping[str, Any], places: Mapping[str, Any]) -> tuple[I
     training = find_images(values["dataset"], **places)
     if values["train_size"]:
         training = training.take(values["train_size"])
+    if training.num_classes < 2:
+        raise UserError(
+            "--dataset",
+            expected="labels of 2 classes or more",
+            got=f"{training.num_classes} in {training.name}",
+            hint="number the classes from 0",
+        )
     return training, find_images(values["dataset"], values["held_out"], **places)
 
 

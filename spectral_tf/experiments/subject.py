@@ -1,5 +1,6 @@
 """The classifier that a page measures: somebody's saved one, or one that it trains first."""
 
+import dataclasses
 import hashlib
 import itertools
 import pathlib
@@ -38,6 +39,7 @@ class Subject:
     Args:
       values: as `runtime.settings()` gives them.
       save_every_seconds: between saves of a training.
+      flag: how errors call the saved model.
 
     Attributes:
       digests: of the files, for the record.
@@ -59,10 +61,12 @@ class Subject:
     show: Callable[[NDArray], NDArray] | None
     outputs: NDArray[np.int64]
 
-    def __init__(self, values: Mapping[str, Any], save_every_seconds: float) -> None:
-        self._values, self._save_every = values, save_every_seconds
+    def __init__(
+        self, values: Mapping[str, Any], save_every_seconds: float, flag: str = "--from_run"
+    ) -> None:
+        self._values, self._save_every, self._flag = values, save_every_seconds, flag
         self._setting = Setting.of(values)
-        self._saved = saved_model("--from_run", values["from_run"]) if values["from_run"] else None
+        self._saved = saved_model(flag, values["from_run"]) if values["from_run"] else None
         self._task: Classification | None = None
         self._model: keras.Model | None = None
         self._record: dict[str, Any] = {}
@@ -109,13 +113,23 @@ class Subject:
             "side": values["side"] and not application,
             "normalisation": values["normalisation"] != "standard" and normalised,
         }
+        if not own:
+            plain = dataclasses.asdict(Setting())
+            # Batches are those of the measurement, too.
+            idle |= {
+                name: value != plain[name]
+                for name, value in dataclasses.asdict(self._setting).items()
+                if name != "batch_size"
+            }
         for name, useless in idle.items():
             if useless:
                 raise UserError(
                     f"--{name}",
-                    expected="a file that belongs to no run"
-                    if name == "normalisation"
-                    else "an --application",
+                    expected={
+                        "normalisation": "a file that belongs to no run",
+                        "weights": "an --application",
+                        "side": "an --application",
+                    }.get(name, "a network that is trained here"),
                     got=f"{values[name]} without",
                     hint="leave it out",
                 )
@@ -140,18 +154,18 @@ class Subject:
         self.outputs = np.arange(self.held_out.num_classes)
         if self._saved:
             with strategy.scope():
-                self._model = model = load("--from_run", str(self._saved.file))
+                self._model = model = load(self._flag, str(self._saved.file))
             sides = itertools.zip_longest(model.input_shape[1:], self.held_out.shape)
             wanted = [own or side or 0 for own, side in sides]
             if 0 in wanted:
                 raise UserError(
-                    "--from_run",
+                    self._flag,
                     expected=f"a model of one size, for images of {self.held_out.name} of many",
                     got=f"inputs {model.input_shape[1:]}",
                     hint="save it with an Input of fixed sides",
                 )
             self.shape = pipeline.fitting_shape(self.held_out, wanted)
-            refuse_other_shapes("--from_run", model, self.shape, self.held_out.num_classes)
+            refuse_other_shapes(self._flag, model, self.shape, self.held_out.num_classes)
             default = standard if self._values["normalisation"] == "standard" else unit
             normalisation = self._saved.normalisation or default(training)
         else:
@@ -165,6 +179,7 @@ class Subject:
         self.prepare = pipeline.prepare(normalisation)
         self.show = lambda inputs: inputs * deviation + mean
         self._record = training.record(normalisation)
+        self._refuse_other_outputs()
 
     def _load_application(
         self, strategy: "tf.distribute.Strategy", places: Mapping[str, Any]
@@ -187,6 +202,18 @@ class Subject:
         self.show = None
         names = {name: values[name] for name in ("application", "weights")}
         self._record = {**self.held_out.record(), **names}
+
+    def _refuse_other_outputs(self) -> None:
+        """Raises a UserError if a saved model does not give what `--outputs` says."""
+        if self._model is None:
+            return
+        from spectral_tf.data.selection import select
+        from spectral_tf.probes.paths import refuse_other_outputs
+
+        few = min(8, self.held_out.num_examples)
+        pixels = select(self.held_out.take(few), range(few), self.shape).pixels
+        given = np.asarray(self._model(self.prepare(pixels), training=False), np.float64)
+        refuse_other_outputs(given, self._values["outputs"])
 
     def record(self) -> dict[str, Any]:
         """What the record of a run says about images and files."""

@@ -74,6 +74,13 @@ def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
     if "architecture" in sweeps:
         known = flags.words("architectures", values["architectures"], CLASSIFIERS)
         found += [Case("architecture", name, changed(model=name, width=0)) for name in known]
+    if "width" in sweeps and base.model.endswith(".keras"):
+        raise UserError(
+            "--sweeps=width",
+            expected="a --model by its name",
+            got=base.model,
+            hint="leave width out of --sweeps",
+        )
     if "width" in sweeps:
         widths = flags.whole_numbers("widths", values["widths"])
         flags.refuse_below("widths", min(widths), 1)
@@ -105,12 +112,20 @@ def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
 def _recipe(base: Setting, text: str) -> Setting:
     """The baseline with other augmentations, such as flip+cutout+mixup:0.2 or none."""
     named = text.split("+") if text != "none" else []
-    mixed = [name for name in named if name.startswith("mixup")]
+    mixed = [name for name in named if name.startswith("mixup:")]
     others = [name for name in named if name not in mixed]
-    if others or (named and not mixed):
-        flags.words("recipes", others, AUGMENTATIONS)
-    alphas = [name.removeprefix("mixup").removeprefix(":") for name in mixed]
-    alpha = flags.numbers("recipes", alphas, above=0.0)[0] if mixed else 0.0
+    try:
+        alpha = float(mixed[0].removeprefix("mixup:")) if mixed else 0.0
+    except ValueError:
+        alpha = math.nan
+    known = set(others) <= set(AUGMENTATIONS) and len(set(named)) == len(named)
+    if not known or len(mixed) > 1 or not (0 < alpha < math.inf or not mixed):
+        raise UserError(
+            "--recipes",
+            expected=f"names of {', '.join(AUGMENTATIONS)}, and mixup:ALPHA, joined by +, or none",
+            got=text,
+            hint="for example flip+cutout+mixup:0.2",
+        )
     return dataclasses.replace(base, augmentations=tuple(others), mixup_alpha=alpha)
 
 

@@ -1,6 +1,7 @@
 """The image classifiers by name."""
 
 import os
+import zipfile
 from collections.abc import Callable
 
 import keras
@@ -105,6 +106,8 @@ def load(flag: str, path: str) -> keras.Model:
     try:
         if not os.path.isfile(path):
             raise ValueError("no such file")
+        if not zipfile.is_zipfile(path):
+            raise ValueError("damaged, or another format")
         model = keras.saving.load_model(path, compile=False)
         if not isinstance(model.input_shape, tuple) or not isinstance(model.output_shape, tuple):
             raise ValueError("several inputs or outputs")

@@ -100,6 +100,7 @@ def fourier_sensitivity(
         np.arange(height) - height // 2, np.arange(width) - width // 2, indexing="ij"
     )
     i, j = i.ravel(), j.ravel()
+    block_size = min(block_size, i.size)
     factors = tf.constant(_SIGNS[signs], tf.float32) * (norm / np.sqrt(channels))
     inference = {"training": False} if isinstance(model, keras.Model) else {}
 

@@ -26,6 +26,7 @@ OUTPUTS = ("logits", "probabilities")
 Prepare = Callable[[tf.Tensor], tf.Tensor]
 
 _IMAGES_AT_ONCE = 256
+_PATHS_AT_ONCE = 64
 
 
 class Pairs(NamedTuple):
@@ -97,6 +98,13 @@ def draw_pairs(labels: ArrayLike, first: int, last: int, count: int, seed: int) 
     ends, taken = [], 2 if first == last else 1
     for label in dict.fromkeys((first, last)):
         members = np.flatnonzero(given == label)
+        if not members.size:
+            raise UserError(
+                "--dataset",
+                expected="held-out images of every class",
+                got=f"none of class {label}",
+                hint="number the classes without gaps, or choose --classes where there are",
+            )
         if not 1 <= count <= members.size // taken:
             raise UserError(
                 "--pairs",
@@ -324,9 +332,13 @@ def path_logits(
         return own.map(part, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
     def outputs(x: tf.Tensor, y: tf.Tensor, owner: tf.Tensor, along: tf.Tensor) -> tf.Tensor:
-        x, y = (tf.gather(tf.cast(prepare(end), tf.float32), owner) for end in (x, y))
-        t = tf.reshape(along, [-1] + [1] * (len(x.shape) - 1))
-        samples = (1 - t) * x + t * y
+        # As a product of matrices, which passes through memory once where gathering does it thrice.
+        ends = tf.concat([tf.cast(prepare(end), tf.float32) for end in (x, y)], axis=0)
+        own = tf.one_hot(owner, window)
+        t = along[:, tf.newaxis]
+        weights = tf.concat([(1 - t) * own, t * own], axis=1)
+        flat = tf.matmul(weights, tf.reshape(ends, (2 * window, -1)))
+        samples = tf.reshape(flat, (share, *ends.shape[1:]))
         inference = {"training": False} if isinstance(model, keras.Model) else {}
         return tf.cast(model(samples, **inference), tf.float32)
 
@@ -374,18 +386,35 @@ def measure_paths(
     measures = PathMeasures(*(np.empty(num_paths) for _ in PathMeasures._fields))
     plain, mirrored = np.empty((num_paths, axis.size)), np.empty((num_paths, axis.size))
     right = np.empty((num_paths, 2), bool)
-    stream = path_logits(model, images, paths, prepare, batch_size=batch_size, strategy=strategy)
-    for i, (answers, spacing) in enumerate(zip(stream, paths.spacing, strict=True)):
-        refuse_other_outputs(answers, outputs)
-        p = softmax(answers.astype(np.float64), axis=1) if outputs == "logits" else answers
+
+    def keep(rows: list[int], outputs_of: list[NDArray]) -> None:
+        """Measures paths of one length together, which takes a tenth of the time of each."""
+        given_outputs = np.stack(outputs_of)
+        p = softmax(given_outputs.astype(np.float64), axis=-1) if logits else given_outputs
+        spacing = paths.spacing[rows]
         for array, value in zip(measures, path_measures(p, spacing), strict=True):
-            array[i] = value
-        ends = given[[paths.pairs.first[i], paths.pairs.last[i]]]
-        right[i] = p[[0, -1]].argmax(axis=1) == ends
+            array[rows] = value
+        ends = given[np.stack([paths.pairs.first[rows], paths.pairs.last[rows]], axis=1)]
+        right[rows] = p[:, [0, -1]].argmax(axis=-1) == ends
         if axis.size:
-            width = 1 / (len(p) * spacing)
-            plain[i] = on_axis(plain_magnitudes(p), width, axis)
-            mirrored[i] = on_axis(mirrored_magnitudes(p), width / 2, axis)
+            both = zip(rows, plain_magnitudes(p), mirrored_magnitudes(p), spacing, strict=True)
+            for i, of_plain, of_mirrored, distance in both:
+                width = 1 / (p.shape[1] * distance)
+                plain[i] = on_axis(of_plain, width, axis)
+                mirrored[i] = on_axis(of_mirrored, width / 2, axis)
+
+    logits = outputs == "logits"
+    stream = path_logits(model, images, paths, prepare, batch_size=batch_size, strategy=strategy)
+    waiting: dict[int, tuple[list[int], list[NDArray]]] = {}
+    for i, answers in enumerate(stream):
+        refuse_other_outputs(answers, outputs)
+        rows, outputs_of = waiting.setdefault(len(answers), ([], []))
+        rows.append(i)
+        outputs_of.append(answers)
+        if len(rows) == _PATHS_AT_ONCE:
+            keep(*waiting.pop(len(answers)))
+    for rest in waiting.values():
+        keep(*rest)
     return PathAnswers(measures, plain, mirrored, right)
 
 

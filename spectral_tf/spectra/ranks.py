@@ -112,7 +112,9 @@ def _partial_rho(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> float:
     x, y, z = x[there], y[there], z[there]
     xy, xz, yz = _rho(x, y), _rho(x, z), _rho(y, z)
     left = (1 - xz**2) * (1 - yz**2)
-    return (xy - xz * yz) / math.sqrt(left) if left > 1e-12 else math.nan
+    if not left > 1e-12:
+        return math.nan
+    return min(1.0, max(-1.0, (xy - xz * yz) / math.sqrt(left)))
 
 
 def sign_test(differences: ArrayLike) -> float:

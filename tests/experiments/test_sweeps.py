@@ -56,8 +56,8 @@ def test_mistakes():
         ("sweeps", ["colour"], "--sweeps: expected some of time"),
         ("shares", ["1.5"], "--shares: expected at most 1"),
         ("alphas", ["-1"], "--alphas: expected 0"),
-        ("recipes", ["mixup"], "--recipes: expected finite numbers above 0"),
-        ("recipes", ["flip+flip"], "--recipes: expected some of"),
+        ("recipes", ["mixup"], "--recipes: expected names of"),
+        ("recipes", ["flip+flip"], "--recipes: expected names of"),
         ("recipes", ["flip", "flip"], "augmentation=flip twice"),
         ("widths", ["0"], "--widths: expected 1 or more"),
     ):

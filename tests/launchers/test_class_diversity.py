@@ -132,6 +132,7 @@ def test_mistakes_get_one_line(finished, embedded_dir, refusals, tmp_path):
     inner = [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
     outer = [keras.Input((8, 8, 1)), keras.layers.Rescaling(1.0), keras.Sequential(inner)]
     keras.Sequential(outer).save(nested)
+    own, plain = f"{finished[0]}/checkpoints/features", "--width=0 --num_epochs=20"
     mistakes = {
         "class_diversity_merged": {
             "--merges=1,3": "--merges: expected 1 and other divisors of 10",
@@ -139,15 +140,18 @@ def test_mistakes_get_one_line(finished, embedded_dir, refusals, tmp_path):
         },
         "class_diversity": {
             "--classes=1,2": "--classes: expected at least 3",
-            f"--from_run={finished[0]}/checkpoints/features": "--features: expected a network",
+            f"--from_run={own} {plain}": "--features: expected a network other than the one",
+            f"--from_run={own} --features={own} {plain}": "--features: expected a network other",
+            "--features=nothing": "--features: expected a .keras file, or a run folder",
+            "--num_samples=0": "--num_samples: expected 4 or more",
             "--pairs=30": "--pairs: expected 1 to",
             "--features_weights=random": "--features_weights: expected an application",
             f"--features={nested}": "--features: expected a network that ends in a fully",
         },
     }
-    own = [*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]
+    given = [*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]
     for page, lines in mistakes.items():
-        outcomes = refusals(page, [[*own, *flags.split()] for flags in lines])
+        outcomes = refusals(page, [[*given, *flags.split()] for flags in lines])
         for outcome, line in zip(outcomes, lines.values(), strict=True):
             assert_refused(outcome, line)
     assert not (tmp_path / "run").exists()

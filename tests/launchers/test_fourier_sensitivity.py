@@ -39,7 +39,8 @@ def test_a_run_leaves_the_plane_and_its_rings(embedded_dir, tmp_path):
     assert summary["mean_error"] >= summary["clean_error"] - 0.05
     for picture in ("plane", "rings"):
         Image.open(path / "figures" / f"{picture}.png").verify()
-    one = run(*flags, f"--from_run={path}", f"--workdir={tmp_path / 'plus'}", "--signs=plus")
+    saved = ["--dataset=digits", "--num_images=60", f"--data_dir={embedded_dir}"]
+    one = run(*saved, f"--from_run={path}", f"--workdir={tmp_path / 'plus'}", "--signs=plus")
     assert one.returncode == 0, one.stderr
 
 

@@ -12,7 +12,8 @@ from PIL import Image
 from spectral_tf.records import read_table
 
 PAGE = [sys.executable, str(ROOT / "launchers" / "interpolation.py")]
-TINY = ["--dataset=digits", "--pairs=6", "--width=4", "--num_epochs=2", "--drawn=3"]
+SAVED = ["--dataset=digits", "--pairs=6", "--drawn=3"]
+TINY = [*SAVED, "--width=4", "--num_epochs=2"]
 
 
 def run(*flags):
@@ -64,7 +65,7 @@ def test_the_model_of_a_run_gives_its_numbers_and_probabilities_too(
     finished, embedded_dir, tmp_path
 ):
     path, _ = finished
-    flags = [*TINY, f"--data_dir={embedded_dir}"]
+    flags = [*SAVED, f"--data_dir={embedded_dir}"]
     result = run(*flags, f"--from_run={path}", f"--workdir={tmp_path / 'again'}")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "again" / "paths.csv").read_text() == (path / "paths.csv").read_text()
@@ -74,6 +75,7 @@ def test_the_model_of_a_run_gives_its_numbers_and_probabilities_too(
     wrong = run(*flags)
     assert wrong.returncode == 2
     assert "say --outputs=probabilities" in wrong.stderr.splitlines()[-1]
+    assert not (tmp_path / "p").exists()
     right = run(*flags, "--outputs=probabilities")
     assert right.returncode == 0, right.stderr
     ours, theirs = columns(tmp_path / "p", "paths"), columns(path, "paths")
@@ -83,8 +85,9 @@ def test_the_model_of_a_run_gives_its_numbers_and_probabilities_too(
 @pytest.mark.parametrize("along", ["gradient", "random", "fourier"])
 def test_paths_from_single_images(along, finished, embedded_dir, tmp_path):
     result = run(
-        *(*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}", f"--along={along}"),
-        *(f"--from_run={finished[0]}", "--length=3", "--spatial_frequency=2", "--num_samples=9"),
+        *(*SAVED, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}", f"--along={along}"),
+        *(f"--from_run={finished[0]}", "--length=3", "--num_samples=9"),
+        *(["--spatial_frequency=2"] if along == "fourier" else []),
     )
     assert result.returncode == 0, result.stderr
     paths = columns(tmp_path, "paths")
@@ -96,8 +99,15 @@ def test_paths_from_single_images(along, finished, embedded_dir, tmp_path):
 def test_mistakes_get_one_line(finished, embedded_dir, refusals, tmp_path):
     vectors = tmp_path / "vectors.keras"
     keras.Sequential([keras.Input((64,)), keras.layers.Dense(10)]).save(vectors)
+    gap = tmp_path / "gap.npz"
+    pixels = np.random.default_rng(0).integers(0, 256, size=(300, 8, 8, 1), dtype=np.uint8)
+    labels = 2 * (np.arange(300) % 2)
+    np.savez(gap, x=pixels, y=labels, x_test=pixels[:100], y_test=labels[:100])
     mistakes = {
         f"--from_run={finished[0]} --dataset=photo_patches": "expected digits, that of the run",
+        f"--from_run={finished[0]}": "--width: expected a network that is trained here, got 4",
+        "--length=5": "--length: expected an --along that it is for",
+        f"--dataset=npz:{gap}": "--dataset: expected held-out images of every class, got none of",
         "--from_run=nothing": "--from_run: expected a .keras file, or a run folder",
         "--pairs=40": "--pairs: expected 1 to",
         "--classes=0,10": "--classes: expected at most 9",
@@ -107,9 +117,13 @@ def test_mistakes_get_one_line(finished, embedded_dir, refusals, tmp_path):
         "--normalisation=unit": "--normalisation: expected a file that belongs to no run",
         "--weights=random": "--weights: expected an --application",
         "--application=ResNet5 --weights=random": "--application: expected ConvNeXtTiny",
-        "--application=ResNet50 --weights=random --num_samples=0": "--num_samples: expected 4",
-        f"--from_run={vectors}": "expected the network's input",
-        "--application=ResNet50 --weights=random --num_samples=9": "expected classes of ImageNet",
+        "--application=ResNet50 --weights=random --num_samples=0 --width=0 --num_epochs=20": (
+            "--num_samples: expected 4"
+        ),
+        f"--from_run={vectors} --width=0 --num_epochs=20": "expected the network's input",
+        "--application=ResNet50 --weights=random --num_samples=9 --width=0 --num_epochs=20": (
+            "expected classes of ImageNet"
+        ),
     }
     own = [*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]
     outcomes = refusals("interpolation", [[*own, *flags.split()] for flags in mistakes])
@@ -138,7 +152,7 @@ def test_identical_images_are_refused(tmp_path):
 def test_two_workers_give_the_paths_of_one_process(finished, embedded_dir, tmp_path):
     path, _ = finished
     addresses = free_addresses(2)
-    flags = [*TINY, f"--data_dir={embedded_dir}", f"--from_run={path}", f"--workdir={tmp_path}"]
+    flags = [*SAVED, f"--data_dir={embedded_dir}", f"--from_run={path}", f"--workdir={tmp_path}"]
     both = [
         subprocess.Popen(
             [*PAGE, *flags],
