@@ -250,7 +250,7 @@ def pipelines(training: data.Images) -> dict[str, Contender]:
         for _ in range(number):
             next(batches)
 
-    number = max(8, 10_000 // FLAGS.batch_size)
+    number = max(8, 2 * FLAGS.train_size // FLAGS.batch_size)
     return {
         # What was fetched ahead while the other ran does not count.
         OURS: Contender(

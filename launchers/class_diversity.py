@@ -19,6 +19,7 @@ says more (results/class_diversity).
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import time
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ from absl import flags, logging
 
 from spectral_tf import data, models, records, runtime, spectra
 from spectral_tf.errors import UserError
+from spectral_tf.experiments.classification import Setting
 from spectral_tf.experiments.subject import Subject
 
 if TYPE_CHECKING:
@@ -142,12 +144,15 @@ def features_subject() -> Subject | None:
     if not FLAGS.features:
         return None
     changed = {
+        # Nothing of the training that the other flags describe.
+        **dataclasses.asdict(Setting(batch_size=FLAGS.batch_size)),
+        "augmentations": "",
         "from_run": "" if known else FLAGS.features,
         "application": FLAGS.features if known else "",
         "weights": FLAGS.features_weights,
         "side": FLAGS.side if known else 0,
         "normalisation": FLAGS.normalisation if not known else "standard",
-        "outputs": "logits",
+        "outputs": "",  # What it gives in the end is not looked at.
     }
     return Subject({**runtime.settings(), **changed}, FLAGS.save_every_seconds, "--features")
 

@@ -37,7 +37,7 @@ class Subject:
     Flags are checked first; `load` needs data and TensorFlow, `train` time.
 
     Args:
-      values: as `runtime.settings()` gives them.
+      values: as `runtime.settings()` gives them; `outputs` may be empty, and is not checked then.
       save_every_seconds: between saves of a training.
       flag: how errors call the saved model.
 
@@ -85,7 +85,7 @@ class Subject:
                 hint="leave one out",
             )
         own = not (self._saved or values["application"])
-        if values["outputs"] != "logits" and (own or values["application"]):
+        if values["outputs"] == "probabilities" and (own or values["application"]):
             raise UserError(
                 "--outputs",
                 expected="logits, which these networks give",
@@ -205,7 +205,7 @@ class Subject:
 
     def _refuse_other_outputs(self) -> None:
         """Raises a UserError if a saved model does not give what `--outputs` says."""
-        if self._model is None:
+        if self._model is None or not self._values["outputs"]:
             return
         from spectral_tf.data.selection import select
         from spectral_tf.probes.paths import refuse_other_outputs

@@ -116,7 +116,9 @@ def test_mistakes_get_one_line(finished, embedded_dir, refusals, tmp_path):
         "--along=fourier --spatial_frequency=9": "--spatial_frequency: expected 0 or more, at most",
         "--normalisation=unit": "--normalisation: expected a file that belongs to no run",
         "--weights=random": "--weights: expected an --application",
-        "--application=ResNet5 --weights=random": "--application: expected ConvNeXtTiny",
+        "--application=ResNet5 --weights=random --width=0 --num_epochs=20 --num_samples=9": (
+            "--application: expected ConvNeXtTiny"
+        ),
         "--application=ResNet50 --weights=random --num_samples=0 --width=0 --num_epochs=20": (
             "--num_samples: expected 4"
         ),

@@ -354,19 +354,21 @@ OWN_MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("name", OWN_MISTAKES)
-def test_mistakes_in_own_files_get_one_line(name, tmp_path):
-    arrays, model, line = OWN_MISTAKES[name]
-    flags = [
-        f"--dataset=npz:{own_images(tmp_path / 'own.npz', **arrays)}",
-        *("--batch_size=30", "--num_epochs=1", f"--workdir={tmp_path / 'run'}"),
-    ]
-    if model:
-        flags.append(f"--model={plain_model(tmp_path / 'own.keras', **model)}")
-    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert result.returncode == 2, result.stderr
-    assert line in result.stderr.strip().splitlines()[-1]
+def test_mistakes_in_own_files_get_one_line(refusals, tmp_path):
+    given = []
+    for name, (arrays, model, _) in OWN_MISTAKES.items():
+        folder = tmp_path / name.replace(" ", "_")
+        folder.mkdir()
+        flags = [
+            f"--dataset=npz:{own_images(folder / 'own.npz', **arrays)}",
+            *("--batch_size=30", "--num_epochs=1", f"--workdir={tmp_path / 'run'}"),
+        ]
+        if model:
+            flags.append(f"--model={plain_model(folder / 'own.keras', **model)}")
+        given.append(flags)
+    outcomes = refusals("noise_fitting", given)
+    for outcome, (_, _, line) in zip(outcomes, OWN_MISTAKES.values(), strict=True):
+        assert_refused(outcome, line)
     assert not (tmp_path / "run").exists()
 
 
