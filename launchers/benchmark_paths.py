@@ -15,7 +15,7 @@ from __future__ import annotations
 import concurrent.futures
 import itertools
 import multiprocessing
-import resource
+import pathlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -195,7 +195,10 @@ def one_pass(settings: dict[str, Any], couples: list[tuple[int, int]], pairs: in
 
 
 def peak_memory(settings: dict[str, Any], pairs: int) -> float:
-    """Megabytes of the process when so many pairs, drawn from all images, have been measured."""
+    """Megabytes of the process when so many pairs, drawn from all images, have been measured.
+
+    Linux only.
+    """
     from spectral_tf.probes import paths as probe
 
     images = data.find_images(settings["dataset"], settings["split"], **settings["places"])
@@ -208,7 +211,9 @@ def peak_memory(settings: dict[str, Any], pairs: int) -> float:
         pixels, probe.Pairs(first, last), prepare, num_samples=settings["num_samples"]
     )
     probe.measure_paths(model, pixels, labels, paths, prepare, batch_size=settings["batch_size"])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not getrusage, whose peak a new process inherits from the one that started it.
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 if __name__ == "__main__":
