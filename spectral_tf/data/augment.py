@@ -198,6 +198,9 @@ def image_frequency(
       smoothing: in [0, 1].
       share: of the images that are changed, in [0, 1].
 
+    Raises:
+      UserError: no direction.
+
     Source: Fridovich-Keil et al. (2022), by their code, which adds to the stored images and labels
     in place, again in every epoch.
     """
