@@ -6,7 +6,7 @@ published way, one process for each; and the peak memory with few and with many 
 
     python launchers/benchmark_paths.py --alsologtostderr
 
-takes about 8 minutes on 2 cores. To see: at least 90 % of the bare model's images per second, and a
+takes about 6 minutes on 2 cores. To see: the share of the bare model's images per second, and a
 memory that does not grow with the pairs (results/benchmark_paths).
 """
 
