@@ -1,8 +1,8 @@
 """What the probe of paths between images costs.
 
-Images per second of the probe (samples made, model, spectra) against the bare model on batches of
-the same size, one after the other in every round; all 55 class pairs in one process against the
-published way, one process for each; and the peak memory with few and with many pairs.
+Images per second of the probe (samples made, model, spectra) against the bare model on the same
+batches, made beforehand, one after the other in every round; all 55 class pairs in one process
+against the published way, one process for each; and the peak memory with few and with many pairs.
 
     python launchers/benchmark_paths.py --alsologtostderr
 
@@ -129,11 +129,13 @@ def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
     pairs, _ = probe.class_pairs(labels, range(images.num_classes), FLAGS.round_pairs, 0)
     paths = probe.straight_paths(pixels, pairs, prepare, num_samples=FLAGS.num_samples)
     total = int(paths.counts.sum())
-    batch = prepare(pixels[np.arange(FLAGS.batch_size) % len(pixels)])
+    samples = np.concatenate(list(probe.path_logits(lambda x: x, pixels, paths, prepare)))
+    starts = range(0, total - FLAGS.batch_size + 1, FLAGS.batch_size)
+    batches = [tf.constant(samples[start : start + FLAGS.batch_size]) for start in starts]
     apply = tf.function(lambda x: model(x, training=False))
 
     def bare() -> None:
-        for _ in range(total // FLAGS.batch_size):
+        for batch in batches:
             apply(batch).numpy()
 
     def probed() -> None:
@@ -145,7 +147,7 @@ def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
 
     contenders: dict[str, tuple[Callable[[], None], int]] = {
         "probe": (probed, total),
-        "bare model": (bare, total // FLAGS.batch_size * FLAGS.batch_size),
+        "bare model": (bare, len(batches) * FLAGS.batch_size),
     }
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(FLAGS.num_rounds + 1):

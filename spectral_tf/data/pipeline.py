@@ -9,6 +9,7 @@ from spectral_tf.data.augment import Augmentation, Mixing, Part, chain
 from spectral_tf.data.images import TOO_SMALL, Images
 from spectral_tf.data.normalisation import Normalisation
 from spectral_tf.errors import UserError
+from spectral_tf.streams import untuned
 
 # Encoded images held back for shuffling where not all of them are in memory.
 _SHUFFLE_BUFFER = 8_192
@@ -103,7 +104,7 @@ def training_batches(
             )
             return finish(number, tf.gather(pixels, rows), tf.gather(labels, rows))
 
-        return numbers.map(chosen, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        return untuned(numbers.map(chosen, tf.data.AUTOTUNE))
 
     encoded = images.dataset(decode=False)
     first_epoch = first_step // per_epoch
@@ -127,10 +128,11 @@ def training_batches(
 
     epochs = tf.data.Dataset.range(first_epoch, _ENDLESS).flat_map(epoch)
     batches = tf.data.Dataset.zip(numbers, epochs.flat_map(lambda *pair: cut(*pair)))
-    return batches.map(
+    decoded = batches.map(
         lambda number, pair: finish(number, _decoded(images, pair[0], shape), pair[1]),
         tf.data.AUTOTUNE,
-    ).prefetch(tf.data.AUTOTUNE)
+    )
+    return untuned(decoded)
 
 
 def evaluation_batches(
@@ -185,7 +187,7 @@ def evaluation_batches(
         weights = tf.cast(places < images.num_examples, tf.float32)
         return tf.ensure_shape(inputs, (share, *shape)), tf.cast(labels, tf.int32), weights
 
-    return batches.map(finish, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return untuned(batches.map(finish, tf.data.AUTOTUNE))
 
 
 def on_replicas(

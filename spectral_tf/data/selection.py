@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from spectral_tf.data.images import Images
 from spectral_tf.data.pipeline import fitting_shape, shrunk
 from spectral_tf.errors import UserError
+from spectral_tf.streams import untuned
 
 # Unreadable images beyond this share are no accident.
 _TOLERATED = 0.01
@@ -38,7 +39,7 @@ def labels_of(images: Images) -> NDArray[np.int64]:
         return images.arrays()[1]
     with images.reading():
         labels = images.dataset(decode=False).map(lambda _, label: label).batch(10_000)
-        return np.concatenate(list(labels.as_numpy_iterator())).astype(np.int64)
+        return np.concatenate(list(untuned(labels).as_numpy_iterator())).astype(np.int64)
 
 
 def select(
@@ -82,7 +83,7 @@ def select(
     with images.reading():
         stored = images.dataset(decode=False).enumerate()
         some = stored.filter(lambda place, _: flags[place]).map(decoded, tf.data.AUTOTUNE)
-        for place, pixels in some.ignore_errors().as_numpy_iterator():
+        for place, pixels in untuned(some.ignore_errors()).as_numpy_iterator():
             row = np.searchsorted(wanted, place)
             found[row], there[row] = pixels, True
     unreadable = wanted[~there]

@@ -311,44 +311,45 @@ def path_logits(
     # So many paths at most have samples in one part of a batch.
     reach = (np.searchsorted(offsets, [begins, ends], side="right") * [[-1], [1]]).sum(axis=0)
     window = int(reach.max(initial=0)) + 1
-    pixels = tf.constant(np.asarray(images))
-    first, last = (tf.constant(end) for end in paths.pairs)
-    starts, lengths = tf.constant(offsets[:-1]), tf.constant(paths.counts)
+    pixels = np.asarray(images)
 
-    def part(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        """Ends of the paths of one part of a batch; for each sample its path and its place."""
-        samples = tf.minimum(number * share + tf.range(share, dtype=tf.int64), total - 1)
-        owner = tf.searchsorted(starts, samples, side="right", out_type=tf.int64) - 1
-        chosen = tf.minimum(owner[0] + tf.range(window, dtype=tf.int64), num_paths - 1)
-        along = (samples - tf.gather(starts, owner)) / (tf.gather(lengths, owner) - 1)
-        x, y = (tf.gather(pixels, tf.gather(end, chosen)) for end in (first, last))
-        return x, y, owner - owner[0], tf.cast(along, tf.float32)
+    def part(number: int) -> tuple[NDArray, NDArray[np.float32]]:
+        """Images at the ends of the paths of one part, and what each sample takes of them."""
+        samples = np.minimum(number * share + np.arange(share), total - 1)
+        owner = np.searchsorted(offsets, samples, side="right") - 1
+        along = (samples - offsets[owner]) / (paths.counts[owner] - 1)
+        weights = np.zeros((share, 2 * window), np.float32)
+        weights[np.arange(share), owner - owner[0]] = 1 - along
+        weights[np.arange(share), owner - owner[0] + window] = along
+        chosen = np.minimum(owner[0] + np.arange(window), num_paths - 1)
+        return pixels[np.concatenate([end[chosen] for end in paths.pairs])], weights
 
-    def of_host(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        local = replicas // context.num_input_pipelines
-        own = tf.data.Dataset.range(num_batches * replicas).filter(
-            lambda i: (i % replicas) // local == context.input_pipeline_id
-        )
-        return own.map(part, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-
-    def outputs(x: tf.Tensor, y: tf.Tensor, owner: tf.Tensor, along: tf.Tensor) -> tf.Tensor:
+    def outputs(stored: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         # As a product of matrices, which passes through memory once where gathering does it thrice.
-        ends = tf.concat([tf.cast(prepare(end), tf.float32) for end in (x, y)], axis=0)
-        own = tf.one_hot(owner, window)
-        t = along[:, tf.newaxis]
-        weights = tf.concat([(1 - t) * own, t * own], axis=1)
-        flat = tf.matmul(weights, tf.reshape(ends, (2 * window, -1)))
-        samples = tf.reshape(flat, (share, *ends.shape[1:]))
+        shown = tf.cast(prepare(stored), tf.float32)
+        flat = tf.matmul(weights, tf.reshape(shown, (2 * window, -1)))
+        samples = tf.reshape(flat, (share, *shown.shape[1:]))
         inference = {"training": False} if isinstance(model, keras.Model) else {}
         return tf.cast(model(samples, **inference), tf.float32)
 
     @tf.function
-    def answer(*batch: Any) -> tf.Tensor:
-        return strategy.gather(strategy.run(outputs, batch), axis=0)
+    def answer(stored: Any, weights: Any) -> tf.Tensor:
+        return strategy.gather(strategy.run(outputs, (stored, weights)), axis=0)
+
+    def ask(number: int) -> tf.Tensor:
+        first = number * replicas
+
+        def of_replica(context: tf.distribute.experimental.ValueContext) -> tuple[tf.Tensor, ...]:
+            return tuple(map(tf.constant, part(first + context.replica_id_in_sync_group)))
+
+        return answer(*strategy.experimental_distribute_values_from_function(of_replica))
 
     done, rest = 0, []
-    for batch in strategy.distribute_datasets_from_function(of_host):
-        rest.append(answer(*batch).numpy())
+    coming = ask(0)
+    for number in range(1, num_batches + 1):
+        # Devices that work on their own begin the next batch before this one is looked at.
+        answers, coming = coming, ask(number) if number < num_batches else None
+        rest.append(answers.numpy())
         there = np.concatenate(rest) if len(rest) > 1 else rest[0]
         begin = 0
         while done < num_paths and begin + paths.counts[done] <= len(there):
@@ -390,6 +391,7 @@ def measure_paths(
     def keep(rows: list[int], outputs_of: list[NDArray]) -> None:
         """Measures paths of one length together, which takes a tenth of the time of each."""
         given_outputs = np.stack(outputs_of)
+        refuse_other_outputs(given_outputs, outputs)
         p = softmax(given_outputs.astype(np.float64), axis=-1) if logits else given_outputs
         spacing = paths.spacing[rows]
         for array, value in zip(measures, path_measures(p, spacing), strict=True):
@@ -407,7 +409,6 @@ def measure_paths(
     stream = path_logits(model, images, paths, prepare, batch_size=batch_size, strategy=strategy)
     waiting: dict[int, tuple[list[int], list[NDArray]]] = {}
     for i, answers in enumerate(stream):
-        refuse_other_outputs(answers, outputs)
         rows, outputs_of = waiting.setdefault(len(answers), ([], []))
         rows.append(i)
         outputs_of.append(answers)
@@ -419,16 +420,16 @@ def measure_paths(
 
 
 def refuse_other_outputs(answers: NDArray, outputs: str) -> None:
-    """Raises a UserError if outputs [n, C] are not what they are said to be.
+    """Raises a UserError if outputs [..., C] are not what they are said to be.
 
     Probabilities are not below 0 and sum to 1 in every row; logits do not, in at least one.
     """
-    sums = answers.sum(axis=1)
+    sums = answers.sum(axis=-1)
     look = bool(np.all(answers >= 0) and np.allclose(sums, 1, atol=1e-3))
     if outputs not in OUTPUTS or look != (outputs == "probabilities"):
         raise UserError(
             "--outputs",
             expected=f"{outputs} of the model" if outputs in OUTPUTS else " or ".join(OUTPUTS),
-            got=f"numbers that sum to {sums[0]:g}, the least {answers.min():g}",
+            got=f"numbers that sum to {sums.flat[0]:g}, the least {answers.min():g}",
             hint=f"say --outputs={OUTPUTS[look]}" if outputs in OUTPUTS else "choose one",
         )

@@ -169,7 +169,7 @@ def on_axis(magnitudes: ArrayLike, bin_width: float, frequencies: ArrayLike) -> 
     axis = np.asarray(frequencies, np.float64)
     bins = bin_width * np.arange(1, m.size)
     # A frequency that is a bin but for rounding is that bin.
-    rounded = np.where(np.isclose(axis, bins[0], rtol=1e-9), bins[0], axis)
+    rounded = np.where(np.abs(axis - bins[0]) <= 1e-9 * bins[0], bins[0], axis)
     found = np.interp(rounded, bins, m[1:], left=np.nan, right=np.nan)
     return np.where(axis == 0, m[0], found)
 
