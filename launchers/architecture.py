@@ -268,8 +268,7 @@ def report(
         ours = "  (beyond the paper)" if setting.sweep in BEYOND_THE_PAPER else ""
         name = f"{setting.sweep} {setting.value}"
         print(f"{name:<22}{mean:6.1f} ({low:.1f} to {high:.1f}){ours}")
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path} --samples_per_plugin=images=100")
+    runtime.say_where(folder, num_images=100)
 
 
 def thinned(

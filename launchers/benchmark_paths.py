@@ -6,7 +6,7 @@ against the published way, one process for each; and the peak memory with few an
 
     python launchers/benchmark_paths.py --alsologtostderr
 
-takes about 6 minutes on 2 cores. To see: the share of the bare model's images per second, and a
+takes about 4 minutes on 2 cores. To see: the share of the bare model's images per second, and a
 memory that does not grow with the pairs (results/benchmark_paths).
 """
 

@@ -43,7 +43,7 @@ FLAGS = flags.FLAGS
 runtime.define_run_flags("class_diversity")
 runtime.define_data_flags("photo_patches")
 runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
-flags.DEFINE_list("classes", [], "Of the data set, by number; default: all.")
+runtime.define_class_subset_flag()
 runtime.define_path_flags(num_samples=100)
 flags.DEFINE_string(
     "features", "", "A .keras file or run folder, or an application, whose features tell diversity."
@@ -94,7 +94,7 @@ def main() -> None:
         judge.load(strategy, runtime.data_places())
     refuse_judges(subject, judge)
     labels = labels_of(subject.held_out)
-    classes = chosen_classes(subject.held_out)
+    classes = runtime.class_subset(subject.held_out.num_classes, at_least=3)
     draw_pairs(labels, classes)  # Refuses classes with too few images, before anything is trained.
     record = subject.record()
     if judge:
@@ -173,20 +173,6 @@ def refuse_judges(subject: Subject, judge: Subject | None) -> None:
             got=f"{judge.shape}",
             hint="choose another, or --side for both",
         )
-
-
-def chosen_classes(images: data.Images) -> list[int]:
-    """The classes that take part, at least 3, or a UserError."""
-    if not any(FLAGS.classes):
-        return list(range(images.num_classes))
-    classes = runtime.whole_numbers("classes", FLAGS.classes)
-    if len(classes) < 3:
-        raise UserError(
-            "--classes", expected="at least 3", got=f"{len(classes)}", hint="leave it out for all"
-        )
-    runtime.refuse_below("classes", min(classes), 0)
-    runtime.refuse_above("classes", max(classes), images.num_classes - 1)
-    return classes
 
 
 def draw_pairs(labels: np.ndarray, classes: Sequence[int]) -> tuple[Pairs, np.ndarray]:
@@ -411,8 +397,7 @@ def report(
         print(f"{measure:>17}, {reading:>17}: {rho}, accuracy held fixed {held}, n = {count}")
     if unreadable:
         print(f"{unreadable} images could not be read and were left out")
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path}")
+    runtime.say_where(folder)
 
 
 if __name__ == "__main__":

@@ -270,8 +270,7 @@ def report(
             for name in ("plain_correct", "mirrored_correct")
         ]
         print(f"{merge} merged: accuracy {accuracy:.3f}, share {', '.join(texts)}")
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path}")
+    runtime.say_where(folder)
 
 
 if __name__ == "__main__":

@@ -186,8 +186,7 @@ def report(
         f"worst: {found.error[worst]:.3f} at {i[worst]} cycles down and {j[worst]} right; "
         f"change of the probabilities {found.change.max():.3f} at most"
     )
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path}")
+    runtime.say_where(folder)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ FLAGS = flags.FLAGS
 runtime.define_run_flags("interpolation")
 runtime.define_data_flags("photo_patches")
 runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
-flags.DEFINE_list("classes", [], "Of the data set, by number; default: all.")
+runtime.define_class_subset_flag()
 flags.DEFINE_enum(
     "along", "pairs", ("pairs", "gradient", "random", "fourier"), "Pairs of images, or directions."
 )
@@ -79,7 +79,7 @@ def main() -> None:
     labels = labels_of(held_out)
     pairs, ends = probe.class_pairs(
         labels,
-        chosen_classes(held_out),
+        runtime.class_subset(held_out.num_classes),
         FLAGS.pairs,
         runtime.derive_seed(FLAGS.seed, "pairs"),
         between=FLAGS.along == "pairs",
@@ -129,16 +129,6 @@ def main() -> None:
         report(folder, held_out, paths, ends, answers, selection.unreadable.size, (spent, seconds))
     if session:
         session.wait_for_all()
-
-
-def chosen_classes(images: data.Images) -> list[int]:
-    """The classes that take part, or a UserError."""
-    if not any(FLAGS.classes):
-        return list(range(images.num_classes))
-    classes = runtime.whole_numbers("classes", FLAGS.classes)
-    runtime.refuse_below("classes", min(classes), 0)
-    runtime.refuse_above("classes", max(classes), images.num_classes - 1)
-    return classes
 
 
 def refuse_flags() -> None:
@@ -368,8 +358,7 @@ def report(
             for name in ("plain_share", "mirrored_share")
         )
         print(f"{key:>22}: plain {plain}, mirrored {mirrored}, {values['num_paths']:,} paths")
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path}")
+    runtime.say_where(folder)
 
 
 if __name__ == "__main__":

@@ -399,8 +399,7 @@ def report(
     for sweep, quality, name, rho, low, high, count in correlations:
         if quality == "accuracy":
             print(f"{sweep:>22} {name:>25}: {rho:+.2f} ({low:+.2f} to {high:+.2f}), n = {count}")
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path}")
+    runtime.say_where(folder)
 
 
 def groups(found: Sequence[Measured]) -> dict[str, list[Measured]]:

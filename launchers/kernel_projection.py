@@ -276,8 +276,7 @@ def report(
             f"({low:.3f} to {high:.3f}), {facts['final_validation_loss_with_interval'][0]:.3f} at "
             f"the end, {facts['validation_loss_if_noise_is_fitted']:.3f} if the noise is fitted"
         )
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path} --samples_per_plugin=images=100")
+    runtime.say_where(folder, num_images=100)
 
 
 def draw(

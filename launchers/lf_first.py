@@ -242,8 +242,7 @@ def report(session: Session, folder: records.RunFolder, target: tasks.SumOfSines
         wall_seconds=session.seconds,
     )
     print(learning.learning_table(curves))
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path} --samples_per_plugin=images=100")
+    runtime.say_where(folder, num_images=100)
 
 
 def draw_curves(

@@ -209,8 +209,7 @@ def report(
             f"level {level:g} in {FLAGS.num_steps:,} steps, "
             f"loss {mean:.3g} ({low:.3g} to {high:.3g})"
         )
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path} --samples_per_plugin=images=100")
+    runtime.say_where(folder, num_images=100)
 
 
 def write_geometry(folder: records.RunFolder, curves: list[tasks.Flower]) -> None:

@@ -211,8 +211,7 @@ def report(
         row = "  ".join(f"{value}: {mean:.3f}" for value, mean in by(name, grid, accuracy).items())
         print(f"mean accuracy by {name}:  {row}")
     print(f"two networks of cell k = {cells[-1].frequency}, L = {cells[-1].lobes}: {found}")
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path}")
+    runtime.say_where(folder)
 
 
 def by(name: str, cells: list[Cell], accuracy: np.ndarray) -> dict[str, float]:

@@ -243,8 +243,7 @@ def report(
             f"distance {size.rms_distance:.2f}, to the nearest {size.nearest_distance:.2f}, "
             f"{size.dimensions:.1f} dimensions"
         )
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path}")
+    runtime.say_where(folder)
 
 
 if __name__ == "__main__":

@@ -241,8 +241,7 @@ def report(
             "end"
             + (f", {floors[i]:.3f} expected if the noise is learned" if clean < np.inf else "")
         )
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path}")
+    runtime.say_where(folder)
 
 
 def draw(

@@ -333,8 +333,7 @@ def report(
             f"NF {found['minimum_noise_fitting'][0][i]:.3f} at its lowest"
             + (f", beta {beta_end:.3f} at the end, {when}" if wave.kind != "control" else "")
         )
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path}")
+    runtime.say_where(folder)
 
 
 def learning_epochs(epochs: np.ndarray, beta: np.ndarray) -> spectra.Band:

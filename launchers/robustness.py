@@ -328,8 +328,7 @@ def report(
         f"it falls as frequency^{law.exponent:.2f} ({law.low:.2f} to {law.high:.2f}), from "
         f"{law.num_points} of {len(frequencies)} frequencies; inf: more than {norms[-1]:g}"
     )
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path}")
+    runtime.say_where(folder)
 
 
 if __name__ == "__main__":

@@ -237,8 +237,7 @@ def report(
     for name, value in summary.items():
         text = f"{value:.4g}" if isinstance(value, float) else value
         print(f"{name.replace('_', ' ')}: {text}")
-    print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path}")
+    runtime.say_where(folder)
 
 
 def learning_tables(

@@ -57,7 +57,8 @@ def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
       values: of the flag `sweeps` and of those of `SWEEPS`, words.
 
     Raises:
-      UserError: an unknown sweep, a value out of range, two cases of one name.
+      UserError: an unknown sweep, a value out of range, two cases of one name, one that is the
+        baseline.
     """
 
     def numbers(flag: str, least: float = 0.0, most: float = math.inf) -> list[float]:
@@ -105,6 +106,14 @@ def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(
             "--sweeps", expected="settings that differ", got=f"{twice[0]} twice", hint="leave one"
+        )
+    same = [case.name for case in found[1:] if case[2:] == found[0][2:]]
+    if same:
+        raise UserError(
+            "--sweeps",
+            expected="settings that differ from the baseline, which is part of every sweep",
+            got=same[0],
+            hint="leave it out",
         )
     return found
 

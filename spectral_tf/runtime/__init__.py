@@ -4,7 +4,9 @@ Only launchers and `spectral_tf.training` import it; nothing here imports Tensor
 """
 
 from spectral_tf.runtime.flags import (
+    class_subset,
     data_places,
+    define_class_subset_flag,
     define_classes_flag,
     define_classifier_flags,
     define_data_flags,
@@ -20,13 +22,15 @@ from spectral_tf.runtime.flags import (
     whole_numbers,
     words,
 )
-from spectral_tf.runtime.folder import run_folder
+from spectral_tf.runtime.folder import run_folder, say_where
 from spectral_tf.runtime.launch import configuration, launch, settings
 from spectral_tf.runtime.seeds import derive_seed, generator
 
 __all__ = [
+    "class_subset",
     "configuration",
     "data_places",
+    "define_class_subset_flag",
     "define_classes_flag",
     "define_classifier_flags",
     "define_data_flags",
@@ -42,6 +46,7 @@ __all__ = [
     "refuse_above",
     "refuse_below",
     "run_folder",
+    "say_where",
     "settings",
     "two_classes",
     "whole_numbers",

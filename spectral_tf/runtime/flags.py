@@ -130,6 +130,32 @@ def define_path_flags(num_samples: int = 0) -> None:
     )
 
 
+def define_class_subset_flag() -> None:
+    """Defines the flag of the classes of a data set that take part."""
+    flags.DEFINE_list("classes", [], "Of the data set, by number; default: all.")
+
+
+def class_subset(num_classes: int, at_least: int = 1) -> list[int]:
+    """The classes of `--classes`; all of so many where it is empty.
+
+    Raises:
+      UserError: other than so many different whole numbers below `num_classes`.
+    """
+    if not any(flags.FLAGS.classes):
+        return list(range(num_classes))
+    classes = whole_numbers("classes", flags.FLAGS.classes)
+    if len(classes) < at_least:
+        raise UserError(
+            "--classes",
+            expected=f"at least {at_least}",
+            got=f"{len(classes)}",
+            hint="leave it out for all",
+        )
+    refuse_below("classes", min(classes), 0)
+    refuse_above("classes", max(classes), num_classes - 1)
+    return classes
+
+
 def define_classes_flag() -> None:
     """Defines the flag of the two classes of a regression to -1 and +1."""
     flags.DEFINE_list("classes", [3, 8], "Two labels, to become -1 and +1.")

@@ -34,3 +34,15 @@ def run_folder(experiment: str, growing: Collection[str] = ()) -> RunFolder:
         print(f"{experiment}: {folder.path} holds this run, finished; --overwrite makes it anew")
         sys.exit(0)
     return folder
+
+
+def say_where(folder: RunFolder, *, num_images: int = 0) -> None:
+    """Prints where a run is and how to look at it.
+
+    Args:
+      folder: of the run.
+      num_images: of each tag that TensorBoard is to show; 0: its own 10.
+    """
+    shown = f" --samples_per_plugin=images={num_images}" if num_images else ""
+    print(f"run folder: {folder.path}")
+    print(f"look at it: tensorboard --logdir={folder.path}{shown}")

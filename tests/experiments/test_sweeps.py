@@ -60,6 +60,11 @@ def test_mistakes():
         ("recipes", ["flip+flip"], "--recipes: expected names of"),
         ("recipes", ["flip", "flip"], "augmentation=flip twice"),
         ("widths", ["0"], "--widths: expected 1 or more"),
+        (
+            "decays",
+            ["0", "0.0005"],
+            "differ from the baseline.*: weight_decay=0.0005|got weight_decay=0.0005",
+        ),
     ):
         with pytest.raises(UserError, match=line):
             cases(BASE, {**VALUES, name: words})
