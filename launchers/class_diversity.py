@@ -7,7 +7,7 @@ many samples, so that their length does not enter.
 
     python launchers/class_diversity.py --alsologtostderr
 
-trains two small networks on embedded photographs (not CIFAR-10) and takes about 3 minutes on 2
+trains two small networks on embedded photographs (not CIFAR-10) and takes about 2 minutes on 2
 cores. On ImageNet, whose archives lie in a folder, with weights that Keras fetches:
 
     python launchers/class_diversity.py --flagfile=results/class_diversity/imagenet.flags \

@@ -8,7 +8,7 @@ many paths are measured for every k.
 
     python launchers/class_diversity_merged.py --alsologtostderr
 
-takes about 3 minutes on 2 cores, on embedded photographs (not CIFAR-10). To see: the share within
+takes about 2 minutes on 2 cores, on embedded photographs (not CIFAR-10). To see: the share within
 super-classes by k, of all paths, of those that stay in one of the merged classes, and of those that
 go from one to another (results/class_diversity).
 """

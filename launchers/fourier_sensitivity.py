@@ -7,7 +7,7 @@ interpolation.py.
 
     python launchers/fourier_sensitivity.py --alsologtostderr
 
-trains a small network on embedded photographs (not CIFAR-10) and takes about 4 minutes on 2 cores.
+trains a small network on embedded photographs (not CIFAR-10) and takes about 2 minutes on 2 cores.
 A model of your own, or one of another run:
 
     python launchers/fourier_sensitivity.py --from_run=mine.keras --dataset=cifar10

@@ -7,7 +7,7 @@ images along their gradient, a random or a Fourier direction.
 
     python launchers/interpolation.py --alsologtostderr
 
-trains a small network on embedded photographs (not CIFAR-10) and takes about 2 minutes on 2 cores.
+trains a small network on embedded photographs (not CIFAR-10) and takes about 1 minute on 2 cores.
 A model of your own, or one of another run:
 
     python launchers/interpolation.py --from_run=mine.keras --dataset=cifar10 --outputs=logits
@@ -142,7 +142,7 @@ def refuse_flags() -> None:
         )
     used = {"length": FLAGS.along != "pairs", "spatial_frequency": FLAGS.along == "fourier"}
     for name, useful in used.items():
-        if not useful and not FLAGS[name].using_default_value:
+        if not useful and FLAGS[name].value != FLAGS[name].default:  # As flagfiles repeat it.
             raise UserError(
                 f"--{name}",
                 expected="an --along that it is for",

@@ -7,7 +7,7 @@ between classes. The paper: better classifiers have less of it within and more o
 
     python launchers/interventions.py --alsologtostderr
 
-takes about 3 minutes on 2 cores, on embedded photographs (not CIFAR-10). The paper's own scale, on
+takes about 5 minutes on 2 cores, on embedded photographs (not CIFAR-10). The paper's own scale, on
 several machines with a common folder, each taking its share:
 
     python launchers/interventions.py --flagfile=results/interventions/cifar10_wrn_32.flags \

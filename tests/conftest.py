@@ -47,17 +47,17 @@ def run_launcher() -> Callable[..., subprocess.CompletedProcess]:
     return run
 
 
-_MISTAKES = """
-import json, os, runpy, sys, tempfile, traceback
-import keras, tensorflow, tensorflow_datasets  # Once for all cases, which is most of their time.
-
-page, cases = sys.argv[1], json.loads(sys.argv[2])
-sys.path[0] = os.path.dirname(page)
-for case in cases:
+_FORKS = """
+import importlib, json, os, runpy, sys, tempfile, traceback
+for module in json.loads(sys.argv[1]):  # Once for all, which is most of their time.
+    importlib.import_module(module)
+for page, *case in json.loads(sys.argv[2]):
     with tempfile.TemporaryFile() as told:
         child = os.fork()
         if not child:
+            os.dup2(told.fileno(), 1)
             os.dup2(told.fileno(), 2)
+            sys.path[0] = os.path.dirname(page)
             sys.argv = [page, *case]
             code = 0
             try:
@@ -67,7 +67,6 @@ for case in cases:
             except BaseException:
                 traceback.print_exc()
                 code = 1
-            sys.stderr.flush()
             os._exit(code)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         told.seek(0)
@@ -75,17 +74,28 @@ for case in cases:
 """
 
 
+def outcomes(
+    commands: Sequence[tuple[str, Sequence[str]]], modules: Sequence[str] = ()
+) -> list[tuple[int, str]]:
+    """Runs launchers with their flags, one after the other; gives exit statuses and outputs.
+
+    Each runs in a fork of one process, which has loaded the modules.
+    """
+    pages = [(str(ROOT / "launchers" / f"{name}.py"), *flags) for name, flags in commands]
+    command = [sys.executable, "-u", "-c", _FORKS, json.dumps(modules), json.dumps(pages)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    lines = [line for line in result.stdout.splitlines() if line.startswith("[")]
+    assert len(lines) == len(commands), result.stderr
+    return [tuple(json.loads(line)) for line in lines]
+
+
 @pytest.fixture(scope="session")
 def refusals() -> Callable[[str, Sequence[Sequence[str]]], list[tuple[int, str]]]:
-    """Runs a launcher with one list of flags after the other; gives exit statuses and stderrs."""
+    """Runs a launcher with one list of flags after the other; gives statuses and outputs."""
 
     def run(name: str, cases: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
-        page = str(ROOT / "launchers" / f"{name}.py")
-        command = [sys.executable, "-c", _MISTAKES, page, json.dumps([list(c) for c in cases])]
-        result = subprocess.run(command, capture_output=True, text=True, timeout=900)
-        lines = [line for line in result.stdout.splitlines() if line.startswith("[")]
-        assert len(lines) == len(cases), result.stderr
-        return [tuple(json.loads(line)) for line in lines]
+        loaded = ("keras", "tensorflow", "tensorflow_datasets")
+        return outcomes([(name, case) for case in cases], loaded)
 
     return run
 
