@@ -4,6 +4,7 @@ A change of a committed result is noticed here. Where our numbers differ from th
 test holds what was measured and the folder's README says so.
 """
 
+import importlib.util
 import json
 
 import numpy as np
@@ -39,6 +40,8 @@ def test_committed_flagfiles_are_taken_and_are_those_of_their_runs():
     }
     assert set(folders) > OTHERS
     checked = [folder for name, folder in folders.items() if name not in OTHERS]
+    if importlib.util.find_spec("torch") is None:
+        checked = [folder for folder in checked if folder.parent.name != "lf_first_pytorch"]
     commands = []
     for folder in checked:
         page = json.loads((folder / "summary.json").read_text())["experiment"]

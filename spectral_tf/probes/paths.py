@@ -267,6 +267,18 @@ def gradients(model: keras.Model, images: ArrayLike, labels: ArrayLike) -> NDArr
     return np.concatenate([part.numpy() for part in found])
 
 
+@tf.function(jit_compile=True, autograph=False)
+def _samples(ends: tf.Tensor, owner: tf.Tensor, along: tf.Tensor) -> tf.Tensor:
+    """Images between ends [2 w, ...], first ends before last ones, of w paths.
+
+    Compiled it passes through memory once. It is not a product of matrices, which GPUs and TPUs
+    round to fewer bits than a spectrum wants.
+    """
+    first, last = (tf.gather(half, owner) for half in tf.split(ends, 2))
+    t = tf.reshape(along, (-1, *[1] * (len(ends.shape) - 1)))
+    return (1 - t) * first + t * last
+
+
 def path_logits(
     model: keras.Model | Callable[[tf.Tensor], tf.Tensor],
     images: ArrayLike,
@@ -313,28 +325,27 @@ def path_logits(
     window = int(reach.max(initial=0)) + 1
     pixels = np.asarray(images)
 
-    def part(number: int) -> tuple[NDArray, NDArray[np.float32]]:
-        """Images at the ends of the paths of one part, and what each sample takes of them."""
+    def part(number: int) -> tuple[NDArray, NDArray[np.int32], NDArray[np.float32]]:
+        """Images at the ends of the paths of one part; each sample's path and place on it."""
         samples = np.minimum(number * share + np.arange(share), total - 1)
         owner = np.searchsorted(offsets, samples, side="right") - 1
         along = (samples - offsets[owner]) / (paths.counts[owner] - 1)
-        weights = np.zeros((share, 2 * window), np.float32)
-        weights[np.arange(share), owner - owner[0]] = 1 - along
-        weights[np.arange(share), owner - owner[0] + window] = along
         chosen = np.minimum(owner[0] + np.arange(window), num_paths - 1)
-        return pixels[np.concatenate([end[chosen] for end in paths.pairs])], weights
+        own_ends = pixels[np.concatenate([end[chosen] for end in paths.pairs])]
+        return own_ends, (owner - owner[0]).astype(np.int32), along.astype(np.float32)
 
-    def outputs(stored: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-        # As a product of matrices, which passes through memory once where gathering does it thrice.
-        shown = tf.cast(prepare(stored), tf.float32)
-        flat = tf.matmul(weights, tf.reshape(shown, (2 * window, -1)))
-        samples = tf.reshape(flat, (share, *shown.shape[1:]))
+    # TPUs compile whatever they run.
+    on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+    samples_of = _samples.python_function if on_tpu else _samples
+
+    def outputs(stored: tf.Tensor, owner: tf.Tensor, along: tf.Tensor) -> tf.Tensor:
+        samples = samples_of(tf.cast(prepare(stored), tf.float32), owner, along)
         inference = {"training": False} if isinstance(model, keras.Model) else {}
         return tf.cast(model(samples, **inference), tf.float32)
 
     @tf.function
-    def answer(stored: Any, weights: Any) -> tf.Tensor:
-        return strategy.gather(strategy.run(outputs, (stored, weights)), axis=0)
+    def answer(*batch: Any) -> tf.Tensor:
+        return strategy.gather(strategy.run(outputs, batch), axis=0)
 
     def ask(number: int) -> tf.Tensor:
         first = number * replicas
@@ -345,11 +356,12 @@ def path_logits(
         return answer(*strategy.experimental_distribute_values_from_function(of_replica))
 
     done, rest = 0, []
-    coming = ask(0)
+    # Devices that work on their own begin the next batch before this one is looked at.
+    coming = [ask(number) for number in range(min(1, num_batches))]
     for number in range(1, num_batches + 1):
-        # Devices that work on their own begin the next batch before this one is looked at.
-        answers, coming = coming, ask(number) if number < num_batches else None
-        rest.append(answers.numpy())
+        if number < num_batches:
+            coming.append(ask(number))
+        rest.append(coming.pop(0).numpy())
         there = np.concatenate(rest) if len(rest) > 1 else rest[0]
         begin = 0
         while done < num_paths and begin + paths.counts[done] <= len(there):

@@ -41,6 +41,20 @@ def test_logits_of_a_linear_model(batch_size, settings):
     assert_allclose(first, linear(IMAGES[pairs.first]), rtol=1e-6)
 
 
+def test_paths_begin_and_end_at_their_images_to_the_last_bit():
+    pairs = probe.draw_pairs(LABELS, 0, 1, 8, seed=3)
+    paths = probe.straight_paths(IMAGES, pairs, unit=0.3)
+    samples = list(probe.path_logits(lambda x: x, IMAGES, paths, batch_size=16))
+    assert_array_equal(np.stack([s[0] for s in samples]), IMAGES[pairs.first])
+    assert_array_equal(np.stack([s[-1] for s in samples]), IMAGES[pairs.last])
+
+
+def test_no_paths_give_nothing():
+    none = np.empty(0, np.int64)
+    paths = probe.straight_paths(IMAGES, probe.Pairs(none, none))
+    assert list(probe.path_logits(linear, IMAGES, paths)) == []
+
+
 def test_sampling():
     images = np.zeros((5, 2, 2, 1))
     images[:, 0, 0, 0] = [0, 10.4, 10.6, 0.3, -1]
