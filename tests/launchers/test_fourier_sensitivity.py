@@ -1,19 +1,16 @@
 import json
-import subprocess
-import sys
 
 import numpy as np
-from conftest import ROOT, assert_refused
+from conftest import assert_refused, launch
 from PIL import Image
 
 from spectral_tf.records import read_table
 
-PAGE = [sys.executable, str(ROOT / "launchers" / "fourier_sensitivity.py")]
 TINY = ["--dataset=digits", "--width=4", "--num_epochs=2", "--num_images=60", "--norm=2"]
 
 
 def run(*flags):
-    return subprocess.run([*PAGE, *flags], capture_output=True, text=True, timeout=600)
+    return launch("fourier_sensitivity", *flags)
 
 
 def test_a_run_leaves_the_plane_and_its_rings(embedded_dir, tmp_path):
@@ -44,10 +41,9 @@ def test_a_run_leaves_the_plane_and_its_rings(embedded_dir, tmp_path):
     assert one.returncode == 0, one.stderr
 
 
-def test_mistakes_get_one_line(embedded_dir, refusals, tmp_path):
+def test_mistakes_get_one_line(embedded_dir, tmp_path):
     mistakes = {"--num_images=361": "--num_images: expected at most 360", "--norm=0": "--norm"}
     own = [*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]
-    outcomes = refusals("fourier_sensitivity", [[*own, flag] for flag in mistakes])
-    for outcome, line in zip(outcomes, mistakes.values(), strict=True):
-        assert_refused(outcome, line)
+    for flag, line in mistakes.items():
+        assert_refused(launch("fourier_sensitivity", *own, flag), line)
     assert not (tmp_path / "run").exists()

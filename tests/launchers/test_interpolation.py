@@ -6,7 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, assert_refused, free_addresses
+from conftest import ROOT, assert_refused, free_addresses, launch
 from PIL import Image
 
 from spectral_tf.records import read_table
@@ -17,7 +17,7 @@ TINY = [*SAVED, "--width=4", "--num_epochs=2"]
 
 
 def run(*flags):
-    return subprocess.run([*PAGE, *flags], capture_output=True, text=True, timeout=600)
+    return launch("interpolation", *flags)
 
 
 def columns(path, name):
@@ -96,7 +96,7 @@ def test_paths_from_single_images(along, finished, embedded_dir, tmp_path):
     assert (paths["num_samples"] == 9).all()
 
 
-def test_mistakes_get_one_line(finished, embedded_dir, refusals, tmp_path):
+def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
     vectors = tmp_path / "vectors.keras"
     keras.Sequential([keras.Input((64,)), keras.layers.Dense(10)]).save(vectors)
     gap = tmp_path / "gap.npz"
@@ -128,9 +128,8 @@ def test_mistakes_get_one_line(finished, embedded_dir, refusals, tmp_path):
         ),
     }
     own = [*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]
-    outcomes = refusals("interpolation", [[*own, *flags.split()] for flags in mistakes])
-    for outcome, line in zip(outcomes, mistakes.values(), strict=True):
-        assert_refused(outcome, line)
+    for flags, line in mistakes.items():
+        assert_refused(launch("interpolation", *own, *flags.split()), line)
     assert not (tmp_path / "run").exists()
 
 

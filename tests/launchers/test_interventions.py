@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, assert_refused, mocked_cifar10
+from conftest import ROOT, assert_refused, launch, mocked_cifar10
 from PIL import Image
 
 from spectral_tf.records import read_table
@@ -27,9 +27,7 @@ def columns(path, name):
 def finished(tmp_path_factory, embedded_dir):
     path = tmp_path_factory.mktemp("interventions") / "run"
     command = [*PAGE, *TINY, *SWEEPS, f"--data_dir={embedded_dir}"]
-    result = subprocess.run(
-        [*command, f"--workdir={path}"], capture_output=True, text=True, timeout=600
-    )
+    result = launch("interventions", *command[2:], f"--workdir={path}")
     assert result.returncode == 0, result.stderr
     return path, result, command
 
@@ -77,7 +75,7 @@ def test_shards_at_once_and_a_kill_end_in_the_same_tables(finished, tmp_path):
         time.sleep(0.05)
     second.send_signal(signal.SIGKILL)
     second.communicate(timeout=120)
-    again = subprocess.run([*command, "--shard=2/2"], capture_output=True, text=True, timeout=600)
+    again = launch("interventions", *command[2:], "--shard=2/2")
     told = first.communicate(timeout=600)
     assert (again.returncode, first.returncode) == (0, 0), (again.stderr, told)
     assert (tmp_path / "run" / "summary.json").exists()
@@ -90,13 +88,11 @@ def test_a_sweep_can_grow(finished, embedded_dir, tmp_path):
     """Other sweeps, time among them, and another seed; what is there stays as it is."""
     path, _, _ = finished
     command = [*PAGE, *TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}"]
-    few = subprocess.run(
-        [*command, "--sweeps=width", "--widths=3"], capture_output=True, text=True, timeout=600
-    )
+    few = launch("interventions", *command[2:], "--sweeps=width", "--widths=3")
     assert few.returncode == 0, few.stderr
     kept = [tmp_path / "checkpoints" / c / "seed_0" / "state.npz" for c in ("baseline", "width=3")]
     written = [file.stat().st_mtime_ns for file in kept]
-    more = subprocess.run([*command, *SWEEPS], capture_output=True, text=True, timeout=600)
+    more = launch("interventions", *command[2:], *SWEEPS)
     assert more.returncode == 0, more.stderr
     assert [file.stat().st_mtime_ns for file in kept] == written
     for name in ("models", "correlations", "differences"):
@@ -119,7 +115,7 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
         ),
         *("--recipes=randaugment+cutout+mixup:0.1", "--num_samples=4", "--alphas=0.5"),
     ]
-    result = subprocess.run([*PAGE, *flags], capture_output=True, text=True, timeout=600)
+    result = launch("interventions", *flags)
     assert result.returncode == 0, result.stderr
     models = columns(tmp_path / "run", "models")
     assert set(models["sweep"]) == {
@@ -146,9 +142,8 @@ MISTAKES = {
 }
 
 
-def test_mistakes_get_one_line(embedded_dir, refusals, tmp_path):
+def test_mistakes_get_one_line(embedded_dir, tmp_path):
     own = [*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]
-    outcomes = refusals("interventions", [[*own, *flags.split()] for flags in MISTAKES])
-    for outcome, line in zip(outcomes, MISTAKES.values(), strict=True):
-        assert_refused(outcome, line)
+    for flags, line in MISTAKES.items():
+        assert_refused(launch("interventions", *own, *flags.split()), line)
     assert not (tmp_path / "run").exists()

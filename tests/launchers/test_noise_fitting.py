@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, assert_refused, free_addresses, mocked_cifar10
+from conftest import ROOT, assert_refused, free_addresses, launch, mocked_cifar10
 from PIL import Image
 
 from spectral_tf.records import read_table
@@ -21,9 +21,7 @@ def finished(tmp_path_factory, embedded_dir):
     path = tmp_path_factory.mktemp("noise_fitting") / "run"
     flags = [*TINY, "--seeds=2", "--checkpoint_epochs=0,2", f"--data_dir={embedded_dir}"]
     command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
-    result = subprocess.run(
-        [*command, f"--workdir={path}"], capture_output=True, text=True, timeout=600
-    )
+    result = launch("noise_fitting", *flags, f"--workdir={path}")
     assert result.returncode == 0, result.stderr
     return path, result, command
 
@@ -184,19 +182,13 @@ def test_the_tpu_branch_runs_with_a_double(finished, embedded_dir, tmp_path):
 
 def test_every_kind_of_wave_and_the_picture_of_image_frequency(embedded_dir, tmp_path):
     flags = [*TINY, f"--data_dir={embedded_dir}", "--num_epochs=1", "--amplitude=0.3"]
-    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
     kinds = {
         "fourier": ["--spatial_frequencies=1.41,4.2", "--cycles=1", "--frequencies=0.5"],
         "power_law": ["--cycles=2", "--exponents=-1,1"],
     }
     for kind, more in kinds.items():
         path = tmp_path / kind
-        result = subprocess.run(
-            [*command, *more, f"--wave={kind}", f"--workdir={path}"],
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
+        result = launch("noise_fitting", *flags, *more, f"--wave={kind}", f"--workdir={path}")
         assert result.returncode == 0, result.stderr
         Image.open(path / "figures" / "image_frequency.png").verify()
     waves = columns(tmp_path / "fourier", "waves")
@@ -209,16 +201,10 @@ def test_a_student_learns_from_a_kept_model_and_runs_compare(finished, tmp_path)
     teacher = path / "checkpoints" / "uniform" / "seed_0" / "epoch_002.keras"
     flags = [f"--workdir={tmp_path / 'student'}", f"--teacher={teacher}", "--mixup_alpha=0.2"]
     flags += ["--augmentations=randaugment,flip,image_frequency"]
-    result = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=600)
+    result = launch("noise_fitting", *command[2:], *flags)
     assert result.returncode == 0, result.stderr
-    compare = [sys.executable, str(ROOT / "launchers" / "noise_fitting_compare.py")]
-    compare += [f"--baseline={path}", f"--cases={tmp_path / 'student'}"]
-    result = subprocess.run(
-        [*compare, f"--workdir={tmp_path / 'compared'}"],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    compare = [f"--baseline={path}", f"--cases={tmp_path / 'student'}"]
+    result = launch("noise_fitting_compare", *compare, f"--workdir={tmp_path / 'compared'}")
     assert result.returncode == 0, result.stderr
     # Mixup and augmentation change what is seen, not the wave.
     here, there = (columns(p, "waves") for p in (tmp_path / "student", path))
@@ -241,8 +227,7 @@ def test_the_flags_for_cifar_10_take_their_first_steps(tmp_path):
         *(f"--data_dir={tmp_path}", "--download", f"--workdir={tmp_path / 'run'}"),
         *("--num_epochs=1", "--batch_size=32", "--cycles=1", "--frequencies="),
     ]
-    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    result = launch("noise_fitting", *flags)
     assert result.returncode == 0, result.stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["model"], summary["parameters"] > 1_553_626) == ("wrn_32", True)
@@ -279,22 +264,18 @@ MISTAKES = {
 }
 
 
-def test_a_mistake_gets_one_line_and_nothing_is_written(finished, embedded_dir, refusals, tmp_path):
+def test_a_mistake_gets_one_line_and_nothing_is_written(finished, embedded_dir, tmp_path):
     teacher = str(finished[0] / "checkpoints" / "uniform" / "seed_0" / "epoch_002.keras")
     own = [*TINY, f"--workdir={tmp_path / 'run'}", f"--data_dir={embedded_dir}"]
-    given = [[*own, *flags.replace("TEACHER", teacher).split()] for flags in MISTAKES]
-    outcomes = refusals("noise_fitting", given)
-    for outcome, line in zip(outcomes, MISTAKES.values(), strict=True):
-        assert_refused(outcome, line)
+    for flags, line in MISTAKES.items():
+        given = flags.replace("TEACHER", teacher).split()
+        assert_refused(launch("noise_fitting", *own, *given), line)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_noise_class_is_measured_on_its_own_images(embedded_dir, tmp_path):
     flags = [*TINY, f"--data_dir={embedded_dir}", "--noise_class=3", "--num_epochs=1"]
-    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
-    result = subprocess.run(
-        [*command, f"--workdir={tmp_path}"], capture_output=True, text=True, timeout=600
-    )
+    result = launch("noise_fitting", *flags, f"--workdir={tmp_path}")
     assert result.returncode == 0, result.stderr
     waves, epochs = columns(tmp_path, "waves"), columns(tmp_path, "epochs")
     np.testing.assert_allclose(waves["smoothing_mean"], 0.4, atol=0.15)
@@ -336,8 +317,7 @@ def test_own_images_and_an_own_model_run(tmp_path):
         *(f"--model={plain_model(tmp_path / 'own.keras')}", "--num_epochs=1", "--wave=random"),
         *("--cycles=1", f"--workdir={tmp_path / 'run'}"),
     ]
-    command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    result = launch("noise_fitting", *flags)
     assert result.returncode == 0, result.stderr
     environment = json.loads((tmp_path / "run" / "environment.json").read_text())
     assert len(environment["data"]["model_sha256"]) == 64
@@ -354,9 +334,8 @@ OWN_MISTAKES = {
 }
 
 
-def test_mistakes_in_own_files_get_one_line(refusals, tmp_path):
-    given = []
-    for name, (arrays, model, _) in OWN_MISTAKES.items():
+def test_mistakes_in_own_files_get_one_line(tmp_path):
+    for name, (arrays, model, line) in OWN_MISTAKES.items():
         folder = tmp_path / name.replace(" ", "_")
         folder.mkdir()
         flags = [
@@ -365,10 +344,7 @@ def test_mistakes_in_own_files_get_one_line(refusals, tmp_path):
         ]
         if model:
             flags.append(f"--model={plain_model(folder / 'own.keras', **model)}")
-        given.append(flags)
-    outcomes = refusals("noise_fitting", given)
-    for outcome, (_, _, line) in zip(outcomes, OWN_MISTAKES.values(), strict=True):
-        assert_refused(outcome, line)
+        assert_refused(launch("noise_fitting", *flags), line)
     assert not (tmp_path / "run").exists()
 
 
@@ -379,18 +355,13 @@ def test_runs_that_differ_in_more_are_not_compared(finished, tmp_path):
         text = (path / name).read_text()
         (tmp_path / "other" / name).write_text(text.replace("--noise_class=-1", "--noise_class=2"))
     (tmp_path / "run").symlink_to(path)
-    compare = [sys.executable, str(ROOT / "launchers" / "noise_fitting_compare.py")]
     for case, line in (
         (tmp_path / "other", "expected noise_class -1, got noise_class 2"),
         (path, "--cases: expected folders of different names, got run twice"),
         (tmp_path / "nowhere", "expected finished runs of noise_fitting.py"),
     ):
-        result = subprocess.run(
-            [*compare, f"--baseline={path}", f"--cases={case}", f"--workdir={tmp_path / 'c'}"],
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        compare = [f"--baseline={path}", f"--cases={case}", f"--workdir={tmp_path / 'c'}"]
+        result = launch("noise_fitting_compare", *compare)
         assert result.returncode == 2
         assert line in result.stderr, result.stderr
         assert not (tmp_path / "c").exists()
@@ -399,9 +370,7 @@ def test_runs_that_differ_in_more_are_not_compared(finished, tmp_path):
 def test_another_architecture_in_the_same_folder_is_refused(finished):
     path, _, command = finished
     before = (path / "summary.json").read_bytes()
-    result = subprocess.run(
-        [*command, f"--workdir={path}", "--width=5"], capture_output=True, text=True, timeout=300
-    )
+    result = launch("noise_fitting", *command[2:], f"--workdir={path}", "--width=5")
     assert result.returncode == 2
     assert "--width=4" in result.stderr
     assert (path / "summary.json").read_bytes() == before

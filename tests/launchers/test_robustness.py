@@ -1,21 +1,14 @@
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import launch
 
 from spectral_tf.records import read_table
 
 SMALL = ("--frequencies=1,3", "--num_samples=16", "--width=16", "--depth=3")
 FEW = ("--num_norms=4", "--num_directions=6")
-
-
-def launch(name, *flags):
-    command = [sys.executable, str(ROOT / "launchers" / f"{name}.py"), *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
 @pytest.fixture(scope="module")

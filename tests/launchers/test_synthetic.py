@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import conftest
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -47,7 +48,7 @@ def command(name, path, *flags):
 
 
 def launch(name, path, *flags):
-    return subprocess.run(command(name, path, *flags), capture_output=True, text=True, timeout=600)
+    return conftest.launch(name, *command(name, path, *flags)[2:])
 
 
 @pytest.fixture(scope="module")
