@@ -132,6 +132,7 @@ def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
     samples = np.concatenate(list(probe.path_logits(lambda x: x, pixels, paths, prepare)))
     starts = range(0, total - FLAGS.batch_size + 1, FLAGS.batch_size)
     batches = [tf.constant(samples[start : start + FLAGS.batch_size]) for start in starts]
+    del samples
     apply = tf.function(lambda x: model(x, training=False))
 
     def bare() -> None:

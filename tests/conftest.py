@@ -69,7 +69,7 @@ for line in sys.stdin:
             except BaseException:
                 traceback.print_exc()
                 code = 1
-            os._exit(code)
+            sys.exit(code)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         out.seek(0)
         err.seek(0)
@@ -94,7 +94,11 @@ def launch(name: str, *flags: str) -> subprocess.CompletedProcess:
     assert server.stdout
     server.stdin.write(json.dumps([page, *map(str, flags)]) + "\n")
     server.stdin.flush()
-    return subprocess.CompletedProcess([page, *flags], *json.loads(server.stdout.readline()))
+    answer = server.stdout.readline()
+    if not answer:
+        _forking.cache_clear()
+        pytest.fail(f"the process that forks has ended with {server.wait()}")
+    return subprocess.CompletedProcess([page, *flags], *json.loads(answer))
 
 
 def assert_refused(result: subprocess.CompletedProcess, line: str) -> None:

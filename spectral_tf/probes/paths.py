@@ -26,7 +26,9 @@ OUTPUTS = ("logits", "probabilities")
 Prepare = Callable[[tf.Tensor], tf.Tensor]
 
 _IMAGES_AT_ONCE = 256
+# Paths of one length that are measured together, and outputs of all lengths that wait for it.
 _PATHS_AT_ONCE = 64
+_NUMBERS_AT_ONCE = 2**24
 
 
 class Pairs(NamedTuple):
@@ -292,7 +294,8 @@ def path_logits(
 
     All paths together are one stream of samples that is cut into full batches, so neither their
     number nor their length changes the cost of a sample or the memory. The samples are made on the
-    device from the images at the ends; several replicas share every batch.
+    device from the images at the ends; several replicas share every batch, and several hosts have
+    to take the paths in step.
 
     Args:
       model: images -> outputs [b, C], taken at inference.
@@ -351,17 +354,16 @@ def path_logits(
         first = number * replicas
 
         def of_replica(context: tf.distribute.experimental.ValueContext) -> tuple[tf.Tensor, ...]:
-            return tuple(map(tf.constant, part(first + context.replica_id_in_sync_group)))
+            with tf.device("CPU:0"):  # From where every replica takes its own.
+                return tuple(map(tf.constant, part(first + context.replica_id_in_sync_group)))
 
         return answer(*strategy.experimental_distribute_values_from_function(of_replica))
 
     done, rest = 0, []
     # Devices that work on their own begin the next batch before this one is looked at.
-    coming = [ask(number) for number in range(min(1, num_batches))]
-    for number in range(1, num_batches + 1):
-        if number < num_batches:
-            coming.append(ask(number))
-        rest.append(coming.pop(0).numpy())
+    asked = itertools.chain(map(ask, range(num_batches)), [None])
+    for outputs_of_batch, _ in itertools.pairwise(asked):
+        rest.append(outputs_of_batch.numpy())
         there = np.concatenate(rest) if len(rest) > 1 else rest[0]
         begin = 0
         while done < num_paths and begin + paths.counts[done] <= len(there):
@@ -369,6 +371,30 @@ def path_logits(
             begin += int(paths.counts[done])
             done += 1
         rest = [there[begin:]]
+
+
+def _of_one_length(stream: Iterator[NDArray]) -> Iterator[tuple[list[int], NDArray]]:
+    """Outputs [N, C] path by path -> numbers of paths of one length and their outputs [n, N, C].
+
+    To measure many together takes a tenth of the time of each. The first path comes alone, so that
+    what is wrong with a model shows at once.
+    """
+    waiting: dict[int, tuple[list[int], list[NDArray]]] = {}  # By their number of samples.
+    held = 0
+    for i, outputs in enumerate(stream):
+        rows, outputs_of = waiting.setdefault(len(outputs), ([], []))
+        rows.append(i)
+        outputs_of.append(outputs.copy())  # Not a view, which would hold its whole batch.
+        held += outputs.size
+        full = len(outputs) if i == 0 or len(rows) == _PATHS_AT_ONCE else 0
+        if held > _NUMBERS_AT_ONCE:
+            full = max(waiting, key=lambda count: count * len(waiting[count][0]))
+        if full:
+            rows, outputs_of = waiting.pop(full)
+            held -= sum(each.size for each in outputs_of)
+            yield rows, np.stack(outputs_of)
+    for rows, outputs_of in waiting.values():
+        yield rows, np.stack(outputs_of)
 
 
 def measure_paths(
@@ -400,11 +426,10 @@ def measure_paths(
     plain, mirrored = np.empty((num_paths, axis.size)), np.empty((num_paths, axis.size))
     right = np.empty((num_paths, 2), bool)
 
-    def keep(rows: list[int], outputs_of: list[NDArray]) -> None:
-        """Measures paths of one length together, which takes a tenth of the time of each."""
-        given_outputs = np.stack(outputs_of)
-        refuse_other_outputs(given_outputs, outputs)
-        p = softmax(given_outputs.astype(np.float64), axis=-1) if logits else given_outputs
+    stream = path_logits(model, images, paths, prepare, batch_size=batch_size, strategy=strategy)
+    for rows, answers in _of_one_length(stream):
+        refuse_other_outputs(answers, outputs)
+        p = softmax(answers.astype(np.float64), axis=-1) if outputs == "logits" else answers
         spacing = paths.spacing[rows]
         for array, value in zip(measures, path_measures(p, spacing), strict=True):
             array[rows] = value
@@ -416,18 +441,6 @@ def measure_paths(
                 width = 1 / (p.shape[1] * distance)
                 plain[i] = on_axis(of_plain, width, axis)
                 mirrored[i] = on_axis(of_mirrored, width / 2, axis)
-
-    logits = outputs == "logits"
-    stream = path_logits(model, images, paths, prepare, batch_size=batch_size, strategy=strategy)
-    waiting: dict[int, tuple[list[int], list[NDArray]]] = {}
-    for i, answers in enumerate(stream):
-        rows, outputs_of = waiting.setdefault(len(answers), ([], []))
-        rows.append(i)
-        outputs_of.append(answers)
-        if len(rows) == _PATHS_AT_ONCE:
-            keep(*waiting.pop(len(answers)))
-    for rest in waiting.values():
-        keep(*rest)
     return PathAnswers(measures, plain, mirrored, right)
 
 

@@ -63,7 +63,7 @@ def test_mistakes():
         (
             "decays",
             ["0", "0.0005"],
-            "differ from the baseline.*: weight_decay=0.0005|got weight_decay=0.0005",
+            "differ from the baseline.*got weight_decay=0.0005",
         ),
     ):
         with pytest.raises(UserError, match=line):

@@ -49,6 +49,28 @@ def test_paths_begin_and_end_at_their_images_to_the_last_bit():
     assert_array_equal(np.stack([s[-1] for s in samples]), IMAGES[pairs.last])
 
 
+@pytest.mark.parametrize("numbers", [1, 300, 10**9])
+def test_groups_hold_every_path_once_and_few_numbers(numbers, monkeypatch):
+    monkeypatch.setattr(probe, "_NUMBERS_AT_ONCE", numbers)
+    counts = np.random.default_rng(0).integers(4, 9, 1000)
+    taken, given = 0, []
+
+    def stream():
+        nonlocal taken
+        for i, count in enumerate(counts):
+            taken += 1
+            yield np.full((count, 2), i, np.float32)
+
+    for rows, outputs in probe._of_one_length(stream()):
+        assert outputs.shape == (len(rows), counts[rows[0]], 2)
+        assert_array_equal(outputs[:, 0, 0], rows)
+        waiting = 2 * (counts[:taken].sum() - counts[given].sum())
+        assert waiting <= numbers + 2 * 8
+        assert len(rows) <= 64
+        given += rows
+    assert sorted(given) == list(range(1000))
+
+
 def test_no_paths_give_nothing():
     none = np.empty(0, np.int64)
     paths = probe.straight_paths(IMAGES, probe.Pairs(none, none))
