@@ -26,8 +26,8 @@ REFERENCE = {
 }
 
 
-# Runs of pages that have more flags now, or that were given a file which is not committed.
-OTHERS = {"benchmark/n200", "benchmark/n1000"} | {
+# Runs of pages that have more flags now, or that were given what is not committed.
+OTHERS = {"benchmark/n200", "benchmark/n1000", "robustness"} | {
     f"noise_fitting/{name}/distillation" for name in ("fashion_mnist", "photo_patches")
 }
 RESULTS = ROOT / "results"
