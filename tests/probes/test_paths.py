@@ -49,6 +49,18 @@ def test_paths_begin_and_end_at_their_images_to_the_last_bit():
     assert_array_equal(np.stack([s[-1] for s in samples]), IMAGES[pairs.last])
 
 
+def test_samples_are_the_same_compiled_and_as_tpus_get_them():
+    ends = tf.constant(IMAGES[:10])
+    owner, along = tf.constant([0, 0, 1, 4]), tf.constant([0.0, 0.25, 0.5, 1.0])
+    plain = probe._samples.python_function(ends, owner, along)
+    expected = [
+        *(IMAGES[0], 0.75 * IMAGES[0] + 0.25 * IMAGES[5]),
+        *(0.5 * IMAGES[1] + 0.5 * IMAGES[6], IMAGES[9]),
+    ]
+    assert_allclose(plain, expected, rtol=1e-6, atol=1e-7)
+    assert_allclose(probe._samples(ends, owner, along), plain, rtol=1e-6, atol=1e-7)
+
+
 @pytest.mark.parametrize("numbers", [1, 300, 10**9])
 def test_groups_hold_every_path_once_and_few_numbers(numbers, monkeypatch):
     monkeypatch.setattr(probe, "_NUMBERS_AT_ONCE", numbers)
