@@ -14,8 +14,8 @@ several machines with a common folder, each taking its share:
         --shard=1/4
 
 Every setting and seed is a training of its own in the run folder, resumed one by one; the last one
-to finish compares them all. To see: how much of the paper's reading is left when wrong ends and the
-leakage of the transform are taken out (results/interventions).
+to finish compares them all. To see: the correlations of accuracy and the share of high frequencies; what
+must not be read from them is in the first lines of results/interventions.
 """
 
 from __future__ import annotations
