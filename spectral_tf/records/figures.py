@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from spectral_tf.records.files import whole_file
-from spectral_tf.spectra import Band
+from spectral_tf.spectra import Band, Estimate
 
 # It tells which writer saves an animation.
 logging.getLogger("matplotlib.animation").setLevel(logging.WARNING)
@@ -224,6 +224,13 @@ class Line(NamedTuple):
     high: ArrayLike | None = None
     style: str = "-"
     colour: str = ""
+
+    @classmethod
+    def of(
+        cls, x: ArrayLike, estimate: Estimate, label: str = "", style: str = "-", colour: str = ""
+    ) -> "Line":
+        """The curve of an array of estimates."""
+        return cls(x, estimate.value, label, estimate.low, estimate.high, style, colour)
 
 
 def lines(

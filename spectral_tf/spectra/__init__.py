@@ -19,6 +19,21 @@ from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interv
 from spectral_tf.spectra.composition import latent_bandwidth
 from spectral_tf.spectra.dft import coefficients, magnitudes, normalised_magnitudes
 from spectral_tf.spectra.diversity import mean_angle, mean_distance, total_variance
+from spectral_tf.spectra.inference import (
+    Estimate,
+    bootstrap,
+    correlation_over_settings,
+    crossed_mean,
+    difference_to_published,
+    holm,
+    jackknife,
+    mean_over_clusters,
+    mean_over_runs,
+    negative,
+    not_enough,
+    paired_difference,
+    sign_test,
+)
 from spectral_tf.spectra.kernel_basis import (
     SOLVERS,
     KernelBasis,
@@ -29,10 +44,12 @@ from spectral_tf.spectra.kernel_basis import (
 from spectral_tf.spectra.learning import (
     LearningCurves,
     PowerLaw,
+    crossing,
     fit_power_law,
     learned_up_to,
     learning_curves,
     learning_times,
+    power_law_over_runs,
 )
 from spectral_tf.spectra.noise_fit import (
     NoiseFit,
@@ -58,7 +75,7 @@ from spectral_tf.spectra.path import (
     read_share,
 )
 from spectral_tf.spectra.radial import radial_spectrum
-from spectral_tf.spectra.ranks import model_correlation, rank_correlation, sign_test
+from spectral_tf.spectra.ranks import model_correlation, rank_correlation
 from spectral_tf.spectra.relu import (
     PiecewiseLinear,
     max_norm_bound,
@@ -73,6 +90,7 @@ __all__ = [
     "READINGS",
     "SOLVERS",
     "Band",
+    "Estimate",
     "KernelBasis",
     "LearningCurves",
     "NoiseFit",
@@ -81,14 +99,21 @@ __all__ = [
     "PowerLaw",
     "ReferenceLevels",
     "bin_means",
+    "bootstrap",
     "class_share",
     "coefficients",
     "coefficients_at",
+    "correlation_over_settings",
+    "crossed_mean",
+    "crossing",
+    "difference_to_published",
     "fit_power_law",
     "frequency_rates",
     "gaussian_kernel",
     "half_lives",
+    "holm",
     "implied_smoothing",
+    "jackknife",
     "kernel_basis",
     "latent_bandwidth",
     "learned_up_to",
@@ -101,17 +126,23 @@ __all__ = [
     "mean_angle",
     "mean_distance",
     "mean_interval",
+    "mean_over_clusters",
+    "mean_over_runs",
     "mirrored_magnitudes",
     "mirrored_share",
     "model_correlation",
+    "negative",
     "noise_fit",
     "normalised_magnitudes",
+    "not_enough",
     "on_axis",
+    "paired_difference",
     "path_measures",
     "percentile_interval",
     "plain_magnitudes",
     "plain_share",
     "planar_transform",
+    "power_law_over_runs",
     "radial_spectrum",
     "rank_correlation",
     "read_share",

@@ -1,14 +1,14 @@
 """When each frequency is learned, and how that time grows with the frequency."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interval, resampled_means
+from spectral_tf.spectra.inference import Estimate, jackknife, mean_over_runs, not_enough
 
 
 def learning_times(steps: ArrayLike, curves: ArrayLike, level: float = 0.5) -> NDArray[np.float64]:
@@ -58,6 +58,47 @@ def learning_times(steps: ArrayLike, curves: ArrayLike, level: float = 0.5) -> N
     return times[..., 0] if single else times
 
 
+def crossing(steps: ArrayLike, band: Estimate, level: float) -> Estimate:
+    """When a mean curve reaches a level: where the curve does, and where its band does.
+
+    The interval goes from the first step at which the upper end of the band reaches the level to
+    the first at which the lower end does; `inf`, never, is a legal end.
+
+    What varies: as in the band. Held fixed: the steps.
+
+    Args:
+      steps: increasing, shape [s].
+      band: of the curve, shape [s, ...].
+      level: in its unit. For curves that fall give -band and -level.
+
+    Returns:
+      in steps, shape [...]; no interval where the band has none.
+
+    Raises:
+      UserError: as `learning_times`.
+
+    >>> crossing([0, 10], mean_over_runs([[0.0, 0.9], [0.0, 1.1]]), 0.5).value
+    array(5.)
+    """
+
+    def first(curve: NDArray) -> NDArray:
+        flat = curve.reshape(len(curve), -1)
+        return learning_times(steps, flat, level).reshape(curve.shape[1:])
+
+    at, soonest, latest = (first(curve) for curve in (band.value, band.high, band.low))
+    known = np.isfinite(band.low).any(axis=0)
+    n = np.asarray(band.n)
+    return Estimate(
+        value=at,
+        low=np.where(known, soonest, np.nan),
+        high=np.where(known, latest, np.nan),
+        n=n if not n.ndim else n.min(axis=0),
+        unit=band.unit,
+        method=f"crossings of the band: {band.method}",
+        missing=band.missing,
+    )
+
+
 def learned_up_to(
     frequencies: ArrayLike, magnitudes: ArrayLike, level: float = 0.5
 ) -> NDArray[np.float64]:
@@ -88,38 +129,103 @@ def learned_up_to(
 
 @dataclasses.dataclass(frozen=True)
 class PowerLaw:
-    """y = prefactor * x**exponent, with the exponent's 95 % interval and the points used."""
+    """y = prefactor * x**exponent.
 
-    exponent: float
-    low: float
-    high: float
+    Attributes:
+      exponent: with its interval; no value where fewer than `POINTS_FOR_POWER_LAW` points are left.
+      prefactor: in the unit of y.
+      num_points: that were used.
+    """
+
+    exponent: Estimate
     prefactor: float
     num_points: int
 
+    @property
+    def label(self) -> str:
+        """What figures write beside the line."""
+        return f"{self.prefactor:.3g} k^{float(self.exponent.value):.2f}"
 
-def fit_power_law(x: ArrayLike, y: ArrayLike, y_resamples: ArrayLike | None = None) -> PowerLaw:
-    """Least squares of log y on log x.
+
+# Two points are on a line whatever they are.
+POINTS_FOR_POWER_LAW = 3
+
+
+def fit_power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
+    """Least squares of log y on log x, with Student's interval of the slope.
+
+    What varies: the points about the line (n - 2 degrees of freedom). For what varies between runs
+    see `power_law_over_runs`.
 
     Args:
       x: positive, shape [m], e.g. frequencies in cycles per unit.
-      y: shape [m], e.g. learning times in steps; entries that are not finite or not positive
-        ("never", "at once") are left out, and `num_points` says how many were used.
-      y_resamples: bootstrap resamples of y, shape [b, m]. With them the interval is the percentile
-        interval of the exponents refitted to each resample (scatter between runs; a point that a
-        resample never reaches is left out of its refit). Without them it is Student's interval of
-        the slope (scatter of the points about the line, n - 2 degrees of freedom).
-
-    Returns:
-      The law; exponent, prefactor and interval are NaN where fewer than 2 (Student: 3) points are
-      left.
+      y: shape [m]; entries that are not finite or not positive ("never", "at once") are left out,
+        and `num_points` says how many were used.
 
     Raises:
       UserError: the shapes do not match, or an x is not positive.
 
-    Source: ordinary least squares; Efron and Tibshirani (1993) for the resampled interval.
+    Source: ordinary least squares.
+
+    >>> round(float(fit_power_law([1, 2, 4], [3, 12, 48]).exponent.value), 6)
+    2.0
     """
-    log_x = np.asarray(x, dtype=np.float64)
-    values = np.asarray(y, dtype=np.float64)
+    log_x, values = _checked_points(x, y)
+    exponent, intercept, count = (row[0] for row in _lines(log_x, values[None]))
+    if count < POINTS_FOR_POWER_LAW:
+        few = not_enough(int(count), POINTS_FOR_POWER_LAW, "points")
+        return PowerLaw(few, float("nan"), int(count))
+    used = np.isfinite(values) & (values > 0)
+    fit = scipy.stats.linregress(log_x[used], np.log(values[used]))
+    margin = fit.stderr * scipy.stats.t.ppf(0.975, count - 2)
+    law = Estimate(
+        value=np.asarray(exponent),
+        low=np.asarray(exponent - margin),
+        high=np.asarray(exponent + margin),
+        n=int(count),
+        unit="points",
+        method="Student over points about the line",
+    )
+    return PowerLaw(law, float(np.exp(intercept)), int(count))
+
+
+def power_law_over_runs(
+    x: ArrayLike,
+    read: Callable[[NDArray], ArrayLike],
+    runs: ArrayLike,
+) -> PowerLaw:
+    """A power law of what is read off the mean of runs, with the interval of its exponent.
+
+    What varies: runs, by `jackknife`. Held fixed: the points, those at which the mean of all runs
+    has a number (else the exponent would jump with the points); where leaving one run out leaves a
+    point without, there is no interval.
+
+    Args:
+      x: positive, shape [m].
+      read: runs [n, ...] -> y [m], such as the learning times of their mean curve.
+      runs: shape [n, ...].
+
+    Raises:
+      UserError: as `fit_power_law`.
+    """
+    v = np.asarray(runs, np.float64)
+    y = np.asarray(read(v), np.float64)
+    law = fit_power_law(x, y)
+    if law.num_points < POINTS_FOR_POWER_LAW:
+        return law
+    used = np.isfinite(y) & (y > 0)
+    log_x = np.log(np.asarray(x, np.float64)[used])
+
+    def exponent(some: NDArray) -> NDArray:
+        left = np.asarray(read(some), np.float64)[used]
+        whole = np.all(np.isfinite(left) & (left > 0))
+        return _lines(log_x, left[None])[0][0] if whole else np.asarray(np.nan)
+
+    return dataclasses.replace(law, exponent=jackknife(exponent, v))
+
+
+def _checked_points(x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
+    log_x, values = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if log_x.ndim != 1 or values.shape != log_x.shape or np.any(log_x <= 0):
         raise UserError(
             "x",
@@ -127,28 +233,7 @@ def fit_power_law(x: ArrayLike, y: ArrayLike, y_resamples: ArrayLike | None = No
             got=f"shapes {log_x.shape} and {values.shape}, smallest {np.min(log_x, initial=1):g}",
             hint="pass frequencies and their learning times",
         )
-    log_x = np.log(log_x)
-    exponent, intercept, count = (row[0] for row in _lines(log_x, values[None]))
-    low = high = np.nan
-    if y_resamples is not None:
-        rows = np.asarray(y_resamples, dtype=np.float64)
-        if rows.ndim != 2 or rows.shape[1:] != values.shape:
-            raise UserError(
-                "y_resamples",
-                expected=f"shape [b, {values.size}]",
-                got=f"shape {rows.shape}",
-                hint="put the resamples on the first axis",
-            )
-        # The same points in every refit, else the exponent would jump with the points.
-        rows = np.where(np.isfinite(values) & (values > 0), rows, np.nan)
-        limits = percentile_interval(_lines(log_x, rows)[0])
-        low, high = float(limits[0]), float(limits[1])
-    elif count > 2:
-        used = np.isfinite(values) & (values > 0)
-        fit = scipy.stats.linregress(log_x[used], np.log(values[used]))
-        margin = fit.stderr * scipy.stats.t.ppf(0.975, count - 2)
-        low, high = exponent - margin, exponent + margin
-    return PowerLaw(float(exponent), float(low), float(high), float(np.exp(intercept)), int(count))
+    return np.log(log_x), values
 
 
 def _lines(log_x: NDArray, rows: NDArray) -> tuple[NDArray, NDArray, NDArray]:
@@ -172,19 +257,17 @@ class LearningCurves:
     Attributes:
       steps: shape [s].
       frequencies: shape [m], cycles per unit.
-      mean, low, high: mean over runs and its 95 % interval, shape [s, m].
-      times: {level: (step, low, high)}, each [m]: when the mean curve reaches the level, with the
-        interval of that over resampled runs; `inf` is never.
+      mean: over runs, [s, m].
+      times: {level: [m]}: when the mean curve reaches the level, between the crossings of its band;
+        `inf` is never.
       law: learning time against frequency at the first of the levels.
       num_runs: runs averaged.
     """
 
     steps: NDArray[np.int64]
     frequencies: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
-    times: Mapping[float, Band]
+    mean: Estimate
+    times: Mapping[float, Estimate]
     law: PowerLaw
     num_runs: int
 
@@ -194,19 +277,17 @@ def learning_curves(
     frequencies: ArrayLike,
     magnitudes: ArrayLike,
     levels: Sequence[float] = (0.5, 0.9),
-    seed: int = 0,
 ) -> LearningCurves:
     """Averages magnitudes over runs and reads the learning times off the mean curves.
 
-    Every interval comes from the same 1,000 resamples of whole runs, so that the steps and the
-    frequencies of one run stay together.
+    What varies: runs; of a run that stopped (its magnitudes are NaN from there on) the steps before
+    count, and the number that counted is in the mean.
 
     Args:
       steps: increasing, shape [s].
       frequencies: positive, shape [m], in cycles per unit.
       magnitudes: normalised, shape [runs, s, m]; NaN where a run has stopped.
       levels: of the learning times; the power law is fitted at the first.
-      seed: of the resamples.
 
     Raises:
       UserError: shapes that do not match, as `learning_times` and `fit_power_law`.
@@ -214,24 +295,19 @@ def learning_curves(
     Source: Rahaman et al. (2019), Fig 1: magnitudes first, then the mean over runs.
     """
     values = np.asarray(magnitudes, dtype=np.float64)
-    mean, low, high = mean_interval(values, seed=seed)
-    resamples = resampled_means(values, seed=seed)
-    times: dict[float, Band] = {}
-    laws: list[PowerLaw] = []
-    for level in levels:
-        at = learning_times(steps, mean, level)
-        of_resamples = learning_times(steps, resamples, level)
-        ends = percentile_interval(of_resamples)
-        times[float(level)] = (at, ends[0], ends[1])
-        if not laws:
-            laws.append(fit_power_law(frequencies, at, of_resamples))
+    mean = mean_over_runs(np.nan_to_num(values), where=~np.isnan(values))
+
+    def read(runs: NDArray) -> NDArray:
+        there = ~np.isnan(runs)
+        with np.errstate(invalid="ignore"):
+            curve = np.where(there, runs, 0.0).sum(axis=0) / there.sum(axis=0)
+        return learning_times(steps, curve, levels[0])
+
     return LearningCurves(
         steps=np.asarray(steps, dtype=np.int64),
         frequencies=np.asarray(frequencies, dtype=np.float64),
         mean=mean,
-        low=low,
-        high=high,
-        times=times,
-        law=laws[0],
+        times={float(level): crossing(steps, mean, level) for level in levels},
+        law=power_law_over_runs(frequencies, read, values),
         num_runs=values.shape[0],
     )

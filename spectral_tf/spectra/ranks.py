@@ -1,4 +1,4 @@
-"""Orders instead of sizes: rank correlations over settings, signs over runs."""
+"""Rank correlations over settings. Goes with the pages that use it."""
 
 import math
 
@@ -115,24 +115,3 @@ def _partial_rho(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> float:
     if not left > 1e-12:
         return math.nan
     return min(1.0, max(-1.0, (xy - xz * yz) / math.sqrt(left)))
-
-
-def sign_test(differences: ArrayLike) -> float:
-    """Probability of at least so many positive differences if both signs were equally likely.
-
-    sum over j >= k of binomial(n, j) / 2^n, k of n differences above zero; zeros and NaN are left
-    out.
-
-    Args:
-      differences: any shape.
-
-    Returns:
-      in (0, 1]; 1 if nothing is left.
-
-    Source: Conover (1999), section 3.4.
-    """
-    d = np.asarray(differences, np.float64).ravel()
-    d = d[np.isfinite(d) & (d != 0)]
-    if not d.size:
-        return 1.0
-    return float(scipy.stats.binomtest(int(np.sum(d > 0)), d.size, 0.5, "greater").pvalue)
