@@ -16,6 +16,15 @@ Conventions, used by every function here:
 """
 
 from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interval, resampled_means
+from spectral_tf.spectra.comparison import (
+    PATHS_FOR_COMPARISON,
+    common_paths,
+    correlation_on_paths,
+    correlation_over_time,
+    difficulty,
+    paired_concordance,
+    which_paths,
+)
 from spectral_tf.spectra.composition import latent_bandwidth
 from spectral_tf.spectra.dft import coefficients, magnitudes, normalised_magnitudes
 from spectral_tf.spectra.diversity import mean_angle, mean_distance, total_variance
@@ -87,6 +96,7 @@ from spectral_tf.spectra.survival import half_lives, survival_ratios
 from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 
 __all__ = [
+    "PATHS_FOR_COMPARISON",
     "READINGS",
     "SOLVERS",
     "Band",
@@ -103,10 +113,14 @@ __all__ = [
     "class_share",
     "coefficients",
     "coefficients_at",
+    "common_paths",
+    "correlation_on_paths",
     "correlation_over_settings",
+    "correlation_over_time",
     "crossed_mean",
     "crossing",
     "difference_to_published",
+    "difficulty",
     "fit_power_law",
     "frequency_rates",
     "gaussian_kernel",
@@ -136,6 +150,7 @@ __all__ = [
     "normalised_magnitudes",
     "not_enough",
     "on_axis",
+    "paired_concordance",
     "paired_difference",
     "path_measures",
     "percentile_interval",
@@ -155,4 +170,5 @@ __all__ = [
     "spectral_norms",
     "survival_ratios",
     "total_variance",
+    "which_paths",
 ]

@@ -154,8 +154,8 @@ def paired_concordance(
 
     tau = mean over pairs of settings a, b of sign(q_a - q_b) sign(d_ab), d_ab the mean over the
     pairs of their models (one of a, one of b) of the mean difference on the paths that both of
-    these models answer correctly. Pairs of models with fewer than `PATHS_FOR_COMPARISON` such paths are
-    left out, and so are pairs of settings without any.
+    these models answer correctly. Pairs of models with fewer than `PATHS_FOR_COMPARISON` such paths
+    are left out, and so are pairs of settings without any.
 
     What varies: settings with all they hold, and paths (interval, bootstrap); the order of the
     settings (p-value, permutations of the quality). Held fixed: the number of seeds.
