@@ -351,7 +351,7 @@ def gathered(
                 **{name: float(arrays[name][i]) for name in (*WHOLE, "temperature")},
             }
             for of in families:
-                for name in ("num_samples", "largest_change"):
+                for name in ("num_samples", "relative_change"):
                     row[f"{of.ends}_{name}"] = float(arrays[f"{of.ends}/{name}"][i])
             for name, value in row.items():
                 columns.setdefault(name, []).append(value)
@@ -632,7 +632,7 @@ def by_difficulty(found: Models) -> Iterator[tuple[object, ...]]:
     if "held_out" not in found.classes:
         return
     ended = last(found)
-    hard = spectra.difficulty(ended.correct("held_out"))
+    hard = 1 - spectra.difficulty(ended.correct("held_out")) / len(ended)
     for pair_type in PAIR_TYPES:
         for low, high in ((0.0, 0.0), (0.0, 0.1), (0.1, 0.3), (0.3, 0.6), (0.6, 1.0)):
             chosen = (hard > low) & (hard <= high) if high else hard == 0

@@ -32,7 +32,7 @@ SHARES = ("plain_share", "mirrored_share", "released_share")
 UNITLESS = ("centroid", "total_variation", "matched_centroid", "matched_total_variation")
 MEASURES = (*SHARES, *UNITLESS)
 # What is told of the sampling.
-SAMPLING = ("temperature", "num_samples", "largest_change")
+SAMPLING = ("temperature", "num_samples", "relative_change")
 PAIR_TYPES = ("within", "between")
 
 
@@ -115,13 +115,14 @@ def measure(
     Returns:
       {measure: of every path, float [p]} for `MEASURES`, centroids and total variations per unit of
       distance in pixels of [0, 1]; `correct`: whether both ends are answered correctly, bool [p];
-      `finite`: whether all answers are numbers, bool [p]; `num_samples` and `largest_change` of the
+      `finite`: whether all answers are numbers, bool [p]; `num_samples` and `relative_change` of the
       last doubling.
 
     Raises:
       UserError: outputs that are not logits, or not finite.
     """
-    from spectral_tf.probes.paths import converged_paths, measure_paths
+    from spectral_tf.probes.converged import converged_paths
+    from spectral_tf.probes.paths import measure_paths
 
     asked = (model, of.pixels, of.labels, of.paths, prepare)
     common: dict[str, Any] = {"batch_size": batch_size, "strategy": strategy}
@@ -130,13 +131,13 @@ def measure(
     values: dict[str, Any] = {name: getattr(published.measures, name) for name in SHARES}
     for i, matched in enumerate(("", "matched_")):
         values[f"{matched}centroid"] = dense.centroid[i]
-        values[f"{matched}total_variation"] = dense.total_variation[i] / of.paths.pixel_distances
+        values[f"{matched}total_variation"] = dense.variation_per_unit[i]
     return {
         **values,
         "correct": published.correct,
         "finite": published.finite & dense.finite,
         "num_samples": dense.num_samples,
-        "largest_change": dense.change,
+        "relative_change": dense.relative_change,
     }
 
 

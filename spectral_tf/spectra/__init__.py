@@ -18,10 +18,8 @@ Conventions, used by every function here:
 from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interval, resampled_means
 from spectral_tf.spectra.comparison import (
     PATHS_FOR_COMPARISON,
-    common_paths,
     correlation_on_paths,
     correlation_over_time,
-    difficulty,
     paired_concordance,
     which_paths,
 )
@@ -113,14 +111,12 @@ __all__ = [
     "class_share",
     "coefficients",
     "coefficients_at",
-    "common_paths",
     "correlation_on_paths",
     "correlation_over_settings",
     "correlation_over_time",
     "crossed_mean",
     "crossing",
     "difference_to_published",
-    "difficulty",
     "fit_power_law",
     "frequency_rates",
     "gaussian_kernel",

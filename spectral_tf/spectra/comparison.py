@@ -6,7 +6,7 @@ between classifiers. So compared models answer the same paths here, always:
 
 * `all`: every path counts for every model;
 * `common`: the paths whose two ends all compared models answer correctly. They are easy ones and
-  say nothing of hard ones (`difficulty` tells paths apart);
+  say nothing of hard ones (`same_paths.difficulty` tells paths apart);
 * `shared`: any two models are compared on the paths that both answer correctly, and what counts is
   which of the two has more (`paired_concordance`): for models of which one knows little, whose
   common paths are few.
@@ -28,38 +28,12 @@ from spectral_tf.spectra.inference import (
     not_enough,
     paired_difference,
 )
+from spectral_tf.spectra.same_paths import common_paths
 
 PATHS = ("all", "common", "shared", "known")
 COMMON_PATHS = 100
 # With fewer, a mean over paths is one of a few images.
 PATHS_FOR_COMPARISON = 20
-
-
-def common_paths(correct: ArrayLike) -> NDArray[np.bool_]:
-    """The paths that all models answer correctly at both ends.
-
-    Args:
-      correct: of each model and path, bool [m, p].
-
-    Returns:
-      bool [p].
-
-    >>> common_paths([[True, True, False], [True, False, False]]).tolist()
-    [True, False, False]
-    """
-    return np.asarray(correct, bool).all(axis=0)
-
-
-def difficulty(correct: ArrayLike) -> NDArray[np.float64]:
-    """The share of the models that do not answer both ends of a path correctly, [p], 0 to 1.
-
-    Args:
-      correct: of each model and path, bool [m, p].
-
-    >>> difficulty([[True, True, False], [True, False, False]]).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    return 1 - np.asarray(correct, bool).mean(axis=0)
 
 
 def correlation_on_paths(
