@@ -24,6 +24,11 @@ from spectral_tf.spectra.comparison import (
     which_paths,
 )
 from spectral_tf.spectra.composition import latent_bandwidth
+from spectral_tf.spectra.confidence import (
+    confidence_temperature,
+    logits_of,
+    mean_confidence,
+)
 from spectral_tf.spectra.dft import coefficients, magnitudes, normalised_magnitudes
 from spectral_tf.spectra.diversity import mean_angle, mean_distance, total_variance
 from spectral_tf.spectra.inference import (
@@ -73,13 +78,25 @@ from spectral_tf.spectra.norms import spectral_norms
 from spectral_tf.spectra.path import (
     READINGS,
     PathMeasures,
+    mirrored_centroid,
     mirrored_magnitudes,
     mirrored_share,
-    on_axis,
     path_measures,
     plain_magnitudes,
     plain_share,
     read_share,
+    released_share,
+    total_variation,
+)
+from spectral_tf.spectra.path_axes import (
+    MeanSpectrum,
+    axis_support,
+    mean_spectrum,
+    mirrored_frequencies,
+    nyquist,
+    on_axis,
+    plain_frequencies,
+    spectrum_axis,
 )
 from spectral_tf.spectra.radial import radial_spectrum
 from spectral_tf.spectra.ranks import model_correlation, rank_correlation
@@ -90,6 +107,7 @@ from spectral_tf.spectra.relu import (
     relu_network_pieces,
     spectral_norm_bound,
 )
+from spectral_tf.spectra.same_paths import common_paths, difficulty, shared_paths
 from spectral_tf.spectra.survival import half_lives, survival_ratios
 from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 
@@ -101,22 +119,30 @@ __all__ = [
     "Estimate",
     "KernelBasis",
     "LearningCurves",
+    "MeanSpectrum",
     "NoiseFit",
     "PathMeasures",
     "PiecewiseLinear",
     "PowerLaw",
     "ReferenceLevels",
+    "axis_support",
     "bin_means",
     "bootstrap",
     "class_share",
     "coefficients",
     "coefficients_at",
+<<<<<<< ours
     "correlation_on_paths",
     "correlation_over_settings",
     "correlation_over_time",
     "crossed_mean",
     "crossing",
     "difference_to_published",
+=======
+    "common_paths",
+    "confidence_temperature",
+    "difficulty",
+>>>>>>> theirs
     "fit_power_law",
     "frequency_rates",
     "gaussian_kernel",
@@ -130,26 +156,39 @@ __all__ = [
     "learning_curves",
     "learning_times",
     "linearised_functions",
+    "logits_of",
     "magnitudes",
     "margins",
     "max_norm_bound",
     "mean_angle",
+    "mean_confidence",
     "mean_distance",
     "mean_interval",
+<<<<<<< ours
     "mean_over_clusters",
     "mean_over_runs",
+=======
+    "mean_spectrum",
+    "mirrored_centroid",
+    "mirrored_frequencies",
+>>>>>>> theirs
     "mirrored_magnitudes",
     "mirrored_share",
     "model_correlation",
     "negative",
     "noise_fit",
     "normalised_magnitudes",
+<<<<<<< ours
     "not_enough",
+=======
+    "nyquist",
+>>>>>>> theirs
     "on_axis",
     "paired_concordance",
     "paired_difference",
     "path_measures",
     "percentile_interval",
+    "plain_frequencies",
     "plain_magnitudes",
     "plain_share",
     "planar_transform",
@@ -158,13 +197,20 @@ __all__ = [
     "rank_correlation",
     "read_share",
     "reference_levels",
+    "released_share",
     "relu_network_pieces",
     "resampled_means",
+    "shared_paths",
     "sign_test",
     "smoothed_margin",
     "spectral_norm_bound",
     "spectral_norms",
+    "spectrum_axis",
     "survival_ratios",
     "total_variance",
+<<<<<<< ours
     "which_paths",
+=======
+    "total_variation",
+>>>>>>> theirs
 ]
