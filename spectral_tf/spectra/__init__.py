@@ -131,18 +131,15 @@ __all__ = [
     "class_share",
     "coefficients",
     "coefficients_at",
-<<<<<<< ours
+    "common_paths",
+    "confidence_temperature",
     "correlation_on_paths",
     "correlation_over_settings",
     "correlation_over_time",
     "crossed_mean",
     "crossing",
     "difference_to_published",
-=======
-    "common_paths",
-    "confidence_temperature",
     "difficulty",
->>>>>>> theirs
     "fit_power_law",
     "frequency_rates",
     "gaussian_kernel",
@@ -164,25 +161,19 @@ __all__ = [
     "mean_confidence",
     "mean_distance",
     "mean_interval",
-<<<<<<< ours
     "mean_over_clusters",
     "mean_over_runs",
-=======
     "mean_spectrum",
     "mirrored_centroid",
     "mirrored_frequencies",
->>>>>>> theirs
     "mirrored_magnitudes",
     "mirrored_share",
     "model_correlation",
     "negative",
     "noise_fit",
     "normalised_magnitudes",
-<<<<<<< ours
     "not_enough",
-=======
     "nyquist",
->>>>>>> theirs
     "on_axis",
     "paired_concordance",
     "paired_difference",
@@ -208,9 +199,6 @@ __all__ = [
     "spectrum_axis",
     "survival_ratios",
     "total_variance",
-<<<<<<< ours
-    "which_paths",
-=======
     "total_variation",
->>>>>>> theirs
+    "which_paths",
 ]
