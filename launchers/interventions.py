@@ -150,6 +150,9 @@ def main() -> None:
         )
         for name in ends
     ]
+    # Where the confidence of all classifiers is made the same.
+    free = [path_study.off_the_paths(of) for of in families if of.ends == "held_out"]
+    matched_on = free[0] if free else np.ones(held_out.num_examples, bool)
     folder.start(
         environment(strategy, FLAGS.seed, {**training.record(normalisation), **files}), alone=False
     )
@@ -183,7 +186,7 @@ def main() -> None:
             if not session.resumed:
                 session.board.describe(hparams(case, task, run), {})
             for step in session:
-                measure(session, step, labels, families, prepare, strategy)
+                measure(session, step, labels, matched_on, families, prepare, strategy)
                 if step == task.num_steps and folder.writes:
                     trained.save_model(part.state_file.with_name("final.keras"))
             if folder.writes:
@@ -277,6 +280,7 @@ def measure(
     session: Session[Classifier],
     step: int,
     labels: np.ndarray,
+    matched_on: np.ndarray,
     families: Sequence[path_study.Family],
     prepare: Prepare,
     strategy: tf.distribute.Strategy,
@@ -284,8 +288,7 @@ def measure(
     """Measures the classifier along all paths, keeps it, and shows the means."""
     # Log-probabilities, which are logits but for a constant.
     answers = session.outputs
-    free = [path_study.off_the_paths(of) for of in families if of.ends == "held_out"]
-    temperature = spectra.confidence_temperature(answers[free[0]] if free else answers)
+    temperature = spectra.confidence_temperature(answers[matched_on])
     whole = {
         "accuracy": float(np.mean(answers.argmax(axis=1) == labels)),
         "loss": float(session.losses[0]),
@@ -445,7 +448,8 @@ def groups(found: Models) -> dict[str, Models]:
     """
     ended = last(found)
     sweep = ended.columns["sweep"].astype(str)
-    members = {name: (name,) for name in dict.fromkeys(sweep.tolist()) if name != "baseline"}
+    names = [name for name in dict.fromkeys(sweep.tolist()) if name != "baseline"]
+    members: dict[str, tuple[str, ...]] = {name: (name,) for name in names}
     both = ("architecture", "width")
     if set(both) & members.keys():
         members = {"architecture_and_width": both} | {
@@ -558,7 +562,7 @@ def claims(found: Models) -> list[Finding]:
             ask(
                 claim,
                 "better accuracy, {} classes, " + over,
-                lambda t, reading, group=own[name]: with_accuracy(group, t, reading),  # type: ignore[misc]
+                lambda t, reading, group=own[name]: with_accuracy(group, t, reading),
             )
         if claim == "C5" and "time" in FLAGS.sweeps:
             ask(
@@ -610,8 +614,10 @@ def differences(found: Models) -> Iterator[tuple[object, ...]]:
             ended.columns["accuracy"][own] - ended.columns["accuracy"][base], unit="seeds"
         )
         yield sweep, value, "", "accuracy", "", 0, gain
-        right = ended.correct("held_out") if "held_out" in ended.classes else None
-        for pair_type in PAIR_TYPES if right is not None else ():
+        if "held_out" not in ended.classes:
+            continue
+        right = ended.correct("held_out")
+        for pair_type in PAIR_TYPES:
             for measure_ in MEASURES:
                 values = np.asarray(ended.along[f"held_out/{measure_}"], np.float64)
                 where = ended.where(pair_type, "held_out")

@@ -95,9 +95,21 @@ def family(
 
 
 def off_the_paths(of: Family) -> NDArray[np.bool_]:
-    """The images that no path ends on, bool [n]: confidence is matched on them."""
+    """The images that no path ends on, bool [n]: confidence is matched on them.
+
+    Raises:
+      UserError: fewer than 100.
+    """
     free = np.ones(len(of.labels), bool)
     free[np.concatenate(of.paths.pairs)] = False
+    if free.sum() < spectra.IMAGES_FOR_TEMPERATURE:
+        raise UserError(
+            "--pairs and --between_pairs",
+            expected=f"paths that leave {spectra.IMAGES_FOR_TEMPERATURE} of the {len(free):,} "
+            "images for matching the confidence",
+            got=f"{free.sum()} left",
+            hint="ask for fewer paths, or take more images",
+        )
     return free
 
 
@@ -115,8 +127,8 @@ def measure(
     Returns:
       {measure: of every path, float [p]} for `MEASURES`, centroids and total variations per unit of
       distance in pixels of [0, 1]; `correct`: whether both ends are answered correctly, bool [p];
-      `finite`: whether all answers are numbers, bool [p]; `num_samples` and `relative_change` of the
-      last doubling.
+      `finite`: whether all answers are numbers, bool [p]; `num_samples` and `relative_change` of
+      the last doubling.
 
     Raises:
       UserError: outputs that are not logits, or not finite.

@@ -87,13 +87,13 @@ def estimates(table: Mapping[str, Sequence[float | str]], name: str) -> list[Est
     for i, value in enumerate(table[name]):
         method = str(table[f"{name}_method"][i])
         missing = method.removeprefix("none: ") if method.startswith("none: ") else ""
-        ends = [
-            np.asarray(float(v)) for v in (value, *(table[name + e][i] for e in ("_low", "_high")))
-        ]
+        low, high, n = (float(table[name + end][i]) for end in _ESTIMATED[:3])
         found.append(
             Estimate(
-                *ends,
-                n=int(float(table[f"{name}_n"][i])),
+                value=np.asarray(float(value)),
+                low=np.asarray(low),
+                high=np.asarray(high),
+                n=int(n),
                 unit="",
                 method="none" if missing else method,
                 missing=missing,

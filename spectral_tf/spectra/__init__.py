@@ -25,6 +25,7 @@ from spectral_tf.spectra.comparison import (
 )
 from spectral_tf.spectra.composition import latent_bandwidth
 from spectral_tf.spectra.confidence import (
+    IMAGES_FOR_TEMPERATURE,
     confidence_temperature,
     logits_of,
     mean_confidence,
@@ -112,6 +113,7 @@ from spectral_tf.spectra.survival import half_lives, survival_ratios
 from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 
 __all__ = [
+    "IMAGES_FOR_TEMPERATURE",
     "PATHS_FOR_COMPARISON",
     "READINGS",
     "SOLVERS",

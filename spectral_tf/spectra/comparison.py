@@ -258,4 +258,5 @@ def correlation_over_time(
         if np.isnan(found.value):
             return found
         rhos.append(float(found.value))
-    return paired_difference(rhos, unit="runs")
+    # No correlation lies outside.
+    return paired_difference(rhos, unit="runs").map(lambda ends: np.clip(ends, -1, 1))

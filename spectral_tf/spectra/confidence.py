@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from spectral_tf.errors import UserError
 
 # Images that a temperature takes at least.
-_IMAGES = 100
+IMAGES_FOR_TEMPERATURE = 100
 
 
 def mean_confidence(logits: ArrayLike, temperature: float = 1.0) -> float:
@@ -57,10 +57,10 @@ def confidence_temperature(logits: ArrayLike, confidence: float = 0.9) -> float:
     2.0
     """
     values = np.asarray(logits, np.float64)
-    if values.ndim != 2 or len(values) < _IMAGES:
+    if values.ndim != 2 or len(values) < IMAGES_FOR_TEMPERATURE:
         raise UserError(
             "images for a temperature",
-            expected=f"logits of at least {_IMAGES}, shape [n, C]",
+            expected=f"logits of at least {IMAGES_FOR_TEMPERATURE}, shape [n, C]",
             got=f"shape {values.shape}",
             hint="take more images",
         )
