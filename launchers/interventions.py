@@ -90,6 +90,25 @@ GROWING = (
     *("sweeps", "architectures", "widths", "shares", "recipes", "alphas", "decays", "seeds"),
     "baseline_seeds",
 )
+# What is claimed of correlations: its name, what goes with the frequency, sweep and quality.
+CLAIMS = (
+    ("C5", "better accuracy, over all settings", "all", "accuracy"),
+    ("C6", "longer training", "time", "epoch"),
+    ("C7", "better accuracy, over architecture and width", "architecture_and_width", "accuracy"),
+    (
+        "C8 epochs",
+        "better accuracy, over number of images at equal epochs",
+        "examples_equal_epochs",
+        "accuracy",
+    ),
+    (
+        "C8 steps",
+        "better accuracy, over number of images at equal steps",
+        "examples_equal_steps",
+        "accuracy",
+    ),
+    ("C9", "better accuracy, over augmentation", "augmentation", "accuracy"),
+)
 # Of the whole model.
 WHOLE = ("accuracy", "loss", "train_loss")
 
@@ -372,12 +391,13 @@ def gathered(
 def report(folder: records.RunFolder, found: Models, training: data.Images, seconds: float) -> None:
     """Compares all classifiers: tables, figures, summary, and what was found."""
     found.save(folder.path)
-    findings = claims(found)
+    rhos = correlations(found)
+    findings = claims(found, rhos)
     records.write_table(folder.path / "claims.csv", Finding._fields, findings)
     records.write_table(
         folder.path / "correlations.csv",
         ("sweep", "quality", "pair_type", "reading", "rho"),
-        correlations(found),
+        ((*key, rho) for key, rho in rhos.items()),
     )
     records.write_table(
         folder.path / "differences.csv",
@@ -524,76 +544,66 @@ def student_minus_teacher(
     return spectra.paired_difference(away, unit="teachers")
 
 
-def claims(found: Models) -> list[Finding]:
-    """Every claim by every reading, in one order."""
-    Look = Callable[[path_study.Reading], spectra.Estimate]
-    asked: list[tuple[str, str, int, Look]] = []
+def claims(found: Models, rhos: Correlations) -> list[Finding]:
+    """Every claim by every reading, in one order; lower within classes, higher between them."""
+    findings = []
 
-    def ask(claim: str, statement: str, look: Callable[..., spectra.Estimate]) -> None:
-        """Both parts of a claim: lower within, higher between."""
-        for pair_type, direction in zip(PAIR_TYPES, (-1, 1), strict=True):
-            asked.append(
-                (
-                    f"{claim} {pair_type}",
-                    statement.format(f"{'lower' if direction < 0 else 'higher'} {pair_type}"),
-                    direction,
-                    lambda reading, t=pair_type: look(t, reading),  # type: ignore[misc]
-                )
-            )
+    def ask(
+        claim: str,
+        statement: str,
+        direction: int,
+        look: Callable[[path_study.Reading], spectra.Estimate],
+    ) -> None:
+        for reading in found.readings:
+            primary = PRIMARY.get(reading.name, "")
+            estimate = look(reading)
+            findings.append(Finding(claim, statement, reading.name, primary, direction, estimate))
 
-    own = groups(found)
-    asked.append(
-        (
-            "C0",
-            "between classes the frequency is higher than within",
-            1,
-            lambda reading: between_above_within(found, reading),
-        )
+    ask(
+        "C0",
+        "the frequency is higher between classes than within",
+        1,
+        lambda reading: between_above_within(found, reading),
     )
-    named = {
-        "C5": ("all", "over all settings"),
-        "C7": ("architecture_and_width", "over architecture and width"),
-        "C8 equal epochs": ("examples_equal_epochs", "over number of images, equal epochs"),
-        "C8 equal steps": ("examples_equal_steps", "over number of images, equal steps"),
-        "C9": ("augmentation", "over augmentation"),
-    }
-    for claim, (name, over) in named.items():
-        if name in own:
+    swept = {key[:2] for key in rhos}
+    for claim, statement, sweep, quality in CLAIMS:
+        for pair_type, direction in zip(PAIR_TYPES, (-1, 1), strict=True):
+            if (sweep, quality) in swept:
+                ask(
+                    f"{claim} {pair_type}",
+                    f"{statement}: {'lower' if direction < 0 else 'higher'} {pair_type} classes",
+                    direction,
+                    lambda reading, key=(sweep, quality, pair_type): rhos[*key, reading.name],  # type: ignore[misc]
+                )
+    if "distillation" in FLAGS.sweeps:
+        for pair_type, direction in zip(PAIR_TYPES, (-1, 1), strict=True):
             ask(
-                claim,
-                "better accuracy, {} classes, " + over,
-                lambda t, reading, group=own[name]: with_accuracy(group, t, reading),
+                f"C10 {pair_type}",
+                "students against their teachers: "
+                f"{'lower' if direction < 0 else 'higher'} {pair_type} classes",
+                direction,
+                lambda reading, t=pair_type: student_minus_teacher(found, t, reading),  # type: ignore[misc]
             )
-        if claim == "C5" and "time" in FLAGS.sweeps:
-            ask(
-                "C6",
-                "longer training, {} classes",
-                lambda t, reading: over_time(found, t, reading),
-            )
-    if "distillation" in own:
-        ask(
-            "C10",
-            "students are {} classes than their teachers",
-            lambda t, reading: student_minus_teacher(found, t, reading),
-        )
-    return [
-        Finding(claim, statement, r.name, PRIMARY.get(r.name, ""), direction, look(r))
-        for claim, statement, direction, look in asked
-        for r in found.readings
-    ]
+    return findings
 
 
-def correlations(found: Models) -> Iterator[tuple[object, ...]]:
-    """Accuracy (and epoch, over time) with every reading, in every sweep."""
+Correlations = dict[tuple[str, str, str, str], spectra.Estimate]
+
+
+def correlations(found: Models) -> Correlations:
+    """{(sweep, quality, pair type, reading): of accuracy, and of epoch over time, with it}."""
+    rhos: Correlations = {}
     for sweep, chosen in groups(found).items():
         for pair_type in PAIR_TYPES:
             for reading in found.readings:
-                rho = with_accuracy(chosen, pair_type, reading)
-                yield sweep, "accuracy", pair_type, reading.name, rho
+                key = (sweep, "accuracy", pair_type, reading.name)
+                rhos[key] = with_accuracy(chosen, pair_type, reading)
     if "time" in FLAGS.sweeps:
         for pair_type in PAIR_TYPES:
             for reading in found.readings:
-                yield "time", "epoch", pair_type, reading.name, over_time(found, pair_type, reading)
+                key = ("time", "epoch", pair_type, reading.name)
+                rhos[key] = over_time(found, pair_type, reading)
+    return rhos
 
 
 def differences(found: Models) -> Iterator[tuple[object, ...]]:
