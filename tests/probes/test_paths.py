@@ -1,5 +1,6 @@
 """Paths whose answers are known by hand, whatever their number, length, batches and replicas."""
 
+import re
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 
+from spectral_tf.data import find_images
 from spectral_tf.errors import UserError
 from spectral_tf.models.small import convnet
 from spectral_tf.probes import paths as probe
@@ -119,6 +121,118 @@ def test_pairs_are_drawn_without_replacement_and_stay():
         assert not np.array_equal(few, other)
 
 
+def test_class_pairs_without_clusters_are_those_of_before():
+    pairs, ends = probe.class_pairs(LABELS, range(3), 2, seed=5)
+    assert_array_equal(pairs.first, [21, 3, 22, 4, 2, 23, 15, 24, 21, 15, 28, 4])
+    assert_array_equal(pairs.last, [18, 9, 10, 1, 20, 29, 19, 16, 26, 5, 14, 23])
+    couples = np.array([[0, 0], [1, 1], [2, 2], [0, 1], [0, 2], [1, 2]])
+    assert_array_equal(ends, np.repeat(couples, 2, axis=0))
+    more, ends = probe.class_pairs(LABELS, range(3), 2, seed=5, between_count=4)
+    assert_array_equal(ends, np.repeat(couples, [2, 2, 2, 4, 4, 4], axis=0))
+    assert_array_equal(np.array(more)[:, :6], np.array(pairs)[:, :6])
+    assert_array_equal(np.array(more)[:, [6, 7, 10, 11, 14, 15]], np.array(pairs)[:, 6:])
+    within, ends = probe.class_pairs(LABELS, range(3), 2, seed=5, between=False)
+    assert_array_equal(np.array(within), np.array(pairs)[:, :6])
+    assert_array_equal(ends, np.repeat(couples[:3], 2, axis=0))
+
+
+def clustered(seed, sizes=(12, 13, 16, 12)):
+    """Labels and clusters in random order: so many clusters of each class, of 1 to 6 images."""
+    rng = np.random.default_rng(seed)
+    labels, clusters = [], []
+    for label, size in enumerate(sizes):
+        images = rng.integers(1, 7, size)
+        labels += [label] * images.sum()
+        clusters += np.repeat(1_000 * label + rng.permutation(900)[:size], images).tolist()
+    order = rng.permutation(len(labels))
+    return np.array(labels)[order], np.array(clusters)[order]
+
+
+def assert_apart(pairs, ends, labels, clusters):
+    """That pairs are of their classes, and of no kind two share a cluster."""
+    assert_array_equal(labels[np.stack(pairs, axis=1)], ends)
+    within = ends[:, 0] == ends[:, 1]
+    for kind in (within, ~within):
+        used = clusters[np.concatenate([end[kind] for end in pairs])]
+        assert len(set(used)) == len(used) == 2 * kind.sum()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pairs_share_no_cluster(seed):
+    labels, clusters = clustered(seed)
+    # All that there are: 2 x 6 and 3 x 4 of the 12 clusters of the smallest classes.
+    arguments = {"seed": seed, "between_count": 4, "clusters": clusters}
+    pairs, ends = probe.class_pairs(labels, range(4), 6, **arguments)
+    assert_apart(pairs, ends, labels, clusters)
+    couples = [(0, 0), (1, 1), (2, 2), (3, 3), (0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+    assert_array_equal(ends, np.repeat(couples, [6] * 4 + [4] * 6, axis=0))
+    again, _ = probe.class_pairs(labels, range(4), 6, **arguments)
+    assert_array_equal(again, pairs)
+    other, _ = probe.class_pairs(labels, range(4), 6, **{**arguments, "seed": seed + 1})
+    assert not np.array_equal(other, pairs)
+    # The first pairs of many are those of few, for every class pair.
+    few, few_ends = probe.class_pairs(labels, range(4), 2, **{**arguments, "between_count": None})
+    for couple in couples:
+        part, whole = np.all(few_ends == couple, axis=1), np.all(ends == couple, axis=1)
+        assert_array_equal(np.array(few)[:, part], np.array(pairs)[:, whole][:, :2])
+    within, own_ends = probe.class_pairs(labels, range(4), 6, **arguments, between=False)
+    assert_array_equal(within, np.array(pairs)[:, :24])
+    assert_array_equal(own_ends, ends[:24])
+    one, _ = probe.class_pairs(labels, [2], 8, **arguments)
+    assert len(one.first) == 8  # One class has no other.
+
+
+@pytest.mark.parametrize(("first", "last", "count"), [(2, 2, 8), (0, 2, 12), (3, 0, 12)])
+def test_drawn_pairs_share_no_cluster(first, last, count):
+    labels, clusters = clustered(3)
+    pairs = probe.draw_pairs(labels, first, last, count, seed=0, clusters=clusters)
+    assert_apart(pairs, np.tile([first, last], (count, 1)), labels, clusters)
+    few = probe.draw_pairs(labels, first, last, 3, seed=0, clusters=clusters)
+    assert_array_equal(few, np.array(pairs)[:, :3])
+
+
+def test_a_cluster_with_images_of_several_classes_serves_one():
+    rng = np.random.default_rng(0)
+    labels, clusters = np.arange(300) % 3, rng.integers(0, 60, 300)
+    pairs, ends = probe.class_pairs(labels, range(3), 6, seed=0, clusters=clusters)
+    assert_apart(pairs, ends, labels, clusters)
+    with pytest.raises(UserError, match="clusters of class 0 that serve no other class, got 30"):
+        probe.class_pairs(labels, range(3), 30, seed=0, clusters=clusters)
+
+
+def test_clusters_and_their_images_are_drawn_evenly():
+    clusters = np.array([0] * 7 + [1, 2, 3])
+    drawn = [
+        np.concatenate(probe.draw_pairs(np.zeros(10), 0, 0, 1, seed, clusters=clusters))
+        for seed in range(2_000)
+    ]
+    images = np.bincount(np.concatenate(drawn), minlength=10) / 2_000
+    # Two of four clusters, however large they are: deviation 0.011.
+    assert_allclose([images[:7].sum(), *images[7:]], 0.5, atol=0.05)
+    assert_allclose(images[:7], 0.5 / 7, atol=0.03)
+
+
+def test_pairs_of_photographs_share_no_square(embedded_dir):
+    images = find_images("photo_patches", "test", data_dir=str(embedded_dir))
+    pixels, labels = images.arrays()
+    clusters = images.clusters()
+    # Of 32 squares of the smallest photograph.
+    arguments = {"seed": 0, "between_count": 3, "clusters": clusters}
+    pairs, ends = probe.class_pairs(labels, range(10), 16, **arguments)
+    assert len(ends) == 10 * 16 + 45 * 3
+    assert_apart(pairs, ends, labels, clusters)
+    assert probe.straight_paths(pixels, pairs).distances.min() > 0
+    line = "--pairs: expected 1 to 16, of the 32 clusters of class 1, got 17, which take 34; "
+    with pytest.raises(UserError, match=re.escape(line)):
+        probe.class_pairs(labels, range(10), 17, **arguments)
+    line = (
+        "--pairs between classes: expected 1 to 3, of the 32 clusters of class 1, got 4, which "
+        "take 36; ask for fewer pairs, or take more images; no two pairs share a cluster"
+    )
+    with pytest.raises(UserError, match=re.escape(line)):
+        probe.class_pairs(labels, range(10), 16, **{**arguments, "between_count": 4})
+
+
 def test_measures_are_those_of_each_path():
     model = convnet(width=4, num_classes=3, input_shape=(4, 4, 1))
     head = model.layers[-1]
@@ -198,6 +312,23 @@ def test_bad_input():
         probe.draw_pairs(LABELS, 1, 1, 6, seed=0)
     with pytest.raises(UserError, match="1 to 10"):
         probe.draw_pairs(LABELS, 0, 1, 11, seed=0)
+    alone = np.arange(30)
+    with pytest.raises(
+        UserError, match="1 to 5, of the 10 images of class 1, got 6, which take 12"
+    ):
+        probe.class_pairs(LABELS, [1], 6, seed=0, clusters=alone)
+    with pytest.raises(
+        UserError, match="--pairs between classes: expected 1 to 5, of the 10 images"
+    ):
+        probe.class_pairs(LABELS, range(3), 5, seed=0, between_count=6, clusters=alone)
+    for count in (0, -1):
+        with pytest.raises(UserError, match="--pairs: expected 1 to 5"):
+            probe.class_pairs(LABELS, range(3), count, seed=0, clusters=alone)
+    with pytest.raises(UserError, match="held-out images of every class, got none of class 3"):
+        probe.class_pairs(LABELS, range(4), 1, seed=0, clusters=alone)
+    for clusters in (alone[:29], alone.astype(float)):
+        with pytest.raises(UserError, match=r"whole numbers of shape \[30\], one for each image"):
+            probe.draw_pairs(LABELS, 0, 1, 1, seed=0, clusters=clusters)
     pairs = probe.Pairs(np.array([0]), np.array([1]))
     with pytest.raises(
         UserError, match="two that differ: numbers 0 and 1|numbers 0 and 1, distance"
