@@ -72,13 +72,13 @@ def studies() -> Iterator[Study]:
 def _runs() -> Iterator[Study]:
     part = functools.partial
     for n in (2, 3, 4, 5, 10, 20):
-        for name, draw, bound in (("normal", s.NORMAL, 0.93), ("lognormal", s.LOGNORMAL, 0.88)):
+        for name, draw, bound in (("normal", s.normal, 0.93), ("lognormal", s.lognormal, 0.88)):
             yield Study("mean_over_runs", name, f"{n}", part(s.coverage_of_mean, n, draw), bound)
     for n in (2, 3, 5, 10):
-        plain = part(s.coverage_of_percentiles, n, s.NORMAL)
+        plain = part(s.coverage_of_percentiles, n, s.normal)
         yield Study("none: percentile bootstrap", "normal", f"{n}", plain, None)
     for n in (6, 8, 10, 20, 40):
-        for name, draw, bound in (("normal", s.NORMAL, 0.93), ("lognormal", s.LOGNORMAL, None)):
+        for name, draw, bound in (("normal", s.normal, 0.93), ("lognormal", s.lognormal, None)):
             over = part(s.coverage_of_bootstrap, n, draw)
             yield Study("bootstrap", f"{name}, the mean", f"{n}", over, bound)
     for n in (3, 5, 20):
@@ -180,7 +180,7 @@ def _correlations() -> Iterator[Study]:
 
 def _tests() -> Iterator[Study]:
     for n in (6, 10):
-        for name, draw in (("normal", s.NORMAL), ("lognormal", s.LOGNORMAL)):
+        for name, draw in (("normal", s.normal), ("lognormal", s.lognormal)):
             small = functools.partial(s.small_p_values_of_pairs, n, 0.05, draw=draw)
             sample = f"two {name} samples"
             yield Study("paired_difference", sample, f"{n}", small, 0.055, "rejections")

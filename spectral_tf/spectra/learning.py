@@ -8,13 +8,8 @@ import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.spectra.inference import (
-    CONFIDENCE_LEVEL,
-    Estimate,
-    jackknife,
-    mean_over_runs,
-    not_enough,
-)
+from spectral_tf.spectra.estimate import UPPER, Estimate, not_enough
+from spectral_tf.spectra.intervals import jackknife, mean_over_runs
 
 
 def learning_times(steps: ArrayLike, curves: ArrayLike, level: float = 0.5) -> NDArray[np.float64]:
@@ -195,7 +190,7 @@ def fit_power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
         return PowerLaw(few, float("nan"), int(count))
     left = np.log(values[used]) - intercept - exponent * log_x[used]
     error = np.sqrt((left**2).sum() / (count - 2) / (count * log_x[used].var()))
-    margin = error * scipy.special.stdtrit(count - 2.0, (1 + CONFIDENCE_LEVEL) / 2)
+    margin = error * scipy.special.stdtrit(count - 2.0, UPPER)
     law = Estimate(
         value=np.asarray(exponent),
         low=np.asarray(exponent - margin),

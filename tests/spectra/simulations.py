@@ -15,9 +15,15 @@ from spectral_tf import spectra
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], NDArray]
 
-# Samples of mean 0.
-NORMAL: Draw = lambda rng, shape: rng.normal(size=shape)  # noqa: E731
-LOGNORMAL: Draw = lambda rng, shape: np.exp(rng.normal(size=shape)) - math.exp(0.5)  # noqa: E731
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray:
+    """Of mean 0."""
+    return rng.normal(size=shape)
+
+
+def lognormal(rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray:
+    """Of mean 0, the logarithm of standard deviation 1."""
+    return np.exp(rng.normal(size=shape)) - math.exp(0.5)
 
 
 def standard_error(rate: float, repeats: int) -> float:
@@ -125,7 +131,7 @@ def coverage_of_crossed_mean(
 
 
 def coverage_of_clusters(
-    sizes: Sequence[int], icc: float, repeats: int, seed: int = 0, draw: Draw = NORMAL
+    sizes: Sequence[int], icc: float, repeats: int, seed: int = 0, draw: Draw = normal
 ) -> float:
     """Of `mean_over_clusters`; icc is the share of the variance that a cluster shares."""
     rng = np.random.default_rng(seed)
@@ -255,7 +261,7 @@ def coverage_of_exponent(
 
 
 def small_p_values_of_pairs(
-    n: int, level: float, repeats: int, draw: Draw = NORMAL, seed: int = 0
+    n: int, level: float, repeats: int, draw: Draw = normal, seed: int = 0
 ) -> float:
     """How often the p-value of `paired_difference` is that small, without a difference."""
     rng = np.random.default_rng(seed)

@@ -10,7 +10,7 @@ import scipy.stats
 
 from spectral_tf import spectra
 from spectral_tf.errors import UserError
-from spectral_tf.spectra import inference
+from spectral_tf.spectra import association, inference
 
 # Student's 97.5 % quantiles, from a table.
 T1, T2, T3, T5 = 12.706205, 4.302653, 3.182446, 2.570582
@@ -27,6 +27,12 @@ def refused(call, *parts):
     assert "\n" not in line
     for part in parts:
         assert part in line
+
+
+def test_all_names_have_one_home():
+    for name in inference.__all__:
+        if not name.isupper():
+            assert getattr(spectra, name) is getattr(inference, name)
 
 
 # Estimate
@@ -568,8 +574,8 @@ def test_a_resample_counts_a_setting_as_often_as_it_was_drawn():
     rng = np.random.default_rng(3)
     x, y, z = rng.integers(0, 4, size=(3, 7)).astype(float)
     weights = rng.multinomial(7, np.full(7, 1 / 7), size=50).astype(float)
-    plain = inference._rho(weights, x, y[None], None)
-    partial = inference._rho(weights, x, np.tile(y, (50, 1)), z)
+    plain = association._rho(weights, x, y[None], None)
+    partial = association._rho(weights, x, np.tile(y, (50, 1)), z)
     for w, r, p in zip(weights.astype(int), plain, partial, strict=True):
         chosen = np.repeat(np.arange(7), w)
         with np.errstate(all="ignore"):

@@ -9,25 +9,24 @@ import pytest
 from conftest import ROOT
 from simulate_intervals import SIZES, studies
 from spectra import simulations
+from spectra.simulations import lognormal, normal
 
 from spectral_tf.records import read_table
-
-NORMAL, LOGNORMAL = simulations.NORMAL, simulations.LOGNORMAL
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 10, 20])
 def test_means_over_runs_are_covered(n):
-    assert 0.945 <= simulations.coverage_of_mean(n, NORMAL, 40_000) <= 0.975
-    assert simulations.coverage_of_mean(n, LOGNORMAL, 40_000) >= 0.88
+    assert 0.945 <= simulations.coverage_of_mean(n, normal, 40_000) <= 0.975
+    assert simulations.coverage_of_mean(n, lognormal, 40_000) >= 0.88
 
 
 def test_percentiles_of_three_runs_do_not_cover():
-    assert simulations.coverage_of_percentiles(3, NORMAL, 2_000) < 0.8
+    assert simulations.coverage_of_percentiles(3, normal, 2_000) < 0.8
 
 
 @pytest.mark.parametrize("n", [6, 8, 20])
 def test_expanded_percentiles_cover(n):
-    assert simulations.coverage_of_bootstrap(n, NORMAL, 6_000) >= 0.93
+    assert simulations.coverage_of_bootstrap(n, normal, 6_000) >= 0.93
 
 
 # Of the variance of the mean: of runs, of images, of both at once.
@@ -38,7 +37,7 @@ SHARES = [(1, 0, 0), (0, 1, 0), (0, 0, 1), (0.8, 0.1, 0.1), (0.5, 0, 0.5), (0.3,
 @pytest.mark.parametrize(("runs", "sizes"), [(2, None), (3, None), (3, (5,)), (3, SIZES)])
 def test_runs_and_images_are_covered_at_once(runs, sizes, shares):
     covered = simulations.coverage_of_crossed_mean(
-        runs, 200, shares, 6_000, cluster_sizes=sizes, seed=1
+        runs, 200, shares, 4_000, cluster_sizes=sizes, seed=1
     )
     assert covered >= 0.93
 
@@ -73,7 +72,7 @@ def test_differences_to_published_means_are_covered(reading):
     "others", [{}, {"paths": 20}, {"control": True}], ids=["alone", "paths", "control"]
 )
 def test_seeds_nested_in_settings_do_not_make_correlations(others):
-    rates = simulations.false_positives_of_correlation(8, 3, 0.9, 800, **others)
+    rates = simulations.false_positives_of_correlation(8, 3, 0.9, 700, **others)
     assert max(rates) <= 0.07
 
 
@@ -87,12 +86,12 @@ def test_correlations_that_are_there_are_covered(rho):
     assert simulations.coverage_of_correlation(8, rho, 500) >= 0.93
 
 
-@pytest.mark.parametrize("draw", [NORMAL, LOGNORMAL])
+@pytest.mark.parametrize("draw", [normal, lognormal])
 def test_exact_p_values_are_uniform(draw):
     # Of 6 pairs they are 1, 2, ... 32 of 32.
     for hits in (1, 4, 16):
-        rate = simulations.small_p_values_of_pairs(6, hits / 32, 2_000, draw)
-        assert rate == pytest.approx(hits / 32, abs=3 * (hits / 32 / 2_000) ** 0.5)
+        rate = simulations.small_p_values_of_pairs(6, hits / 32, 1_500, draw)
+        assert rate == pytest.approx(hits / 32, abs=3 * (hits / 32 / 1_500) ** 0.5)
 
 
 @pytest.mark.parametrize("shared", [0.0, 0.5])
