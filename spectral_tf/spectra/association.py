@@ -38,8 +38,9 @@ def correlation_over_settings(
     partial: that of the residuals of the ranks regressed on the ranks of the control.
 
     What varies: settings with all they hold, and paths, the same for all models. Held fixed: the
-    number of seeds, the images. Interval: percentiles of a pigeonhole bootstrap. Resamples of a
-    perfect order are perfect, so that its near end is no further than that of Bonett and Wright,
+    number of seeds, the images. Interval: percentiles of a pigeonhole bootstrap, and rho itself
+    (resampled paths may miss it, since their noise comes twice). Resamples of a perfect order are
+    perfect, so that its near end is no further than that of Bonett and Wright,
     tanh(z - 1.96 sqrt((1 + rho^2 / 2) / (n - 3))) of an order half a swap from perfect,
     rho = tanh z = 1 - 6 / (n (n^2 - 1)): 0.63 for n = 6 and 0.90 for 8; a perfect order has a
     chance of 2.5 % at 0.65 and 0.89 (normal samples). P-value: all permutations of the settings if
@@ -62,8 +63,8 @@ def correlation_over_settings(
     Raises:
       UserError: other shapes, values that are not finite, no path that counts.
 
-    Source: Spearman (1904), ties get their mean rank; Owen (2007); Bonett and Wright (2000);
-    Freedman and Lane (1983) for the permutation of residuals.
+    Source: Spearman (1904); ties, which may differ by rounding, get their mean rank; Owen (2007);
+    Bonett and Wright (2000); Freedman and Lane (1983) for the permutation of residuals.
 
     >>> correlation_over_settings([1, 2, 3, 4], [4.0, 3.0, 2.0, 1.0], [0, 1, 2, 3]).value
     array(-1.)
@@ -82,9 +83,10 @@ def correlation_over_settings(
             hint="put the models on the first axis",
         )
     v = v[:, counts]
-    sides = {"values": v, "quality": x, "control": x if z is None else z}
+    sides = {"values": v, "quality": x} | ({} if z is None else {"control": z})
     for name, side in sides.items():
-        if not np.isfinite(side).all() or not side.size or len(side) != x.size:
+        shape = (x.size, max(1, v.shape[1])) if name == "values" else x.shape
+        if side.shape != shape or not np.isfinite(side).all():
             raise UserError(
                 name,
                 expected=f"finite numbers for {x.size} models" + " on a path" * (name == "values"),
@@ -128,11 +130,11 @@ def correlation_over_settings(
         near = 1 - 6 / (count * (count**2 - 1))
         error = math.sqrt((1 + near**2 / 2) / (count - 3 - (z is not None)))
         end = math.tanh(math.atanh(near) - scipy.special.ndtri(UPPER) * error)
-        low, high = (np.fmin(low, end), high) if whole > 0 else (low, np.fmax(high, -end))
+        low, high = (np.minimum(low, end), high) if whole > 0 else (low, np.maximum(high, -end))
     return dataclasses.replace(
         found,
-        low=low,
-        high=high,
+        low=np.minimum(low, whole),
+        high=np.maximum(high, whole),
         method=f"bootstrap over settings{' and paths' * many}; {found.method}",
         missing=missing,
     )
@@ -167,6 +169,7 @@ def _rho(weights: NDArray, x: NDArray, y: NDArray, z: NDArray | None) -> NDArray
 
     def ranks(side: NDArray) -> NDArray:
         """How many are below, and half of those that are equal: the mean rank but for a shift."""
+        side = _rounded(side)
         below = (side[..., None, :] < side[..., :, None]) * 1.0
         below += 0.5 * (side[..., None, :] == side[..., :, None])
         return centred(np.matmul(below, weights[..., None])[..., 0])
@@ -182,6 +185,12 @@ def _rho(weights: NDArray, x: NDArray, y: NDArray, z: NDArray | None) -> NDArray
         return np.where(size > 1e-9, np.clip(inner(a, b)[:, 0] / size, -1, 1), np.nan)
 
 
+def _rounded(means: NDArray) -> NDArray:
+    """Means that differ by rounding alone are ties."""
+    largest = np.abs(means).max(axis=-1, keepdims=True)
+    return np.round(means / np.where(largest > 0, largest, 1), 12)
+
+
 @functools.cache
 def _orders(size: int) -> NDArray:
     """All permutations of so few."""
@@ -190,7 +199,7 @@ def _orders(size: int) -> NDArray:
 
 def _permutation(x: NDArray, y: NDArray, z: NDArray | None, seed: int) -> tuple[float, float, str]:
     """Two-sided p-value of no association, the smallest one that can be reached, and the kind."""
-    a, b = (scipy.stats.rankdata(side) for side in (x, y))
+    a, b = (scipy.stats.rankdata(_rounded(side)) for side in (x, y))
     a, b = a - a.mean(), b - b.mean()
     exact = math.factorial(a.size) <= _EXACT_UP_TO
     if exact:
@@ -203,7 +212,7 @@ def _permutation(x: NDArray, y: NDArray, z: NDArray | None, seed: int) -> tuple[
     else:
         # What the control leaves of b is permuted, and regressed on the control once more: without
         # that the permuted rho is too small, and 5 % reject 8 % of true nulls over 8 settings.
-        c = scipy.stats.rankdata(z)
+        c = scipy.stats.rankdata(_rounded(z))
         c = c - c.mean()
         c = c / math.sqrt(max(float(c @ c), 1e-300))
         a, b = a - c * (c @ a), b - c * (c @ b)

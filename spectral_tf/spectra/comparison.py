@@ -113,7 +113,7 @@ def _differences(differences: ArrayLike) -> NDArray:
 
 
 def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
-    """Adjusted p-values of several claims: below 5 %, one is wrongly so in 5 % of families at most.
+    """Adjusted p-values of several claims: 5 % of families at most have a null with one below 5 %.
 
     The i-th smallest of m is multiplied by m - i + 1, made no smaller than the ones before, and cut
     at 1.

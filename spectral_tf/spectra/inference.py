@@ -5,8 +5,9 @@ The type is in `estimate`, means and what is read off them in `intervals`, corre
 interval holds the truth, and each test errs, by simulation.
 
 What an interval means depends on what varies. Each function says which units were drawn at random
-(the *unit of replication*), what is held fixed, and why its method was chosen; all return an
-`Estimate`, which carries number and kind of the units and the name of the method with it.
+(the *unit of replication*), what is held fixed, and why its method was chosen; all but the plain
+p-values of `sign_test` and `holm` return an `Estimate`, which carries number and kind of the units
+and the name of the method with it.
 
 * **Few runs.** A percentile bootstrap of n = 3 values covers 75 % where 95 % is said (51 % for 2,
   84 % for 5, 91 % for 10). Means over runs get Student's interval, stretched on the side of the
@@ -14,6 +15,7 @@ What an interval means depends on what varies. Each function says which units we
 * **Crossed samples.** What is averaged over runs *and* images varies with both (`crossed_mean`).
 * **Nested samples.** Seeds and checkpoints of one setting are no settings of their own: they
   count as one (`correlation_over_settings`).
+* **Clusters** of sizes that differ are fewer than they look (`mean_over_clusters`).
 * **Few settings.** Fewer than `SETTINGS_FOR_INTERVAL` have no interval, but an exact p-value and
   the smallest one that so few can reach.
 * **What counts** is an argument (`where`), and the number that counted is in the result; NaN never

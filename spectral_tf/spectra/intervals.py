@@ -336,13 +336,12 @@ def bootstrap(
         members.append(np.unique(labels, return_inverse=True)[1])
     counts = [int(member.max(initial=-1)) + 1 for member in members]
     whole = np.asarray(statistic(*(np.ones(member.size) for member in members)), np.float64)
-    unit = " x ".join(
-        [units[0], *(f"{c:,} {u}" for c, u in zip(counts[1:], units[1:], strict=True))]
-    )
+    unit = " x ".join([units[0], *map(counted_units, counts[1:], units[1:])])
     nothing = np.full_like(whole, np.nan)
+    needed = max(2, at_least)
     for count, named in zip(counts, units, strict=True):
-        if count < at_least:
-            few = not_enough(count, at_least, named, 0.0)
+        if count < needed:
+            few = not_enough(count, needed, named, 0.0)
             return dataclasses.replace(
                 few, value=whole, low=nothing, high=nothing, n=counts[0], unit=unit
             )

@@ -451,6 +451,8 @@ def test_few_units_have_no_bootstrap():
     assert found.n == 8
     found = spectra.bootstrap(lambda w: w.sum(), 5, units=["runs"], at_least=5)
     assert ends(found) == [5, 5]
+    one = spectra.bootstrap(lambda w: w.sum(), 1, units=["runs"], at_least=1)
+    assert one.text(".0f") == "1 (no interval: 1 run, 2 needed)"
 
 
 def test_a_bootstrap_repeats_and_its_seed_counts():
@@ -594,11 +596,11 @@ def test_the_interval_is_that_of_resamples_by_hand():
     rng = np.random.default_rng(4)
     x, v = rng.normal(size=10), rng.normal(size=(10, 6)) + np.arange(10)[:, None] / 5
     rhos = []
-    for _ in range(4_000):
+    for _ in range(1_500):
         chosen, paths = rng.integers(10, size=10), rng.integers(6, size=6)
         rhos.append(rho_of(x[chosen], v[chosen][:, paths].mean(axis=1)))
-    found = spectra.correlation_over_settings(x, v, np.arange(10), num_resamples=8_000)
-    assert ends(found) == pytest.approx(np.nanquantile(rhos, [0.025, 0.975]), abs=0.04)
+    found = spectra.correlation_over_settings(x, v, np.arange(10), num_resamples=4_000)
+    assert ends(found) == pytest.approx(np.nanquantile(rhos, [0.025, 0.975]), abs=0.06)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -637,6 +639,40 @@ def test_a_control_that_does_not_vary_changes_nothing(assert_close):
     assert_close([held.value, held.p_value], [plain.value, plain.p_value])
 
 
+def test_means_that_differ_by_rounding_are_ties(assert_close):
+    """0.1 + 0.7 and 0.2 + 0.6 are one number in exact arithmetic, and two in floating point."""
+    labels = np.repeat(np.arange(6), 2)
+    x = np.array([0.1, 0.7, 0.2, 0.6, 0.3, 0.7, 0.8, 0.1, 0.5, 0.9, 0.2, 0.1])
+    y = np.repeat([1.0, 2.0, 4.0, 3.0, 6.0, 5.0], 2)
+    assert 0.1 + 0.7 != 0.2 + 0.6
+    found = spectra.correlation_over_settings(x, y, labels)
+    expected = rho_of([8, 8, 10, 9, 14, 3], [1, 2, 4, 3, 6, 5])
+    assert_close(found.value, expected)
+    orders = itertools.permutations([1, 2, 4, 3, 6, 5])
+    sizes = np.abs([rho_of([8, 8, 10, 9, 14, 3], order) for order in orders])
+    assert_close(found.p_value, np.mean(sizes >= expected - 1e-9))
+
+
+def test_the_interval_holds_rho_also_where_noise_of_paths_hides_it():
+    rng = np.random.default_rng(7)
+    noise = 3 * rng.normal(size=(12, 30))
+    noise -= noise.mean(axis=1, keepdims=True)
+    found = spectra.correlation_over_settings(
+        np.arange(12), np.arange(12)[:, None] / 10 + noise, np.arange(12)
+    )
+    assert found.value == found.high == 1
+    assert found.low < 0.9
+
+
+def test_two_groups_in_perfect_order_have_no_interval():
+    # Without the sixth setting, one resample in three, nothing varies.
+    found = spectra.correlation_over_settings([0, 0, 0, 0, 0, 1], [0, 0, 0, 0, 0, 1], range(6))
+    assert np.isnan([found.low, found.high]).all()
+    assert found.text(".0f") == (
+        "1 (no interval: more than a tenth of the resamples have no value; p = 0.17, at least 0.17)"
+    )
+
+
 def test_correlations_refuse():
     def call(x=(1, 2, 3, 4), v=(1, 2, 3, 4), labels=(0, 1, 2, 3), **others):
         return lambda: spectra.correlation_over_settings(x, v, labels, **others)
@@ -648,6 +684,8 @@ def test_correlations_refuse():
     refused(call(x=(1, 2, 3, np.inf)), "quality: ", "1 not finite")
     refused(call(control=(1, 2, 3, np.nan)), "control: ", "1 not finite")
     refused(call(control=(1, 2)), "control: ", "shape (2,)")
+    refused(call(control=1.0), "control: ", "shape ()")
+    refused(call(control=np.ones((4, 2))), "control: ", "shape (4, 2)")
     refused(call(v=np.ones((4, 2)), where=[False, False]), "values: ", "shape (4, 0)")
     refused(call(v=np.ones((4, 2)), where=[0, 1]), "int64")
     refused(call(v=np.ones((4, 2)), where=[True]), "bool (1,)")
