@@ -19,7 +19,7 @@ def test_a_page_quotes_its_table_of_claims(table):
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda path: str(path.parent.relative_to(RESULTS)))
 def test_the_table_is_that_of_its_runs(table):
-    """Values and p-values of the first reading of every claim, as the runs' own tables have them."""
+    """Every value that a run has, as its own table has it."""
     text = table.read_text()
     folders = json.loads((table.parent / "summary.json").read_text())["folders"]
     for folder in folders:
