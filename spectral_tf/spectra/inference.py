@@ -50,7 +50,8 @@ class Estimate:
       unit: what they are: "runs", "settings", "runs x images", ...
       method: of interval and p-value; it is written into every table beside the numbers.
       missing: why there is no value or no interval, "" if there is.
-      p_value: two-sided, of "nothing there" (0), where the method gives one.
+      p_value: two-sided, of "nothing there" (0), where the method gives one; a number, or an array
+        of the value's shape.
       least_p_value: the smallest p-value that so few units can reach.
     """
 
@@ -61,18 +62,25 @@ class Estimate:
     unit: str
     method: str
     missing: str = ""
-    p_value: float | None = None
+    p_value: Any = None
     least_p_value: float | None = None
 
     def __getitem__(self, index: Any) -> "Estimate":
         """Part of an array of estimates."""
-        n = np.asarray(self.n)
+
+        def part(values: Any) -> Any:
+            return np.asarray(values)[index] if np.ndim(values) else values
+
+        low = self.low[index]
         return dataclasses.replace(
             self,
             value=self.value[index],
-            low=self.low[index],
+            low=low,
             high=self.high[index],
-            n=n[index] if n.ndim else self.n,
+            n=part(self.n),
+            # What other parts lack is no fault of this one.
+            missing=self.missing if np.isnan(low).any() else "",
+            p_value=part(self.p_value),
         )
 
     def __len__(self) -> int:
@@ -112,7 +120,7 @@ class Estimate:
         else:
             rest = f"{number(self.low)} to {number(self.high)}; n = {self.n} {self.unit}"
         if self.p_value is not None:
-            rest += f"; p = {self.p_value:.2g}"
+            rest += f"; p = {float(self.p_value):.2g}"
             if self.least_p_value is not None and self.least_p_value > 0.05:
                 rest += f", at least {self.least_p_value:.2g}"
         return f"{number(self.value)} ({rest})"
@@ -133,7 +141,8 @@ class Estimate:
         if self.missing:
             found["missing"] = self.missing
         if self.p_value is not None:
-            found |= {"p_value": self.p_value, "least_p_value": self.least_p_value}
+            p_value = np.asarray(self.p_value).tolist()
+            found |= {"p_value": p_value, "least_p_value": self.least_p_value}
         return found
 
 
@@ -199,7 +208,10 @@ def mean_over_runs(
         stretch = skewness * scipy.special.stdtrit(n - 1.0, _tail()) / np.sqrt(n)
     half = np.where(n > 1, half, np.nan)
     least = int(n.min(initial=v.shape[0]))
-    one = f"{least} {unit.removesuffix('s') if least == 1 else unit}, 2 needed"
+    if n.size and np.all(n == least):
+        why = f"{least} {unit.removesuffix('s') if least == 1 else unit}, 2 needed"
+    else:
+        why = f"fewer than the 2 {unit} needed"
     return Estimate(
         value=np.asarray(mean),
         low=np.asarray(mean - half * np.maximum(1, 1 - stretch)),
@@ -207,7 +219,7 @@ def mean_over_runs(
         n=least if n.size and np.all(n == least) else n,
         unit=unit,
         method="Student, stretched for skewness",
-        missing="" if least > 1 else one,
+        missing="" if least > 1 else why,
     )
 
 
@@ -311,7 +323,7 @@ def crossed_mean(
         raise UserError(
             "values",
             expected="finite ones of shape [runs, images, ...], and a cluster for each image",
-            got=f"shape {v.shape}, clusters {np.shape(clusters)}, "
+            got=f"shape {v.shape}, clusters {groups.shape}, "
             f"{np.count_nonzero(~np.isfinite(v)):,} not finite",
             hint="leave out what does not count before",
         )
@@ -753,48 +765,83 @@ def difference_to_published(
 ) -> Estimate:
     """Our mean over runs minus a published one that was read off a figure, with all three errors.
 
+    Args:
+      values: our runs on the first axis, [n, ...], finite.
+      published, published_n, reading: as in `difference_to_published_from_stats`, which says how.
+
+    Returns:
+      as it does.
+
+    Raises:
+      UserError: as `mean_over_runs`; shapes that do not match.
+
+    Source: as there.
+
+    >>> found = difference_to_published([[1.0], [3.0]], [2.0], 20, [0.0])
+    >>> found.value.tolist(), found.p_value.tolist()
+    ([0.0], [1.0])
+    """
+    v, _ = _counted(values, None)
+    std = v.std(axis=0, ddof=1) if len(v) > 1 else np.full(v.shape[1:], np.nan)
+    return difference_to_published_from_stats(
+        v.mean(axis=0), std, len(v), published, published_n, reading
+    )
+
+
+def difference_to_published_from_stats(
+    mean: ArrayLike,
+    std: ArrayLike,
+    n: int,
+    published: ArrayLike,
+    published_n: int,
+    reading: ArrayLike,
+) -> Estimate:
+    """Our mean minus a published one that was read off a figure, from what tables hold of ours.
+
     d +- t sqrt(s^2 / n + s^2 / n' + e^2 / 3), s our standard deviation, which stands for theirs,
     too, n' their runs, e the half-width of the reading (a uniform error), t of n - 1 degrees of
-    freedom; the p-value is Student's of d = 0.
+    freedom; the p-values are Student's of d = 0, adjusted by `holm` for the number compared.
 
     What varies: our runs, their runs, the reading. Held fixed: the protocol.
 
     Args:
-      values: our runs on the first axis, [n, ...], finite.
+      mean: over our runs, [...].
+      std: standard deviation of one run, with n - 1 below, [...].
+      n: our runs.
       published: their mean, [...].
       published_n: runs behind it.
       reading: half-width of what the reading leaves open, [...]: of heights the precision of the
         figure, and where time is known to some steps half of what our mean does in them.
 
     Returns:
-      of shape [...]; p_value is the smallest of all, adjusted for their number by `holm` (what the
-      whole comparison says); no interval for one run.
+      of shape [...], with a p-value for each: those at most 0.05 disagree although so many were
+      compared, and if there is none the whole comparison finds no difference; no interval and no
+      p-value for one run of ours.
 
     Raises:
-      UserError: as `mean_over_runs`; fewer than 1 published run.
+      UserError: shapes that do not match; fewer than 1 run of either.
 
-    Source: Welch (1947), with one standard deviation for both.
+    Source: Welch (1947), with one standard deviation for both; Holm (1979).
 
-    >>> found = difference_to_published([[1.0], [3.0]], [2.0], 20, [0.0])
-    >>> found.value.tolist(), round(found.p_value, 2)
-    ([0.0], 1.0)
+    >>> difference_to_published_from_stats(1.2, 0.1, 20, 1.0, 20, 0.005).text()
+    '0.20 (0.13 to 0.27; n = 20 runs against 20; p = 4.8e-06)'
     """
-    v, _ = _counted(values, None)
-    theirs, half_reading = np.asarray(published, np.float64), np.asarray(reading, np.float64)
-    if published_n < 1 or theirs.shape != v.shape[1:]:
+    ours, theirs, deviation, half_reading = (
+        np.asarray(a, np.float64) for a in (mean, published, std, reading)
+    )
+    shapes = {a.shape for a in (ours, theirs, deviation, half_reading)}
+    if min(n, published_n) < 1 or len(shapes) > 1:
         raise UserError(
             "published",
-            expected=f"means of shape {v.shape[1:]} over 1 run or more",
-            got=f"{theirs.shape} over {published_n}",
+            expected=f"means of shape {ours.shape} over 1 run or more, with deviation and reading",
+            got=f"{theirs.shape} over {published_n}, {deviation.shape}, {half_reading.shape}",
             hint="read one for each of ours",
         )
-    n = len(v)
-    away = v.mean(axis=0) - theirs
+    away = ours - theirs
     if n < 2:
         few = not_enough(n, 2, "runs", 0.0)
         return dataclasses.replace(few, value=away, low=away * np.nan, high=away * np.nan)
-    variance = v.var(axis=0, ddof=1) * (1 / n + 1 / published_n) + half_reading**2 / 3
-    error = np.sqrt(variance)
+    error = np.sqrt(deviation**2 * (1 / n + 1 / published_n) + half_reading**2 / 3)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(away == 0, 0.0, np.abs(away) / error)
     each = 2 * scipy.stats.t.sf(ratio, n - 1)
@@ -806,7 +853,7 @@ def difference_to_published(
         n=n,
         unit=f"runs against {published_n}",
         method="two samples and the error of the reading, Student; Holm over all",
-        p_value=float(holm(each.ravel()).min(initial=1.0)),
+        p_value=holm(np.ravel(each).tolist()).reshape(away.shape),
         least_p_value=0.0,
     )
 

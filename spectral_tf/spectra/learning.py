@@ -95,7 +95,7 @@ def crossing(steps: ArrayLike, band: Estimate, level: float) -> Estimate:
         n=n if not n.ndim else n.min(axis=0),
         unit=band.unit,
         method=f"crossings of the band: {band.method}",
-        missing=band.missing,
+        missing="" if known.all() else band.missing,
     )
 
 
@@ -295,7 +295,8 @@ def learning_curves(
     Source: Rahaman et al. (2019), Fig 1: magnitudes first, then the mean over runs.
     """
     values = np.asarray(magnitudes, dtype=np.float64)
-    mean = mean_over_runs(np.nan_to_num(values), where=~np.isnan(values))
+    mean = mean_over_runs(values, where=~np.isnan(values))
+    mean = mean.map(lambda ends: np.maximum(ends, 0.0))  # No magnitude is below.
 
     def read(runs: NDArray) -> NDArray:
         there = ~np.isnan(runs)
