@@ -17,6 +17,7 @@ later the faster it is (results/mnist_noise).
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -151,40 +152,40 @@ def probe(
     A validation loss is a mean over networks and images: its interval, over both, can only be had
     while the error of every image is there. [curves, 4]: value, low, high, number of networks.
     """
-    shape = (len(noises), FLAGS.num_runs)
-    outputs = session.ensemble.outputs(validation.inputs)[..., 0]
-    errors = ((outputs - validation.signs) ** 2).reshape(*shape, -1)
-    clean = errors.mean(axis=-1)
-    means = [over_runs_and_images(of_curve) for of_curve in errors]
-    session.history.add("train_loss", step, session.losses.reshape(shape))
-    session.history.add("validation_loss", step, clean)
-    session.history.add(
-        "validation", step, np.array([[m.value, m.low, m.high, m.n] for m in means])
-    )
+    losses = session.losses.reshape(len(noises), FLAGS.num_runs)
+    means = validation_losses(session, noises, validation)
+    ends = np.array([[mean.value, mean.low, mean.high, mean.n] for mean in means])
+    session.history.add("train_loss", step, losses)
+    session.history.add("validation", step, ends)
     scalars = {}
-    for noise, train, valid in zip(noises, session.losses.reshape(shape), clean, strict=True):
+    for noise, train, mean in zip(noises, losses, means, strict=True):
         name = f"k={noise.frequency:g},beta={noise.amplitude:g}"
-        scalars[f"train_loss/{name}"] = np.nanmean(train)
-        scalars[f"validation_loss/{name}"] = np.nanmean(valid)
+        scalars[f"train_loss/{name}"] = float(np.nanmean(train))
+        scalars[f"validation_loss/{name}"] = float(mean.value)
     session.board.scalars(scalars, step)
 
 
-def over_runs_and_images(errors: np.ndarray) -> spectra.Estimate:
-    """The mean of squared errors [runs, images] over both; runs that have stopped do not count."""
-    going = ~np.isnan(errors).any(axis=-1)
-    return spectra.crossed_mean(errors[going]) if going.any() else spectra.not_enough(0, 2, "runs")
+def validation_losses(
+    session: Session[Ensemble], noises: list[Noise], validation: tasks.TwoClasses
+) -> list[spectra.Estimate]:
+    """Each curve's mean squared error over networks and images; stopped networks do not count."""
+    outputs = session.ensemble.outputs(validation.inputs)[..., 0]
+    errors = ((outputs - validation.signs) ** 2).reshape(len(noises), FLAGS.num_runs, -1)
+    means = []
+    for of_curve in errors:
+        going = of_curve[~np.isnan(of_curve).any(axis=-1)]
+        many = len(going) > 0
+        means.append(spectra.crossed_mean(going) if many else spectra.not_enough(0, 2, "runs"))
+    return means
 
 
 def recorded(values: np.ndarray, num_images: int) -> spectra.Estimate:
-    """The validation losses [steps, curves] from what was recorded, [steps, curves, 4]."""
+    """The validation losses [steps, curves] from value, low, high, number [steps, curves, 4]."""
     value, low, high, n = np.moveaxis(values, -1, 0)
-    return spectra.Estimate(
-        *(value, low, high),
-        n=n.astype(int),
-        unit=f"runs x {num_images:,} images",
-        method="runs and images crossed, Student (Satterthwaite)",
-        missing="fewer than the 2 runs needed",
-    )
+    # Unit and method are those of any such sample.
+    like = spectra.crossed_mean(np.zeros((FLAGS.num_runs, num_images)))
+    why = like.missing or "fewer than 2 runs"
+    return dataclasses.replace(like, value=value, low=low, high=high, n=n.astype(int), missing=why)
 
 
 def report(

@@ -375,8 +375,7 @@ def decay(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, s
         rms = root_mean(powers)
         law = spectra.fit_power_law(middles, rms)
         if unit != "points":
-            law = spectra.power_law_over_runs(middles, root_mean, powers)
-        law = dataclasses.replace(law, exponent=dataclasses.replace(law.exponent, unit=unit))
+            law = spectra.power_law_over_runs(middles, root_mean, powers, unit=unit)
         rows += [(name, *row) for row in zip(middles, rms, strict=True)]
         drawn = rms[0] * (middles / middles[0]) ** exponent
         series.append(Line(middles, rms, f"{name}: k^{law.exponent.value:.2f}", style="o"))
@@ -474,8 +473,9 @@ def volume(
     # Below a tenth, where enough networks are left: the tail that the argument is about.
     tail = (share.value < 0.1) & (left >= VOLUME_LEAST)
     groups = np.array([part.mean(axis=0) for part in np.array_split(above, VOLUME_GROUPS)])
-    law = spectra.power_law_over_runs(k[tail], lambda some: some.mean(axis=0), groups[:, tail])
-    exponent = dataclasses.replace(law.exponent, unit="groups of networks")
+    law = spectra.power_law_over_runs(
+        k[tail], lambda some: some.mean(axis=0), groups[:, tail], unit="groups of networks"
+    )
     records.write_table(
         folder.path / "volume.csv",
         ("frequency", "share"),
@@ -504,7 +504,7 @@ def volume(
         ylabel=f"share with |f~(k')| > {epsilon:.2g} for some k' > k",
         title=f"{FLAGS.volume_networks:,} networks less their chords (appendix D)",
     )
-    return {"volume_epsilon": epsilon, "volume_tail_exponent": exponent}
+    return {"volume_epsilon": epsilon, "volume_tail_exponent": law.exponent}
 
 
 def known_kernels(z: NDArray) -> dict[str, dict[str, NDArray]]:

@@ -48,6 +48,8 @@ class Images:
     _decode: Callable[[Any], Any] = dataclasses.field(repr=False)
     _published_order: Callable[[], Any] = dataclasses.field(repr=False)
     _folder: os.PathLike[str] = dataclasses.field(repr=False)
+    # In stored order; None where each image is a cluster of its own.
+    _clusters: Callable[[], np.ndarray] | None = dataclasses.field(default=None, repr=False)
 
     @property
     def num_classes(self) -> int:
@@ -60,12 +62,17 @@ class Images:
         return f"{self.name} ({self.description})" if self.description else self.name
 
     def record(self, normalisation: Any = None) -> dict[str, Any]:
-        """What a run's record should say about its data, and its `Normalisation` if it has one."""
+        """What a run's record should say about its data, and its `Normalisation` if it has one.
+
+        The number of clusters is there if there are fewer than images; see `clusters`.
+        """
+        num_clusters = len(np.unique(self.clusters())) if self._clusters else self.num_examples
         return {
             "dataset": self.title,
             "version": self.version,
             "split": self.split,
             "num_examples": self.num_examples,
+            **({"num_clusters": num_clusters} if num_clusters < self.num_examples else {}),
             "image_shape": list(self.shape),
             "num_classes": self.num_classes,
             **({"normalisation": normalisation._asdict()} if normalisation else {}),
@@ -104,11 +111,13 @@ class Images:
                 got=f"{count:,}",
                 hint="0 takes all",
             )
+        clusters = self._clusters
         return dataclasses.replace(
             self,
             num_examples=count,
             _open=lambda decode: self._open(decode).take(count),
             _published_order=lambda: slice(None),
+            _clusters=clusters and (lambda: clusters()[:count]),
         )
 
     def merged(self, groups: Sequence[int]) -> "Images":
@@ -166,6 +175,21 @@ class Images:
         images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
         order = self._published_order()
         return images[order], labels[order]
+
+    def clusters(self) -> np.ndarray:
+        """The cluster of each image, int64 [n], in the order of `arrays`.
+
+        Images of one number are not independent draws (crops of one square of a photograph of
+        `photo_patches`, what an npz file says), whatever their classes. Where nothing is known of
+        clusters, each image is one of its own, 0 ... n - 1. No image is decoded.
+
+        Raises:
+          UserError: files that cannot be read.
+        """
+        if self._clusters is None:
+            return np.arange(self.num_examples)
+        with self.reading():
+            return self._clusters()[self._published_order()].astype(np.int64)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 import hashlib
 import pathlib
 import zipfile
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from absl import logging
@@ -11,16 +11,38 @@ from absl import logging
 from spectral_tf.data.images import Images
 from spectral_tf.errors import UserError
 
-_ARRAYS = {"train": ("x", "y"), "test": ("x_test", "y_test")}
+
+class _Names(NamedTuple):
+    """Of the arrays of a split; the last one need not be there."""
+
+    images: str
+    labels: str
+    clusters: str
+
+
+_ARRAYS = {
+    "train": _Names("x", "y", "clusters"),
+    "test": _Names("x_test", "y_test", "clusters_test"),
+}
+
+
+class _Arrays(NamedTuple):
+    """Of one split, checked; clusters are None where the file has none."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    clusters: np.ndarray | None
 
 
 def find_npz(name: str, split: str) -> Images:
     """The arrays of `npz:PATH`, read and checked; see `find_images`.
 
-    `x` and `y` are the split `train`, `x_test` and `y_test` the split `test`.
+    `x` and `y` are the split `train`, `x_test` and `y_test` the split `test`. Images of one number
+    in `clusters` and `clusters_test`, which may be left out, are not independent draws.
 
     Raises:
-      UserError: a file that is missing or no npz file, or arrays that are not images and labels.
+      UserError: a file that is missing or no npz file, or arrays that are not images, labels and
+        clusters.
     """
     path = pathlib.Path(name.removeprefix("npz:")).expanduser()
     if split not in _ARRAYS:
@@ -31,11 +53,12 @@ def find_npz(name: str, split: str) -> Images:
             hint="an npz file has no other",
         )
     logging.info("data set: %s", name)
-    images, labels = _read_npz(path, *_ARRAYS[split])
+    images, labels, clusters = _read_npz(path, _ARRAYS[split])
     with np.load(path, allow_pickle=False) as archive:
-        splits = [pair for pair in _ARRAYS.values() if set(pair) <= set(archive.files)]
+        there = set(archive.files)
+    splits = [names for names in _ARRAYS.values() if {names.images, names.labels} <= there]
     # All splits have the same classes.
-    most = max(int(_read_npz(path, *pair)[1].max()) for pair in splits)
+    most = max(int(_read_npz(path, names).labels.max()) for names in splits)
 
     def open_arrays(decode: bool) -> Any:
         import tensorflow as tf
@@ -54,10 +77,13 @@ def find_npz(name: str, split: str) -> Images:
         _decode=lambda image: image,
         _published_order=lambda: slice(None),
         _folder=path,
+        _clusters=None if clusters is None else lambda: clusters,
     )
 
 
-def _read_npz(path: pathlib.Path, x: str, y: str) -> tuple[np.ndarray, np.ndarray]:
+def _read_npz(path: pathlib.Path, names: _Names) -> _Arrays:
+    x, y = names.images, names.labels
+
     def refuse(expected: str, got: str, hint: str) -> UserError:
         return UserError(f"npz:{path}", expected=expected, got=got, hint=hint)
 
@@ -74,6 +100,7 @@ def _read_npz(path: pathlib.Path, x: str, y: str) -> tuple[np.ndarray, np.ndarra
                     "save them by these names",
                 )
             images, labels = archive[x], archive[y]
+            clusters = archive[names.clusters] if names.clusters in archive.files else None
     except UserError:
         raise
     except Exception as error:  # NumPy raises many kinds for files that are not npz.
@@ -105,4 +132,18 @@ def _read_npz(path: pathlib.Path, x: str, y: str) -> tuple[np.ndarray, np.ndarra
         if not (low >= 0 and high <= 1):  # NaN fails both.
             raise refuse("floats from 0 to 1", f"{low:g} to {high:g}", "scale it, or save uint8")
         images = images.astype(np.float32)
-    return images, labels.astype(np.int64)
+    if clusters is not None:
+        if clusters.shape != images.shape[:1]:
+            raise refuse(
+                f"{names.clusters} of shape [{len(images)}], one number for each image",
+                f"{list(clusters.shape)}",
+                "check which examples belong together",
+            )
+        if clusters.dtype.kind not in "iu" or clusters.max() > np.iinfo(np.int64).max:
+            raise refuse(
+                f"{names.clusters} of whole numbers below 2^63",
+                f"{clusters.dtype}",
+                "give images that are not independent of each other one number",
+            )
+        clusters = clusters.astype(np.int64)
+    return _Arrays(images, labels.astype(np.int64), clusters)

@@ -1,6 +1,7 @@
 """One way to labelled images: TFDS data sets, those embedded here, and one's own arrays."""
 
 import difflib
+import functools
 import os
 from typing import Any
 
@@ -12,8 +13,11 @@ from spectral_tf.data.images import EMBEDDED, Images, unreadable
 from spectral_tf.data.own_arrays import find_npz
 from spectral_tf.data.preparing import is_prepared, prepare, quiet
 from spectral_tf.errors import UserError
+from spectral_tf.streams import untuned
 
 _NUMBERED = ("mnist", "fashion_mnist")  # Their keys are the places in the published files.
+# The feature that images have in common which are not independent draws.
+_CLUSTERED = {"photo_patches": "square"}
 
 
 def find_images(
@@ -29,6 +33,8 @@ def find_images(
     Nothing is downloaded unless `download` is true; then only if a host answers. Embedded sets are
     prepared on first use. One process prepares, others wait for it. TensorFlow is imported only
     where something is prepared or read.
+
+    `Images.clusters` of `photo_patches` are its squares, those of an npz file what it says.
 
     Args:
       name: a TFDS name (`mnist`, `imagenette/160px-v2`, ...), a key of `EMBEDDED`, or `npz:PATH`.
@@ -62,6 +68,14 @@ def find_images(
             got=f"{name} with {', '.join(features or ()) or 'no features'}",
             hint="for example mnist, cifar10, digits",
         )
+    cluster = _CLUSTERED.get(builder.name)
+    if cluster and cluster not in features:
+        raise UserError(
+            "--dataset",
+            expected=f"a version of {plain} that tells the {cluster} of each image",
+            got=builder.info.full_name,
+            hint=f"ask for {plain} without a version",
+        )
     if not is_prepared(builder):
         prepare(builder, name, split, download, manual_dir)
         builder = _builder(name, where)
@@ -77,6 +91,16 @@ def find_images(
             )
         return examples.map(lambda example: (example["image"], example["label"]))
 
+    @functools.cache
+    def read_clusters() -> np.ndarray:
+        alone = tfds.decode.PartialDecoding({cluster: True})
+        with quiet():
+            examples = builder.as_dataset(
+                split, read_config=tfds.ReadConfig(try_autocache=False), decoders=alone
+            )
+        numbers = examples.map(lambda example: example[cluster]).batch(10_000)
+        return np.concatenate(list(untuned(numbers).as_numpy_iterator()))
+
     return Images(
         name=name,
         split=split,
@@ -89,6 +113,7 @@ def find_images(
         _decode=features["image"].decode_example,
         _published_order=lambda: _published_order(builder, split),
         _folder=builder.data_path,
+        _clusters=read_clusters if cluster else None,
     )
 
 

@@ -73,8 +73,7 @@ def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
     sweeps = flags.words("sweeps", values["sweeps"], list(SWEEPS))
     found = [Case("baseline", "", base)]
     if "architecture" in sweeps:
-        known = flags.words("architectures", values["architectures"], CLASSIFIERS)
-        found += [Case("architecture", name, changed(model=name, width=0)) for name in known]
+        found += [_architecture(base, text) for text in values["architectures"]]
     if "width" in sweeps and base.model.endswith(".keras"):
         raise UserError(
             "--sweeps=width",
@@ -118,6 +117,20 @@ def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
     return found
 
 
+def _architecture(base: Setting, text: str) -> Case:
+    """Another network, as small_resnet or, with the channels of its first stage, small_resnet:4."""
+    name, given, width = text.partition(":")
+    if name not in CLASSIFIERS or (given and not (width.isdecimal() and int(width) > 0)):
+        raise UserError(
+            "--architectures",
+            expected=f"some of {', '.join(CLASSIFIERS)}, with a width behind a colon if you like",
+            got=text or "nothing",
+            hint="for example small_resnet,small_resnet:4",
+        )
+    setting = dataclasses.replace(base, model=name, width=int(width) if given else 0)
+    return Case("architecture", text, setting)
+
+
 def _recipe(base: Setting, text: str) -> Setting:
     """The baseline with other augmentations, such as flip+cutout+mixup:0.2 or none."""
     named = text.split("+") if text != "none" else []
@@ -155,14 +168,23 @@ def shard_of(text: str) -> tuple[int, int]:
     return place - 1, number
 
 
-def owners(found: Sequence[Case], num_seeds: int, num_shards: int) -> Iterator[int]:
-    """The shard of every case of every seed, seed by seed; students go with their teachers."""
-    unit = 0
-    for _ in range(num_seeds):
-        of_baseline = unit % num_shards
-        for case in found:
-            if case.alpha is None:
-                yield unit % num_shards
-                unit += 1
-            else:
+def owners(found: Sequence[Case], num_seeds: Sequence[int], num_shards: int) -> Iterator[int]:
+    """The shard of every case of every seed, seed by seed; students go with their teachers.
+
+    Args:
+      found: the cases, the baseline first.
+      num_seeds: of each case; the first has the most.
+      num_shards: that share the trainings.
+    """
+    unit = of_baseline = 0
+    for run in range(max(num_seeds)):
+        for case, seeds in zip(found, num_seeds, strict=True):
+            if run >= seeds:
+                continue
+            if case.alpha is not None:
                 yield of_baseline
+                continue
+            if case.sweep == "baseline":
+                of_baseline = unit % num_shards
+            yield unit % num_shards
+            unit += 1

@@ -9,26 +9,44 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import softmax
 
 from spectral_tf.errors import UserError
+from spectral_tf.probes.path_outputs import (
+    OUTPUTS,
+    groups_of,
+    probabilities_of,
+    refuse_other_outputs,
+    refuse_temperatures,
+)
 from spectral_tf.spectra.path import (
     PathMeasures,
     mirrored_magnitudes,
-    on_axis,
     path_measures,
     plain_magnitudes,
 )
+from spectral_tf.spectra.path_axes import axis_support, on_axis
 
-OUTPUTS = ("logits", "probabilities")
+__all__ = [
+    "OUTPUTS",
+    "Pairs",
+    "PathAnswers",
+    "Paths",
+    "Prepare",
+    "class_pairs",
+    "draw_pairs",
+    "gradients",
+    "local_paths",
+    "measure_paths",
+    "pairs_among",
+    "path_logits",
+    "refuse_other_outputs",
+    "straight_paths",
+]
 
 # Pixels [n, h, w, c] as they are stored -> images as the model sees them, float32.
 Prepare = Callable[[tf.Tensor], tf.Tensor]
 
 _IMAGES_AT_ONCE = 256
-# Paths of one length that are measured together, and outputs of all lengths that wait for it.
-_PATHS_AT_ONCE = 64
-_NUMBERS_AT_ONCE = 2**24
 
 
 class Pairs(NamedTuple):
@@ -45,31 +63,45 @@ class Paths(NamedTuple):
       pairs: their ends.
       distances: |x_1 - x_0|_2 of the images as the model sees them, float64 [n].
       counts: samples N of each path, int64 [n], at least 4.
+      pixel_distances: |x_1 - x_0|_2 of the images as they are stored, brought to [0, 1], float64
+        [n]: one space for all models, however each of them normalises what it sees.
     """
 
     pairs: Pairs
     distances: NDArray[np.float64]
     counts: NDArray[np.int64]
+    pixel_distances: NDArray[np.float64]
 
     @property
     def spacing(self) -> NDArray[np.float64]:
         """The distance d between neighbouring samples, [n]."""
         return self.distances / (self.counts - 1)
 
+    def end_labels(self, labels: ArrayLike) -> NDArray:
+        """The labels of the images at both ends, [n, 2], of those of all images."""
+        return np.asarray(labels)[np.stack(self.pairs, axis=1)]
+
 
 class PathAnswers(NamedTuple):
     """What a classifier does along n paths, one row each.
 
     Attributes:
-      measures: of shares and differences, each [n].
+      measures: of shares and differences, each [n]; NaN where `finite` is false, and only there.
       plain, mirrored: magnitudes at the frequencies that were asked for, [n, f].
-      right: whether the answer at the first and at the last end is the label, bool [n, 2].
+      plain_where, mirrored_where: where there are such magnitudes, bool [n, f]: the path is finite
+        and can tell the frequency (`spectra.axis_support`). NaN elsewhere, and only there.
+      right: whether the answer at the first and at the last end is the label, bool [n, 2]; an
+        answer that is not finite is not right.
+      finite: whether all outputs along the path are finite, bool [n].
     """
 
     measures: PathMeasures
     plain: NDArray[np.float64]
     mirrored: NDArray[np.float64]
+    plain_where: NDArray[np.bool_]
+    mirrored_where: NDArray[np.bool_]
     right: NDArray[np.bool_]
+    finite: NDArray[np.bool_]
 
     @property
     def correct(self) -> NDArray[np.bool_]:
@@ -77,36 +109,42 @@ class PathAnswers(NamedTuple):
         return self.right[:, 0] & self.right[:, 1]
 
 
-def draw_pairs(labels: ArrayLike, first: int, last: int, count: int, seed: int) -> Pairs:
+def draw_pairs(
+    labels: ArrayLike,
+    first: int,
+    last: int,
+    count: int,
+    seed: int,
+    *,
+    clusters: ArrayLike | None = None,
+) -> Pairs:
     """Pairs of images of two classes, or of one, each image in at most one of them.
 
-    The pairs depend on seed, classes and labels alone: every model is asked about the same ones,
-    and the first pairs of many are those of few.
+    The pairs depend on seed, classes, labels and clusters alone: every model is asked about the
+    same ones, and the first pairs of many are those of few.
 
     Args:
       labels: of all images, shape [n].
       first, last: the classes of the two ends.
       count: pairs, at least 1.
       seed: at least 0.
+      clusters: a whole number for each image, [n]. Images of one number are not independent draws,
+        and then each *cluster* is in at most one pair, at one of its ends; see `class_pairs`.
 
     Raises:
-      UserError: a class with fewer images than that takes: twice as many as pairs within a class.
+      UserError: a class with fewer images (clusters) than that takes: twice as many as pairs within
+        a class.
 
     Source: sarafridov/RobustNets draws likewise; the code of Fridovich-Keil et al. (2022) takes
       neighbours in the stored order.
     """
+    if clusters is not None:
+        return _pairs_apart(labels, clusters, [(first, last)], count, seed)[0]
     given = np.asarray(labels)
-    rng = np.random.default_rng([seed, first, last])
+    rng = np.random.default_rng([seed, last, first])
     ends, taken = [], 2 if first == last else 1
     for label in dict.fromkeys((first, last)):
-        members = np.flatnonzero(given == label)
-        if not members.size:
-            raise UserError(
-                "--dataset",
-                expected="held-out images of every class",
-                got=f"none of class {label}",
-                hint="number the classes without gaps, or choose --classes where there are",
-            )
+        members = _members(given, label)
         if not 1 <= count <= members.size // taken:
             raise UserError(
                 "--pairs",
@@ -122,28 +160,113 @@ def draw_pairs(labels: ArrayLike, first: int, last: int, count: int, seed: int) 
 
 
 def class_pairs(
-    labels: ArrayLike, classes: Sequence[int], count: int, seed: int, *, between: bool = True
+    labels: ArrayLike,
+    classes: Sequence[int],
+    count: int,
+    seed: int,
+    *,
+    between: bool = True,
+    between_count: int | None = None,
+    clusters: ArrayLike | None = None,
 ) -> tuple[Pairs, NDArray[np.int64]]:
     """So many pairs within every class, then between every two of them.
+
+    Without `clusters` an image may be in pairs of several class pairs, and images that are not
+    independent of each other in several pairs. With `clusters` all pairs within classes are
+    independent draws, and so are all pairs between classes: of either kind no two share a cluster,
+    and no pair begins and ends in one. That takes 2 w clusters of every class for w pairs within
+    it, and (C - 1) b for b pairs between each two of C classes, dealt out over the other classes.
+    Of each cluster one image is drawn; one with images of several classes serves one of them alone.
+    A pair within and a pair between classes may share a cluster.
 
     Args:
       labels: of all images, shape [n].
       classes: that take part.
       count, seed: as for `draw_pairs`, for each class and each two classes.
       between: whether pairs of different classes are drawn, too.
+      between_count: of these, for each two classes; default: `count`.
+      clusters: as for `draw_pairs`.
 
     Returns:
-      pairs [p], and the classes of their ends, [p, 2].
+      pairs [p], and the classes of their ends, [p, 2]. The first pairs of many of a class pair are
+      those of few; with `clusters` if `classes` are the same.
 
     Raises:
       UserError: as `draw_pairs`.
     """
-    couples = [(a, a) for a in classes]
+    kinds = [([(a, a) for a in classes], count)]
     if between:
-        couples += itertools.combinations(classes, 2)
-    drawn = [draw_pairs(labels, *couple, count, seed) for couple in couples]
+        couples = list(itertools.combinations(classes, 2))
+        kinds.append((couples, count if between_count is None else between_count))
+    drawn: list[Pairs] = []
+    for couples, size in kinds:
+        if clusters is None:
+            drawn += [draw_pairs(labels, *couple, size, seed) for couple in couples]
+        else:
+            drawn += _pairs_apart(labels, clusters, couples, size, seed)
     ends = (np.concatenate(end) for end in zip(*drawn, strict=True))
-    return Pairs(*ends), np.repeat(np.array(couples), count, axis=0)
+    of_pairs = [couple for couples, size in kinds for couple in couples for _ in range(size)]
+    return Pairs(*ends), np.array(of_pairs)
+
+
+def _pairs_apart(
+    labels: ArrayLike,
+    clusters: ArrayLike,
+    couples: Sequence[tuple[int, int]],
+    count: int,
+    seed: int,
+) -> list[Pairs]:
+    """So many pairs for each of these class pairs, no cluster in two of them or at both ends.
+
+    The class pairs are all within classes, or all between them.
+    """
+    given, numbers = np.asarray(labels), np.asarray(clusters)
+    if numbers.shape != given.shape or numbers.dtype.kind not in "iu":
+        raise UserError(
+            "clusters",
+            expected=f"whole numbers of shape {list(given.shape)}, one for each image",
+            got=f"{numbers.dtype} of shape {list(numbers.shape)}",
+            hint="take those of the split that the labels are of",
+        )
+    wanted = np.array(couples, np.int64).reshape(-1, 2)
+    within = bool(np.all(wanted[:, 0] == wanted[:, 1]))
+    rng = np.random.default_rng([seed, within])
+    shuffled = rng.permutation(np.flatnonzero(np.isin(given, wanted)))
+    # Of each cluster the image that happens to be its first.
+    one_each = shuffled[np.unique(numbers[shuffled], return_index=True)[1]]
+    one_each = rng.permutation(one_each)
+    found = np.empty((*wanted.shape, max(count, 0)), np.int64)
+    for label in dict.fromkeys(wanted.ravel().tolist()):
+        members, own = _members(given, label), one_each[given[one_each] == label]
+        places = np.nonzero(wanted == label)  # Ends of pairs, which take turns.
+        each = len(places[0])
+        if not 1 <= count <= own.size // each:
+            alone = own.size == members.size
+            shared = own.size < len(np.unique(numbers[members]))
+            raise UserError(
+                "--pairs" if within else "--pairs between classes",
+                expected=f"1 to {own.size // each}, of the {own.size:,} "
+                f"{'images' if alone else 'clusters'} of class {label}"
+                f"{' that serve no other class' if shared else ''}",
+                got=f"{count:,}, which take {count * each:,}",
+                hint="ask for fewer pairs, or take more images"
+                f"{'' if alone else '; no two pairs share a cluster'}",
+            )
+        found[places] = own[: count * each].reshape(count, each).T
+    return [Pairs(*ends) for ends in found]
+
+
+def _members(labels: NDArray, label: int) -> NDArray[np.int64]:
+    """Places of the images of a class, which must have some."""
+    members = np.flatnonzero(labels == label)
+    if not members.size:
+        raise UserError(
+            "--dataset",
+            expected="held-out images of every class",
+            got=f"none of class {label}",
+            hint="number the classes without gaps, or choose --classes where there are",
+        )
+    return members
 
 
 def pairs_among(pairs: Pairs, places: ArrayLike) -> tuple[Pairs, NDArray[np.bool_]]:
@@ -175,14 +298,15 @@ def straight_paths(
     sample of the unit. (The published code steps by the unit exactly and never comes to the end.)
 
     Args:
-      images: shape [n, h, w, c].
+      images: shape [n, h, w, c], uint8, or floats in [0, 1].
       pairs: places in them.
-      prepare: pixels -> images as the model sees them, in whose space distances are measured.
+      prepare: pixels -> images as the model sees them, in whose space `distances` are measured.
       unit: of distance, above 0.
       num_samples: of every path, at least 4; 0: by the unit.
 
     Raises:
-      UserError: a pair of identical images, a unit or a number out of range.
+      UserError: a pair of identical images, a unit or a number out of range, whole numbers other
+        than uint8, whose range is not known.
     """
     if not (unit > 0 and (num_samples == 0 or num_samples >= 4)):
         raise UserError(
@@ -192,11 +316,20 @@ def straight_paths(
             hint="100 is usual",
         )
     pixels = np.asarray(images)
-    distances = np.empty(len(pairs.first))
+    if pixels.dtype != np.uint8 and pixels.dtype.kind != "f":
+        raise UserError(
+            "images",
+            expected="uint8, or floats in [0, 1]",
+            got=pixels.dtype,
+            hint="bring them to [0, 1]",
+        )
+    white = 255 if pixels.dtype == np.uint8 else 1
+    distances, pixel_distances = np.empty((2, len(pairs.first)))
     for start in range(0, len(distances), _IMAGES_AT_ONCE):
         part = slice(start, start + _IMAGES_AT_ONCE)
-        x, y = (np.asarray(prepare(tf.constant(pixels[ends[part]])), np.float64) for ends in pairs)
-        distances[part] = np.sqrt(np.sum((y - x).reshape(len(x), -1) ** 2, axis=1))
+        stored = [pixels[ends[part]] for ends in pairs]
+        distances[part] = _distances(*(prepare(tf.constant(end)) for end in stored))
+        pixel_distances[part] = _distances(*stored) / white
     if not np.all(distances > 0):
         same = int(np.flatnonzero(~(distances > 0))[0])
         raise UserError(
@@ -208,7 +341,13 @@ def straight_paths(
     counts = np.full(len(distances), num_samples, np.int64)
     if not num_samples:
         counts = np.maximum(4, np.round(distances / unit).astype(np.int64) + 1)
-    return Paths(pairs, distances, counts)
+    return Paths(pairs, distances, counts, pixel_distances)
+
+
+def _distances(first: ArrayLike, last: ArrayLike) -> NDArray[np.float64]:
+    """|y - x|_2 of images [n, ...], [n]."""
+    x, y = np.asarray(first, np.float64), np.asarray(last, np.float64)
+    return np.sqrt(np.sum((y - x).reshape(len(x), -1) ** 2, axis=1))
 
 
 def local_paths(
@@ -224,7 +363,8 @@ def local_paths(
 
     Returns:
       (ends [2 n, ...], paths between them): arguments of `path_logits` and `measure_paths`, the
-      second of which also wants the labels of the images twice over.
+      second of which also wants the labels of the images twice over. What is stored here is what
+      the model sees, so `pixel_distances` are `distances`: in the model's own space.
 
     Raises:
       UserError: a direction of norm 0, as `straight_paths`.
@@ -373,30 +513,6 @@ def path_logits(
         rest = [there[begin:]]
 
 
-def _of_one_length(stream: Iterator[NDArray]) -> Iterator[tuple[list[int], NDArray]]:
-    """Outputs [N, C] path by path -> numbers of paths of one length and their outputs [n, N, C].
-
-    To measure many together takes a tenth of the time of each. The first path comes alone, so that
-    what is wrong with a model shows at once.
-    """
-    waiting: dict[int, tuple[list[int], list[NDArray]]] = {}  # By their number of samples.
-    held = 0
-    for i, outputs in enumerate(stream):
-        rows, outputs_of = waiting.setdefault(len(outputs), ([], []))
-        rows.append(i)
-        outputs_of.append(outputs.copy())  # Not a view, which would hold its whole batch.
-        held += outputs.size
-        full = len(outputs) if i == 0 or len(rows) == _PATHS_AT_ONCE else 0
-        if held > _NUMBERS_AT_ONCE:
-            full = max(waiting, key=lambda count: count * len(waiting[count][0]))
-        if full:
-            rows, outputs_of = waiting.pop(full)
-            held -= sum(each.size for each in outputs_of)
-            yield rows, np.stack(outputs_of)
-    for rows, outputs_of in waiting.values():
-        yield rows, np.stack(outputs_of)
-
-
 def measure_paths(
     model: keras.Model | Callable[[tf.Tensor], tf.Tensor],
     images: ArrayLike,
@@ -405,56 +521,55 @@ def measure_paths(
     prepare: Prepare = lambda pixels: pixels,
     *,
     frequencies: Sequence[float] | NDArray = (),
+    per_path: bool = False,
+    temperature: float = 1.0,
     outputs: str = "logits",
     batch_size: int = 256,
     strategy: tf.distribute.Strategy | None = None,
 ) -> PathAnswers:
     """Spectra of the model's answers along paths, streamed.
 
+    Distances are those of the images as the model sees them, so `measures.centroid` is in cycles
+    per unit of these; times `distances` / `pixel_distances` of the paths, per unit of pixels.
+
     Args:
       model, images, paths, prepare, batch_size, strategy: as for `path_logits`.
       labels: of the images, whole numbers, shape [n].
       frequencies: at which to give magnitudes, in cycles per unit of distance.
+      per_path: frequencies are in cycles per path.
+      temperature: by which logits are divided, above 0; of probabilities their logarithms are.
       outputs: what the model gives, one of `OUTPUTS`.
 
     Raises:
-      UserError: outputs that are not what they are said to be; as `path_logits`.
+      UserError: a temperature that is not above 0; outputs that are not what they are said to be,
+        or not finite for more than 1 % of the samples; as `path_logits`.
     """
-    axis, given = np.asarray(frequencies, np.float64), np.asarray(labels)
-    num_paths = len(paths.counts)
-    measures = PathMeasures(*(np.empty(num_paths) for _ in PathMeasures._fields))
-    plain, mirrored = np.empty((num_paths, axis.size)), np.empty((num_paths, axis.size))
-    right = np.empty((num_paths, 2), bool)
+    refuse_temperatures([temperature])
+    axis, num_paths = np.asarray(frequencies, np.float64), len(paths.counts)
+    measures = PathMeasures(*(np.full(num_paths, np.nan) for _ in PathMeasures._fields))
+    plain, mirrored = np.full((2, num_paths, axis.size), np.nan)
+    right, finite = np.empty((num_paths, 2), bool), np.empty(num_paths, bool)
+    step = 1 / (paths.counts - 1) if per_path else paths.spacing
 
     stream = path_logits(model, images, paths, prepare, batch_size=batch_size, strategy=strategy)
-    for rows, answers in _of_one_length(stream):
-        refuse_other_outputs(answers, outputs)
-        p = softmax(answers.astype(np.float64), axis=-1) if outputs == "logits" else answers
-        spacing = paths.spacing[rows]
-        for array, value in zip(measures, path_measures(p, spacing), strict=True):
+    for group in groups_of(stream, paths.counts, paths.end_labels(labels), outputs):
+        right[group.rows], finite[group.rows] = group.right, group.finite
+        rows = group.rows[group.finite]
+        p = probabilities_of(group.outputs, outputs, temperature)
+        for array, value in zip(measures, path_measures(p, paths.spacing[rows]), strict=True):
             array[rows] = value
-        ends = given[np.stack([paths.pairs.first[rows], paths.pairs.last[rows]], axis=1)]
-        right[rows] = p[:, [0, -1]].argmax(axis=-1) == ends
         if axis.size:
-            both = zip(rows, plain_magnitudes(p), mirrored_magnitudes(p), spacing, strict=True)
-            for i, of_plain, of_mirrored, distance in both:
-                width = 1 / (p.shape[1] * distance)
+            both = zip(rows, plain_magnitudes(p), mirrored_magnitudes(p), strict=True)
+            for i, of_plain, of_mirrored in both:
+                width = 1 / (p.shape[1] * step[i])
                 plain[i] = on_axis(of_plain, width, axis)
                 mirrored[i] = on_axis(of_mirrored, width / 2, axis)
-    return PathAnswers(measures, plain, mirrored, right)
-
-
-def refuse_other_outputs(answers: NDArray, outputs: str) -> None:
-    """Raises a UserError if outputs [..., C] are not what they are said to be.
-
-    Probabilities are not below 0 and sum to 1 in every row; logits do not, in at least one.
-    """
-    sums = answers.sum(axis=-1)
-    look = bool(np.all(answers >= 0) and np.allclose(sums, 1, atol=1e-3))
-    if outputs not in OUTPUTS or look != (outputs == "probabilities"):
-        raise UserError(
-            "--outputs",
-            expected=f"{outputs} of the model" if outputs in OUTPUTS else " or ".join(OUTPUTS),
-            got=f"numbers that sum to {sums.flat[0]:g}, the least {answers.min():g}",
-            hint=f"say --outputs={OUTPUTS[look]}" if outputs in OUTPUTS else "choose one",
-        )
+    return PathAnswers(
+        measures=measures,
+        plain=plain,
+        mirrored=mirrored,
+        plain_where=axis_support(axis, paths.counts, step, mirrored=False) & finite[:, None],
+        mirrored_where=axis_support(axis, paths.counts, step, mirrored=True) & finite[:, None],
+        right=right,
+        finite=finite,
+    )

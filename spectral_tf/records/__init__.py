@@ -7,13 +7,14 @@
 from spectral_tf.records.files import whole_file
 from spectral_tf.records.finished import TrainedNetworks, trained_networks
 from spectral_tf.records.folder import Part, RunFolder, read_flags
-from spectral_tf.records.tables import averaged, read_table, write_table
+from spectral_tf.records.tables import averaged, estimates, read_table, write_table
 
 __all__ = [
     "Part",
     "RunFolder",
     "TrainedNetworks",
     "averaged",
+    "estimates",
     "read_flags",
     "read_table",
     "trained_networks",

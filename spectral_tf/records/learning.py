@@ -50,8 +50,9 @@ def write_learning_curves(
         folder / "spectra.csv",
         (*columns, "step", "frequency", "magnitude"),
         (
-            (*setting, step, f"{k:g}", group.mean[i, j])
+            (*setting, step, f"{k:g}", mean[i, j])
             for setting, group in curves.items()
+            for mean in [not_negative(group.mean)]
             for i, step in enumerate(group.steps)
             for j, k in enumerate(group.frequencies)
         ),

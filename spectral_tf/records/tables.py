@@ -1,14 +1,18 @@
 """Tidy CSV tables: one row per observation, units in the column names."""
 
 import csv
+import math
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
 
 from spectral_tf.records.files import whole_file
 from spectral_tf.spectra import Estimate
 
-# What an estimate x takes in a table: x itself, and these.
+# What an estimate x takes in a table: x itself, and these; those with a p-value two more.
 _ESTIMATED = ("_low", "_high", "_n", "_method")
+_TESTED = ("_p", "_least_p")
 
 
 def write_table(
@@ -18,7 +22,8 @@ def write_table(
 
     Floats are written with all their digits (`repr`), so that equal tables mean equal numbers.
     "Never" is `inf`. A single `Estimate` in a column x takes five: x, x_low, x_high, x_n and
-    x_method; what cannot be had is `null` there, and the method says why.
+    x_method, and two more, x_p and x_least_p, where one of the column has a p-value; what cannot be
+    had is `null` there, and the method says why. `estimates` reads them back.
 
     Args:
       path: of the file.
@@ -26,24 +31,77 @@ def write_table(
       rows: a column holds estimates in all rows or in none.
     """
     rows = [list(row) for row in rows]
-    estimated = [bool(rows) and isinstance(value, Estimate) for value in (rows or [columns])[0]]
-    header: list[str] = []
-    for name, wide in zip(columns, estimated, strict=True):
-        header += [name, *(name + end for end in _ESTIMATED)] if wide else [name]
+    kinds = [_kind([row[i] for row in rows]) for i in range(len(columns))]
+    header = [name + end for name, ends in zip(columns, kinds, strict=True) for end in ("", *ends)]
     with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for row in rows:
-            writer.writerow([text for value in row for text in _texts(value)])
+            cells = zip(row, kinds, strict=True)
+            writer.writerow([text for value, ends in cells for text in _texts(value, ends)])
 
 
-def _texts(value: object) -> list[str]:
-    if not isinstance(value, Estimate):
+def _kind(column: Sequence[object]) -> tuple[str, ...]:
+    """What the entries of a column take beside their own name."""
+    estimated = [value for value in column if isinstance(value, Estimate)]
+    if not estimated:
+        return ()
+    tested = any(value.p_value is not None for value in estimated)
+    return _ESTIMATED + (_TESTED if tested else ())
+
+
+def _texts(value: object, ends: Sequence[str] = ()) -> list[str]:
+    if not ends:
         return [str(value.item() if hasattr(value, "item") else value)]
-    numbers = [_texts(number)[0] for number in (value.value, value.low, value.high)]
-    there = ["null" if number == "nan" else number for number in numbers]
-    why = f"none: {value.missing}" if value.missing else value.method
-    return [*there, str(value.n), f"{why}, over {value.unit}"]
+    assert isinstance(value, Estimate), "a column holds estimates in all rows or in none"
+    numbers: list[object] = [value.value, value.low, value.high]
+    tested = [value.p_value, value.least_p_value] if len(ends) > len(_ESTIMATED) else []
+    told = [*(_texts(n)[0] for n in numbers), str(value.n), _method(value)]
+    told += [str(number) for number in tested]
+    return ["null" if text in ("nan", "None") else text for text in told]
+
+
+def _method(estimate: Estimate) -> str:
+    over = f"{estimate.method}, over {estimate.unit}"
+    return f"none: {estimate.missing}" if estimate.missing else over
+
+
+def estimates(table: Mapping[str, Sequence[float | str]], name: str) -> list[Estimate]:
+    """The estimates of a column of a table that `read_table` read.
+
+    Method and unit are one text there, and come back as the method.
+
+    Args:
+      table: as `read_table` gives it.
+      name: of the column, x of x, x_low, ...
+
+    Raises:
+      KeyError: no such column of estimates.
+    """
+
+    def number(end: str, i: int) -> float | None:
+        value = float(table[name + end][i]) if name + end in table else math.nan
+        return None if math.isnan(value) else value
+
+    found = []
+    for i, value in enumerate(table[name]):
+        method = str(table[f"{name}_method"][i])
+        missing = method.removeprefix("none: ") if method.startswith("none: ") else ""
+        low, high, n = (float(table[name + end][i]) for end in _ESTIMATED[:3])
+        found.append(
+            Estimate(
+                value=np.asarray(float(value)),
+                low=np.asarray(low),
+                high=np.asarray(high),
+                n=int(n),
+                unit="",
+                method="none" if missing else method,
+                missing=missing,
+                p_value=number("_p", i),
+                least_p_value=number("_least_p", i),
+            )
+        )
+    return found
 
 
 def averaged(num_runs: int) -> str:

@@ -17,6 +17,12 @@ Conventions, used by every function here:
 
 from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interval, resampled_means
 from spectral_tf.spectra.composition import latent_bandwidth
+from spectral_tf.spectra.confidence import (
+    IMAGES_FOR_TEMPERATURE,
+    confidence_temperature,
+    logits_of,
+    mean_confidence,
+)
 from spectral_tf.spectra.dft import coefficients, magnitudes, normalised_magnitudes
 from spectral_tf.spectra.diversity import mean_angle, mean_distance, total_variance
 from spectral_tf.spectra.inference import (
@@ -67,13 +73,25 @@ from spectral_tf.spectra.norms import spectral_norms
 from spectral_tf.spectra.path import (
     READINGS,
     PathMeasures,
+    mirrored_centroid,
     mirrored_magnitudes,
     mirrored_share,
-    on_axis,
     path_measures,
     plain_magnitudes,
     plain_share,
     read_share,
+    released_share,
+    total_variation,
+)
+from spectral_tf.spectra.path_axes import (
+    MeanSpectrum,
+    axis_support,
+    mean_spectrum,
+    mirrored_frequencies,
+    nyquist,
+    on_axis,
+    plain_frequencies,
+    spectrum_axis,
 )
 from spectral_tf.spectra.radial import radial_spectrum
 from spectral_tf.spectra.ranks import model_correlation, rank_correlation
@@ -84,31 +102,50 @@ from spectral_tf.spectra.relu import (
     relu_network_pieces,
     spectral_norm_bound,
 )
+from spectral_tf.spectra.same_paths import (
+    PATHS_FOR_COMPARISON,
+    common_paths,
+    correlation_on_paths,
+    correlation_over_time,
+    difficulty,
+    paired_concordance,
+    shared_paths,
+    which_paths,
+)
 from spectral_tf.spectra.survival import half_lives, survival_ratios
 from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 
 __all__ = [
+    "IMAGES_FOR_TEMPERATURE",
+    "PATHS_FOR_COMPARISON",
     "READINGS",
     "SOLVERS",
     "Band",
     "Estimate",
     "KernelBasis",
     "LearningCurves",
+    "MeanSpectrum",
     "NoiseFit",
     "PathMeasures",
     "PiecewiseLinear",
     "PowerLaw",
     "ReferenceLevels",
+    "axis_support",
     "bin_means",
     "bootstrap",
     "class_share",
     "coefficients",
     "coefficients_at",
+    "common_paths",
+    "confidence_temperature",
+    "correlation_on_paths",
     "correlation_over_settings",
+    "correlation_over_time",
     "crossed_mean",
     "crossing",
     "difference_to_published",
     "difference_to_published_from_stats",
+    "difficulty",
     "fit_power_law",
     "frequency_rates",
     "gaussian_kernel",
@@ -122,14 +159,19 @@ __all__ = [
     "learning_curves",
     "learning_times",
     "linearised_functions",
+    "logits_of",
     "magnitudes",
     "margins",
     "max_norm_bound",
     "mean_angle",
+    "mean_confidence",
     "mean_distance",
     "mean_interval",
     "mean_over_clusters",
     "mean_over_runs",
+    "mean_spectrum",
+    "mirrored_centroid",
+    "mirrored_frequencies",
     "mirrored_magnitudes",
     "mirrored_share",
     "model_correlation",
@@ -137,10 +179,13 @@ __all__ = [
     "noise_fit",
     "normalised_magnitudes",
     "not_enough",
+    "nyquist",
     "on_axis",
+    "paired_concordance",
     "paired_difference",
     "path_measures",
     "percentile_interval",
+    "plain_frequencies",
     "plain_magnitudes",
     "plain_share",
     "planar_transform",
@@ -149,12 +194,17 @@ __all__ = [
     "rank_correlation",
     "read_share",
     "reference_levels",
+    "released_share",
     "relu_network_pieces",
     "resampled_means",
+    "shared_paths",
     "sign_test",
     "smoothed_margin",
     "spectral_norm_bound",
     "spectral_norms",
+    "spectrum_axis",
     "survival_ratios",
     "total_variance",
+    "total_variation",
+    "which_paths",
 ]

@@ -1,18 +1,37 @@
 """The spectrum of a classifier's answers along a path between two images.
 
 A path is sampled at N evenly spaced points, both ends included, d apart; the samples are
-probabilities p_j [C]. Conventions that differ between sources:
+probabilities p_j [C]. Its length is (N - 1) d.
+
+**Where the measures come from**, which other pages link to:
+
+* *Plain share*: RobustNets (sarafridov/RobustNets; "Models Out of Line", arXiv 2207.04075), a later
+  work by the first author of "Spectral Bias in Practice" (arXiv 2110.02424), and its code.
+* *Released share*: the code that came with "Spectral Bias in Practice" computes |FFT(q)|^2 of
+  q_j = |p_j - p_0|_2 and throws it away. (It also divides by one sum over path and classes in place
+  of a softmax.) That code stops at saved logits: how the paper aggregates spectra over paths, and
+  what stands on its axes, is unknown here. To read that spectrum as a share is ours.
+* *Peak difference*: the same code's largest step, of a proper softmax.
+* *Mirrored share, total variation, centroid*: standard quantities; their use here is ours.
+
+**Conventions that differ between them:**
 
 * **plain**: the DFT of the samples as they are. It takes the path for periodic, so a path whose
   ends differ has a jump there, which alone puts 0.30 of the magnitudes above a tenth of the highest
-  frequency, however smooth the answers are. This is the published measure.
+  frequency, however smooth the answers are.
 * **mirrored**: the path there and back, 2N samples without a jump (the DCT of type II). It falls
-  the smoother the answers are.
+  the smoother the answers are. (The centroid turns back on the end itself: type I.)
 * **Magnitudes** are averaged over the classes after the modulus, and divided by the number of
-  samples as everywhere in this package; the published ones are not divided, of which a share knows
+  samples as everywhere in this package; those of RobustNets are not divided, of which a share knows
   nothing.
 * **Frequency** is in cycles per unit of distance, or of the path's parameter; the highest is
   1 / (2 d).
+
+**What the measures depend on.** A share counts from a tenth of the *highest* frequency, so it
+depends on how densely a path is sampled and in which unit distance is counted. Centroid and total
+variation of a whole path depend on neither, once the samples are dense enough; per unit of distance
+they want one unit for all models, that of pixels in [0, 1]. All of them grow with the confidence of
+the answers: compare models at one confidence (`confidence_temperature`).
 """
 
 from collections.abc import Mapping
@@ -26,10 +45,12 @@ from spectral_tf.errors import UserError
 
 # High frequencies begin at this share of the highest one, 1 / (2 d).
 HIGH = 0.1
-
+# Networks answer in float32: probabilities that differ by less than its spacing at 1 do not vary.
+_RESOLUTION = 2.0**-23
 
 # The ways to read the share of high frequencies of many paths: {name: (field of PathMeasures,
-# whether only paths with correct answers at both ends count)}.
+# whether only paths with correct answers at both ends count)}. Goes with the pages that use it:
+# each model's own correct paths are other paths for every model (see `common_paths`).
 READINGS = {
     "plain": ("plain_share", False),
     "plain_correct": ("plain_share", True),
@@ -42,16 +63,22 @@ class PathMeasures(NamedTuple):
     """What the answers along paths do, each of shape [...], float64.
 
     Attributes:
-      plain_share: share of the magnitudes at high frequencies, by the published definition.
+      plain_share: share of the magnitudes at high frequencies, as RobustNets defines it.
       mirrored_share: the same of the mirrored path, without leakage.
+      released_share: share of the power of |p_j - p_0|_2 at high frequencies.
       peak_difference: max_j |p_{j+1} - p_j|_2 / d, in 1 / unit of distance.
-      total_variation: sum_j |p_{j+1} - p_j|_1 / 2: 1 for one change from one class to another.
+      total_variation: sum_j |p_{j+1} - p_j|_1 / 2 of the whole path: 1 for one change from one
+        class to another; divided by the length, per unit of distance.
+      centroid: mean frequency of the power of what varies, in cycles per unit of distance; times
+        the length, in cycles per path.
     """
 
     plain_share: NDArray[np.float64]
     mirrored_share: NDArray[np.float64]
+    released_share: NDArray[np.float64]
     peak_difference: NDArray[np.float64]
     total_variation: NDArray[np.float64]
+    centroid: NDArray[np.float64]
 
 
 def path_measures(probabilities: ArrayLike, spacing: ArrayLike) -> PathMeasures:
@@ -64,21 +91,103 @@ def path_measures(probabilities: ArrayLike, spacing: ArrayLike) -> PathMeasures:
     Raises:
       UserError: fewer than 4 samples, or a spacing that is not above 0.
     """
-    p, d = _checked(probabilities), np.asarray(spacing, np.float64)
-    if not np.all(d > 0):
-        raise UserError(
-            "spacing",
-            expected="distances above 0",
-            got=f"{d.min(initial=0.0):g}",
-            hint="the images at the ends of a path must differ",
-        )
+    p, d = _checked(probabilities), _above_zero("spacing", spacing)
     steps = np.diff(p, axis=-2)
     return PathMeasures(
         plain_share(plain_magnitudes(p)),
         mirrored_share(mirrored_magnitudes(p)),
+        released_share(p),
         np.sqrt(np.sum(steps**2, axis=-1)).max(axis=-1) / d,
-        np.abs(steps).sum(axis=(-2, -1)) / 2,
+        total_variation(p),
+        mirrored_centroid(p, d * (p.shape[-2] - 1)),
     )
+
+
+def total_variation(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """sum_j |p_{j+1} - p_j|_1 / 2, the way that the answers go along the path.
+
+    Args:
+      probabilities: shape [..., N, C], N at least 4.
+
+    Returns:
+      float64, shape [...], at least 0, of the whole path; divided by its length, per unit of
+      distance. 1 for one change from one class to another, however sharp.
+
+    Raises:
+      UserError: fewer than 4 samples.
+
+    >>> share = np.array([0, 0.2, 0.9, 1])
+    >>> float(total_variation(np.stack([share, 1 - share], axis=1)))
+    1.0
+    """
+    return np.abs(np.diff(_checked(probabilities), axis=-2)).sum(axis=(-2, -1)) / 2
+
+
+def mirrored_centroid(probabilities: ArrayLike, length: ArrayLike) -> NDArray[np.float64]:
+    """The spectral centroid of the path there and back: the mean frequency of its power.
+
+    sum_{k>=1} f_k P[k] / sum_{k>=1} P[k], f_k = k / (2 length), k = 1 ... N-1, with
+    P[k] = w_k sum_c |F_c[k]|^2, F_c[k] = (1/(N-1)) sum_j v_j p_jc cos(pi j k / (N-1)); w_k = 2 but
+    1 at the last bin, v_j = 1 but 1/2 at both ends. (The DCT of type I: a period of p_0 ... p_{N-1}
+    ... p_1 is the way there and back, 2 length long, so the bins are whole half-waves per path
+    whatever N is, and the error falls as 1 / N^2. The type II of `mirrored_magnitudes` repeats the
+    ends; its period is 2 N d and its error falls as 1 / N.) The zero bin, the mean, is not part of
+    it.
+
+    Args:
+      probabilities: shape [..., N, C], N at least 4.
+      length: of the paths, |x_1 - x_0|, above 0, shape [...].
+
+    Returns:
+      float64, shape [...], in cycles per unit of `length`; times `length`, in cycles per path. From
+      1 / (2 length) to the Nyquist frequency (N-1) / (2 length). A wave of m whole half-waves has
+      m / (2 length), a straight change of class 0.518 / length, a sharper one more, by the
+      logarithm of its sharpness. It does not depend on how much the answers vary; where none of
+      them leaves the first one by more than 2^-23, the resolution of float32 at 1, it is 0.
+
+    Raises:
+      UserError: fewer than 4 samples, or a length that is not above 0.
+
+    Source: the spectral centroid of signal processing, of power.
+
+    >>> wave = 0.5 + 0.1 * np.cos(np.pi * 3 * np.linspace(0, 1, 33))  # One and a half cycles.
+    >>> round(float(mirrored_centroid(np.stack([wave, 1 - wave], axis=1), length=12.0)), 9)
+    0.125
+    """
+    p, span = _checked(probabilities), _above_zero("length", length)
+    away = p - p[..., :1, :]  # Equal answers are then 0 to the last bit; the mean does not count.
+    power = np.sum(scipy.fft.dct(away, type=1, axis=-2) ** 2, axis=-1)[..., 1:]
+    power[..., -1] /= 2
+    half_waves = power @ np.arange(1, p.shape[-2]) / np.maximum(power.sum(axis=-1), 1e-300)
+    return np.where(_varies(away), half_waves, 0) / (2 * span)
+
+
+def released_share(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """Share of the power of q_j = |p_j - p_0|_2 above a tenth of the highest frequency.
+
+    Sum of |Q[k]|^2 over |k| >= 0.1 N/2, over its sum over all k, Q[k] = sum_j q_j exp(-2 pi i j k /
+    N), k = -N/2 ... N/2, the zero bin and both signs included as released. q is taken for periodic.
+
+    Args:
+      probabilities: shape [..., N, C], N at least 4.
+
+    Returns:
+      float64, shape [...], in [0, 1); 0 for a constant path. Of a sharp change of class in the
+      middle 0.050 with 75 samples, 0.013 with 301.
+
+    Raises:
+      UserError: fewer than 4 samples.
+
+    Source: the spectrum is that of google-research/spectral_bias, which aggregates nothing; the
+      share, by the threshold of RobustNets, is ours (see the head of this module).
+    """
+    p = _checked(probabilities)
+    n = p.shape[-2]
+    away = p - p[..., :1, :]
+    power = np.abs(np.fft.fft(np.sqrt(np.sum(away**2, axis=-1)), axis=-1)) ** 2
+    k = np.abs(np.fft.fftfreq(n, 1 / n))
+    high = power[..., 2 * k >= HIGH * n].sum(axis=-1)
+    return np.where(_varies(away), high / np.maximum(power.sum(axis=-1), 1e-300), 0)
 
 
 def plain_magnitudes(probabilities: ArrayLike) -> NDArray[np.float64]:
@@ -119,16 +228,18 @@ def mirrored_magnitudes(probabilities: ArrayLike) -> NDArray[np.float64]:
 
 
 def plain_share(magnitudes: ArrayLike) -> NDArray[np.float64]:
-    """Sum over k = ceil(0.1 K) ... K-2 of M[k] over the sum of all K bins, as published.
+    """Sum over k = ceil(0.1 K) ... K-2 of M[k] over that of all K bins, as RobustNets defines it.
 
-    The last bin is left out of the upper sum only (an oversight of the published code, kept here so
-    that numbers compare: it changes about one part in sixty).
+    The last bin is left out of the upper sum only (an oversight of its code, kept here so that
+    numbers compare: it changes about one part in sixty).
 
     Args:
       magnitudes: of `plain_magnitudes`, shape [..., K].
 
     Returns:
-      float64, shape [...], in [0, 1); 0 for a constant path.
+      float64, shape [...], in [0, 1); 0 for a constant path, about 0.30 for one change of class.
+
+    Source: sarafridov/RobustNets (see the head of this module).
     """
     m = np.asarray(magnitudes, np.float64)
     bins = m.shape[-1]
@@ -149,33 +260,11 @@ def mirrored_share(magnitudes: ArrayLike) -> NDArray[np.float64]:
     return m[..., int(np.ceil(HIGH * m.shape[-1])) :].sum(axis=-1) / m.sum(axis=-1)
 
 
-def on_axis(magnitudes: ArrayLike, bin_width: float, frequencies: ArrayLike) -> NDArray[np.float64]:
-    """One path's magnitudes at given frequencies, so that paths of different length average.
-
-    Linear between the path's own bins from the first one on; the zero bin, the mean, which is no
-    wave, stands for the frequency 0 alone. (The jump of a change of class falls as 1 / N, so longer
-    paths have smaller magnitudes; shares know nothing of that.)
-
-    Args:
-      magnitudes: of one path, shape [K].
-      bin_width: between neighbouring bins: 1 / (N d) for plain magnitudes, 1 / (2 N d) for mirrored
-        ones, in cycles per unit of distance.
-      frequencies: in cycles per unit of distance, shape [f].
-
-    Returns:
-      float64, shape [f]; NaN between 0 and the first bin, and beyond the last.
-    """
-    m = np.asarray(magnitudes, np.float64)
-    axis = np.asarray(frequencies, np.float64)
-    bins = bin_width * np.arange(1, m.size)
-    # A frequency that is a bin but for rounding is that bin.
-    rounded = np.where(np.abs(axis - bins[0]) <= 1e-9 * bins[0], bins[0], axis)
-    found = np.interp(rounded, bins, m[1:], left=np.nan, right=np.nan)
-    return np.where(axis == 0, m[0], found)
-
-
 def read_share(along: Mapping[str, NDArray], reading: str) -> NDArray[np.float64]:
     """The share of high frequencies of every path, NaN where it does not count.
+
+    Goes with the pages that use it: masks are arguments, and models that are compared are asked
+    about the same paths (`common_paths`, `shared_paths`).
 
     A wrong answer at an end puts a change of class into the path, whatever the paths within a class
     are like: over 447 models that alone explains nine tenths of the published share's variance.
@@ -200,3 +289,19 @@ def _checked(probabilities: ArrayLike) -> NDArray[np.float64]:
             hint="sample paths more densely",
         )
     return p
+
+
+def _above_zero(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    v = np.asarray(values, np.float64)
+    if not np.all(v > 0):
+        raise UserError(
+            name,
+            expected="distances above 0",
+            got=f"{v.min(initial=0.0):g}",
+            hint="the images at the ends of a path must differ",
+        )
+    return v
+
+
+def _varies(away: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.abs(away).max(axis=(-2, -1)) > _RESOLUTION

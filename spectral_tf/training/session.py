@@ -56,6 +56,11 @@ class History:
         steps.append(step)
         arrays.append(array)
 
+    @property
+    def names(self) -> list[str]:
+        """Of all series."""
+        return list(self._series)
+
     def __getitem__(self, name: str) -> tuple[list[int], np.ndarray]:
         """Steps [s] and values [s, ...] of a series."""
         steps, arrays = self._series[name]

@@ -1,3 +1,5 @@
+import dataclasses
+import json
 import pathlib
 import shutil
 import socket
@@ -6,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from spectral_tf.data import find_images, preparing
 from spectral_tf.errors import UserError
@@ -132,6 +135,71 @@ def test_imagenet_without_its_archives_names_them_and_their_place(split, file, t
     line = str(caught.value)
     assert f"archives in {tmp_path}/tar ({file}), got no copy and no {file}" in line
     assert "--manual_dir" in line
+
+
+def test_a_set_of_an_older_version_is_not_taken_for_the_new_one(tmp_path, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    from spectral_tf.data import embedded
+
+    with monkeypatch.context() as before:
+        before.setattr(embedded.PhotoPatches, "VERSION", tfds.core.Version("1.0.0"))
+        before.setattr(embedded, "CROPS", {"train": 5, "test": 5})
+        assert find_images("photo_patches", data_dir=str(tmp_path)).version == "photo_patches/1.0.0"
+    # As the first version was: without squares.
+    old = tmp_path / "photo_patches" / "1.0.0"
+    features = json.loads((old / "features.json").read_text())
+    del features["featuresDict"]["features"]["square"]
+    (old / "features.json").write_text(json.dumps(features))
+    images = find_images("photo_patches", data_dir=str(tmp_path))
+    assert (images.version, images.num_examples) == ("photo_patches/2.0.0", 10_000)
+    assert {path.name for path in old.parent.iterdir()} == {"1.0.0", "2.0.0"}
+    with pytest.raises(UserError) as caught:
+        find_images("photo_patches:1.0.0", data_dir=str(tmp_path))
+    assert "tells the square of each image, got photo_patches/1.0.0" in str(caught.value)
+    assert "2.0.0" in embedded.PhotoPatches.RELEASE_NOTES
+
+
+def test_clusters_are_in_the_order_of_the_arrays(embedded_dir):
+    def squares(split):
+        return find_images("photo_patches", split, data_dir=str(embedded_dir))
+
+    whole = squares("test")
+    numbers, labels = whole.clusters(), whole.arrays()[1]
+    assert_array_equal(numbers // 1_000, labels)
+    assert_array_equal(squares("test[:50%]").clusters(), numbers[:1_000])
+    assert_array_equal(squares("test[300:310]").clusters(), numbers[300:310])
+    assert_array_equal(whole.take(7).clusters(), numbers[:7])
+    assert_array_equal(whole.take(70).take(7).clusters(), numbers[:7])
+    assert_array_equal(squares("test[50%:]").take(7).clusters(), numbers[1_000:1_007])
+    merged = whole.merged([0] * 5 + [1] * 5)
+    assert_array_equal(merged.clusters(), numbers)
+    assert_array_equal(merged.take(7).clusters(), numbers[:7])
+    assert whole.record()["num_clusters"] == 730
+    assert whole.take(300).record()["num_clusters"] == len(set(numbers[:300])) < 300
+    assert "num_clusters" not in whole.take(1).record()
+    numbers[:] = -1  # The caller's own.
+    assert whole.clusters().min() >= 0
+
+
+def test_where_nothing_is_known_each_image_is_a_cluster(embedded_dir, tmp_path):
+    digits = find_images("digits", "test[:50%]", data_dir=str(embedded_dir))
+    own = find_images(save(tmp_path / "own.npz", x=X, y=Y))
+    for images in (digits, digits.take(9), own):
+        assert_array_equal(images.clusters(), np.arange(images.num_examples))
+        assert images.clusters().dtype == np.int64
+        assert "num_clusters" not in images.record()
+
+
+def test_clusters_are_read_without_decoding(embedded_dir, monkeypatch):
+    import tensorflow_datasets as tfds
+
+    images = find_images("photo_patches", "test", data_dir=str(embedded_dir))
+    monkeypatch.setattr(tfds.features.Image, "decode_example", lambda *_: 1 / 0)
+    assert images.clusters().shape == (2_000,)
+    assert images.record()["num_clusters"] == 730
+    with pytest.raises(ZeroDivisionError):
+        images.arrays()
 
 
 def test_tensorflow_is_not_needed_to_find_or_to_refuse(embedded_dir):
@@ -261,9 +329,36 @@ def test_own_arrays_come_back_as_they_are(tmp_path):
     assert floats.arrays()[0].dtype == np.float32
 
 
+def test_own_clusters_come_back_with_their_images(tmp_path):
+    clusters, small = np.array([5, -2, 5, 2**40]), np.array([0, 3, 3, 1], np.uint8)
+    name = save(
+        tmp_path / "own.npz", x=X, y=Y, clusters=clusters, x_test=X, y_test=Y, clusters_test=small
+    )
+    train, test = find_images(name), find_images(name, "test")
+    assert_array_equal(train.clusters(), clusters)
+    assert_array_equal(test.clusters(), small)
+    assert train.clusters().dtype == test.clusters().dtype == np.int64
+    assert train.record()["num_clusters"] == test.record()["num_clusters"] == 3
+    assert_array_equal(train.take(2).clusters(), [5, -2])
+    # The order of the arrays, whatever it is.
+    published = dataclasses.replace(train, _published_order=lambda: np.array([3, 0, 2, 1]))
+    assert_array_equal(published.arrays()[1], [2, 0, 1, 1])
+    assert_array_equal(published.clusters(), [2**40, 5, 5, -2])
+
+
 @pytest.mark.parametrize(
     ("arrays", "line"),
     [
+        ({"x": X, "y": Y, "clusters": Y[:3]}, "clusters of shape [4], one number for each image"),
+        ({"x": X, "y": Y, "clusters": np.eye(4, dtype=int)}, "for each image, got [4, 4]"),
+        ({"x": X, "y": Y, "clusters": Y / 2}, "clusters of whole numbers below 2^63, got float64"),
+        ({"x": X, "y": Y, "clusters": Y > 0}, "clusters of whole numbers below 2^63, got bool"),
+        ({"x": X, "y": Y, "clusters": Y.astype(np.uint64) + 2**63}, "below 2^63, got uint64"),
+        ({"x": X, "y": Y, "clusters": np.full(4, None)}, "Object arrays cannot be loaded"),
+        (
+            {"x": X, "y": Y, "x_test": X, "y_test": Y, "clusters_test": Y[:0]},
+            "clusters_test of shape [4], one number for each image, got [0]",
+        ),
         ({"x": X}, "expected arrays x and y, got x"),
         ({"x": X, "y": Y[:3]}, "y of shape [4], one label for each image, got [3]"),
         ({"x": np.array([None]), "y": Y[:1]}, "Object arrays cannot be loaded"),

@@ -157,7 +157,7 @@ def test_grid_cells_learn_what_they_can_and_are_told_beside_chance(finished):
         *("manifold_lobes", "frequency", "threshold", *estimated("accuracy"), "chance")
     ]
     # A cell is one network.
-    assert set(table["accuracy_method"]) == {"none: 1 run, 2 needed, over runs"}
+    assert set(table["accuracy_method"]) == {"none: 1 run, 2 needed"}
     assert np.all(np.isnan(table["accuracy_low"]))
     cells = list(zip(table["manifold_lobes"], table["frequency"], table["threshold"], strict=True))
     assert len(set(cells)) == len(cells) == 8
@@ -301,8 +301,8 @@ from spectral_tf import spectra
 n, k = 512, np.arange(1, 33)
 kernels = theory.known_kernels(np.arange(n) / n)
 linear = spectra.frequency_rates(kernels["line"]["linear"], k)
-# The coefficients of z on n points are 1 / (2 n sin(pi k / n)): rate (2 / n) n F^2 n.
-np.testing.assert_allclose(linear, 2 * (1 / (2 * n * np.sin(np.pi * k / n))) ** 2 * n, rtol=1e-9)
+# The coefficients of z on n points are F = 1 / (2 n sin(pi k / n)), and the rate is 2 F^2.
+np.testing.assert_allclose(linear, 2 / (2 * n * np.sin(np.pi * k / n)) ** 2, rtol=1e-9)
 features = spectra.frequency_rates(kernels["circle"]["random ReLU features"], k)
 # A kernel of the angle alone, with a kink in its third derivative: k^-4.
 slope = np.polyfit(np.log(k[7:]), np.log(features[7:]), 1)[0]

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+import scipy.special
+from numpy.testing import assert_allclose, assert_array_equal
 
 from spectral_tf import spectra
 from spectral_tf.errors import UserError
@@ -90,24 +91,103 @@ def test_differences_by_hand():
     assert_allclose(measured.total_variation, 0.6 + 0.4 + 0.2)
 
 
-def test_common_axis():
-    """A wave of 0.1 cycles per unit stands there whatever the length and spacing of the path."""
-    axis = np.linspace(0, 0.5, 11)
-    for n, d in ((50, 1.0), (100, 0.5), (30, 2.0)):
-        wave = 0.4 * np.sin(2 * np.pi * 0.1 * d * np.arange(n))
-        m = spectra.plain_magnitudes(np.stack([0.5 + wave, 0.5 - wave], axis=1))
-        there = spectra.on_axis(m, 1 / (n * d), axis)
-        assert_allclose(there[2], 0.2, rtol=1e-12)
-        reached = axis <= 0.5 / d + 1e-12
-        assert_allclose(np.delete(there[reached], [0, 2]), 0, atol=1e-12)
-        assert np.isnan(there[~reached]).all()
-    # The mean is no wave: it does not reach beyond 0, whatever the length of the path.
-    for n in (4, 8, 75):
-        constant = spectra.plain_magnitudes(np.full((n, 2), 0.5))
-        there = spectra.on_axis(constant, 1 / n, np.linspace(0, 0.5, 101))
-        assert there[0] == 0.5
-        assert_allclose(there[1:][np.isfinite(there[1:])], 0, atol=1e-15)
-        assert np.isnan(there[1:-1][np.linspace(0, 0.5, 101)[1:-1] < 0.999 / n]).all()
+def two_classes(wave):
+    return np.stack([0.5 + wave, 0.5 - wave], axis=-1)
+
+
+@pytest.mark.parametrize("n", [12, 33, 64])
+def test_whole_half_waves_are_one_bin_whatever_the_sampling(n):
+    t = np.linspace(0, 1, n)
+    for m in (1, 2, 7, 11):
+        path = two_classes(0.3 * np.cos(np.pi * m * t))
+        assert_allclose(spectra.mirrored_centroid(path, 5.0), m / 10, rtol=1e-12)
+    # Of several, by their power: amplitudes 1 and 2, so 1 : 4.
+    both = np.stack([np.cos(np.pi * 2 * t), 2 * np.cos(np.pi * 6 * t)], axis=1)
+    assert_allclose(spectra.mirrored_centroid(both, 1.0), (2 + 4 * 6) / 5 / 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n", [4, 5, 64, 75])
+def test_centroid_is_that_of_there_and_back(n):
+    """The way back turns on the end itself; both signs of every frequency count, the mean not."""
+    p = np.random.default_rng(n).dirichlet(np.ones(3), size=n)
+    around = np.concatenate([p, p[-2:0:-1]])
+    power = np.sum(np.abs(np.fft.fft(around, axis=0)) ** 2, axis=1)
+    cycles = np.abs(np.fft.fftfreq(len(around), d=7.0 / (n - 1)))
+    expected = np.sum(cycles * power) / np.sum(power[1:])
+    assert_allclose(spectra.mirrored_centroid(p, 7.0), expected, rtol=1e-12)
+
+
+def test_centroid_of_a_straight_change():
+    """Its coefficients fall as 1 / k^2 over odd k: sums of k^-3 and k^-4."""
+    share = np.linspace(0, 1, 1025)
+    expected = (7 / 8 * scipy.special.zeta(3)) / (np.pi**4 / 96) / 2
+    found = spectra.mirrored_centroid(np.stack([share, 1 - share], axis=1), 1.0)
+    assert_allclose(found, expected, rtol=1e-5)
+    assert_allclose(expected, 0.518, atol=0.0005)
+
+
+def test_one_wavelength_is_the_same_on_paths_of_four_lengths():
+    """12 units long: exactly where ends meet the crests, else but for the waves cut off there."""
+
+    def measured(length, phase, n=1025):
+        wave = 0.4 * np.cos(2 * np.pi * np.linspace(0, length, n) / 12 + phase)
+        return spectra.path_measures(two_classes(wave), length / (n - 1))
+
+    for length in (6.0, 36.0, 48.0, 84.0):
+        found = measured(length, 0.0)
+        assert_allclose(found.centroid, 1 / 12, rtol=1e-12)
+        assert_allclose(found.total_variation / length, 1.6 / 12, rtol=1e-4)
+    lengths = np.array([13.0, 35.0, 50.0, 80.0])
+    for phase in (0.0, 0.8, 1.6, 2.4):
+        found = [measured(length, phase) for length in lengths]
+        assert_allclose([m.centroid for m in found], 1 / 12, rtol=0.1)
+        assert_allclose([m.total_variation for m in found] / lengths, 1.6 / 12, rtol=0.06)
+    # The share of high frequencies counts from so many cycles per path.
+    shares = [measured(length, 0.8, n=100).mirrored_share for length in lengths]
+    assert max(shares) > 10 * min(shares)
+
+
+def test_twice_the_samples_tell_the_same():
+    for width, position in ((0.1, 0.5), (0.03, 0.4), (0.02, 0.77)):
+        found = []
+        for n in (129, 257):
+            change = 1 / (1 + np.exp(-(np.linspace(0, 1, n) - position) / width))
+            found.append(spectra.path_measures(np.stack([change, 1 - change], axis=1), 1 / (n - 1)))
+        few, many = found
+        assert_allclose(few.centroid, many.centroid, rtol=2e-4)
+        assert_allclose(few.total_variation, many.total_variation, rtol=1e-9)
+        assert few.mirrored_share > 1.5 * many.mirrored_share
+
+
+def test_the_unit_of_distance_divides_out():
+    p = np.random.default_rng(2).dirichlet(np.ones(4), size=50)
+    metres, feet = (spectra.path_measures(p, d) for d in (1.0, 1 / 0.3048))
+    assert_allclose(metres.centroid, feet.centroid / 0.3048, rtol=1e-12)
+    assert metres.total_variation == feet.total_variation
+
+
+def test_what_does_not_vary_has_no_centroid():
+    rng = np.random.default_rng(0)
+    still = np.full((3, 40, 5), 0.2)
+    still[1] += 1e-9 * rng.normal(size=(40, 5))
+    still[2] += 1e-3 * rng.normal(size=(40, 5))
+    for measure in (lambda p: spectra.mirrored_centroid(p, 2.0), spectra.released_share):
+        found = measure(still)
+        assert_array_equal(found[:2], 0)
+        assert found[2] > 0
+
+
+@pytest.mark.parametrize("n", [20, 41, 70])
+def test_released_share_against_a_plain_loop(n):
+    p = np.random.default_rng(n).dirichlet(np.ones(3), size=n)
+    q = [np.sqrt(sum((p[j, c] - p[0, c]) ** 2 for c in range(3))) for j in range(n)]
+    power = [
+        abs(sum(q[j] * np.exp(-2j * np.pi * j * k / n) for j in range(n))) ** 2 for k in range(n)
+    ]
+    # Bin k holds k or n - k cycles per path, of at most n / 2.
+    high = sum(power[k] for k in range(n) if 20 * min(k, n - k) >= n)
+    assert_allclose(spectra.released_share(p), high / sum(power), rtol=1e-10)
+    assert_allclose(spectra.path_measures(p, 1.0).released_share, high / sum(power), rtol=1e-10)
 
 
 def test_bad_paths():
@@ -115,3 +195,5 @@ def test_bad_paths():
         spectra.path_measures(np.ones((3, 2)), 1.0)
     with pytest.raises(UserError, match="must differ"):
         spectra.path_measures(np.ones((5, 2)), 0.0)
+    with pytest.raises(UserError, match="length: expected distances above 0, got -1"):
+        spectra.mirrored_centroid(np.ones((5, 2)), [1.0, -1.0])

@@ -1,0 +1,151 @@
+"""What may be said: the claims of a page, by all readings on all data sets, with a verdict each.
+
+Reads the claims.csv of finished runs of one page on several data sets, and writes the table of
+claims: every reading in one order, the number of settings, interval or exact p-value, Holm's
+correction over the claims, and the word that follows by rules fixed before looking
+(`spectral_tf.spectra.verdicts`). No such table is written by hand.
+
+    python launchers/claims.py \
+        --folders=results/interventions/fashion_mnist,results/interventions/photo_patches
+
+takes seconds. To see: which claims hold on all data sets, and which readings disagree
+(results/interventions).
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from absl import flags
+
+from spectral_tf import records, runtime, spectra
+from spectral_tf.errors import UserError
+from spectral_tf.spectra.verdicts import Finding, Verdict, verdicts
+
+FLAGS = flags.FLAGS
+runtime.define_run_flags("claims", resumes=False, distributes=False)
+flags.DEFINE_list("folders", [], "Finished runs of one page, one for each data set.")
+
+# The kinds of primary readings and how the table calls them.
+KINDS = {"published": "as published", "corrected": "with what misleads taken out"}
+
+
+def main() -> None:
+    """Writes the table of claims of the runs that the flags name."""
+    if not any(FLAGS.folders):
+        raise UserError("--folders", expected="run folders", got="none", hint="separate by commas")
+    folder = runtime.run_folder("claims")
+    paths = [pathlib.Path(path) for path in FLAGS.folders]
+    findings = {path.resolve().name: read_findings(path) for path in paths}
+    if len(findings) < len(paths):
+        raise UserError(
+            "--folders", expected="folders of different names", got=f"{paths}", hint="rename one"
+        )
+    found = {kind: verdicts(findings, kind) for kind in KINDS}
+    if not any(found.values()):
+        raise UserError(
+            "--folders", expected="claims with a primary reading", got="none", hint="see claims.csv"
+        )
+    folder.start({"compared": {"folders": ",".join(FLAGS.folders)}})
+    with records.whole_file(folder.path / "claims.md") as temporary:
+        temporary.write_text(markdown(findings, found))
+    records.write_table(
+        folder.path / "verdicts.csv",
+        ("claim", "primary", "verdict", "why", *(f"holm_p_{name}" for name in findings)),
+        (
+            (v.claim, kind, v.word, v.why, *(v.adjusted[name] for name in findings))
+            for kind, of_kind in found.items()
+            for v in of_kind
+        ),
+    )
+    folder.finish(
+        {
+            "experiment": "claims",
+            "folders": list(FLAGS.folders),
+            "verdicts": {
+                kind: {v.claim: f"{v.word}: {v.why}" if v.why else v.word for v in of_kind}
+                for kind, of_kind in found.items()
+            },
+        },
+        wall_seconds=0.0,
+    )
+    for kind, of_kind in found.items():
+        for v in of_kind:
+            print(f"{v.claim:>24}, {KINDS[kind]}: {v.word}{f' ({v.why})' if v.why else ''}")
+    print(f"table: {folder.path / 'claims.md'}")
+
+
+def read_findings(path: pathlib.Path) -> list[Finding]:
+    """The findings of a finished run, or a UserError."""
+    table = path / "claims.csv"
+    if not table.is_file() or not (path / "summary.json").is_file():
+        raise UserError(
+            "--folders",
+            expected="finished runs of a page that writes claims.csv",
+            got=f"{path}",
+            hint="start its command again to finish it",
+        )
+    rows = records.read_table(table)
+    return [
+        Finding(
+            claim=str(rows["claim"][i]),
+            statement=str(rows["statement"][i]),
+            reading=str(rows["reading"][i]),
+            primary=str(rows["primary"][i]),
+            direction=int(float(rows["direction"][i])),
+            estimate=estimate,
+        )
+        for i, estimate in enumerate(records.estimates(rows, "estimate"))
+    ]
+
+
+def markdown(
+    findings: Mapping[str, Sequence[Finding]], found: Mapping[str, Sequence[Verdict]]
+) -> str:
+    """The verdicts, then every reading of every claim on every data set."""
+    by_claim = {kind: {v.claim: v for v in of_kind} for kind, of_kind in found.items()}
+    first = next(iter(findings.values()))
+    claims = {f.claim: f.statement for f in first}
+    lines = [
+        f"| claim | statement | {' | '.join(KINDS.values())} |",
+        "| --- | --- |" + " --- |" * len(KINDS),
+    ]
+    for claim, statement in claims.items():
+        cells = [verdict_text(by_claim[kind].get(claim)) for kind in KINDS]
+        lines.append(f"| {claim} | {statement} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        f"| claim, claimed sign | reading | {' | '.join(findings)} |",
+        "| --- | --- |" + " --- |" * len(findings),
+    ]
+    for i, finding in enumerate(first):
+        sign = "positive" if finding.direction > 0 else "negative"
+        reading = finding.reading + (
+            f" (decides *{KINDS[finding.primary]}*)" if finding.primary else ""
+        )
+        cells = []
+        for name, of_set in findings.items():
+            adjusted = None
+            if finding.primary:
+                adjusted = by_claim[finding.primary][finding.claim].adjusted[name]
+            cells.append(estimate_text(of_set[i].estimate, adjusted))
+        lines.append(f"| {finding.claim}, {sign} | {reading} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def verdict_text(verdict: Verdict | None) -> str:
+    """The word and what disagrees."""
+    if verdict is None:
+        return "not asked"
+    return f"**{verdict.word}**" + (f": {verdict.why}" if verdict.why else "")
+
+
+def estimate_text(estimate: spectra.Estimate, adjusted: float | None) -> str:
+    """Value, interval, number of units, p-value and the adjusted one."""
+    text = estimate.text(".2f").replace(" )", ")")
+    return text if adjusted is None else f"{text[:-1]}; Holm {adjusted:.2g})"
+
+
+if __name__ == "__main__":
+    runtime.launch(main)

@@ -1,0 +1,314 @@
+"""Classifiers along paths: what is measured of each, and how all of them are kept and read.
+
+Every classifier is asked about the same paths, once sampled at every unit of distance of the space
+that it sees (the shares, as published) and once at so many samples that more of them change
+nothing (what does not depend on units: spectral centroid and total variation, per distance in
+pixels of [0, 1], as the classifier is and at a confidence common to all).
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_tf import records, spectra
+from spectral_tf.data import Images
+from spectral_tf.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from spectral_tf.probes.paths import Paths, Prepare
+
+# Where the ends of paths come from.
+ENDS = ("held_out", "training")
+# Of every path: shares as published (they depend on how a path is sampled and on confidence) ...
+SHARES = ("plain_share", "mirrored_share", "released_share")
+# ... and what does not; `matched`: at a confidence common to all classifiers.
+UNITLESS = ("centroid", "total_variation", "matched_centroid", "matched_total_variation")
+MEASURES = (*SHARES, *UNITLESS)
+# What is told of the sampling.
+SAMPLING = ("temperature", "num_samples", "relative_change")
+PAIR_TYPES = ("within", "between")
+
+
+class Family(NamedTuple):
+    """Straight paths between images of one split, no two of them from one cluster of images.
+
+    Attributes:
+      ends: one of `ENDS`.
+      pixels, labels: of all images, as they are stored.
+      classes: of the two ends, [p, 2].
+      paths: between them, sampled by distance.
+    """
+
+    ends: str
+    pixels: NDArray
+    labels: NDArray
+    classes: NDArray
+    paths: "Paths"
+
+
+def family(
+    ends: str,
+    images: Images,
+    prepare: "Prepare",
+    *,
+    pairs: int,
+    between_pairs: int,
+    seed: int,
+    num_samples: int = 0,
+) -> Family:
+    """Draws the paths: so many within each class, and between each two.
+
+    All paths within classes together share no cluster of images, and neither do those between
+    classes: a mean over paths is one over independent draws.
+
+    Args:
+      ends: how the images are called.
+      images: that paths end on.
+      prepare: pixels -> inputs of the classifiers.
+      pairs, between_pairs: paths of each class, and of each two.
+      seed: of the draw.
+      num_samples: of every path; 0: by distance.
+
+    Raises:
+      UserError: too few images or clusters for so many paths.
+    """
+    from spectral_tf.probes.paths import class_pairs, straight_paths
+
+    pixels, labels = images.arrays()
+    drawn, classes = class_pairs(
+        labels,
+        range(images.num_classes),
+        pairs,
+        seed,
+        between_count=between_pairs,
+        clusters=images.clusters(),
+    )
+    paths = straight_paths(pixels, drawn, prepare, num_samples=num_samples)
+    return Family(ends, pixels, labels, classes, paths)
+
+
+def off_the_paths(of: Family) -> NDArray[np.bool_]:
+    """The images that no path ends on, bool [n]: confidence is matched on them.
+
+    Raises:
+      UserError: fewer than 100.
+    """
+    free = np.ones(len(of.labels), bool)
+    free[np.concatenate(of.paths.pairs)] = False
+    if free.sum() < spectra.IMAGES_FOR_TEMPERATURE:
+        raise UserError(
+            "--pairs and --between_pairs",
+            expected=f"paths that leave {spectra.IMAGES_FOR_TEMPERATURE} of the {len(free):,} "
+            "images for matching the confidence",
+            got=f"{free.sum()} left",
+            hint="ask for fewer paths, or take more images",
+        )
+    return free
+
+
+def measure(
+    model: "keras.Model",
+    of: Family,
+    prepare: "Prepare",
+    temperature: float,
+    *,
+    batch_size: int,
+    strategy: "tf.distribute.Strategy",
+) -> dict[str, Any]:
+    """Everything that is measured of a classifier along a family of paths.
+
+    Returns:
+      {measure: of every path, float [p]} for `MEASURES`, centroids and total variations per unit of
+      distance in pixels of [0, 1]; `correct`: whether both ends are answered correctly, bool [p];
+      `finite`: whether all answers are numbers, bool [p]; `num_samples` and `relative_change` of
+      the last doubling.
+
+    Raises:
+      UserError: outputs that are not logits, or not finite.
+    """
+    from spectral_tf.probes.converged import converged_paths
+    from spectral_tf.probes.paths import measure_paths
+
+    asked = (model, of.pixels, of.labels, of.paths, prepare)
+    common: dict[str, Any] = {"batch_size": batch_size, "strategy": strategy}
+    published = measure_paths(*asked, **common)
+    dense = converged_paths(*asked, temperatures=(1.0, temperature), **common)
+    values: dict[str, Any] = {name: getattr(published.measures, name) for name in SHARES}
+    for i, matched in enumerate(("", "matched_")):
+        values[f"{matched}centroid"] = dense.centroid[i]
+        values[f"{matched}total_variation"] = dense.variation_per_unit[i]
+    return {
+        **values,
+        "correct": published.correct,
+        "finite": published.finite & dense.finite,
+        "num_samples": dense.num_samples,
+        "relative_change": dense.relative_change,
+    }
+
+
+class Reading(NamedTuple):
+    """One way to look at a claim.
+
+    Attributes:
+      name: as tables call it.
+      measure: one of `MEASURES`.
+      paths: one of `spectra.same_paths.PATHS`.
+      ends: one of `ENDS`.
+      per_path: whether a centroid is told in cycles per path instead of per distance.
+    """
+
+    name: str
+    measure: str
+    paths: str = "all"
+    ends: str = "held_out"
+    per_path: bool = False
+
+
+# In the order of every table; none is left out. Which two decide was fixed before looking.
+READINGS = (
+    Reading("plain share, all paths", "plain_share"),
+    Reading("mirrored share, all paths", "mirrored_share"),
+    Reading("released code's share, all paths", "released_share"),
+    Reading("plain share, common paths", "plain_share", "common"),
+    Reading("mirrored share, common paths", "mirrored_share", "common"),
+    Reading("total variation per distance, all paths", "total_variation"),
+    Reading("centroid per distance, all paths", "centroid"),
+    Reading("centroid per distance, common paths", "centroid", "common"),
+    Reading("centroid at matched confidence, all paths", "matched_centroid"),
+    Reading("centroid at matched confidence, common paths", "matched_centroid", "common"),
+    Reading("centroid at matched confidence, shared paths", "matched_centroid", "shared"),
+    Reading("centroid at matched confidence, known paths", "matched_centroid", "known"),
+    Reading(
+        "centroid at matched confidence, known paths, cycles per path",
+        "matched_centroid",
+        "known",
+        per_path=True,
+    ),
+    Reading(
+        "total variation at matched confidence, known paths", "matched_total_variation", "known"
+    ),
+    Reading("plain share, all paths between training images", "plain_share", "all", "training"),
+    Reading(
+        "centroid at matched confidence, known paths between training images",
+        "matched_centroid",
+        "known",
+        "training",
+    ),
+)
+PRIMARY = {
+    "plain share, all paths": "published",
+    "centroid at matched confidence, known paths": "corrected",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Models:
+    """Classifiers that were measured along the same paths.
+
+    Attributes:
+      columns: {name: of each model, [m]}: what tells it apart, accuracy, sampling.
+      along: {ends/measure: of each model on each path, [m, p]}, also ends/correct and ends/finite.
+      classes: {ends: of the ends of each path, [p, 2]}.
+      distances: {ends: of each path in pixels of [0, 1], [p]}.
+    """
+
+    columns: Mapping[str, NDArray]
+    along: Mapping[str, NDArray]
+    classes: Mapping[str, NDArray]
+    distances: Mapping[str, NDArray]
+
+    def __len__(self) -> int:
+        """The number of models."""
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, chosen: NDArray) -> "Models":
+        """Some of the models."""
+        columns, along = (
+            {name: values[chosen] for name, values in side.items()}
+            for side in (self.columns, self.along)
+        )
+        return dataclasses.replace(self, columns=columns, along=along)
+
+    @property
+    def readings(self) -> list[Reading]:
+        """Those that there are paths for."""
+        return [reading for reading in READINGS if reading.ends in self.classes]
+
+    def where(self, pair_type: str, ends: str) -> NDArray[np.bool_]:
+        """The paths within a class or between two on which all models gave numbers, bool [p]."""
+        classes = self.classes[ends]
+        within = classes[:, 0] == classes[:, 1]
+        chosen = within if pair_type == "within" else ~within
+        return chosen & self.along[f"{ends}/finite"].all(axis=0)
+
+    def values(self, reading: Reading) -> NDArray[np.float64]:
+        """What a reading looks at, of each model on each path, [m, p]."""
+        values = np.asarray(self.along[f"{reading.ends}/{reading.measure}"], np.float64)
+        return values * self.distances[reading.ends] if reading.per_path else values
+
+    def correct(self, ends: str) -> NDArray[np.bool_]:
+        """Whether both ends of a path are answered correctly, bool [m, p]."""
+        return np.asarray(self.along[f"{ends}/correct"], bool)
+
+    def means(self, reading: Reading, pair_type: str) -> NDArray[np.float64]:
+        """Over the paths of a reading (all or common ones), of each model, [m].
+
+        Raises:
+          UserError: a reading on paths that two models share.
+        """
+        counted = self.where(pair_type, reading.ends)
+        counted &= spectra.which_paths(self.correct(reading.ends), reading.paths)
+        values = self.values(reading)[:, counted]
+        return values.mean(axis=1) if counted.any() else np.full(len(self), np.nan)
+
+    def save(self, folder: pathlib.Path) -> None:
+        """Writes `models.csv` and `paths.npz`, from which every claim can be computed again."""
+        records.write_table(
+            folder / "models.csv",
+            tuple(self.columns),
+            zip(*(self.columns[name].tolist() for name in self.columns), strict=True),
+        )
+        arrays = {f"along/{name}": values for name, values in self.along.items()}
+        arrays |= {f"classes/{ends}": values for ends, values in self.classes.items()}
+        arrays |= {f"distances/{ends}": values for ends, values in self.distances.items()}
+        with records.whole_file(folder / "paths.npz") as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, **compact(arrays))  # type: ignore[arg-type]
+
+    @classmethod
+    def read(cls, folder: pathlib.Path) -> "Models":
+        """Reads what `save` wrote.
+
+        Raises:
+          UserError: the folder holds no such files.
+        """
+        if not ((folder / "models.csv").is_file() and (folder / "paths.npz").is_file()):
+            raise UserError(
+                "folder", expected="models.csv and paths.npz", got=f"{folder}", hint="name a run"
+            )
+        columns = {k: np.array(v) for k, v in records.read_table(folder / "models.csv").items()}
+        found: dict[str, dict[str, NDArray]] = {"along": {}, "classes": {}, "distances": {}}
+        with np.load(folder / "paths.npz") as arrays:
+            for name in arrays:
+                kind, _, rest = name.partition("/")
+                found[kind][rest] = arrays[name]
+        return cls(columns, **found)
+
+
+def compact(arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
+    """Floats as float32: seven digits, far more than what a path tells."""
+    return {
+        name: values.astype(np.float32) if values.dtype == np.float64 else values
+        for name, values in arrays.items()
+    }
+
+
+def stacked(parts: Sequence[Mapping[str, NDArray]]) -> dict[str, NDArray]:
+    """Arrays of the same names, one after the other."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
