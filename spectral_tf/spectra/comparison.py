@@ -112,7 +112,7 @@ def _differences(differences: ArrayLike) -> NDArray:
     return d
 
 
-def holm(p_values: Sequence[float]) -> NDArray[np.float64]:
+def holm(p_values: Sequence[float] | NDArray) -> NDArray[np.float64]:
     """Adjusted p-values of several claims: 5 % of families at most have a null with one below 5 %.
 
     The i-th smallest of m is multiplied by m - i + 1, made no smaller than the ones before, and cut
@@ -147,14 +147,54 @@ def difference_to_published(
 ) -> Estimate:
     """Our mean over runs minus a published one that was read off a figure, with all three errors.
 
-    d +- t sqrt(s^2 / n + s^2 / n' + e^2 / 3), s our standard deviation, which stands for theirs,
-    too, n' their runs, e the half-width of the reading (a uniform error), t of n - 1 degrees of
-    freedom; the p-value is Student's of d = 0. Exact for normal samples of one variance and e = 0.
+    As `difference_to_published_from_stats`, which says how.
 
     What varies: our runs, their runs, the reading. Held fixed: the protocol.
 
     Args:
       values: our runs on the first axis, [n, ...], finite.
+      published, published_n, reading: as there.
+
+    Returns:
+      as there.
+
+    Raises:
+      UserError: as `mean_over_runs`; fewer than 1 published run, or other shapes.
+
+    Source: as there.
+
+    >>> found = difference_to_published([[1.0], [3.0]], [2.0], 20, [0.0])
+    >>> found.value.tolist(), round(found.p_value, 2)
+    ([0.0], 1.0)
+    """
+    v, _ = counted(values, None)
+    std = v.std(axis=0, ddof=1) if len(v) > 1 else np.zeros(v.shape[1:])
+    return difference_to_published_from_stats(
+        v.mean(axis=0), std, len(v), published, published_n, reading
+    )
+
+
+def difference_to_published_from_stats(
+    mean: ArrayLike,
+    std: ArrayLike,
+    n: int,
+    published: ArrayLike,
+    published_n: int,
+    reading: ArrayLike,
+) -> Estimate:
+    """Our mean minus a published one that was read off a figure, from what tables hold of ours.
+
+    d +- t sqrt(s^2 / n + s^2 / n' + e^2 / 3), s our standard deviation, which stands for theirs,
+    too, n' their runs, e the half-width of the reading (a uniform error), t of n - 1 degrees of
+    freedom; the p-value is Student's of d = 0. Exact for normal samples of one variance and e = 0;
+    an e as wide as the samples' errors makes it cautious, since a uniform error has no tails.
+
+    What varies: our runs, their runs, the reading. Held fixed: the protocol.
+
+    Args:
+      mean: over our runs, finite, [...].
+      std: standard deviation of one run, with n - 1 below, at least 0, [...].
+      n: our runs.
       published: their mean, finite, [...].
       published_n: runs behind it.
       reading: half-width of what the reading leaves open, at least 0, [...]: of heights
@@ -166,31 +206,31 @@ def difference_to_published(
       whole comparison says); no interval for one run.
 
     Raises:
-      UserError: as `mean_over_runs`; fewer than 1 published run, or other shapes.
+      UserError: fewer than 1 run of either, numbers that are not finite, or other shapes.
 
     Source: Student (1908), the standard deviation of one sample standing for both.
 
-    >>> found = difference_to_published([[1.0], [3.0]], [2.0], 20, [0.0])
-    >>> found.value.tolist(), round(found.p_value, 2)
-    ([0.0], 1.0)
+    >>> difference_to_published_from_stats(1.2, 0.1, 20, 1.0, 20, 0.005).text()
+    '0.20 (0.13 to 0.27; n = 20 runs against 20; p = 4.8e-06)'
     """
-    v, _ = counted(values, None)
-    theirs, half_reading = np.asarray(published, np.float64), np.asarray(reading, np.float64)
-    fits = theirs.shape == half_reading.shape == v.shape[1:] and published_n >= 1
-    if not fits or not np.isfinite(theirs).all() or not np.all(half_reading >= 0):
+    ours, theirs, deviation, half_reading = (
+        np.asarray(a, np.float64) for a in (mean, published, std, reading)
+    )
+    fits = ours.shape == theirs.shape == deviation.shape == half_reading.shape
+    known = np.isfinite(ours).all() and np.isfinite(theirs).all()
+    errors = np.all(deviation >= 0) and np.all(half_reading >= 0)
+    if not fits or not known or not errors or min(n, published_n) < 1:
         raise UserError(
             "published",
-            expected=f"finite means of shape {v.shape[1:]} over 1 run or more, readings from 0 on",
+            expected=f"finite means of shape {ours.shape} over 1 run or more, readings from 0 on",
             got=f"{theirs.shape} over {published_n}, readings {half_reading.shape}",
             hint="read one for each of ours",
         )
-    n = len(v)
-    away = v.mean(axis=0) - theirs
+    away = ours - theirs
     if n < 2:
         few = not_enough(n, 2, "runs", 0.0)
         return dataclasses.replace(few, value=away, low=away * np.nan, high=away * np.nan)
-    variance = v.var(axis=0, ddof=1) * (1 / n + 1 / published_n) + half_reading**2 / 3
-    error = np.sqrt(variance)
+    error = np.sqrt(deviation**2 * (1 / n + 1 / published_n) + half_reading**2 / 3)
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = np.where(away == 0, 0.0, np.abs(away) / error)
     each = 2 * scipy.special.stdtr(n - 1.0, -ratio)

@@ -29,6 +29,7 @@ from spectral_tf.spectra.association import (
 )
 from spectral_tf.spectra.comparison import (
     difference_to_published,
+    difference_to_published_from_stats,
     holm,
     paired_difference,
     sign_test,
@@ -56,6 +57,7 @@ __all__ = [
     "correlation_over_settings",
     "crossed_mean",
     "difference_to_published",
+    "difference_to_published_from_stats",
     "holm",
     "jackknife",
     "mean_over_clusters",

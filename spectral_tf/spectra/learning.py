@@ -206,6 +206,8 @@ def power_law_over_runs(
     x: ArrayLike,
     read: Callable[[NDArray], ArrayLike],
     runs: ArrayLike,
+    *,
+    unit: str = "runs",
 ) -> PowerLaw:
     """A power law of what is read off the mean of runs, with the interval of its exponent.
 
@@ -217,6 +219,7 @@ def power_law_over_runs(
       x: positive, shape [m].
       read: runs [n, ...] -> y [m], such as the learning times of their mean curve.
       runs: shape [n, ...].
+      unit: what they are.
 
     Raises:
       UserError: as `fit_power_law`.
@@ -234,7 +237,7 @@ def power_law_over_runs(
         whole = np.all(np.isfinite(left) & (left > 0))
         return _lines(log_x, left[None])[0][0] if whole else np.asarray(np.nan)
 
-    return dataclasses.replace(law, exponent=jackknife(exponent, v))
+    return dataclasses.replace(law, exponent=jackknife(exponent, v, unit=unit))
 
 
 def _checked_points(x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
