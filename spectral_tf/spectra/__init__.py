@@ -52,14 +52,20 @@ from spectral_tf.spectra.learning import (
     power_law_over_runs,
 )
 from spectral_tf.spectra.noise_fit import (
+    AgainstNull,
+    Influence,
     NoiseFit,
     ReferenceLevels,
+    WaveFit,
+    against_null,
     class_share,
     implied_smoothing,
+    influence,
     margins,
     noise_fit,
     reference_levels,
     smoothed_margin,
+    wave_fit,
 )
 from spectral_tf.spectra.nonuniform import coefficients_at
 from spectral_tf.spectra.norms import spectral_norms
@@ -89,8 +95,10 @@ from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 __all__ = [
     "READINGS",
     "SOLVERS",
+    "AgainstNull",
     "Band",
     "Estimate",
+    "Influence",
     "KernelBasis",
     "LearningCurves",
     "NoiseFit",
@@ -98,6 +106,8 @@ __all__ = [
     "PiecewiseLinear",
     "PowerLaw",
     "ReferenceLevels",
+    "WaveFit",
+    "against_null",
     "bin_means",
     "bootstrap",
     "class_share",
@@ -113,6 +123,7 @@ __all__ = [
     "half_lives",
     "holm",
     "implied_smoothing",
+    "influence",
     "jackknife",
     "kernel_basis",
     "latent_bandwidth",
@@ -155,4 +166,5 @@ __all__ = [
     "spectral_norms",
     "survival_ratios",
     "total_variance",
+    "wave_fit",
 ]

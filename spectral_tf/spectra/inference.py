@@ -324,9 +324,10 @@ def crossed_mean(
     np.add.at(away, member, np.moveaxis(v - mean_of_rows[:, None], 1, 0))
     away = np.moveaxis(away, 0, 1) * (count / v.shape[1])  # [r, clusters, ...]
     rows, r = mean_of_rows, len(v)
-    unit = f"{units[0]} x {count:,} {units[1] if clusters is None else f'clusters of {units[1]}'}"
+    named = units[1] if count == v.shape[1] else f"clusters of {units[1]}"
+    unit = f"{units[0]} x {count:,} {named}"
     if r < 2 or count < 2:
-        few = not_enough(*((r, 2, units[0]) if r < 2 else (count, 2, f"clusters of {units[1]}")), 0)
+        few = not_enough(*((r, 2, units[0]) if r < 2 else (count, 2, named)), 0)
         nothing = np.full_like(mean, np.nan)
         return dataclasses.replace(few, value=mean, low=nothing, high=nothing, n=r, unit=unit)
     a = rows.var(axis=0, ddof=1) / r
@@ -500,6 +501,7 @@ def correlation_over_settings(
     *,
     control: ArrayLike | None = None,
     where: ArrayLike | None = None,
+    units: tuple[str, str] = ("settings", "paths"),
     num_resamples: int = 1_000,
     seed: int = 0,
 ) -> Estimate:
@@ -519,6 +521,7 @@ def correlation_over_settings(
       settings: of each model, labels, shape [m]: models of one label count as one setting.
       control: of each model, shape [m]: what is held fixed.
       where: which paths count, the same for all models, bool [p]; default: all.
+      units: what settings and paths are.
       num_resamples, seed: of the bootstrap and of random permutations.
 
     Returns:
@@ -564,7 +567,7 @@ def correlation_over_settings(
     z = None if z is None else average @ z
     needed = SETTINGS_FOR_CORRELATION + (control is not None)
     if count < needed:
-        return not_enough(count, needed, "settings")
+        return not_enough(count, needed, units[0])
 
     def rho(chosen: NDArray, means: NDArray) -> float:
         return _rho(x[chosen], means[chosen], None if z is None else z[chosen])
@@ -572,8 +575,8 @@ def correlation_over_settings(
     everyone = np.arange(count)
     whole = rho(everyone, v.mean(axis=1))
     if math.isnan(whole):
-        none = not_enough(count, needed, "settings")
-        return dataclasses.replace(none, missing="one side does not vary between settings")
+        none = not_enough(count, needed, units[0])
+        return dataclasses.replace(none, missing=f"one side does not vary between {units[0]}")
     p_value, least = _permutation(x, v.mean(axis=1), z, seed)
 
     def resampled(of_settings: NDArray, of_paths: NDArray | None = None) -> float:
@@ -585,14 +588,14 @@ def correlation_over_settings(
     found = bootstrap(
         resampled,
         *factors,
-        units=("settings", "paths")[: len(factors)],
+        units=units[: len(factors)],
         num_resamples=num_resamples,
         seed=seed,
     )
     kind = "exact" if math.factorial(count) <= _EXACT_UP_TO else "random"
     return dataclasses.replace(
         found,
-        method=f"{found.method}; {kind} permutations of settings",
+        method=f"{found.method}; {kind} permutations of {units[0]}",
         p_value=p_value,
         least_p_value=least,
     )
