@@ -59,14 +59,20 @@ from spectral_tf.spectra.learning import (
     power_law_over_runs,
 )
 from spectral_tf.spectra.noise_fit import (
+    AgainstNull,
+    Influence,
     NoiseFit,
     ReferenceLevels,
+    WaveFit,
+    against_null,
     class_share,
     implied_smoothing,
+    influence,
     margins,
     noise_fit,
     reference_levels,
     smoothed_margin,
+    wave_fit,
 )
 from spectral_tf.spectra.nonuniform import coefficients_at
 from spectral_tf.spectra.norms import spectral_norms
@@ -120,8 +126,10 @@ __all__ = [
     "PATHS_FOR_COMPARISON",
     "READINGS",
     "SOLVERS",
+    "AgainstNull",
     "Band",
     "Estimate",
+    "Influence",
     "KernelBasis",
     "LearningCurves",
     "MeanSpectrum",
@@ -130,6 +138,8 @@ __all__ = [
     "PiecewiseLinear",
     "PowerLaw",
     "ReferenceLevels",
+    "WaveFit",
+    "against_null",
     "axis_support",
     "bin_means",
     "bootstrap",
@@ -152,6 +162,7 @@ __all__ = [
     "half_lives",
     "holm",
     "implied_smoothing",
+    "influence",
     "jackknife",
     "kernel_basis",
     "latent_bandwidth",
@@ -206,5 +217,6 @@ __all__ = [
     "survival_ratios",
     "total_variance",
     "total_variation",
+    "wave_fit",
     "which_paths",
 ]

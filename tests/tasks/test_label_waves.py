@@ -200,3 +200,10 @@ def test_uniform_smoothing_may_go_up_to_1():
         SmoothingWave(1.0, 0.0, 10, coordinate="none").smoothing(np.ones(500)).tolist()
         == [1.0] * 500
     )
+
+
+def test_images_of_one_pixel_have_no_power_law_direction():
+    with pytest.raises(UserError, match="direction: expected images in which it varies"):
+        power_law_direction((1, 1, 1), 1.0, np.random.default_rng(0))
+    with pytest.raises(UserError, match="direction: expected an image of norm 1"):
+        SmoothingWave(0.3, 0.1, 10, coordinate="direction", direction=np.full(SHAPE, np.nan))
