@@ -121,8 +121,17 @@ def measure(
     *,
     batch_size: int,
     strategy: "tf.distribute.Strategy",
+    outputs: str = "logits",
 ) -> dict[str, Any]:
     """Everything that is measured of a classifier along a family of paths.
+
+    Args:
+      model: images -> outputs.
+      of: the paths.
+      prepare: pixels -> inputs of the model.
+      temperature: at which its confidence is that of all.
+      batch_size, strategy: as for `measure_paths`.
+      outputs: what the model gives, one of `probes.path_outputs.OUTPUTS`.
 
     Returns:
       {measure: of every path, float [p]} for `MEASURES`, centroids and total variations per unit of
@@ -131,13 +140,17 @@ def measure(
       the last doubling.
 
     Raises:
-      UserError: outputs that are not logits, or not finite.
+      UserError: outputs that are not what they are said to be, or not finite.
     """
     from spectral_tf.probes.converged import converged_paths
     from spectral_tf.probes.paths import measure_paths
 
     asked = (model, of.pixels, of.labels, of.paths, prepare)
-    common: dict[str, Any] = {"batch_size": batch_size, "strategy": strategy}
+    common: dict[str, Any] = {
+        "batch_size": batch_size,
+        "strategy": strategy,
+        "outputs": outputs,
+    }
     published = measure_paths(*asked, **common)
     dense = converged_paths(*asked, temperatures=(1.0, temperature), **common)
     values: dict[str, Any] = {name: getattr(published.measures, name) for name in SHARES}
@@ -299,6 +312,15 @@ class Models:
                 kind, _, rest = name.partition("/")
                 found[kind][rest] = arrays[name]
         return cls(columns, **found)
+
+
+def in_units(estimate: spectra.Estimate, unit: str) -> spectra.Estimate:
+    """An estimate over settings that have a name of their own, such as classes or groupings."""
+    texts = {
+        name: getattr(estimate, name).replace("settings", unit)
+        for name in ("unit", "method", "missing")
+    }
+    return dataclasses.replace(estimate, **texts)
 
 
 def compact(arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:

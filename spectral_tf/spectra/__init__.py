@@ -24,8 +24,15 @@ from spectral_tf.spectra.confidence import (
     mean_confidence,
 )
 from spectral_tf.spectra.dft import coefficients, magnitudes, normalised_magnitudes
-from spectral_tf.spectra.diversity import mean_angle, mean_distance, total_variance
+from spectral_tf.spectra.diversity import (
+    class_distances,
+    mean_angle,
+    mean_distance,
+    merged_diversity,
+    total_variance,
+)
 from spectral_tf.spectra.inference import (
+    SETTINGS_FOR_CORRELATION,
     Estimate,
     bootstrap,
     correlation_over_settings,
@@ -125,6 +132,7 @@ __all__ = [
     "IMAGES_FOR_TEMPERATURE",
     "PATHS_FOR_COMPARISON",
     "READINGS",
+    "SETTINGS_FOR_CORRELATION",
     "SOLVERS",
     "AgainstNull",
     "Band",
@@ -143,6 +151,7 @@ __all__ = [
     "axis_support",
     "bin_means",
     "bootstrap",
+    "class_distances",
     "class_share",
     "coefficients",
     "coefficients_at",
@@ -181,6 +190,7 @@ __all__ = [
     "mean_over_clusters",
     "mean_over_runs",
     "mean_spectrum",
+    "merged_diversity",
     "mirrored_centroid",
     "mirrored_frequencies",
     "mirrored_magnitudes",
