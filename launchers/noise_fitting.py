@@ -156,7 +156,10 @@ def main() -> None:
         )
     refuse_few(int(measured.sum()), f"--noise_class={FLAGS.noise_class}")
     refuse_still(waves)
-    images = HeldOutImages(labels, clusters_of(held_out), measured, training.num_classes)
+    # Evaluations come in the order of `Images.arrays`, as clusters do: sets whose stored order is
+    # another one are resident, and evaluated from their arrays.
+    clusters = held_out.clusters()
+    images = HeldOutImages(labels, clusters, measured, training.num_classes)
     record = {**training.record(task.normalisation), **files}
     folder.start(environment(strategy, FLAGS.seed, record))
     trainings = asked_trainings(waves)
@@ -213,15 +216,6 @@ class HeldOutImages(NamedTuple):
     clusters: np.ndarray
     measured: np.ndarray
     num_classes: int
-
-
-def clusters_of(images: data.Images) -> np.ndarray:
-    """Which images are no independent draws of each other: one number for each, [n].
-
-    In the order of `Images.arrays`, which is that of the evaluation (sets whose two orders differ
-    are resident, and evaluated from their arrays).
-    """
-    return np.arange(images.num_examples)
 
 
 def asked_trainings(waves: Sequence[tasks.PlacedWave]) -> list[tuple[tasks.PlacedWave, int]]:
