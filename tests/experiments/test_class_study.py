@@ -1,7 +1,6 @@
 """Classes with paths of their own: means, what is held fixed, claims that follow from the file."""
 
 import numpy as np
-import pytest
 import scipy.stats
 from numpy.testing import assert_allclose
 
