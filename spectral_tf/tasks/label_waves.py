@@ -84,7 +84,7 @@ class SmoothingWave:
                 hint="leave it out for all",
             )
         if self.coordinate == "direction" and (
-            self.direction is None or abs(float(np.linalg.norm(self.direction)) - 1) > 1e-4
+            self.direction is None or not abs(float(np.linalg.norm(self.direction)) - 1) <= 1e-4
         ):
             raise UserError(
                 "direction", expected="an image of norm 1", got="another", hint="divide by its norm"
@@ -268,7 +268,7 @@ def power_law_direction(
       generator: draws the phases.
 
     Raises:
-      UserError: an exponent that is not finite.
+      UserError: an exponent that is not finite; images of one pixel, which have no frequency.
     """
     if not math.isfinite(exponent):
         raise UserError("--exponent", expected="a finite number", got=exponent, hint="1 is natural")
@@ -300,4 +300,12 @@ def frequency_for_cycles(cycles: float, coordinates: ArrayLike) -> float:
 
 
 def _unit(image: NDArray) -> NDArray[np.float32]:
-    return (image / np.linalg.norm(image)).astype(np.float32)
+    norm = float(np.linalg.norm(image))
+    if not norm > 0:
+        raise UserError(
+            "direction",
+            expected="images in which it varies",
+            got=f"shape {image.shape}",
+            hint="take larger images or another --wave",
+        )
+    return (image / norm).astype(np.float32)
