@@ -202,7 +202,7 @@ class Reading(NamedTuple):
     Attributes:
       name: as tables call it.
       measure: one of `MEASURES`.
-      paths: one of `spectra.comparison.PATHS`.
+      paths: one of `spectra.same_paths.PATHS`.
       ends: one of `ENDS`.
       per_path: whether a centroid is told in cycles per path instead of per distance.
     """

@@ -16,13 +16,6 @@ Conventions, used by every function here:
 """
 
 from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interval, resampled_means
-from spectral_tf.spectra.comparison import (
-    PATHS_FOR_COMPARISON,
-    correlation_on_paths,
-    correlation_over_time,
-    paired_concordance,
-    which_paths,
-)
 from spectral_tf.spectra.composition import latent_bandwidth
 from spectral_tf.spectra.confidence import (
     IMAGES_FOR_TEMPERATURE,
@@ -38,6 +31,7 @@ from spectral_tf.spectra.inference import (
     correlation_over_settings,
     crossed_mean,
     difference_to_published,
+    difference_to_published_from_stats,
     holm,
     jackknife,
     mean_over_clusters,
@@ -108,7 +102,16 @@ from spectral_tf.spectra.relu import (
     relu_network_pieces,
     spectral_norm_bound,
 )
-from spectral_tf.spectra.same_paths import common_paths, difficulty, shared_paths
+from spectral_tf.spectra.same_paths import (
+    PATHS_FOR_COMPARISON,
+    common_paths,
+    correlation_on_paths,
+    correlation_over_time,
+    difficulty,
+    paired_concordance,
+    shared_paths,
+    which_paths,
+)
 from spectral_tf.spectra.survival import half_lives, survival_ratios
 from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 
@@ -141,6 +144,7 @@ __all__ = [
     "crossed_mean",
     "crossing",
     "difference_to_published",
+    "difference_to_published_from_stats",
     "difficulty",
     "fit_power_law",
     "frequency_rates",

@@ -9,7 +9,7 @@ BASE = Setting(width=4, augmentations=("flip",))
 VALUES = {
     "sweeps": list(SWEEPS),
     "measured_epochs": ["1"],
-    "architectures": ["small_resnet"],
+    "architectures": ["small_resnet", "small_resnet:4"],
     "widths": ["8", "16"],
     "shares": ["0.25"],
     "recipes": ["cutout+mixup:0.2", "none"],
@@ -21,13 +21,16 @@ VALUES = {
 def test_every_case_changes_one_thing():
     found = {case.name: case for case in cases(BASE, VALUES)}
     assert list(found) == [
-        *("baseline", "architecture=small_resnet", "width=8", "width=16"),
+        *("baseline", "architecture=small_resnet", "architecture=small_resnet:4"),
+        *("width=8", "width=16"),
         *("examples_equal_epochs=0.25", "examples_equal_steps=0.25"),
         *("augmentation=cutout+mixup:0.2", "augmentation=none"),
         *("distillation=0", "distillation=0.5", "weight_decay=0"),
     ]
     assert found["baseline"].setting == BASE
     assert found["width=8"].setting == Setting(width=8, augmentations=("flip",))
+    other = found["architecture=small_resnet:4"].setting
+    assert (other.model, other.width) == ("small_resnet", 4)
     mixed = found["augmentation=cutout+mixup:0.2"].setting
     assert (mixed.augmentations, mixed.mixup_alpha) == (("cutout",), 0.2)
     assert found["augmentation=none"].setting == Setting(width=4)
@@ -38,7 +41,7 @@ def test_every_case_changes_one_thing():
 @pytest.mark.parametrize("num_shards", [1, 2, 3, 40])
 def test_shards_take_every_training_once_and_students_with_their_teacher(num_shards):
     found = cases(BASE, VALUES)
-    taken = list(owners(found, 3, num_shards))
+    taken = list(owners(found, [3] * len(found), num_shards))
     assert len(taken) == 3 * len(found)
     assert set(taken) <= set(range(num_shards))
     for seed in range(3):
@@ -51,10 +54,22 @@ def test_shards_take_every_training_once_and_students_with_their_teacher(num_sha
         assert max(counts) - min(counts) <= 6  # But for the students, evenly.
 
 
+def test_a_baseline_of_more_seeds_takes_its_students_along():
+    found = cases(BASE, VALUES)
+    seeds = [5 if case.sweep in ("baseline", "distillation") else 2 for case in found]
+    taken = list(owners(found, seeds, 2))
+    assert len(taken) == sum(seeds)
+    # The last three seeds are baseline and two students, together on one shard.
+    for i in range(3):
+        assert len(set(taken[len(taken) - 9 :][3 * i : 3 * i + 3])) == 1
+
+
 def test_mistakes():
     for name, words, line in (
         ("sweeps", ["colour"], "--sweeps: expected some of time"),
         ("shares", ["1.5"], "--shares: expected at most 1"),
+        ("architectures", ["resnet"], "--architectures: expected some of convnet"),
+        ("architectures", ["convnet:0"], "--architectures: expected some of convnet"),
         ("alphas", ["-1"], "--alphas: expected 0"),
         ("recipes", ["mixup"], "--recipes: expected names of"),
         ("recipes", ["flip+flip"], "--recipes: expected names of"),
@@ -79,4 +94,4 @@ def test_the_flags_for_cifar_10_are_a_sweep():
     given = dict(line.removeprefix("--").split("=", 1) for line in lines)
     values = {name: given[name].split(",") for name in ("sweeps", *SWEEPS.values())}
     found = cases(Setting(model="wrn_32", augmentations=("flip", "pad_and_crop", "cutout")), values)
-    assert len(found) == 1 + 4 + 3 + 2 * 4 + 7 + 2 + 3
+    assert len(found) == 1 + 4 + 4 + 2 * 7 + 7 + 1 + 3

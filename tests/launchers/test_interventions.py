@@ -6,17 +6,24 @@ import time
 
 import numpy as np
 import pytest
+import scipy.stats
 from conftest import ROOT, assert_refused, launch, mocked_cifar10
 from PIL import Image
 
+from spectral_tf.experiments import path_study
+from spectral_tf.experiments.path_study import Models
 from spectral_tf.records import read_table
 
 PAGE = [sys.executable, str(ROOT / "launchers" / "interventions.py")]
 TINY = [
     *("--dataset=digits", "--width=4", "--num_epochs=2", "--train_size=300", "--batch_size=32"),
-    *("--pairs=2", "--num_samples=8", "--measured_epochs=1"),
+    *("--pairs=3", "--between_pairs=1", "--num_samples=8", "--measured_epochs=1"),
 ]
-SWEEPS = ["--sweeps=time,width,distillation", "--widths=3", "--seeds=2"]
+SWEEPS = [
+    *("--sweeps=time,width,distillation", "--widths=2,3,5", "--seeds=2"),
+    "--ends=held_out,training",
+]
+TABLES = ("models", "claims", "correlations", "differences", "difficulty")
 
 
 def columns(path, name):
@@ -36,27 +43,66 @@ def test_a_sweep_compares_its_trainings(finished):
     path, result, _ = finished
     assert "run folder" in result.stdout
     models = columns(path, "models")
-    last = models["epoch"] == 2
-    assert sorted(models["sweep"][last]) == sorted(["baseline", "width", "distillation"] * 2)
+    last = models["last"] == 1
+    assert sorted(models["sweep"][last]) == sorted(["baseline", *["width"] * 3, "distillation"] * 2)
     assert (models["sweep"][~last] == "baseline").all()  # Checkpoints of the baseline alone.
-    assert len(models["sweep"]) == 8
-    assert len(set(models["parameters"])) == 2
-    assert (models["within_plain_low"] <= models["within_plain"]).all()
-    correlations = columns(path, "correlations")
-    assert {"time", "all"} <= set(correlations["sweep"])
-    assert set(correlations["quality"][correlations["sweep"] == "time"]) == {"accuracy", "epoch"}
-    assert set(correlations["num_models"][correlations["sweep"] == "all"]) == {6}
-    changes = columns(path, "differences")
-    chosen = (changes["sweep"] == "width") & (changes["measure"] == "between_mirrored")
-    by_hand = [
-        models["between_mirrored"][last & (models["sweep"] == s)] for s in ("width", "baseline")
-    ]
-    np.testing.assert_allclose(changes["difference"][chosen], np.mean(by_hand[0] - by_hand[1]))
+    assert len(models["sweep"]) == 12
+    assert len(set(models["parameters"])) == 4
+    rows = columns(path, "correlations")
+    assert {"time", "width", "distillation", "all"} == set(rows["sweep"])
+    assert set(rows["quality"][rows["sweep"] == "time"]) == {"epoch"}
+    told = rows["rho_n"][(rows["sweep"] == "all") & (rows["reading"] == "plain share, all paths")]
+    assert set(told) == {5}  # Settings; seeds are part of them.
     for sweep in ("time", "width", "distillation", "all"):
         Image.open(path / "figures" / f"{sweep}.png").verify()
     for name in ("baseline", "width=3", "distillation=0"):
         assert (path / "checkpoints" / name / "seed_1" / "final.keras").exists()
         assert list((path / "tensorboard" / name / "seed_1").glob("*tfevents*"))
+
+
+def test_every_claim_is_there_in_every_reading_and_follows_from_the_paths(finished):
+    path, _, _ = finished
+    found, claims = Models.read(path), columns(path, "claims")
+    assert len(found.readings) == len(path_study.READINGS)
+    for claim in ("C0", "C5 within", "C5 between", "C6 within", "C7 width within", "C10 within"):
+        own = claims["claim"] == claim
+        assert claims["reading"][own].tolist() == [r.name for r in path_study.READINGS]
+        kinds = [kind for kind in claims["primary"][own] if kind]
+        assert kinds == ["published", "corrected"]
+        assert len(set(claims["direction"][own])) == 1
+    # By hand, from the values of every path: Spearman over settings of means over seeds.
+    last = found[found.columns["last"] == 1]
+    classes = last.classes["held_out"]
+    within = classes[:, 0] == classes[:, 1]
+    shares = last.along["held_out/plain_share"][:, within].mean(axis=1)
+    settings = [
+        f"{s}{v}" for s, v in zip(last.columns["sweep"], last.columns["value"], strict=True)
+    ]
+    means = [
+        [np.mean(side[[s == name for s in settings]]) for name in sorted(set(settings))]
+        for side in (last.columns["accuracy"], shares)
+    ]
+    row = (claims["claim"] == "C5 within") & (claims["reading"] == "plain share, all paths")
+    expected = scipy.stats.spearmanr(*means).statistic
+    assert claims["estimate"][row][0] == pytest.approx(expected)
+    # Students against teachers: a mean over paths, then over seeds.
+    pick = {
+        name: [i for i, s in enumerate(last.columns["sweep"]) if s == name]
+        for name in ("baseline", "distillation")
+    }
+    away = shares[pick["distillation"]] - shares[pick["baseline"]]
+    row = (claims["claim"] == "C10 within") & (claims["reading"] == "plain share, all paths")
+    assert claims["estimate"][row][0] == pytest.approx(away.mean(), rel=1e-5)
+
+
+def test_no_two_paths_of_a_kind_share_an_image(finished):
+    """So a mean over paths is one over independent draws; confidence is matched elsewhere."""
+    path, _, _ = finished
+    found = Models.read(path)
+    for classes in found.classes.values():
+        assert len(classes) == 10 * 3 + 45
+    assert (found.columns["temperature"] > 0).all()
+    assert (found.columns["held_out_num_samples"] >= 65).all()
 
 
 def test_shards_at_once_and_a_kill_end_in_the_same_tables(finished, tmp_path):
@@ -79,7 +125,7 @@ def test_shards_at_once_and_a_kill_end_in_the_same_tables(finished, tmp_path):
     told = first.communicate(timeout=600)
     assert (again.returncode, first.returncode) == (0, 0), (again.stderr, told)
     assert (tmp_path / "run" / "summary.json").exists()
-    for name in ("models", "correlations", "differences"):
+    for name in TABLES:
         ours, theirs = ((p / f"{name}.csv").read_text() for p in (tmp_path / "run", path))
         assert ours == theirs
 
@@ -88,19 +134,20 @@ def test_a_sweep_can_grow(finished, embedded_dir, tmp_path):
     """Other sweeps, time among them, and another seed; what is there stays as it is."""
     path, _, _ = finished
     command = [*PAGE, *TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}"]
-    few = launch("interventions", *command[2:], "--sweeps=width", "--widths=3")
+    few = launch("interventions", *command[2:], "--sweeps=width", "--widths=3", *SWEEPS[3:])
     assert few.returncode == 0, few.stderr
     kept = [tmp_path / "checkpoints" / c / "seed_0" / "state.npz" for c in ("baseline", "width=3")]
+    kept += [file.with_name("measured.npz") for file in kept]
     written = [file.stat().st_mtime_ns for file in kept]
     more = launch("interventions", *command[2:], *SWEEPS)
     assert more.returncode == 0, more.stderr
     assert [file.stat().st_mtime_ns for file in kept] == written
-    for name in ("models", "correlations", "differences"):
+    for name in TABLES:
         assert (tmp_path / f"{name}.csv").read_text() == (path / f"{name}.csv").read_text()
 
 
 def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
-    mocked_cifar10(tmp_path, images_in_file=40)  # Noise in its format: 200 and 40 images.
+    mocked_cifar10(tmp_path, images_in_file=240)  # Noise in its format: 1,200 and 240 images.
     flags = [
         f"--flagfile={ROOT / 'results' / 'interventions' / 'cifar10_wrn_32.flags'}",
         *(f"--data_dir={tmp_path}", "--download", f"--workdir={tmp_path / 'run'}"),
@@ -112,6 +159,8 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
             "--shares=0.5",
             "--decays=0",
             "--pairs=1",
+            "--between_pairs=1",
+            "--train_size=600",
         ),
         *("--recipes=randaugment+cutout+mixup:0.1", "--num_samples=4", "--alphas=0.5"),
     ]
@@ -138,6 +187,9 @@ MISTAKES = {
     "--sweeps=examples --shares=0.05": "--shares: expected enough of the 300 images",
     "--sweeps=distillation --alphas=2": "--alphas: expected at most 1",
     "--pairs=40": "--pairs: expected 1 to",
+    "--pairs=9 --between_pairs=3": "expected paths that leave 100 of the",
+    "--ends=test": "--ends: expected some of held_out, training",
+    "--sweeps=architecture --architectures=resnet": "--architectures: expected some of convnet",
     "--measured_epochs=2": "--measured_epochs: expected at most 1",
 }
 
