@@ -15,7 +15,6 @@ Conventions, used by every function here:
   of the squared errors of the coefficients. (The paper's Eqn 44 leaves the 1/N out.)
 """
 
-from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interval, resampled_means
 from spectral_tf.spectra.composition import latent_bandwidth
 from spectral_tf.spectra.confidence import (
     IMAGES_FOR_TEMPERATURE,
@@ -84,7 +83,6 @@ from spectral_tf.spectra.noise_fit import (
 from spectral_tf.spectra.nonuniform import coefficients_at
 from spectral_tf.spectra.norms import spectral_norms
 from spectral_tf.spectra.path import (
-    READINGS,
     PathMeasures,
     mirrored_centroid,
     mirrored_magnitudes,
@@ -92,7 +90,6 @@ from spectral_tf.spectra.path import (
     path_measures,
     plain_magnitudes,
     plain_share,
-    read_share,
     released_share,
     total_variation,
 )
@@ -107,7 +104,6 @@ from spectral_tf.spectra.path_axes import (
     spectrum_axis,
 )
 from spectral_tf.spectra.radial import radial_spectrum
-from spectral_tf.spectra.ranks import model_correlation, rank_correlation
 from spectral_tf.spectra.relu import (
     PiecewiseLinear,
     max_norm_bound,
@@ -131,11 +127,9 @@ from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 __all__ = [
     "IMAGES_FOR_TEMPERATURE",
     "PATHS_FOR_COMPARISON",
-    "READINGS",
     "SETTINGS_FOR_CORRELATION",
     "SOLVERS",
     "AgainstNull",
-    "Band",
     "Estimate",
     "Influence",
     "KernelBasis",
@@ -186,7 +180,6 @@ __all__ = [
     "mean_angle",
     "mean_confidence",
     "mean_distance",
-    "mean_interval",
     "mean_over_clusters",
     "mean_over_runs",
     "mean_spectrum",
@@ -195,7 +188,6 @@ __all__ = [
     "mirrored_frequencies",
     "mirrored_magnitudes",
     "mirrored_share",
-    "model_correlation",
     "negative",
     "noise_fit",
     "normalised_magnitudes",
@@ -205,19 +197,15 @@ __all__ = [
     "paired_concordance",
     "paired_difference",
     "path_measures",
-    "percentile_interval",
     "plain_frequencies",
     "plain_magnitudes",
     "plain_share",
     "planar_transform",
     "power_law_over_runs",
     "radial_spectrum",
-    "rank_correlation",
-    "read_share",
     "reference_levels",
     "released_share",
     "relu_network_pieces",
-    "resampled_means",
     "shared_paths",
     "sign_test",
     "smoothed_margin",
