@@ -236,7 +236,7 @@ def against_null(
       UserError: as `crossed_mean`.
 
     >>> against_null([[0.4, 0.6], [0.6, 0.8]], [[0.1, 0.1], [0.1, 0.1]]).difference.text()
-    '0.50 (-0.11 to 1.11; n = 2 seeds x 2 images)'
+    '0.50 (-1.30 to 2.30; n = 2 seeds x 2 images)'
     """
     ours, theirs = np.asarray(network, np.float64), np.asarray(null, np.float64)
     return AgainstNull(
