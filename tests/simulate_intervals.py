@@ -1,7 +1,7 @@
 """Coverage of every interval and false positives of every test of `spectral_tf.spectra.inference`.
 
-`python tests/simulate_intervals.py --repeats=10000 --out=results/inference/simulations.csv` writes
-one row for each kind of sample: about half an hour on one core.
+`python tests/simulate_intervals.py --repeats=4000 --out=results/inference/simulations.csv` writes
+one row for each kind of sample: a quarter of an hour on one core.
 """
 
 import argparse
@@ -204,7 +204,7 @@ def main() -> None:
     """Simulates all, writes the table, and names the rows that break their bound."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--repeats", type=int, default=10_000, help="samples of each kind, or tenfold"
+        "--repeats", type=int, default=4_000, help="samples of each kind, or tenfold"
     )
     parser.add_argument(
         "--out", type=pathlib.Path, default=pathlib.Path("results/inference/simulations.csv")

@@ -214,6 +214,7 @@ def test_the_jackknife_says_what_it_lacks():
 
     found = spectra.jackknife(least, [1.0, 2.0, 3.0])
     assert found[0].text(".0f") == "1 (no interval: leaving one out leaves no number)"
+    assert np.isnan(ends(found[0])).all()
     assert found[1].text() == spectra.mean_over_runs([1.0, 2.0, 3.0]).text()
     never = spectra.jackknife(lambda runs: np.asarray(np.inf), [1.0, 2.0, 3.0])
     assert never.text() == "never (no interval: leaving one out leaves no number)"
@@ -378,6 +379,14 @@ def test_means_over_clusters_refuse():
 
 def first_weight(weights):
     return weights[0]
+
+
+@pytest.mark.parametrize("n", [6, 10, 40])
+def test_the_ends_are_expanded_percentiles(n):
+    p = scipy.stats.norm.cdf(-scipy.stats.t.ppf(0.975, n - 1) * math.sqrt(n / (n - 1)))
+    calls = itertools.count()  # 0 for the value, 1 to 1,001 for the resamples.
+    found = spectra.bootstrap(lambda w: next(calls), n, units=["runs"], num_resamples=1_001)
+    assert ends(found) == [1 + math.floor(1_000 * p), 1 + math.ceil(1_000 * (1 - p))]
 
 
 @pytest.mark.parametrize("n", [6, 8, 30])
