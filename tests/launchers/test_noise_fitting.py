@@ -89,6 +89,30 @@ def test_every_network_is_held_against_the_null_of_its_seed(finished):
     assert (t["accuracy"][last] > 0.3).all()
 
 
+def test_the_measures_are_those_of_one_evaluation_pass(finished, embedded_dir):
+    """Clean and noisy loss, NF, beta and its null, from the kept models."""
+    import keras
+
+    from spectral_tf import data
+    from spectral_tf.probes.label_noise import label_noise
+
+    path = finished[0]
+    norm = json.loads((path / "environment.json").read_text())["data"]["normalisation"]
+    pixels, labels = data.find_images("digits", "test", data_dir=str(embedded_dir)).arrays()
+    inputs = (data.to_unit(pixels) - np.float32(norm["mean"])) / np.float32(norm["deviation"])
+    s = read_held_out(path / "held_out.npz").smoothing[1]
+    t = columns(path, "epochs")
+    row = (t["wave"] == "radial_cycles_4") & (t["seed"] == 1) & (t["epoch"] == 2)
+    for wave, null in (("radial_cycles_4", ""), ("uniform", "null_")):
+        file = path / "checkpoints" / wave / "seed_1" / "epoch_002.keras"
+        fit = label_noise(keras.saving.load_model(file), inputs, labels, s)
+        for name in ("noise_fitting", "fit_coefficient"):
+            np.testing.assert_allclose(t[null + name][row], getattr(fit, name), atol=1e-4)
+        if not null:
+            for name in ("clean_loss", "noisy_loss", "mean_part", "covariance_part"):
+                np.testing.assert_allclose(t[name][row], getattr(fit, name), atol=1e-4)
+
+
 def test_what_is_kept_of_each_image_gives_the_tables(finished):
     path, result, _ = finished
     kept, waves, epochs = (
