@@ -401,10 +401,10 @@ def test_how_often_a_unit_is_drawn_is_binomial(n):
 
 
 def test_clusters_are_drawn_whole():
-    clusters = np.repeat(np.arange(8), 3)
+    clusters = np.tile(np.arange(8), 3)  # Members of one cluster need not be neighbours.
 
     def spread(weights):
-        return np.array([weights.reshape(8, 3).std(axis=1).max(), weights[0], weights.sum()])
+        return np.array([weights.reshape(3, 8).std(axis=0).max(), weights[0], weights.sum()])
 
     found = spectra.bootstrap(spread, clusters, units=["squares"])
     single = spectra.bootstrap(lambda w: np.array([w[0]]), 8, units=["squares"])
@@ -506,6 +506,15 @@ def test_seeds_of_a_setting_count_as_one(assert_close):
     twice = np.concatenate([labels, labels])
     doubled = spectra.correlation_over_settings(np.tile(x, 2), np.tile(v, (2, 1)), twice)
     assert_close([doubled.p_value, *ends(doubled)], [found.p_value, *ends(found)])
+
+
+def test_settings_of_many_seeds_weigh_no_more(assert_close):
+    rng = np.random.default_rng(8)
+    labels = np.repeat(np.arange(7), [1, 5, 2, 1, 7, 3, 2])
+    x, v = rng.normal(size=(2, labels.size)) + 3
+    found = spectra.correlation_over_settings(x, v, labels)
+    plain = spectra.correlation_over_settings(means_by(labels, x), means_by(labels, v), range(7))
+    assert_close([found.value, *ends(found)], [plain.value, *ends(plain)])
 
 
 def test_paths_that_do_not_count_leave_no_trace(assert_close):
