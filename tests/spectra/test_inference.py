@@ -671,15 +671,15 @@ def test_means_that_differ_by_rounding_are_ties(assert_close):
     assert_close(found.p_value, np.mean(sizes >= expected - 1e-9))
 
 
-def test_the_interval_holds_rho_also_where_noise_of_paths_hides_it():
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_interval_holds_rho_also_where_noise_of_paths_hides_it(sign):
     rng = np.random.default_rng(7)
     noise = 3 * rng.normal(size=(12, 30))
     noise -= noise.mean(axis=1, keepdims=True)
-    found = spectra.correlation_over_settings(
-        np.arange(12), np.arange(12)[:, None] / 10 + noise, np.arange(12)
-    )
-    assert found.value == found.high == 1
-    assert found.low < 0.9
+    values = sign * np.arange(12)[:, None] / 10 + noise
+    found = spectra.correlation_over_settings(np.arange(12), values, np.arange(12))
+    assert found.value == (found.high if sign > 0 else found.low) == sign
+    assert sign * (found.low if sign > 0 else found.high) < 0.9
 
 
 def test_two_groups_in_perfect_order_have_no_interval():
