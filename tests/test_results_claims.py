@@ -28,4 +28,4 @@ def test_the_table_is_that_of_its_runs(table):
             rows["claim"], rows["reading"], estimates(rows, "estimate"), strict=True
         ):
             if not np.isnan(estimate.value):
-                assert f"{float(estimate.value):.2f} (" in text, (claim, reading)
+                assert f"{float(estimate.value):.3f} (" in text, (claim, reading)
