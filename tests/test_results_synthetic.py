@@ -289,7 +289,10 @@ def test_what_is_proved_holds():
 def kernels():
     """{(domain, kernel): (exponent of its rates, low, high)}."""
     names = ("domain", "kernel", "rate_exponent", "rate_exponent_low", "rate_exponent_high")
-    return {(row[0], row[1]): row[2:] for row in zip(*columns("theory/kernels.csv", *names))}
+    return {
+        (row[0], row[1]): row[2:]
+        for row in zip(*columns("theory/kernels.csv", *names), strict=True)
+    }
 
 
 def test_on_the_line_two_is_no_fingerprint(kernels):
