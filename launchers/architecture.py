@@ -174,12 +174,12 @@ def probe(
     session.history.add("magnitude", step, magnitudes)
     session.history.add("loss", step, losses)
     session.history.add("function", step, outputs[:, 0])
-    learned = highest_frequencies(magnitudes)
+    learned = learned_up_to(magnitudes).value
     scalars = {}
     for setting, loss, highest in zip(settings, losses, learned, strict=True):
         name = f"{setting.sweep}={setting.value}"
         scalars[f"loss/{name}"] = np.nanmean(loss)
-        scalars[f"learned_up_to/{name}"] = np.mean(highest)
+        scalars[f"learned_up_to/{name}"] = float(highest)
     session.board.scalars(scalars, step)
 
 

@@ -291,7 +291,7 @@ def kernels():
     names = ("domain", "kernel", "rate_exponent", "rate_exponent_low", "rate_exponent_high")
     return {
         (row[0], row[1]): row[2:]
-        for row in zip(*columns("theory/kernels.csv", *names), strict=False)
+        for row in zip(*columns("theory/kernels.csv", *names), strict=True)
     }
 
 

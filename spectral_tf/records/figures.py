@@ -2,7 +2,7 @@
 
 import logging
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -279,6 +279,17 @@ def _draw(axes: Any, line: Line, colour: Any) -> None:
     (draw_points if line.style in _MARKERS else draw_line)(axes, line, line.colour or colour)
 
 
+def _end_below_the_curves(axes: Any, series: Iterable[Line]) -> None:
+    """On a logarithmic axis a band that reaches to 0 leaves the picture instead of filling it."""
+    shown = [
+        line.low if line.style in _MARKERS and line.low is not None else line.y for line in series
+    ]
+    values = np.concatenate([np.ravel(np.asarray(values, float)) for values in shown])
+    positive = values[np.isfinite(values) & (values > 0)]
+    if axes.get_yscale() == "log" and positive.size:
+        axes.set_ylim(bottom=0.5 * positive.min())
+
+
 def lines(
     series: Sequence[Line],
     *,
@@ -296,6 +307,7 @@ def lines(
     for number, line in zip(numbers, series, strict=True):
         _draw(axes, line, shades[number])
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
+    _end_below_the_curves(axes, series)
     axes.grid(alpha=0.3)
     if any(line.label for line in series) and len(series) > 1:
         axes.legend(fontsize="small")
@@ -350,15 +362,20 @@ def curve_panels(
     )
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
+    shown = []
     for axes, (name, group) in zip(grid.flat, panels.items(), strict=False):
-        for colour, (label, mean) in zip(_colours(len(group)), group.items(), strict=True):
-            draw_line(axes, Line.of(steps, mean, label), colour)
+        series = [Line.of(steps, mean, label) for label, mean in group.items()]
+        for colour, line in zip(_colours(len(group)), series, strict=True):
+            draw_line(axes, line, colour)
         if reference:
-            draw_line(axes, Line(steps, reference[1].value, reference[0], style="--"), _GREY)
+            series.append(Line(steps, reference[1].value, reference[0], style="--"))
+            draw_line(axes, series[-1], _GREY)
+        shown += series
         axes.set(title=name, yscale="log", xlim=(0, max(steps)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
+    _end_below_the_curves(grid[0, 0], shown)  # All share it.
     for axes in grid[:, 0]:
         axes.set_ylabel(ylabel)
     for axes in grid[-1]:

@@ -74,6 +74,18 @@ def test_curves_show_all_bands(count):
     assert axes.get_yscale() == "log"
 
 
+def test_a_band_that_reaches_to_zero_leaves_the_picture_below_the_curves():
+    mean = estimate([1.0, 2.0, 4.0], [0.0, 1e-9, 3.0], [2.0, 3.0, 5.0])
+    points = figures.Line.of(STEPS, estimate([8.0] * 3, [0.5, 1.0, 2.0], [9.0] * 3), style="o")
+    for figure, bottom in (
+        (figures.curves(STEPS, {"a": mean}, ylabel="y", title="t"), 0.5),
+        (figures.curve_panels(STEPS, {"a": {"x": mean}}, ylabel="y", title="t"), 0.5),
+        (figures.lines([points], xlabel="x", ylabel="y", title="t", yscale="log"), 0.25),
+    ):
+        assert figure.axes[0].get_ylim()[0] == pytest.approx(bottom)
+        figures.save_figure(figure, None)
+
+
 def test_panels_of_curves_have_bands_and_their_reference_none():
     mean = estimate(np.ones(3), np.full(3, 0.5), np.full(3, 1.5))
     figure = figures.curve_panels(
