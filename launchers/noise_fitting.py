@@ -47,7 +47,8 @@ from spectral_tf.experiments.fitted_waves import (
     place_claims,
     wave_claims,
 )
-from spectral_tf.records.waves import Claim, HeldOut, write_claims, write_held_out
+from spectral_tf.records.waves import HeldOut, write_held_out
+from spectral_tf.spectra.verdicts import Finding
 
 if TYPE_CHECKING:
     from spectral_tf.records.figures import Line, Panel
@@ -383,7 +384,7 @@ def report(
     if FLAGS.directions > 1:
         write_directions(folder, lines)
     if claims:
-        write_claims(folder.path, claims)
+        records.write_table(folder.path / "claims.csv", Finding._fields, claims)
     if alone:
         answers = held_out_answers(waves[:-1], histories, images, chosen)
         write_held_out(folder.path / "held_out.npz", answers)
@@ -488,7 +489,7 @@ def fitted(
     return lines, alone
 
 
-def claims_of(lines: Sequence[FittedWave]) -> list[Claim]:
+def claims_of(lines: Sequence[FittedWave]) -> list[Finding]:
     """Every reading of what the waves were asked for: C1 and C2 of one coordinate, C11 of more."""
     if len({line.waves[0].place for line in lines}) > 1:
         # Magnitudes fall as rho^-exponent: the larger it is, the lower the image frequencies.

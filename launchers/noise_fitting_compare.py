@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from spectral_tf import records, runtime, spectra
 from spectral_tf.errors import UserError
-from spectral_tf.records.waves import Claim, HeldOut, read_held_out, write_claims
+from spectral_tf.records.waves import HeldOut, read_held_out
 from spectral_tf.spectra import Estimate
+from spectral_tf.spectra.verdicts import Finding
 
 if TYPE_CHECKING:
     from spectral_tf.records.figures import Panel
@@ -136,9 +137,10 @@ def main() -> None:
     folder.start({"compared": {name: str(FLAGS[name].value) for name in ("baseline", "cases")}})
     found = {run.name: compare(baseline, run) for run in (baseline, *cases)}
     write_comparison(folder, [baseline, *cases], found)
-    claims = claims_of(baseline, cases)
+    pairs = claimed_pairs(baseline, cases)
+    claims = [finding for pair in pairs for finding in readings(pair)]
     if claims:
-        write_claims(folder.path, claims)
+        records.write_table(folder.path / "claims.csv", Finding._fields, claims)
     figure = figures.line_panels(
         panels([baseline, *cases], found),
         title=baseline.summary["dataset"].split(" (")[0],
@@ -150,6 +152,7 @@ def main() -> None:
             "baseline": baseline.name,
             "differs": {case.name: case.differs for case in cases},
             "num_held_out_images": len(baseline.answers.images),
+            "fastest_learned_waves": {pair.name: pair.fast for pair in pairs},
             "difference_of_final_fit_above_null": {
                 case.name: {wave: e.difference_above_null.record() for wave, e in of_case.items()}
                 for case, of_case in ((case, found[case.name]) for case in cases)
@@ -315,40 +318,75 @@ def write_comparison(
     )
 
 
-def claims_of(baseline: Run, cases: Sequence[Run]) -> list[Claim]:
+class Pair(NamedTuple):
+    """Two runs of which a claim says that one follows fast waves further than the other.
+
+    Attributes:
+      claim, statement: which.
+      more, less: the larger network and the smaller, or the more regularised and the less.
+      direction: the sign that the claim gives to what `more` has more than `less`.
+      decides: whether its readings decide on the claim.
+    """
+
+    claim: str
+    statement: str
+    more: Run
+    less: Run
+    direction: int
+    decides: bool
+
+    @property
+    def name(self) -> str:
+        """How readings call it."""
+        return f"{self.more.name} − {self.less.name}"
+
+    @property
+    def common(self) -> list[str]:
+        """The waves of both, by cycles."""
+        return [wave for wave in self.more.waves if wave in self.less.waves]
+
+    @property
+    def fast(self) -> list[str]:
+        """The fastest waves in common that one of both has learned: two, one or none."""
+        both = (self.more, self.less)
+        return [wave for wave in self.common if any(run.learned(wave) for run in both)][-FASTEST:]
+
+    def rows(self, measure: str, waves: Sequence[str]) -> NDArray[np.float64]:
+        """What the first has more, mean over waves, [seeds, n]."""
+        pairs = [(self.more.rows(w)[measure], self.less.rows(w)[measure]) for w in waves]
+        return np.mean([a - b for a, b in pairs], axis=0)
+
+
+def claimed_pairs(baseline: Run, cases: Sequence[Run]) -> list[Pair]:
     """C3, larger networks learn fast waves better, and C4, regularisation delays them.
 
-    What varies: seeds and held-out images, both the same in both runs. Held fixed: the waves, which
-    are the two fastest in common that one of both runs has learned, or the one.
-
-    Returns:
-      every reading in one order; none for runs of several directions, whose waves share no seeds.
+    None for runs of several directions, whose waves share no seeds.
     """
     if baseline.flags["directions"] != "1":
         return []
-    claims = []
+    pairs = []
     sized = [baseline, *(case for case in cases if case.thing in ("width", "model"))]
     sized.sort(key=lambda run: run.summary["parameters"])
     # The smallest and the largest decide; then each and the next.
-    pairs = [(sized[0], sized[-1]), *itertools.pairwise(sized)]
-    for i, (small, large) in enumerate(pairs[: None if len(sized) > 2 else 1]):
-        if small is not large:
-            statement = "Larger networks follow fast waves further"
-            claims += readings("C3", statement, 1, large, small, decides=i == 0)
-    delaying = [(case, strength(case) - strength(baseline, case.thing)) for case in cases]
-    things = [case.thing for case, more in delaying if more]
-    for case, more in delaying:
-        if more:
-            strong, weak = (case, baseline) if more > 0 else (baseline, case)
+    of_sizes = [(sized[0], sized[-1]), *(itertools.pairwise(sized) if len(sized) > 2 else ())]
+    for i, (small, large) in enumerate(of_sizes if len(sized) > 1 else ()):
+        statement = "Larger networks follow fast waves further"
+        pairs.append(Pair("C3", statement, large, small, 1, decides=i == 0))
+    more = {
+        case.name: strength(case, case.thing) - strength(baseline, case.thing) for case in cases
+    }
+    things = [case.thing for case in cases if more[case.name]]
+    for case in cases:
+        if more[case.name]:
+            strong, weak = (case, baseline) if more[case.name] > 0 else (baseline, case)
             called = case.thing if things.count(case.thing) == 1 else case.name
-            statement = f"Regularisation delays fast waves: {case.differs}"
-            claims += readings(f"C4 {called}", statement, -1, strong, weak, decides=True)
-    return claims
+            statement = f"Regularisation by {called.replace('_', ' ')} delays fast waves"
+            pairs.append(Pair(f"C4 {called}", statement, strong, weak, -1, decides=True))
+    return pairs
 
 
-def strength(run: Run, thing: str = "") -> float:
+def strength(run: Run, thing: str) -> float:
     """How strongly a run regularises by the thing in which a case differs; 0 for other things."""
-    thing = thing or run.thing
     if thing == "weight_decay":
         return float(run.flags["weight_decay"])
     if thing == "mixup":
@@ -358,38 +396,28 @@ def strength(run: Run, thing: str = "") -> float:
     return float(thing == "distillation" and bool(run.flags["teacher"]))
 
 
-def readings(
-    claim: str, statement: str, direction: int, run: Run, other: Run, *, decides: bool
-) -> list[Claim]:
-    """What one run has more than the other, at the fastest waves that one of both has learned."""
-    common = [wave for wave in run.waves if wave in other.waves]
-    fast = [wave for wave in common if run.learned(wave) or other.learned(wave)][-FASTEST:]
-    slow = common[:1]
+def readings(pair: Pair) -> list[Finding]:
+    """At the fastest waves that one of both has learned; and there more than at the slowest wave.
 
-    def more(measure: str, waves: Sequence[str]) -> NDArray[np.float64]:
-        """Mean over waves, [seeds, n]."""
-        pairs = [(run.rows(wave)[measure], other.rows(wave)[measure]) for wave in waves]
-        return np.mean([a - b for a, b in pairs], axis=0)
-
-    def named(waves: Sequence[str]) -> str:
-        return ", ".join(f"{run.cycles[wave]:g}" for wave in waves) + " cycles"
-
-    at_fast, at_slow = f"fastest learned waves ({named(fast)})", f"slowest wave ({named(slow)})"
-    found: list[tuple[str, str, NDArray[np.float64] | None]] = []
-    for measure, primary in ((LOWEST, "published"), (BETA, ""), (ABOVE, "corrected")):
-        found.append((f"{measure}, {at_fast}", primary, more(measure, fast) if fast else None))
-    found.append((f"{ABOVE}, {at_slow}", "", more(ABOVE, slow)))
-    rest = more(ABOVE, fast) - more(ABOVE, slow) if fast else None
-    found.append((f"{ABOVE}, {at_fast} − {at_slow}", "", rest))
+    What varies: seeds and held-out images, both the same in both runs. Held fixed: the waves.
+    """
+    fast, slow = pair.fast, pair.common[:1]
+    at_fast = "at the fastest learned waves"
+    found: list[tuple[str, str, NDArray[np.float64] | None]] = [
+        (f"{measure}, {at_fast}", primary, pair.rows(measure, fast) if fast else None)
+        for measure, primary in ((LOWEST, "published"), (BETA, ""), (ABOVE, "corrected"))
+    ]
+    beyond = pair.rows(ABOVE, fast) - pair.rows(ABOVE, slow) if fast else None
+    found.append((f"{ABOVE}, {at_fast} − at the slowest wave", "", beyond))
     nothing = spectra.not_enough(0, 1, "learned waves")
     return [
-        Claim(
-            claim=claim,
-            statement=statement,
-            reading=f"{run.name} − {other.name}: {reading}",
-            primary=primary if decides else "",
-            direction=direction,
-            estimate=nothing if rows is None else run.mean(rows),
+        Finding(
+            claim=pair.claim,
+            statement=pair.statement,
+            reading=f"{pair.name}: {reading}",
+            primary=primary if pair.decides else "",
+            direction=pair.direction,
+            estimate=nothing if rows is None else pair.more.mean(rows),
         )
         for reading, primary, rows in found
     ]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_tf import spectra
-from spectral_tf.records.waves import Claim
 from spectral_tf.spectra import AgainstNull, Estimate
 from spectral_tf.spectra.inference import SETTINGS_FOR_CORRELATION
+from spectral_tf.spectra.verdicts import Finding
 from spectral_tf.tasks import PlacedWave
 
 # A wave is learned from the epoch on at which beta is so far above its null.
@@ -199,7 +199,7 @@ def _over_seeds(directions: Sequence[Mapping[str, Pair]]) -> dict[str, Pair]:
     }
 
 
-def wave_claims(lines: Sequence[FittedWave]) -> list[Claim]:
+def wave_claims(lines: Sequence[FittedWave]) -> list[Finding]:
     """C1, low frequencies are preferred, and C2, they come first.
 
     What varies: for rank correlations waves, with their seeds nested, and for C1 images; for the
@@ -219,7 +219,7 @@ def wave_claims(lines: Sequence[FittedWave]) -> list[Claim]:
     preferred = "Networks prefer waves of few cycles"
     for (measure, above), name in _READINGS.items():
         claims.append(
-            Claim(
+            Finding(
                 claim="C1",
                 statement=preferred,
                 reading=f"rank correlation over waves of cycles and {name}",
@@ -230,7 +230,7 @@ def wave_claims(lines: Sequence[FittedWave]) -> list[Claim]:
         )
     for (measure, above), name in _READINGS.items():
         claims.append(
-            Claim(
+            Finding(
                 claim="C1",
                 statement=preferred,
                 reading=f"{name} of the slowest wave − that of the fastest",
@@ -262,7 +262,7 @@ def wave_claims(lines: Sequence[FittedWave]) -> list[Claim]:
         ("at which β − null of learned waves passes half of its end", "", learned, halves),
     ):
         claims.append(
-            Claim(
+            Finding(
                 claim="C2",
                 statement="Waves of few cycles are learned first",
                 reading=f"rank correlation over waves of cycles and the epoch {name}",
@@ -293,7 +293,7 @@ def _by_cluster(line: FittedWave, measure: str, above_null: bool) -> NDArray[np.
     return sums * (len(counts) / rows.shape[1])
 
 
-def place_claims(lines: Sequence[FittedWave], *, rising: bool) -> list[Claim]:
+def place_claims(lines: Sequence[FittedWave], *, rising: bool) -> list[Finding]:
     """C11, low image frequencies are followed further: the lowest against the highest.
 
     What varies: directions, each with seeds of its own and paired by their number, and images.
@@ -319,7 +319,7 @@ def place_claims(lines: Sequence[FittedWave], *, rising: bool) -> list[Claim]:
                     for low, high in (ends[value] for value in values)
                 ]
                 claims.append(
-                    Claim(
+                    Finding(
                         claim="C11",
                         statement="Waves along low image frequencies are followed further",
                         reading=f"{called}, lowest image frequency − highest, {equal}",

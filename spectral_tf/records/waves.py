@@ -1,4 +1,4 @@
-"""What the pages on label waves leave beside their tables: answers to held-out images, claims."""
+"""What the pages on label waves leave beside their tables: answers to held-out images."""
 
 import pathlib
 import zipfile
@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from spectral_tf.errors import UserError
 from spectral_tf.records.files import whole_file
-from spectral_tf.records.tables import write_table
-from spectral_tf.spectra import Estimate
 
 
 class HeldOut(NamedTuple):
@@ -93,39 +91,3 @@ def read_held_out(path: pathlib.Path) -> HeldOut:
             got=f"{type(error).__name__}: {error}",
             hint="make the run anew with --overwrite",
         ) from error
-
-
-class Claim(NamedTuple):
-    """One reading of a claim, as a row of `claims.csv`.
-
-    Attributes:
-      claim: its number in the protocol, with what distinguishes claims of one number.
-      statement: what it says.
-      reading: how it is measured here.
-      primary: "published" or "corrected" for the readings that decide, else "".
-      direction: the sign of the estimate that the claim says, 1 or -1.
-      estimate: of 0 if nothing is there.
-    """
-
-    claim: str
-    statement: str
-    reading: str
-    primary: str
-    direction: int
-    estimate: Estimate
-
-
-def write_claims(folder: pathlib.Path, claims: Sequence[Claim]) -> None:
-    """Writes `claims.csv`: every reading in its order, with p-values where there are."""
-
-    def number(p_value: float | None) -> object:
-        return "null" if p_value is None else p_value
-
-    write_table(
-        folder / "claims.csv",
-        (*Claim._fields, "p_value", "least_p_value"),
-        (
-            (*claim, number(claim.estimate.p_value), number(claim.estimate.least_p_value))
-            for claim in claims
-        ),
-    )

@@ -153,7 +153,7 @@ def test_what_is_kept_of_each_image_gives_the_tables(finished):
     np.testing.assert_allclose(above[:2], (beta - null)[:2])
     method = read_table(path / "waves.csv")["final_fit_coefficient_above_null_method"]
     assert method[0].endswith("over seeds x 360 images")
-    assert method[2] == "none: not enough: 0 waves, 1 needed, over waves"
+    assert method[2] == "none: not enough: 0 waves, 1 needed"
     # The interval decides which waves are learned.
     low = waves["final_fit_coefficient_above_null_low"]
     assert waves["learned"].tolist()[:2] == ["yes" if end > 0 else "no" for end in low[:2]]
@@ -173,7 +173,7 @@ def test_two_waves_claim_what_two_waves_can(finished):
         zip(zip(claims["claim"], claims["primary"], strict=True), range(16), strict=True)
     )
     assert {("C1", "published"), ("C1", "corrected"), ("C2", "corrected")} <= primary.keys()
-    few = "none: not enough: 2 waves, 4 needed, over waves"
+    few = "none: not enough: 2 waves, 4 needed"
     assert claims["estimate_method"][primary["C1", "corrected"]] == few
     assert np.isfinite(claims["estimate_low"][6:12]).all()
     summary = json.loads((finished[0] / "summary.json").read_text())

@@ -3,8 +3,7 @@ import pytest
 
 from spectral_tf import spectra
 from spectral_tf.errors import UserError
-from spectral_tf.records import read_table
-from spectral_tf.records.waves import Claim, HeldOut, read_held_out, write_claims, write_held_out
+from spectral_tf.records.waves import HeldOut, read_held_out, write_held_out
 
 RNG = np.random.default_rng(0)
 
@@ -73,23 +72,3 @@ def test_a_file_that_is_not_whole_is_refused(content, tmp_path):
         (tmp_path / "held_out.npz").write_bytes(content)
     with pytest.raises(UserError, match="expected the answers to held-out images"):
         read_held_out(tmp_path / "held_out.npz")
-
-
-def test_claims_keep_every_reading_in_its_order(tmp_path):
-    claims = [
-        Claim("C1", "says", "one way", "published", -1, spectra.mean_over_runs([1.0, 2.0])),
-        Claim("C1", "says", "another", "", 1, spectra.not_enough(2, 4, "waves")),
-        Claim("C2", "too", "with p", "corrected", 1, spectra.paired_difference([1.0, 2.0, 3.0])),
-    ]
-    write_claims(tmp_path, claims)
-    t = read_table(tmp_path / "claims.csv")
-    assert list(t) == [
-        *("claim", "statement", "reading", "primary", "direction"),
-        *("estimate", "estimate_low", "estimate_high", "estimate_n", "estimate_method"),
-        *("p_value", "least_p_value"),
-    ]
-    assert t["reading"] == ["one way", "another", "with p"]
-    assert t["direction"] == [-1, 1, 1]
-    assert np.isnan(t["estimate"][1])
-    assert t["estimate_method"][1] == "none: not enough: 2 waves, 4 needed, over waves"
-    np.testing.assert_array_equal(t["p_value"], [np.nan, np.nan, 0.25])
