@@ -55,6 +55,7 @@ def test_one_run_is_tabled_without_intervals(tmp_path):
     text = learning.learning_table(curves)
     assert text.splitlines()[0] == ("learning times [steps], one run, no interval: 1 run, 2 needed")
     assert "no power law of the learning times at level 0.5: not enough: 0 points" in text
+    assert text.splitlines()[2].split() == ["5", ">", "20", ">", "20"]
     assert "nan" not in text
     learning.write_learning_curves(tmp_path, {(): curves})
     table = read_table(tmp_path / "spectra.csv")
