@@ -196,7 +196,7 @@ def _rounded(means: NDArray) -> NDArray:
 @functools.cache
 def _orders(size: int) -> NDArray:
     """All permutations of so few."""
-    return np.array(list(itertools.permutations(range(size))), np.int8)
+    return np.array(list(itertools.permutations(range(size))))
 
 
 def _permutation(x: NDArray, y: NDArray, z: NDArray | None, seed: int) -> tuple[float, float, str]:
