@@ -98,6 +98,13 @@ def main() -> None:
     """Runs the experiment that the flags describe."""
     subject = Subject(runtime.settings(), FLAGS.save_every_seconds)
     judge = features_subject()
+    if (FLAGS.from_run or FLAGS.application) and FLAGS.seeds != FLAGS["seeds"].default:
+        raise UserError(
+            "--seeds",
+            expected="networks that are trained here",
+            got=f"{FLAGS.seeds} with a saved network, which is one",
+            hint="leave it out",
+        )
     if FLAGS.num_samples:
         runtime.refuse_below("num_samples", FLAGS.num_samples, 4)
     folder = runtime.run_folder("class_diversity")

@@ -132,6 +132,9 @@ class Classes:
         """
         means, counts = self.means(reading)
         where = counts >= (CORRECT_PATHS if reading.paths == "common" else 1)
+        needed = spectra.SETTINGS_FOR_CORRELATION + bool(held)
+        if where.sum() < needed:
+            return spectra.not_enough(int(where.sum()), needed, "classes")
         controls = {"distance": self.distance, "accuracy": self.accuracy.mean(axis=0)}
         found = spectra.correlation_over_settings(
             self.diversity[diversity][where],

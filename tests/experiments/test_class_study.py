@@ -101,6 +101,9 @@ def test_classes_with_few_correct_paths_do_not_count_among_those():
     three = classes_of(np.arange(3.0), np.ones(3), np.arange(3))
     told = three.correlation("feature_angle", CENTROID).text()
     assert told == "not enough: 3 classes, 4 needed"
+    wrong = classes_of(np.arange(8.0), np.ones(8), np.arange(8), right=0)
+    told = wrong.correlation("feature_angle", CORRECT, "distance").text()
+    assert told == "not enough: 0 classes, 5 needed"
 
 
 def test_a_path_that_is_not_finite_counts_nowhere():

@@ -131,6 +131,13 @@ def test_a_random_pair_of_a_super_class_is_of_one_class_with_the_share_of_one_ov
     assert_allclose(merge_study.length(merged), 2.0)
 
 
+def test_one_pair_of_five_is_of_one_class_in_a_super_class_of_five():
+    values, same = np.array([[1.0, 1.0, 3.0, 9.0]] * 2), np.array([[True, True, False, False]] * 2)
+    merged = np.array([[False, False, True, False]] * 2)
+    means = merge_study.within(values, same, merged, np.array([1, 5]), np.ones(4))
+    assert_allclose(means, [1.0, 1 / 5 + 3 * 4 / 5])
+
+
 def test_an_interval_of_a_weighted_mean_is_that_of_its_kinds_of_paths():
     """Two kinds far apart, with little scatter within each: the difference is no scatter."""
     rng = np.random.default_rng(0)
