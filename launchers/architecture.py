@@ -8,7 +8,7 @@ the activation, and random Fourier features of several scales in front of the ne
 
     python launchers/architecture.py --alsologtostderr
 
-takes about 2 minutes on 2 cores (1 run of 6,000 steps for each setting). The study, 5 runs of
+takes about 2 minutes on 2 cores (2 runs of 3,000 steps for each setting). The study, 5 runs of
 60,000 steps:
 
     python launchers/architecture.py --flagfile=results/architecture/run.flags --workdir=runs/all
@@ -49,8 +49,8 @@ flags.DEFINE_list("widths", [16, 32, 64, 128], "Hidden units, at depth 3 and cli
 flags.DEFINE_list("weight_clips", [0.1, 0.15, 0.2, 2], "Largest parameters, of the 6 x 64 network.")
 flags.DEFINE_list("activations", ["relu", "tanh", "sine", "gelu"], "Of the 6 x 64 network.")
 flags.DEFINE_list("fourier_scales", [1, 10, 30], "Of 64 random features, cycles per unit.")
-flags.DEFINE_integer("num_runs", 1, "Networks for each setting (the paper's 1).", 1)
-flags.DEFINE_integer("num_steps", 6_000, "Training steps of each network (paper: 60,000).", 1)
+flags.DEFINE_integer("num_runs", 2, "Networks for each setting (paper: 1).", 1)
+flags.DEFINE_integer("num_steps", 3_000, "Training steps of each network (paper: 60,000).", 1)
 flags.DEFINE_integer("probe_every", 500, "Steps between two spectra.", 1)
 flags.DEFINE_integer("num_samples", 200, "Points of the grid, even.", 4)
 runtime.define_finite_float("learning_rate", 3e-4, "Adam's constant rate.", at_least=1e-12)
@@ -174,12 +174,12 @@ def probe(
     session.history.add("magnitude", step, magnitudes)
     session.history.add("loss", step, losses)
     session.history.add("function", step, outputs[:, 0])
-    learned = highest_frequencies(magnitudes)
+    learned = learned_up_to(magnitudes).value
     scalars = {}
     for setting, loss, highest in zip(settings, losses, learned, strict=True):
         name = f"{setting.sweep}={setting.value}"
         scalars[f"loss/{name}"] = np.nanmean(loss)
-        scalars[f"learned_up_to/{name}"] = np.mean(highest)
+        scalars[f"learned_up_to/{name}"] = float(highest)
     session.board.scalars(scalars, step)
 
 
@@ -187,6 +187,16 @@ def highest_frequencies(magnitudes: np.ndarray) -> np.ndarray:
     """For |F[k]| of k = 0, 1, ... the highest k up to which all have half of the target's 1/n."""
     k = np.arange(1, magnitudes.shape[-1])
     return spectra.learned_up_to(k, FLAGS.num_samples * magnitudes[..., 1:])
+
+
+def learned_up_to(magnitudes: np.ndarray) -> spectra.Estimate:
+    """The mean over runs of the highest frequency learned, from |F[k]| [settings, runs, k].
+
+    Runs that have stopped do not count. The ends are cut at the lowest and highest there is.
+    """
+    going = ~np.isnan(magnitudes).any(axis=-1)
+    mean = spectra.mean_over_runs(highest_frequencies(magnitudes).T, where=going.T)
+    return mean.map(lambda k: np.clip(k, 0, magnitudes.shape[-1] - 1))
 
 
 def report(
@@ -203,9 +213,7 @@ def report(
     normalised = FLAGS.num_samples * magnitudes[..., 1:]
     k = np.arange(1, FLAGS.num_samples // 2)
     curves = {
-        tuple(setting): spectra.learning_curves(
-            steps, k, np.moveaxis(normalised[:, i], 1, 0), seed=FLAGS.seed
-        )
+        tuple(setting): spectra.learning_curves(steps, k, np.moveaxis(normalised[:, i], 1, 0))
         for i, setting in enumerate(settings)
     }
     learning.write_learning_curves(folder.path, thinned(curves), Setting._fields)
@@ -213,29 +221,26 @@ def report(
     learning.write_losses(folder.path, steps, by_setting, Setting._fields)
     # Early and at the end, where much may be learned by all.
     early = min(range(len(steps)), key=lambda i: abs(steps[i] - FLAGS.num_steps / 10))
-    by_step = {
-        steps[i]: spectra.mean_interval(highest_frequencies(magnitudes[i]).T, seed=FLAGS.seed)
-        for i in (early, len(steps) - 1)
-    }
+    by_step = {steps[i]: learned_up_to(magnitudes[i]) for i in (early, len(steps) - 1)}
     learned = by_step[steps[-1]]
     records.write_table(
         folder.path / "architecture.csv",
-        (*Setting._fields, "step", "learned_up_to", "learned_up_to_low", "learned_up_to_high"),
+        (*Setting._fields, "step", "learned_up_to"),
         (
-            (*setting, step, *row)
-            for step, band in by_step.items()
-            for setting, *row in zip(settings, *band, strict=True)
+            (*setting, step, mean[i])
+            for step, mean in by_step.items()
+            for i, setting in enumerate(settings)
         ),
     )
 
-    means = np.nanmean(magnitudes, axis=2)
+    means = learning.over_runs(magnitudes, axis=2).value
     for sweep in FLAGS.sweeps:
         draw_sweep(session, folder, settings, sweep, steps, means)
     draw_summary(session, folder, settings, by_step)
     _, functions = session.history["function"]
     last = max(
         (i for i, setting in enumerate(settings) if setting.sweep not in BEYOND_THE_PAPER),
-        key=lambda i: learned[0][i],
+        key=lambda i: np.nan_to_num(learned.value[i]),
         default=0,
     )
     title = f"{settings[last].sweep} {settings[last].value}, run 0"
@@ -253,9 +258,9 @@ def report(
             "experiment": "architecture",
             "num_runs": FLAGS.num_runs,
             "num_steps": FLAGS.num_steps,
-            "learned_up_to_with_interval": {
-                f"{setting.sweep}={setting.value}": [float(end) for end in row]
-                for setting, *row in zip(settings, *learned, strict=True)
+            "learned_up_to": {
+                f"{setting.sweep}={setting.value}": learned[i].record()
+                for i, setting in enumerate(settings)
             },
             "diverged_at_step": session.diverged,
         },
@@ -263,11 +268,9 @@ def report(
     )
     runs = records.averaged(FLAGS.num_runs)
     print(f"highest frequency learned in {FLAGS.num_steps:,} steps, {runs}")
-    for setting, *row in zip(settings, *learned, strict=True):
-        mean, low, high = row
+    for i, setting in enumerate(settings):
         ours = "  (beyond the paper)" if setting.sweep in BEYOND_THE_PAPER else ""
-        name = f"{setting.sweep} {setting.value}"
-        print(f"{name:<22}{mean:6.1f} ({low:.1f} to {high:.1f}){ours}")
+        print(f"{f'{setting.sweep} {setting.value}':<22}{learned[i].text('.1f')}{ours}")
     runtime.say_where(folder, num_images=100)
 
 
@@ -277,9 +280,7 @@ def thinned(
     """Twenty of the probes, about: spectra of a hundred frequencies make large tables."""
     rows = slice(None, None, max(1, -(-len(next(iter(curves.values())).steps) // 21)))
     return {
-        setting: dataclasses.replace(
-            c, steps=c.steps[rows], mean=c.mean[rows], low=c.low[rows], high=c.high[rows]
-        )
+        setting: dataclasses.replace(c, steps=c.steps[rows], mean=c.mean[rows])
         for setting, c in curves.items()
     }
 
@@ -325,7 +326,7 @@ def draw_summary(
     session: Session[Ensembles],
     folder: records.RunFolder,
     settings: list[Setting],
-    by_step: Mapping[int, spectra.Band],
+    by_step: Mapping[int, spectra.Estimate],
 ) -> None:
     """The highest frequency learned against each setting, all sweeps in one picture."""
     from spectral_tf.records import figures
@@ -333,11 +334,11 @@ def draw_summary(
     points = {
         sweep: {
             f"step {step:,}": [
-                (f"{setting.value:g}" if sweep in NUMBERS else setting.value, *row)
-                for setting, *row in zip(settings, *band, strict=True)
+                (f"{setting.value:g}" if sweep in NUMBERS else str(setting.value), mean[i])
+                for i, setting in enumerate(settings)
                 if setting.sweep == sweep
             ]
-            for step, band in by_step.items()
+            for step, mean in by_step.items()
         }
         for sweep in FLAGS.sweeps
     }

@@ -80,8 +80,8 @@ flags.DEFINE_integer(
     "Of the baseline and its students, whose claims are over seeds; 0: as all.",
     0,
 )
-runtime.define_path_flags()
-flags.DEFINE_integer("between_pairs", 0, "Paths between each two classes; 0: as --pairs.", 0)
+runtime.define_path_flags(pairs=15)
+flags.DEFINE_integer("between_pairs", 3, "Paths between each two classes; 0: as --pairs.", 0)
 flags.DEFINE_list("ends", ["held_out"], f"Of {', '.join(path_study.ENDS)}: images at the ends.")
 flags.DEFINE_string("shard", "1/1", "i/n: the i-th of n shares of the trainings.")
 
@@ -95,6 +95,8 @@ CLAIMS = (
     ("C5", "better accuracy, over all settings", "all", "accuracy"),
     ("C6", "longer training", "time", "epoch"),
     ("C7", "better accuracy, over architecture and width", "architecture_and_width", "accuracy"),
+    ("C7 width", "better accuracy, over width", "width", "accuracy"),
+    ("C7 architecture", "better accuracy, over architecture", "architecture", "accuracy"),
     (
         "C8 epochs",
         "better accuracy, over number of images at equal epochs",
@@ -471,7 +473,7 @@ def groups(found: Models) -> dict[str, Models]:
     names = [name for name in dict.fromkeys(sweep.tolist()) if name != "baseline"]
     members: dict[str, tuple[str, ...]] = {name: (name,) for name in names}
     both = ("architecture", "width")
-    if set(both) & members.keys():
+    if set(both) <= members.keys():
         members = {"architecture_and_width": both} | {
             name: own for name, own in members.items() if name not in both
         }

@@ -19,7 +19,7 @@ eigenfunctions follow the clean target, and the noise comes later (results/kerne
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import flags, logging
@@ -184,6 +184,8 @@ def report(
     images: data.Images,
 ) -> None:
     """Writes tables, figures and summary, and says what was found and where to look."""
+    from spectral_tf.records import learning
+
     steps, train = session.history["train_loss"]
     _, valid = session.history["validation_loss"]
     _, magnitudes = session.history["magnitude"]
@@ -202,24 +204,33 @@ def report(
         name: spectra.bin_means(np.abs(basis.coefficients(task.signs + psi)), FLAGS.num_bins)
         for name, psi in noise.items()
     }
-    dips = {name: int(valid[:, i].mean(axis=-1).argmin()) for i, name in enumerate(noise)}
-    rows = []
-    shown: dict[str, dict[int, spectra.Band]] = {}
+    # Means over runs, [steps]. The images are held fixed: they are those trained on.
+    losses = {
+        name: (learning.over_runs(train[:, i]), learning.over_runs(valid[:, i]))
+        for i, name in enumerate(noise)
+    }
+    dips = {name: int(np.nanargmin(of_noise[1].value)) for name, of_noise in losses.items()}
+    rows: list[tuple[object, ...]] = []
+    shown: dict[str, dict[int, spectra.Estimate]] = {}
     for i, name in enumerate(noise):
         wanted = {*SHOWN[name], steps[dips[name]], FLAGS.num_steps}
         shown[name] = {
-            step: spectra.mean_interval(magnitudes[s, i])
+            step: learning.over_runs(magnitudes[s, i], axis=0)
             for s, step in enumerate(steps)
             if step in wanted
         }
-        bands: dict[tuple[str, float], spectra.Band]
-        bands = {("network", step): band for step, band in shown[name].items()}
-        bands["clean_target", np.nan] = (clean, clean, clean)
-        bands["noised_target", np.nan] = spectra.mean_interval(noised[name])
-        for (function, step), band in bands.items():
-            for j, values in enumerate(zip(*band, strict=True)):
-                rows.append((name, step, j, values[0], function, *values[1:]))
-    columns = ("noise", "step", "bin", "magnitude", "function", "magnitude_low", "magnitude_high")
+        # Targets belong to no step.
+        functions: list[tuple[str, object, spectra.Estimate]] = [
+            *(("network", step, mean) for step, mean in shown[name].items()),
+            ("clean_target", "null", given(clean)),
+            ("noised_target", "null", learning.over_runs(noised[name], axis=0)),
+        ]
+        rows += [
+            (name, step, j, mean[j], function)
+            for function, step, mean in functions
+            for j in range(FLAGS.num_bins)
+        ]
+    columns = ("noise", "step", "bin", "magnitude", "function")
     records.write_table(folder.path / "coefficients.csv", columns, rows)
     records.write_table(
         folder.path / "eigenvalues.csv", ("index", "eigenvalue"), enumerate(basis.eigenvalues)
@@ -227,29 +238,31 @@ def report(
     line = spectra.kernel_basis(
         np.linspace(0, 1, LINE_POINTS)[:, np.newaxis], FLAGS.line_width, solver="full"
     )
-    draw(session, folder, steps, train, valid, basis, line, (clean, noised, shown), images)
+    draw(session, folder, steps, losses, basis, line, (clean, noised, shown), images)
 
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, dict[str, spectra.Estimate]] = {}
     late = slice(FLAGS.num_bins // 2, None)
     for i, name in enumerate(noise):
         dip = dips[name]
-        lowest, last = (spectra.mean_interval(valid[s, i]) for s in (dip, -1))
-        # How near the late half of the spectrum is to each target at the dip and at the end.
-        gaps = {
-            f"late_bins_distance_to_{target}_{when}": float(
-                np.sqrt(np.mean((magnitudes[s, i] - values)[..., late] ** 2))
-            )
-            for target, values in (("clean", clean), ("noised", noised[name]))
-            for when, s in (("at_dip", dip), ("at_end", -1))
-        }
+        of_train, of_valid = losses[name]
         found[name] = {
-            "dip_step": steps[dip],
-            "dip_validation_loss_with_interval": [float(end) for end in lowest],
-            "final_validation_loss_with_interval": [float(end) for end in last],
-            "final_train_loss": float(train[-1, i].mean()),
-            "validation_loss_if_noise_is_fitted": float(np.mean(noise[name] ** 2)),
-            **gaps,
+            "dip_validation_loss": of_valid[dip],
+            "final_validation_loss": of_valid[-1],
+            "final_train_loss": of_train[-1],
+            "validation_loss_if_noise_is_fitted": learning.over_runs(
+                np.mean(noise[name] ** 2, axis=-1), axis=0
+            ),
         }
+        # How near the late half of the spectrum is to each target at the dip and at the end.
+        going = ~np.isnan(magnitudes[-1, i]).any(axis=-1)
+        for target, values in (("clean", clean), ("noised", noised[name])):
+            for when, s in (("at_dip", dip), ("at_end", -1)):
+                away = (magnitudes[s, i] - values)[going, late]
+                found[name][f"late_bins_distance_to_{target}_{when}"] = (
+                    learning.not_negative(spectra.jackknife(root_mean_square, away))
+                    if going.any()
+                    else spectra.not_enough(0, 3, "runs")
+                )
     folder.finish(
         {
             "experiment": "kernel_projection",
@@ -263,31 +276,55 @@ def report(
             ),
             "num_runs": FLAGS.num_runs,
             "num_steps": FLAGS.num_steps,
-            **found,
+            **{
+                name: {
+                    "dip_step": steps[dips[name]],
+                    **{fact: estimate.record() for fact, estimate in facts.items()},
+                }
+                for name, facts in found.items()
+            },
             "diverged_at_step": session.diverged,
             "member_steps_per_second": train[0].size * FLAGS.num_steps / session.seconds,
         },
         wall_seconds=session.seconds,
     )
     for name, facts in found.items():
-        mean, low, high = facts["dip_validation_loss_with_interval"]
+        lowest, last, fitted = (
+            facts[fact].text(".3f")
+            for fact in (
+                "dip_validation_loss",
+                "final_validation_loss",
+                "validation_loss_if_noise_is_fitted",
+            )
+        )
         print(
-            f"{name}: validation loss lowest at step {facts['dip_step']:,} with {mean:.3f} "
-            f"({low:.3f} to {high:.3f}), {facts['final_validation_loss_with_interval'][0]:.3f} at "
-            f"the end, {facts['validation_loss_if_noise_is_fitted']:.3f} if the noise is fitted"
+            f"{name}: validation loss lowest at step {steps[dips[name]]:,} with {lowest}, {last} "
+            f"at the end, {fitted} if the noise is fitted"
         )
     runtime.say_where(folder, num_images=100)
+
+
+def given(values: np.ndarray) -> spectra.Estimate:
+    """Numbers that are given and not drawn."""
+    nothing = np.full_like(values, np.nan)
+    return spectra.Estimate(
+        *(values, nothing, nothing), n=1, unit="target", method="none", missing="given, not drawn"
+    )
+
+
+def root_mean_square(values: np.ndarray) -> float:
+    """Of all values, over runs and bins."""
+    return float(np.sqrt(np.mean(values**2)))
 
 
 def draw(
     session: Session[Ensemble],
     folder: records.RunFolder,
     steps: list[int],
-    train: np.ndarray,
-    valid: np.ndarray,
+    losses: dict[str, tuple[spectra.Estimate, spectra.Estimate]],
     basis: spectra.KernelBasis,
     line: spectra.KernelBasis,
-    spectrum: tuple[np.ndarray, dict[str, np.ndarray], dict[str, dict[int, spectra.Band]]],
+    spectrum: tuple[np.ndarray, dict[str, np.ndarray], dict[str, dict[int, spectra.Estimate]]],
     images: data.Images,
 ) -> None:
     """Eigenvalues, losses (Fig 13), spectra while training (Fig 5), and the line (Fig 6, 12)."""
@@ -306,20 +343,17 @@ def draw(
     }
     in_bin = -(-basis.eigenvalues.size // FLAGS.num_bins)
     until = np.flatnonzero(np.asarray(steps) <= 1_000)
-    for i, name in enumerate(noised):
-        losses = {}
-        for label, values in (("training", train), ("validation (clean)", valid)):
-            mean, low, high = spectra.mean_interval(values[until, i].T)
-            losses[label] = (mean, low, high)
+    for name in noised:
+        labels = ("training", "validation (clean)")
         pictures[f"losses_{name}"] = figures.curves(
             [steps[s] for s in until],
-            losses,
+            {label: mean[until] for label, mean in zip(labels, losses[name], strict=True)},
             ylabel="loss (MSE)",
             title=f"{images.name}, {name_of[name]}",
         )
         bins = np.arange(clean.size)
         target = noised[name].mean(axis=0)
-        series = [Line(bins, *_labelled(band, f"step {s:,}")) for s, band in shown[name].items()]
+        series = [Line.of(bins, mean, f"step {step:,}") for step, mean in shown[name].items()]
         series += [
             Line(bins, clean, "clean target", style=":", colour="black"),
             Line(bins, target, "noised target", style="--", colour="red"),
@@ -352,10 +386,6 @@ def draw(
         pixels = figures.save_figure(figure, folder.figures / f"{name}.png")
         session.board.image(name, pixels, FLAGS.num_steps)
     session.board.close_segment()
-
-
-def _labelled(band: spectra.Band, label: str) -> tuple:
-    return (band[0], label, band[1], band[2])
 
 
 if __name__ == "__main__":

@@ -168,13 +168,13 @@ def draw_heat_map(
     session: Session, folder: records.RunFolder, target: tasks.SumOfSines, step: int
 ) -> None:
     """Fig 1 as far as the run has come; the last one is the figure."""
-    from spectral_tf.records import figures
+    from spectral_tf.records import figures, learning
 
     steps, magnitudes = session.history["magnitude"]
     figure = figures.heat_maps(
         steps,
         target.frequencies,
-        {"": np.nanmean(magnitudes, axis=1)},
+        {"": learning.over_runs(magnitudes).value},
         last_row=FLAGS.num_steps,
         title=f"Lower frequencies are learned first: {records.averaged(FLAGS.num_runs)}",
     )
@@ -191,15 +191,13 @@ def report(session: Session, folder: records.RunFolder, target: tasks.SumOfSines
     draw_function(session, folder, target, FLAGS.num_steps)
     draw_heat_map(session, folder, target, FLAGS.num_steps)
     steps, magnitudes = session.history["magnitude"]
-    curves = spectra.learning_curves(
-        steps, target.frequencies, np.moveaxis(magnitudes, 1, 0), seed=FLAGS.seed
-    )
+    curves = spectra.learning_curves(steps, target.frequencies, np.moveaxis(magnitudes, 1, 0))
     learning.write_learning_curves(folder.path, {(): curves})
     loss_steps, losses = session.history["loss"]
     loss = learning.write_losses(folder.path, loss_steps, {(): losses})[()]
     norm_steps, norms = session.history["norms"]
     layers = kernel_names(session.ensemble.model)
-    norm_bands = learning.write_norms(folder.path, norm_steps, layers, norms)
+    norms_by_layer = learning.write_norms(folder.path, norm_steps, layers, norms)
     function_steps, functions = session.history["function"]
     records.write_table(
         folder.path / "functions.csv",
@@ -220,21 +218,17 @@ def report(session: Session, folder: records.RunFolder, target: tasks.SumOfSines
         function_steps,
         title="learned function, run 0",
     )
-    draw_curves(folder, curves, (loss_steps, loss), (norm_steps, norm_bands))
+    draw_curves(folder, curves, (loss_steps, loss), (norm_steps, norms_by_layer))
     law = curves.law
     folder.finish(
         {
             "experiment": "lf_first",
             "num_runs": FLAGS.num_runs,
             "num_steps": FLAGS.num_steps,
-            "learning_time_exponent": law.exponent,
-            "learning_time_exponent_low": law.low,
-            "learning_time_exponent_high": law.high,
+            "learning_time_exponent": law.exponent.record(),
             "learning_time_level": next(iter(curves.times)),
             "learning_time_num_frequencies": law.num_points,
-            "final_loss": float(loss[0][-1]),
-            "final_loss_low": float(loss[1][-1]),
-            "final_loss_high": float(loss[2][-1]),
+            "final_loss": loss[-1].record(),
             "diverged_at_step": session.diverged,
             "member_steps_per_second": FLAGS.num_runs * FLAGS.num_steps / session.seconds,
             "probing_percent_of_time": 100 * session.probe_seconds / session.seconds,
@@ -248,13 +242,12 @@ def report(session: Session, folder: records.RunFolder, target: tasks.SumOfSines
 def draw_curves(
     folder: records.RunFolder,
     curves: spectra.LearningCurves,
-    losses: tuple[list[int], spectra.Band],
-    norms: tuple[list[int], dict[str, spectra.Band]],
+    losses: tuple[list[int], spectra.Estimate],
+    norms: tuple[list[int], dict[str, spectra.Estimate]],
 ) -> None:
     """Fig 10, the norms beside Fig 1, and the learning times."""
     from spectral_tf.records import figures
 
-    law = curves.law
     for name, figure in {
         "losses": figures.curves(
             losses[0],
@@ -272,7 +265,7 @@ def draw_curves(
         "learning_times": figures.learning_time_plot(
             curves.frequencies,
             curves.times,
-            law=(law.prefactor, law.exponent, f"{law.prefactor:.3g} k^{law.exponent:.2f}"),
+            law=curves.law,
             title="When each frequency is learned",
         ),
     }.items():

@@ -138,10 +138,10 @@ def draw_heat_maps(
     step: int,
 ) -> None:
     """Fig 8 (a) to (d) as far as the run has come."""
-    from spectral_tf.records import figures
+    from spectral_tf.records import figures, learning
 
     steps, magnitudes = session.history["magnitude"]
-    means = np.nanmean(magnitudes, axis=2)
+    means = learning.over_runs(magnitudes, axis=2).value
     figure = figures.heat_maps(
         steps,
         target.frequencies,
@@ -167,23 +167,22 @@ def report(
     steps, magnitudes = session.history["magnitude"]
     groups: dict[learning.Setting, spectra.LearningCurves] = {
         (curve.num_lobes,): spectra.learning_curves(
-            steps, target.frequencies, np.moveaxis(magnitudes[:, i], 1, 0), seed=FLAGS.seed
+            steps, target.frequencies, np.moveaxis(magnitudes[:, i], 1, 0)
         )
         for i, curve in enumerate(curves)
     }
     _, losses = session.history["loss"]
     columns = ("manifold_lobes",)
     learning.write_learning_curves(folder.path, groups, columns)
-    bands = learning.write_losses(
+    means = learning.write_losses(
         folder.path, steps, {(c.num_lobes,): losses[:, i] for i, c in enumerate(curves)}, columns
     )
     write_geometry(folder, curves)
-    draw(session, folder, target, groups, bands)
+    draw(session, folder, target, groups, means)
 
     level = next(iter(next(iter(groups.values())).times))
-    final = {str(lobes): [float(end[-1]) for end in band] for (lobes,), band in bands.items()}
     learned = {
-        str(lobes): int(np.isfinite(group.times[level][0]).sum())
+        lobes: int(np.isfinite(group.times[level].value).sum())
         for (lobes,), group in groups.items()
     }
     folder.finish(
@@ -192,8 +191,8 @@ def report(
             "num_runs": FLAGS.num_runs,
             "num_steps": FLAGS.num_steps,
             "learning_time_level": level,
-            "num_frequencies_learned": learned,
-            "final_loss_with_interval": final,
+            "num_frequencies_learned": {str(lobes): count for lobes, count in learned.items()},
+            "final_loss": {str(lobes): mean[-1].record() for (lobes,), mean in means.items()},
             "diverged_at_step": session.diverged,
             "member_steps_per_second": len(curves)
             * FLAGS.num_runs
@@ -203,11 +202,9 @@ def report(
         wall_seconds=session.seconds,
     )
     for (lobes,), group in groups.items():
-        mean, low, high = final[str(lobes)]
         print(
-            f"L = {lobes}: {learned[str(lobes)]} of {group.frequencies.size} frequencies reached "
-            f"level {level:g} in {FLAGS.num_steps:,} steps, "
-            f"loss {mean:.3g} ({low:.3g} to {high:.3g})"
+            f"L = {lobes}: {learned[lobes]} of {group.frequencies.size} frequencies reached "
+            f"level {level:g} in {FLAGS.num_steps:,} steps, loss {means[lobes,][-1].text('.3g')}"
         )
     runtime.say_where(folder, num_images=100)
 
@@ -243,7 +240,7 @@ def draw(
     folder: records.RunFolder,
     target: tasks.SumOfSines,
     groups: Mapping[learning.Setting, spectra.LearningCurves],
-    losses: Mapping[learning.Setting, spectra.Band],
+    losses: Mapping[learning.Setting, spectra.Estimate],
 ) -> None:
     """Fig 8 (e), the learning times, and the first run of the last curve over its target."""
     from spectral_tf.records import figures
@@ -256,15 +253,15 @@ def draw(
     network = (target.positions[seen], functions[-1, -1, seen])
     series = []
     for (lobes,), group in groups.items():
-        at, low, high = next(iter(group.times.values()))
-        k = group.frequencies
-        there = np.isfinite(at)
-        ends = (low[there], np.minimum(high[there], FLAGS.num_steps))
-        series.append(figures.Line(k[there], at[there], f"L = {lobes}", *ends, style="o"))
+        times = next(iter(group.times.values()))
+        there = np.isfinite(times.value)
+        # "Never" as an end of an interval is drawn at the end of training.
+        shown = times[there].map(lambda ends: np.minimum(ends, FLAGS.num_steps))
+        series.append(figures.Line.of(group.frequencies[there], shown, f"L = {lobes}", "o"))
     for name, figure in {
         "losses": figures.curves(
             steps,
-            {f"L = {lobes}": band for (lobes,), band in losses.items()},
+            {f"L = {lobes}": mean for (lobes,), mean in losses.items()},
             ylabel="mean squared error",
             title=f"Training loss, {records.averaged(FLAGS.num_runs)} and 95 % interval",
         ),

@@ -182,7 +182,7 @@ def report(
 
     steps, losses = session.history["loss"]
     columns = ("cloud",)
-    bands = learning.write_losses(
+    means = learning.write_losses(
         folder.path, steps, {(name,): losses[:, i] for i, name in enumerate(CLOUDS)}, columns
     )
     originals = inputs[: FLAGS.num_samples]
@@ -191,15 +191,13 @@ def report(
         (*columns, *(f"{field}" for field in tasks.Scale._fields)),
         ((name, *size) for name, size in sizes.items()),
     )
-    # The share of the noise's variance, 1 / 12, that is fitted; and the step at which half is.
-    fitted = 1 - 12 * np.transpose(losses, (1, 2, 0))[..., np.newaxis]
-    times = {}
-    for name, of_runs in zip(CLOUDS, fitted, strict=True):
-        curve = spectra.learning_curves(steps, [1], of_runs, levels=(0.5,), seed=FLAGS.seed)
-        times[name] = [float(end[0]) for end in curve.times[0.5]]
+    # Half of the noise's variance, 1 / 12, is fitted where the loss has fallen to 1 / 24.
+    times = {
+        name: spectra.crossing(steps, spectra.negative(means[name,]), -1 / 24) for name in CLOUDS
+    }
     figure = figures.curves(
         steps,
-        {name: bands[name,] for name in CLOUDS},
+        {name: means[name,] for name in CLOUDS},
         ylabel="loss (MSE)",
         title=f"White noise on {images.name}, {records.averaged(FLAGS.num_runs)}",
     )
@@ -225,21 +223,18 @@ def report(
             "num_runs": FLAGS.num_runs,
             "num_steps": FLAGS.num_steps,
             "share_of_variance_the_autoencoder_misses": float(error),
-            "half_fitted_at_step_with_interval": times,
-            "final_loss_with_interval": {
-                name: [float(end[-1]) for end in bands[name,]] for name in CLOUDS
-            },
+            "half_fitted_at_step": {name: time.record() for name, time in times.items()},
+            "final_loss": {name: means[name,][-1].record() for name in CLOUDS},
             "diverged_at_step": session.diverged,
             "member_steps_per_second": losses[0].size * FLAGS.num_steps / session.seconds,
         },
         wall_seconds=session.seconds,
     )
-    print(f"half of the noise fitted on points of {images.title}:")
-    for name, (step, low, high) in times.items():
+    print(f"step at which half of the noise is fitted, on points of {images.title}:")
+    for name, time in times.items():
         size = sizes[name]
-        when = f"step {step:,.0f} ({low:,.0f} to {high:,.0f})" if step < np.inf else "not reached"
         print(
-            f"{name:>22}: {when}; norm {size.rms_norm:.2f}, "
+            f"{name:>22}: {time.text(',.0f', never='not reached')}; norm {size.rms_norm:.2f}, "
             f"distance {size.rms_distance:.2f}, to the nearest {size.nearest_distance:.2f}, "
             f"{size.dimensions:.1f} dimensions"
         )

@@ -17,6 +17,8 @@ later the faster it is (results/mnist_noise).
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -145,18 +147,45 @@ def main() -> None:
 def probe(
     session: Session[Ensemble], noises: list[Noise], validation: tasks.TwoClasses, step: int
 ) -> None:
-    """Records both losses of every network: [curves, runs]."""
-    shape = (len(noises), FLAGS.num_runs)
-    outputs = session.ensemble.outputs(validation.inputs)[..., 0]
-    clean = np.mean((outputs - validation.signs) ** 2, axis=-1).reshape(shape)
-    session.history.add("train_loss", step, session.losses.reshape(shape))
-    session.history.add("validation_loss", step, clean)
+    """Records the training losses [curves, runs], and the validation losses with their intervals.
+
+    A validation loss is a mean over networks and images: its interval, over both, can only be had
+    while the error of every image is there. [curves, 4]: value, low, high, number of networks.
+    """
+    losses = session.losses.reshape(len(noises), FLAGS.num_runs)
+    means = validation_losses(session, noises, validation)
+    ends = np.array([[mean.value, mean.low, mean.high, mean.n] for mean in means])
+    session.history.add("train_loss", step, losses)
+    session.history.add("validation", step, ends)
     scalars = {}
-    for noise, train, valid in zip(noises, session.losses.reshape(shape), clean, strict=True):
+    for noise, train, mean in zip(noises, losses, means, strict=True):
         name = f"k={noise.frequency:g},beta={noise.amplitude:g}"
-        scalars[f"train_loss/{name}"] = np.nanmean(train)
-        scalars[f"validation_loss/{name}"] = np.nanmean(valid)
+        scalars[f"train_loss/{name}"] = float(np.nanmean(train))
+        scalars[f"validation_loss/{name}"] = float(mean.value)
     session.board.scalars(scalars, step)
+
+
+def validation_losses(
+    session: Session[Ensemble], noises: list[Noise], validation: tasks.TwoClasses
+) -> list[spectra.Estimate]:
+    """Each curve's mean squared error over networks and images; stopped networks do not count."""
+    outputs = session.ensemble.outputs(validation.inputs)[..., 0]
+    errors = ((outputs - validation.signs) ** 2).reshape(len(noises), FLAGS.num_runs, -1)
+    means = []
+    for of_curve in errors:
+        going = of_curve[~np.isnan(of_curve).any(axis=-1)]
+        many = len(going) > 0
+        means.append(spectra.crossed_mean(going) if many else spectra.not_enough(0, 2, "runs"))
+    return means
+
+
+def recorded(values: np.ndarray, num_images: int) -> spectra.Estimate:
+    """The validation losses [steps, curves] from value, low, high, number [steps, curves, 4]."""
+    value, low, high, n = np.moveaxis(values, -1, 0)
+    # Unit and method are those of any such sample.
+    like = spectra.crossed_mean(np.zeros((FLAGS.num_runs, num_images)))
+    why = like.missing or "fewer than 2 runs"
+    return dataclasses.replace(like, value=value, low=low, high=high, n=n.astype(int), missing=why)
 
 
 def report(
@@ -169,32 +198,33 @@ def report(
     images: data.Images,
 ) -> None:
     """Writes tables, figures and summary, and says what was found and where to look."""
+    from spectral_tf.records import learning
+
     steps, train = session.history["train_loss"]
-    _, valid = session.history["validation_loss"]
-    # Mean over runs with its interval, each [steps, curves].
-    trains = spectra.mean_interval(np.moveaxis(train, 2, 0))
-    valids = spectra.mean_interval(np.moveaxis(valid, 2, 0))
+    # Means [steps, curves], over runs (the training images are held fixed) and over both.
+    trains = learning.over_runs(train, axis=2)
+    valids = learning.not_negative(recorded(session.history["validation"][1], len(validation)))
     records.write_table(
         folder.path / "losses.csv",
+        ("frequency", "noise_amplitude", "step", "train_loss", "validation_loss"),
         (
-            *("frequency", "noise_amplitude", "step", "train_loss", "validation_loss"),
-            *("train_loss_low", "train_loss_high", "validation_loss_low", "validation_loss_high"),
-        ),
-        (
-            (
-                *(*noise, step, trains[0][s, i], valids[0][s, i]),
-                *(band[end][s, i] for band in (trains, valids) for end in (1, 2)),
-            )
+            (*noise, step, trains[s, i], valids[s, i])
             for i, noise in enumerate(noises)
             for s, step in enumerate(steps)
         ),
     )
-    means = valids[0]
-    lowest = np.argmin(means, axis=0)
-    clean = next((means[-1, i] for i, n in enumerate(noises) if not n.amplitude), np.nan)
+    # The step is held fixed in the interval of the lowest loss, which is therefore a little low.
+    at = np.nanargmin(valids.value, axis=0)
+    lowest = [valids[s, i] for i, s in enumerate(at)]
+    clean = next(
+        (valids[-1, i] for i, noise in enumerate(noises) if not noise.amplitude),
+        spectra.not_enough(0, 1, "clean curves"),
+    )
     # What a network that fits its noise perfectly loses on clean targets, beside the clean one.
     floors = [
-        clean + noise.amplitude**2 * np.mean(wave(validation.inputs) ** 2)
+        clean.map(
+            functools.partial(np.add, noise.amplitude**2 * np.mean(wave(validation.inputs) ** 2))
+        )
         for noise, wave in zip(noises, waves, strict=True)
     ]
     cycles = [wave.cycles(training.inputs) for wave in waves]
@@ -202,16 +232,12 @@ def report(
         folder.path / "validation.csv",
         (
             *("frequency", "convention", "noise_amplitude", "minimum", "minimum_step", "final"),
-            *("expected_floor", "minimum_low", "minimum_high", "final_low", "final_high"),
-            "cycles_across_data",
+            *("expected_floor", "cycles_across_data"),
         ),
         (
             (
-                *(noise.frequency, FLAGS.convention, noise.amplitude),
-                *(means[lowest[i], i], steps[lowest[i]], means[-1, i], floors[i]),
-                *(valids[end][lowest[i], i] for end in (1, 2)),
-                *(valids[end][-1, i] for end in (1, 2)),
-                cycles[i],
+                *(noise.frequency, FLAGS.convention, noise.amplitude, lowest[i], steps[at[i]]),
+                *(valids[-1, i], floors[i], cycles[i]),
             )
             for i, noise in enumerate(noises)
         ),
@@ -227,7 +253,7 @@ def report(
             "num_runs": FLAGS.num_runs,
             "num_steps": FLAGS.num_steps,
             "networks_in_a_block": session.ensemble.block_size,
-            "clean_validation_loss": clean,
+            "clean_validation_loss": clean.record(),
             "diverged_at_step": session.diverged,
             "member_steps_per_second": train[0].size * FLAGS.num_steps / session.seconds,
         },
@@ -237,9 +263,8 @@ def report(
     for i, noise in enumerate(noises):
         print(
             f"{noise!s:>20} ({cycles[i]:4.1f} cycles across the data): lowest "
-            f"{means[lowest[i], i]:.3f} at step {steps[lowest[i]]:,}, {means[-1, i]:.3f} at the "
-            "end"
-            + (f", {floors[i]:.3f} expected if the noise is learned" if clean < np.inf else "")
+            f"{lowest[i].text('.3f')} at step {steps[at[i]]:,}, {valids[-1, i].text('.3f')} at "
+            f"the end, {floors[i].text('.3f')} expected if the noise is learned"
         )
     runtime.say_where(folder)
 
@@ -249,8 +274,8 @@ def draw(
     folder: records.RunFolder,
     noises: list[Noise],
     steps: list[int],
-    trains: tuple[np.ndarray, ...],
-    valids: tuple[np.ndarray, ...],
+    trains: spectra.Estimate,
+    valids: spectra.Estimate,
     images: data.Images,
 ) -> None:
     """Fig 4 and 11: a panel for each frequency or amplitude that three curves or more share."""
@@ -265,11 +290,8 @@ def draw(
                 names = [f"{other} = {noise[1 - place]:g}" for noise in members]
                 groups[f"{shared} = {value:g}"] = dict(zip(names, members, strict=True))
     groups = groups or {"all": {str(noise): noise for noise in noisy or noises}}
-    for name, bands in (("validation", valids), ("training", trains)):
-        of_noise = {
-            noise: (bands[0][:, i], bands[1][:, i], bands[2][:, i])
-            for i, noise in enumerate(noises)
-        }
+    for name, means in (("validation", valids), ("training", trains)):
+        of_noise = {noise: means[:, i] for i, noise in enumerate(noises)}
         reference = next((("clean", of_noise[n]) for n in noises if not n.amplitude), None)
         figure = figures.curve_panels(
             steps,

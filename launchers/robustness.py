@@ -242,49 +242,44 @@ def report(
     seconds: float,
 ) -> None:
     """Writes tables, figures and summary from the ratios [runs, 2, p, m]; says what was found."""
-    from spectral_tf.records import figures
+    from spectral_tf.records import figures, learning
 
-    magnitude, low, high = spectra.mean_interval(ratios[:, 0], seed=FLAGS.seed)
-    function = ratios[:, 1].mean(axis=0)
-    resampled = spectra.resampled_means(ratios[:, 0], seed=FLAGS.seed)
-    half = spectra.half_lives(norms, magnitude)
-    halves = spectra.half_lives(norms, resampled)
-    law = spectra.fit_power_law(frequencies, half, halves)
-    half_low, half_high = spectra.percentile_interval(halves)
+    magnitude, function = (learning.over_runs(ratios[:, i], axis=0) for i in (0, 1))
+    # Ratios fall: what rises through -1/2 is their negative.
+    half = spectra.crossing(norms, spectra.negative(magnitude), -0.5)
+    law = spectra.power_law_over_runs(
+        frequencies, lambda runs: spectra.half_lives(norms, runs.mean(axis=0)), ratios[:, 0]
+    )
     records.write_table(
         folder.path / "robustness.csv",
+        ("perturbation_norm", "frequency", "ratio_mean_magnitude", "ratio_mean_function"),
         (
-            "perturbation_norm",
-            "frequency",
-            "ratio_mean_magnitude",
-            "ratio_mean_function",
-            "low",
-            "high",
-        ),
-        (
-            (norm, k, magnitude[i, j], function[i, j], low[i, j], high[i, j])
+            (norm, k, magnitude[i, j], function[i, j])
             for i, norm in enumerate(norms)
             for j, k in enumerate(frequencies)
         ),
     )
     records.write_table(
         folder.path / "half_lives.csv",
-        ("frequency", "half_life_norm", "half_life_norm_low", "half_life_norm_high"),
-        zip(frequencies, half, half_low, half_high, strict=True),
+        ("frequency", "half_life_norm"),
+        ((k, half[j]) for j, k in enumerate(frequencies)),
     )
     count = f"{len(ratios)} networks, {FLAGS.num_directions} directions"
     pictures = {
         "heat_map": figures.heat_maps(
             norms,
             frequencies,
-            {"mean of the magnitudes": magnitude, "magnitude of the mean function": function},
+            {
+                "mean of the magnitudes": magnitude.value,
+                "magnitude of the mean function": function.value,
+            },
             title=f"What perturbed weights leave of each frequency: {count}",
             ylabel="perturbation norm",
             label="|F[k]| over that of the trained network",
         ),
         "curves": figures.lines(
             [
-                figures.Line(norms, magnitude[:, j], f"k = {k}", low[:, j], high[:, j])
+                figures.Line.of(norms, magnitude[:, j], f"k = {k}")
                 for j, k in enumerate(frequencies)
             ],
             xlabel="perturbation norm",
@@ -293,8 +288,8 @@ def report(
         ),
         "half_lives": figures.learning_time_plot(
             np.asarray(frequencies),
-            {0.5: (half, half_low, half_high)},
-            law=(law.prefactor, law.exponent, f"{law.prefactor:.3g} k^{law.exponent:.2f}"),
+            {0.5: half},
+            law=law,
             title="The norm that leaves half of each frequency",
             ylabel="half-life norm",
         ),
@@ -304,29 +299,30 @@ def report(
         board.image(name, pixels, 0)
     # TensorBoard counts whole steps: step i is the i-th norm, from 0 to --max_norm.
     for i in range(norms.size):
-        tags = {f"ratio/k={k:03d}": magnitude[i, j] for j, k in enumerate(frequencies)}
+        tags = {f"ratio/k={k:03d}": magnitude.value[i, j] for j, k in enumerate(frequencies)}
         board.scalars(tags, i)
     board.close_segment()
     folder.finish(
         {
             "experiment": "robustness",
             "num_runs": len(ratios),
-            "half_life_exponent": law.exponent,
-            "half_life_exponent_low": law.low,
-            "half_life_exponent_high": law.high,
+            "half_life_exponent": law.exponent.record(),
             "half_life_num_frequencies": law.num_points,
+            "half_life_norm": {str(k): half[j].record() for j, k in enumerate(frequencies)},
             "ratio_at_largest_norm": {
-                str(k): float(magnitude[-1, j]) for j, k in enumerate(frequencies)
+                str(k): magnitude[-1, j].record() for j, k in enumerate(frequencies)
             },
         },
         wall_seconds=seconds,
     )
-    print(f"norm that leaves half, mean of {count}, 95 % intervals")
-    for k, value, low_end, high_end in zip(frequencies, half, half_low, half_high, strict=True):
-        print(f"{k:>6} {value:8.2f} ({low_end:.2f} to {high_end:.2f})")
+    print(f"norm that leaves half, mean of {count}, 95 % intervals ({half.method})")
+    for j, k in enumerate(frequencies):
+        print(f"{k:>6} {half[j].text(never=f'more than {norms[-1]:g}')}")
     print(
-        f"it falls as frequency^{law.exponent:.2f} ({law.low:.2f} to {law.high:.2f}), from "
-        f"{law.num_points} of {len(frequencies)} frequencies; inf: more than {norms[-1]:g}"
+        f"no power law: {law.exponent.text()}"
+        if np.isnan(law.exponent.value)
+        else f"it goes as frequency^{law.exponent.text()}, from {law.num_points} of "
+        f"{len(frequencies)} frequencies"
     )
     runtime.say_where(folder)
 

@@ -10,30 +10,36 @@ eigenvectors, so that it must predict the training of each frequency.
 * decay: |f~(k)| falls as k^-2 in one dimension; for a tent over the plane as k^-3 in almost all
   directions and as k^-2 along the normal of an edge (Theorem 1);
 * bounds: Lipschitz constant <= product of spectral norms <= max-norm bound, all along (Eqn 7);
-* volume: the share of parameters whose function has more than epsilon beyond frequency k (App. D);
-* tangent kernel: the rate of each frequency at the start and along training, and the learning time
-  that the kernel of the untrained network predicts for gradient descent.
+* volume: the share of parameters whose function, less the line through its ends, has more than
+  epsilon beyond frequency k (App. D);
+* tangent kernels: the rate of each frequency at the start and along training, on the line and on
+  the circle apart and each beside known kernels there, and the learning time that the kernel of the
+  untrained network predicts for gradient descent.
 
     python launchers/theory.py --alsologtostderr
 
 takes about 1.5 minutes on 2 cores, and is the whole study (results/theory). To see: what is proved
-holds; rates of the untrained kernel fall about as k^-2; where the kernel stays (wide networks) it
-predicts the learning times, elsewhere networks soon learn faster than it says.
+holds. On the line the rates of the untrained kernel fall about as k^-2, which is no fingerprint: a
+linear kernel's do, too. On the circle those of wide networks fall about as k^-4.5, as those of
+random ReLU features. That kernel hardly changes at first and predicts when the lowest frequencies
+are learned; later ones, and all of ordinary networks, come sooner than their kernels say.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from absl import flags
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from spectral_tf import records, runtime, spectra, tasks
 
 if TYPE_CHECKING:
+    from spectral_tf.records.figures import Line
     from spectral_tf.training.ensemble import Ensemble
     from spectral_tf.training.ensembles import Ensembles
     from spectral_tf.training.session import Session
@@ -61,7 +67,10 @@ GROUPS = ("gradient descent", "gradient descent, wide on a circle", "Adam")
 DESCENT, WIDE, ADAM = range(3)
 ON_THE_LINE = (DESCENT, ADAM)
 BOUNDS = ("num_regions", "lipschitz", "spectral_norm_bound", "max_norm_bound", "total_jump")
+LEVEL = 0.5  # Of the learning times that are predicted.
+LINE, CIRCLE = "line", "circle"  # What DESCENT and WIDE see.
 VOLUME_WIDTH, VOLUME_DEPTH, VOLUME_RADIUS = 16, 3, 1.0
+VOLUME_LEAST, VOLUME_GROUPS = 20, 20  # Networks behind a share; parts, for the interval.
 # A pyramid over the unit square, height 1: vertices, values, triangles.
 TENT: tuple[list[list[float]], list[float], list[list[int]]] = (
     [[0, 0], [1, 0], [1, 1], [0, 1], [0.5, 0.5]],
@@ -216,27 +225,47 @@ def report(
 ) -> None:
     """Each comparison writes its table and its figure and gives its headline numbers."""
     learning_tables(session, folder, targets[0])
-    summary = {
+    found = {
         **transform(session, folder),
         **decay(session, folder),
         **bounds(session, folder),
         **volume(folder, session),
-        **tangent_kernel(session, folder, targets, predictions),
+        **tangent_kernels_of(session, folder, targets[0]),
     }
+    laws, times = learning_times(session, folder, targets, predictions)
     folder.finish(
         {
             "experiment": "theory",
             "num_runs": FLAGS.num_runs,
             "num_steps": FLAGS.num_steps,
             "gradient_descent_rates": [prediction.rate for prediction in predictions],
-            **summary,
+            **{
+                name: value.record() if isinstance(value, spectra.Estimate) else value
+                for name, value in found.items()
+            },
+            **{
+                name: {**law.exponent.record(), "num_frequencies": law.num_points}
+                for name, law in laws.items()
+            },
+            "frequencies": [int(k) for k in targets[0].frequencies],
+            **{name: estimate.record() for name, estimate in times.items()},
             "diverged_at_step": session.diverged,
         },
         wall_seconds=session.seconds,
     )
-    for name, value in summary.items():
-        text = f"{value:.4g}" if isinstance(value, float) else value
+    for name, value in found.items():
+        if isinstance(value, spectra.Estimate):
+            text = value.text()
+        else:
+            text = f"{value:.4g}" if isinstance(value, float) else str(value)
         print(f"{name.replace('_', ' ')}: {text}")
+    for name, law in laws.items():
+        of = f"from {law.num_points} of {len(targets[0].frequencies)} frequencies"
+        print(f"{name.replace('_', ' ')}: {law.exponent.text()}, {of}")
+    for name, estimate in times.items():
+        form = ".2f" if "over" in name else ",.0f"
+        for j, k in enumerate(targets[0].frequencies):
+            print(f"{name.replace('_', ' ')}, k = {k}: {estimate[j].text(form)}")
     runtime.say_where(folder)
 
 
@@ -250,7 +279,7 @@ def learning_tables(
     _, losses = session.history["loss"]
     groups: dict[learning.Setting, spectra.LearningCurves] = {
         (name,): spectra.learning_curves(
-            steps, target.frequencies, np.moveaxis(magnitudes[:, i], 1, 0), seed=FLAGS.seed
+            steps, target.frequencies, np.moveaxis(magnitudes[:, i], 1, 0)
         )
         for i, name in enumerate(GROUPS)
     }
@@ -274,6 +303,8 @@ def learning_tables(
 
 def transform(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, float]:
     """Lemma 1: the exact transform of one trained network, quadrature, the DFT and the bound."""
+    from spectral_tf.records.figures import Line
+
     pieces, _, _ = pieces_of(session.ensemble.ensembles[ADAM], 0)
     k = np.arange(1, FLAGS.num_samples // 2)
     exact = pieces.transform(k)
@@ -297,20 +328,26 @@ def transform(session: Session[Ensembles], folder: records.RunFolder) -> dict[st
         folder,
         "transform",
         [
-            ("DFT of samples", k, sampled, "o"),
-            ("exact transform", k, np.abs(exact), "-"),
-            ("exact, less the chord", k, np.abs(compact.transform(k)), "-"),
-            ("its bound J / (2 pi k)^2", k, bound, "--"),
+            Line(k, sampled, "DFT of samples", style="o"),
+            Line(k, np.abs(exact), "exact transform"),
+            Line(k, np.abs(compact.transform(k)), "exact, less the chord"),
+            Line(k, bound, "its bound J / (2 pi k)^2", style="--"),
         ],
         xlabel="frequency [cycles per unit]",
         ylabel="magnitude",
-        title="A trained network's transform from its kinks (Lemma 1)",
+        title="One trained network's transform from its kinks (Lemma 1)",
     )
     return {"transform_largest_quadrature_error": float(np.abs(exact - quadrature).max())}
 
 
-def decay(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, float]:
-    """Theorem 1: the exponents of decay in one dimension and in two."""
+def decay(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, spectra.Estimate]:
+    """Theorem 1: the exponents of decay in one dimension and in two.
+
+    Of networks less their chords, over runs; of the tent over random directions, and along the one
+    normal over the bands of frequencies.
+    """
+    from spectral_tf.records.figures import Line
+
     rng = runtime.generator(FLAGS.seed, "decay")
     # Random places, so that no period of a function is met; root mean squares over bands.
     edges = np.geomspace(30.0, 3e5, 25)
@@ -327,17 +364,22 @@ def decay(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, f
     ]
     generic = rng.uniform(0.1, np.pi / 4 - 0.1, 5)
     cases = {
-        "networks, one dimension": (-2, [network.transform(k) for network in networks]),
-        "tent, generic direction": (-3, [along(angle) for angle in generic]),
-        "tent, normal of an edge": (-2, [along(0.0)]),
+        "networks, one dimension": (-2, "runs", [network.transform(k) for network in networks]),
+        "tent, generic direction": (-3, "directions", [along(angle) for angle in generic]),
+        "tent, normal of an edge": (-2, "points", [along(0.0)]),
     }
-    rows, series, found = [], [], {}
-    for name, (exponent, transforms) in cases.items():
-        rms = np.sqrt(np.mean(np.abs(transforms) ** 2, axis=(0, 1)))
+    rows: list[tuple[object, ...]] = []
+    series, found = [], {}
+    for name, (exponent, unit, transforms) in cases.items():
+        powers = np.abs(transforms) ** 2
+        rms = root_mean(powers)
         law = spectra.fit_power_law(middles, rms)
+        if unit != "points":
+            law = spectra.power_law_over_runs(middles, root_mean, powers, unit=unit)
         rows += [(name, *row) for row in zip(middles, rms, strict=True)]
-        series.append((f"{name}: k^{law.exponent:.2f}", middles, rms, "o"))
-        series.append((f"k^{exponent}", middles, rms[0] * (middles / middles[0]) ** exponent, "--"))
+        drawn = rms[0] * (middles / middles[0]) ** exponent
+        series.append(Line(middles, rms, f"{name}: k^{law.exponent.value:.2f}", style="o"))
+        series.append(Line(middles, drawn, f"k^{exponent}", style="--"))
         found[f"decay_exponent_{name.replace(', ', '_').replace(' ', '_')}"] = law.exponent
     records.write_table(folder.path / "decay.csv", ("case", "frequency", "rms_magnitude"), rows)
     save(
@@ -353,8 +395,15 @@ def decay(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, f
     return found
 
 
+def root_mean(powers: NDArray) -> NDArray:
+    """Of powers [n, places, bands], the root of their mean in each band."""
+    return np.sqrt(powers.mean(axis=(0, 1)))
+
+
 def bounds(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, bool]:
     """Eqn 7: the chain of bounds along training."""
+    from spectral_tf.records.figures import Line
+
     steps, values = session.history["bounds"]
     records.write_table(
         folder.path / "bounds.csv",
@@ -366,7 +415,8 @@ def bounds(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, 
             for run in range(FLAGS.num_runs)
         ),
     )
-    means = np.exp(np.log(values).mean(axis=2))[:, ON_THE_LINE.index(ADAM)]
+    of_adam = np.moveaxis(values[:, ON_THE_LINE.index(ADAM)], 1, 0)
+    means = spectra.mean_over_runs(np.log(of_adam)).map(np.exp)
     at = np.maximum(steps, 1)
     labels = {
         "num_regions": "linear regions",
@@ -378,9 +428,9 @@ def bounds(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, 
         session,
         folder,
         "bounds",
-        [(label, at, means[:, BOUNDS.index(name)], "-") for name, label in labels.items()],
+        [Line.of(at, means[:, BOUNDS.index(name)], label) for name, label in labels.items()],
         xlabel="training step (0 drawn at 1)",
-        ylabel="geometric mean of runs",
+        ylabel="geometric mean of runs, 95 % interval",
         title="The chain of bounds along training with Adam (Eqn 7)",
     )
     _, lipschitz, by_layer, by_parameter, jump = np.moveaxis(values, -1, 0)
@@ -393,8 +443,17 @@ def bounds(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, 
     }
 
 
-def volume(folder: records.RunFolder, session: Session[Ensembles]) -> dict[str, float]:
-    """Appendix D: the share of the max-norm ball with more than epsilon beyond k."""
+def volume(
+    folder: records.RunFolder, session: Session[Ensembles]
+) -> dict[str, float | spectra.Estimate]:
+    """Appendix D: the share of the max-norm ball with more than epsilon beyond k.
+
+    f~ is the transform of the function less its chord, the line through its ends: those ends are
+    jumps to 0 outside of the interval, whose 1/k would hide what the kinks, of which the argument
+    speaks, have. Epsilon is the median over networks of the largest |f~| beyond k = 10.
+    """
+    from spectral_tf.records.figures import Line
+
     rng = runtime.generator(FLAGS.seed, "volume")
     sizes = [1, *[VOLUME_WIDTH] * (VOLUME_DEPTH - 1), 1]
     k = np.geomspace(1.0, 1e3, 400)
@@ -408,149 +467,235 @@ def volume(folder: records.RunFolder, session: Session[Ensembles]) -> dict[str, 
         magnitudes = np.abs(pieces.minus_chord().transform(k))
         beyond[i] = np.maximum.accumulate(magnitudes[::-1])[::-1]
     epsilon = float(np.median(beyond[:, np.searchsorted(k, 10.0)]))
-    share = np.mean(beyond > epsilon, axis=0)
-    # Where at least 20 networks are left, below a tenth: the tail that the argument is about.
-    tail = (share < 0.1) & (share * FLAGS.volume_networks >= 20)
-    law = spectra.fit_power_law(k[tail], share[tail])
-    records.write_table(
-        folder.path / "volume.csv", ("frequency", "share"), zip(k, share, strict=True)
+    above = beyond > epsilon
+    share = spectra.mean_over_runs(above, unit="networks")
+    left = above.sum(axis=0)
+    # Below a tenth, where enough networks are left: the tail that the argument is about.
+    tail = (share.value < 0.1) & (left >= VOLUME_LEAST)
+    groups = np.array([part.mean(axis=0) for part in np.array_split(above, VOLUME_GROUPS)])
+    law = spectra.power_law_over_runs(
+        k[tail], lambda some: some.mean(axis=0), groups[:, tail], unit="groups of networks"
     )
-    there = share > 0
-    first = np.argmax(tail)
+    records.write_table(
+        folder.path / "volume.csv",
+        ("frequency", "share"),
+        (
+            (
+                k[i],
+                share[i]
+                if left[i] >= VOLUME_LEAST
+                else spectra.not_enough(int(left[i]), VOLUME_LEAST, "networks", share.value[i]),
+            )
+            for i in range(k.size)
+        ),
+    )
+    there = left >= VOLUME_LEAST
+    series = [Line.of(k[there], share[there], f"measured, tail k^{law.exponent.value:.1f}")]
+    if tail.any():
+        first = k[tail][0]
+        drawn = share.value[tail][0] * (k[tail] / first) ** -2
+        series.append(Line(k[tail], drawn, "k^-2", style="--"))
     save(
         session,
         folder,
         "volume",
-        [
-            (f"measured, tail k^{law.exponent:.2f}", k[there], share[there], "-"),
-            ("k^-2", k[tail], share[first] * (k[tail] / k[first]) ** -2, "--"),
-        ],
+        series,
         xlabel="frequency k [cycles per unit]",
         ylabel=f"share with |f~(k')| > {epsilon:.2g} for some k' > k",
-        title=f"Volume of parameters ({FLAGS.volume_networks:,} networks, appendix D)",
+        title=f"{FLAGS.volume_networks:,} networks less their chords (appendix D)",
     )
     return {"volume_epsilon": epsilon, "volume_tail_exponent": law.exponent}
 
 
-def tangent_kernel(
-    session: Session[Ensembles],
-    folder: records.RunFolder,
-    targets: list[tasks.SumOfSines],
-    predictions: list[Prediction],
-) -> dict[str, float]:
-    """The rates of the kernel along training, and predicted against measured learning times."""
-    from spectral_tf.records import figures
+def known_kernels(z: NDArray) -> dict[str, dict[str, NDArray]]:
+    """{domain: {name: kernel [n, n]}}, what the networks' kernels are compared with.
 
-    k = np.asarray(targets[0].frequencies, float)
-    looks, rates = session.history["rate"]
-    mean, low, high = spectra.mean_interval(np.moveaxis(rates, 2, 0), seed=FLAGS.seed)
+    On the line positions z themselves; on the circle the plane, and for the ReLU features a 1
+    beside it, which stands for the bias: features of Gaussian weights have the arc-cosine kernel
+    of degree 1, |x| |y| (sin t + (pi - t) cos t) / pi, t the angle of x and y.
+
+    Source: Cho and Saul (2009), "Kernel methods for deep learning".
+    """
+    x = np.column_stack([tasks.Flower(0)(z), np.ones(z.size)])
+    cosine = np.clip(x @ x.T / 2, -1, 1)
+    angle = np.arccos(cosine)
+    gaussians = {
+        f"Gaussian of width {width:g}": spectra.gaussian_kernel(z[:, None], width=width)
+        for width in (0.5, 1.0, 2.0)
+    }
+    features = (2 / np.pi) * (np.sin(angle) + (np.pi - angle) * cosine)
+    return {
+        LINE: {"linear": np.outer(z, z), **gaussians},
+        CIRCLE: {"random ReLU features": features},
+    }
+
+
+def tangent_kernels_of(
+    session: Session[Ensembles], folder: records.RunFolder, target: tasks.SumOfSines
+) -> dict[str, spectra.Estimate]:
+    """The kernels' rates along training, and how they fall with frequency on each domain."""
+    from spectral_tf.records import learning
+    from spectral_tf.records.figures import Line
+
+    k = np.asarray(target.frequencies, float)
+    looks, rates = session.history["rate"]  # [looks, groups, runs, frequencies]
+    mean = learning.over_runs(rates, axis=2)
     records.write_table(
         folder.path / "tangent_rates.csv",
-        ("group", "step", "frequency", "rate", "rate_low", "rate_high"),
+        ("group", "step", "frequency", "rate"),
         (
-            (GROUPS[g], step, f"{k[j]:g}", mean[i, g, j], low[i, g, j], high[i, g, j])
+            (GROUPS[g], step, f"{k[j]:g}", mean[i, g, j])
             for g in (DESCENT, WIDE)
             for i, step in enumerate(looks)
             for j in range(k.size)
         ),
     )
-    law = spectra.fit_power_law(k, mean[0, DESCENT])
-    scaled = mean[:, WIDE] * (mean[0, DESCENT, 0] / mean[0, WIDE, 0])
+    found, rows, series = {}, [], []
+    known = known_kernels(target.positions)
+    for g, (domain, kernels) in enumerate(known.items()):
+        law = spectra.power_law_over_runs(k, lambda runs: runs.mean(axis=0), rates[0, g])
+        fits = {"untrained networks": (law.exponent, mean[0, g].value)}
+        for name, kernel in kernels.items():
+            of_kernel = spectra.frequency_rates(kernel, target.frequencies)
+            fits[name] = (spectra.fit_power_law(k, of_kernel).exponent, of_kernel)
+        for name, (exponent, values) in fits.items():
+            rows.append((domain, name, exponent))
+            found[f"rate_exponent_{domain}_{name.replace(' ', '_')}"] = exponent
+            label = f"{domain}, {name}: k^{exponent.value:.2f}"
+            style = "o" if name not in kernels else "--"
+            series.append(Line(k, values / values[0], label, style=style))
+    records.write_table(folder.path / "kernels.csv", ("domain", "kernel", "rate_exponent"), rows)
+    save(
+        session,
+        folder,
+        "kernels",
+        series,
+        xlabel="frequency [cycles per unit]",
+        ylabel="rate, as a share of the lowest frequency's",
+        title="Untrained kernels beside known ones on the same points",
+    )
     shown = [i for i in range(len(looks)) if i % 2 == 0 or i == len(looks) - 1]
+    scale = mean.value[0, DESCENT, 0] / mean.value[0, WIDE, 0]
     save(
         session,
         folder,
         "tangent_rates",
         [
-            *((f"step {looks[i]:,}", k, mean[i, DESCENT], "-") for i in shown),
-            ("k^-2", k, mean[0, DESCENT, 0] * (k / k[0]) ** -2.0, ":"),
+            # Intervals of the first and the last alone: the picture is full.
             *(
-                (
-                    f"wide on a circle, step {looks[i]:,}",
-                    k,
-                    scaled[i],
-                    "--",
+                Line.of(k, mean[i, DESCENT], f"line, step {looks[i]:,}")
+                if i in (0, len(looks) - 1)
+                else Line(k, mean.value[i, DESCENT], f"line, step {looks[i]:,}")
+                for i in shown
+            ),
+            *(
+                Line.of(
+                    *(k, mean[i, WIDE].map(lambda r: r * scale)),
+                    *(f"wide on a circle, step {looks[i]:,}", "--"),
                 )
                 for i in (0, -1)
             ),
         ],
         xlabel="frequency [cycles per unit]",
         ylabel="rate of the tangent kernel (wide: scaled to the same start)",
-        title=f"Rates along gradient descent; untrained k^{law.exponent:.2f}",
+        title="Rates along gradient descent",
     )
+    return found
 
-    found = {"tangent_rate_exponent_untrained": law.exponent}
+
+def learning_times(
+    session: Session[Ensembles],
+    folder: records.RunFolder,
+    targets: list[tasks.SumOfSines],
+    predictions: list[Prediction],
+) -> tuple[dict[str, spectra.PowerLaw], dict[str, spectra.Estimate]]:
+    """Predicted and measured learning times of gradient descent: their power laws, and all."""
+    from spectral_tf.records.figures import Line
+
+    k = np.asarray(targets[0].frequencies, float)
     steps, magnitudes = session.history["magnitude"]
+    laws, times = {}, {}
     lines, rows = [], []
     for group, (kernels, starts, rate) in zip((DESCENT, WIDE), predictions, strict=True):
         predicted = [
             spectra.linearised_functions(kernel, start, target.targets, rate, steps)
             for kernel, start, target in zip(kernels, starts, targets, strict=True)
         ]
-        curves = [
-            spectra.learning_curves(steps, k, values, seed=FLAGS.seed)
-            for values in (
-                spectra.normalised_magnitudes(
-                    np.array(predicted), targets[0].frequencies, targets[0].amplitudes
-                ),
-                np.moveaxis(magnitudes[:, group], 1, 0),
-            )
-        ]
-        expected, seen = (next(iter(curve.times.values())) for curve in curves)
-        rows += [(GROUPS[group], *row) for row in zip(k, *expected, *seen, strict=True)]
+        curves = {
+            "predicted": spectra.normalised_magnitudes(
+                np.array(predicted), targets[0].frequencies, targets[0].amplitudes
+            ),
+            "measured": np.moveaxis(magnitudes[:, group], 1, 0),
+        }
+        of_group = {}
+        for kind, values in curves.items():
+            learned = spectra.learning_curves(steps, k, values, [LEVEL])
+            of_group[kind] = learned.times[LEVEL]
+            name = f"{kind}_{('narrow', 'wide')[group]}"
+            laws[f"learning_time_exponent_{name}"] = learned.law
+            times[f"learning_time_{name}"] = of_group[kind]
+        expected, seen = of_group["predicted"], of_group["measured"]
+        ratio = times_ratio(steps, np.stack([curves["measured"], curves["predicted"]], axis=1))
+        times[f"measured_over_predicted_time_{('narrow', 'wide')[group]}"] = ratio
+        rows += [(GROUPS[group], k[j], expected[j], seen[j], ratio[j]) for j in range(k.size)]
         lines += [
-            figures.Line(k, seen[0], f"{GROUPS[group]}: measured", seen[1], seen[2], "os"[group]),
-            figures.Line(k, expected[0], f"{GROUPS[group]}: by its untrained kernel", style="--"),
+            Line.of(k, seen, f"{GROUPS[group]}: measured", "os"[group]),
+            Line(k, expected.value, f"{GROUPS[group]}: by its untrained kernel", style="--"),
         ]
-        both = np.isfinite(seen[0]) & np.isfinite(expected[0]) & (expected[0] > 0)
-        name = ("narrow", "wide")[group]
-        for kind, curve in zip(("predicted", "measured"), curves, strict=True):
-            exponent = f"learning_time_exponent_{kind}_{name}"
-            found[exponent] = curve.law.exponent
-            found[f"{exponent}_low"] = curve.law.low
-            found[f"{exponent}_high"] = curve.law.high
-        found[f"measured_over_predicted_time_median_{name}"] = (
-            float(np.median(seen[0][both] / expected[0][both])) if both.any() else float("nan")
-        )
-    records.write_table(
-        folder.path / "tangent_times.csv",
-        (
-            *("group", "frequency"),
-            *("predicted_step", "predicted_step_low", "predicted_step_high"),
-            *("measured_step", "measured_step_low", "measured_step_high"),
-        ),
-        rows,
+    columns = (
+        *("group", "frequency", "predicted_step", "measured_step"),
+        "measured_over_predicted",
     )
-    figure = figures.lines(
+    records.write_table(folder.path / "tangent_times.csv", columns, rows)
+    save(
+        session,
+        folder,
+        "tangent_times",
         lines,
         xlabel="frequency [cycles per unit]",
         ylabel="learning time [steps]",
         title="When gradient descent learns half of each frequency",
-        xscale="log",
-        yscale="log",
         colours=[0, 0, 1, 1],
     )
-    pixels = figures.save_figure(figure, folder.figures / "tangent_times.png")
-    session.board.image("tangent_times", pixels, FLAGS.num_steps)
-    return found
+    return laws, times
+
+
+def times_ratio(steps: Sequence[int], curves: NDArray) -> spectra.Estimate:
+    """Learning time of one mean curve over that of another, from runs [runs, 2, s, m], paired.
+
+    Of shape [m]; `jackknife` of its logarithm, since both curves of a run share its phases and its
+    initial weights.
+    """
+
+    def log_ratio(runs: NDArray) -> NDArray:
+        mean = spectra.mean_over_runs(runs, where=~np.isnan(runs)).value
+        first, second = spectra.learning_times(steps, mean, LEVEL)
+        there = np.isfinite(first) & np.isfinite(second) & (first > 0) & (second > 0)
+        one = np.ones_like(first)
+        logs = np.log(np.where(there, first, one) / np.where(there, second, one))
+        return np.where(there, logs, np.nan)
+
+    found = spectra.jackknife(log_ratio, curves).map(np.exp)
+    why = "one of the times is never" if np.isnan(found.value).any() else found.missing
+    return dataclasses.replace(found, missing=why)
 
 
 def save(
     session: Session[Ensembles],
     folder: records.RunFolder,
     name: str,
-    series: Sequence[tuple[str, ArrayLike, ArrayLike, str]],
+    series: Sequence[Line],
     *,
     xlabel: str,
     ylabel: str,
     title: str,
     colours: Sequence[int] | None = None,
 ) -> None:
-    """Draws curves (label, x, y, style) with logarithmic axes, as file and for TensorBoard."""
+    """Draws curves with logarithmic axes, as file and for TensorBoard."""
     from spectral_tf.records import figures
 
     figure = figures.lines(
-        [figures.Line(x, y, label, style=style) for label, x, y, style in series],
+        series,
         xlabel=xlabel,
         ylabel=ylabel,
         title=title,

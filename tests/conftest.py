@@ -101,6 +101,37 @@ def launch(name: str, *flags: str) -> subprocess.CompletedProcess:
     return subprocess.CompletedProcess([page, *flags], *json.loads(answer))
 
 
+def estimated(name: str) -> list[str]:
+    """The columns that an estimate takes in a table."""
+    return [name, *(f"{name}_{end}" for end in ("low", "high", "n", "method"))]
+
+
+def assert_estimates(path: pathlib.Path) -> None:
+    """That a run folder gives no interval without number and method, and no number that is none.
+
+    Raw records of single runs (`runs.csv`, `losses.csv` by run) may hold NaN: they have stopped.
+    """
+    for file in path.glob("*.csv"):
+        header, *rows = (line.split(",") for line in file.read_text().splitlines())
+        for name in (c.removesuffix("_low") for c in header if c.endswith("_low")):
+            assert set(estimated(name)) <= set(header), (file.name, name)
+        assert not {"low", "high"} & set(header), file.name
+        if "run" not in header:
+            assert not any("nan" in row for row in rows), file.name
+
+    def check(name: str, value: Any) -> None:
+        assert not name.endswith(("_low", "_high", "_with_interval")), name
+        if isinstance(value, dict):
+            if "low" in value:
+                assert {"value", "low", "high", "n", "unit", "method"} <= set(value), name
+                ends = value["low"] if isinstance(value["low"], list) else [value["low"]]
+                assert None not in ends or value["missing"], name
+            for key, inner in value.items():
+                check(key, inner)
+
+    check("summary", json.loads((path / "summary.json").read_text()))
+
+
 def assert_refused(result: subprocess.CompletedProcess, line: str) -> None:
     """That a launcher ended with status 2 and a last line that says this, and no traceback."""
     told = result.stderr

@@ -2,7 +2,7 @@
 
 import logging
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from spectral_tf.records.files import whole_file
-from spectral_tf.spectra import Band, Estimate
+from spectral_tf.spectra import Estimate, PowerLaw
 
 # It tells which writer saves an animation.
 logging.getLogger("matplotlib.animation").setLevel(logging.WARNING)
@@ -122,7 +122,8 @@ def grid_map(
             for j, value in enumerate(row):
                 dark = value < limits[0] + 0.6 * (limits[1] - limits[0])
                 colour = "white" if dark else "black"
-                axes.text(j, i, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=7)
+                text = "–" if np.isnan(value) else f"{value:.2f}"
+                axes.text(j, i, text, ha="center", va="center", color=colour, fontsize=7)
         names = [[k if isinstance(k, str) else f"{k:g}" for k in side] for side in (columns, rows)]
         turned = 90 * any(isinstance(k, str) for k in columns)
         axes.set_xticks(range(len(columns)), names[0], rotation=turned)
@@ -134,17 +135,31 @@ def grid_map(
     return figure
 
 
-def plane_maps(panels: Mapping[str, NDArray[np.floating]], *, title: str) -> Figure:
-    """Values over the plane of image frequencies [h, w], the zero in the middle, one panel each."""
-    figure, grid = _new(width=1.0 + 4.6 * len(panels), ncols=len(panels), squeeze=False)
-    for axes, (name, values) in zip(grid[0], panels.items(), strict=True):
-        height, width = values.shape
-        left, top = -(width // 2) - 0.5, -(height // 2) - 0.5
-        image = axes.imshow(
-            values, cmap=_COLOUR_MAP, vmin=0, extent=(left, left + width, top + height, top)
-        )
-        axes.set(xlabel="cycles to the right", ylabel="cycles downwards", title=name)
-        figure.colorbar(image, ax=axes)
+def plane_maps(rows: Mapping[str, Mapping[str, NDArray[np.floating]]], *, title: str) -> Figure:
+    """Values over the plane of image frequencies [h, w], the zero in the middle.
+
+    A row {its label: {panel: values}} shares one scale of colours; its first panel is large, the
+    others are beside it, half as wide.
+    """
+    others = max(map(len, rows.values())) - 1
+    figure, grid = _new(
+        width=5.6 + 2.1 * others,
+        height=0.4 + 4.2 * len(rows),
+        nrows=len(rows),
+        ncols=1 + others,
+        squeeze=False,
+        width_ratios=[2] + [1] * others,
+    )
+    for line, (label, panels) in zip(grid, rows.items(), strict=True):
+        most = max(float(np.max(values)) for values in panels.values())
+        for axes, (name, values) in zip(line, panels.items(), strict=True):
+            height, width = values.shape
+            left, top = -(width // 2) - 0.5, -(height // 2) - 0.5
+            extent = (left, left + width, top + height, top)
+            image = axes.imshow(values, cmap=_COLOUR_MAP, vmin=0, vmax=most, extent=extent)
+            axes.set(xlabel="cycles to the right", title=name)
+        line[0].set_ylabel("cycles downwards")
+        figure.colorbar(image, ax=line.tolist(), label=label)
     figure.suptitle(title)
     return figure
 
@@ -233,6 +248,48 @@ class Line(NamedTuple):
         return cls(x, estimate.value, label, estimate.low, estimate.high, style, colour)
 
 
+def draw_line(axes: Any, line: Line, colour: Any) -> None:
+    """A curve on given axes, with its interval as a band."""
+    axes.plot(
+        *(line.x, line.y, line.style), color=colour, linewidth=1.4, markersize=4, label=line.label
+    )
+    if line.low is not None and line.high is not None:
+        axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.2, linewidth=0)
+
+
+def draw_points(axes: Any, line: Line, colour: Any) -> None:
+    """Points on given axes, with their intervals as bars.
+
+    An unknown interval has no bar, an open end reaches to twice the highest point.
+    """
+    x, y = (np.asarray(values, float) for values in (line.x, line.y))
+    bars = None
+    if line.low is not None and line.high is not None:
+        top = 2 * np.max(y[np.isfinite(y)], initial=0.0)
+        with np.errstate(invalid="ignore"):
+            ends = np.array([y - line.low, np.minimum(line.high, top) - y])
+        bars = np.maximum(np.nan_to_num(ends, nan=0.0, posinf=0.0, neginf=0.0), 0.0)
+        if not bars.any():
+            bars = None
+    style = {"fmt": line.style, "color": colour, "capsize": 3, "markersize": 4}
+    axes.errorbar(x, y, yerr=bars, label=line.label, **style)
+
+
+def _draw(axes: Any, line: Line, colour: Any) -> None:
+    (draw_points if line.style in _MARKERS else draw_line)(axes, line, line.colour or colour)
+
+
+def _end_below_the_curves(axes: Any, series: Iterable[Line]) -> None:
+    """On a logarithmic axis a band that reaches to 0 leaves the picture instead of filling it."""
+    shown = [
+        line.low if line.style in _MARKERS and line.low is not None else line.y for line in series
+    ]
+    values = np.concatenate([np.ravel(np.asarray(values, float)) for values in shown])
+    positive = values[np.isfinite(values) & (values > 0)]
+    if axes.get_yscale() == "log" and positive.size:
+        axes.set_ylim(bottom=0.5 * positive.min())
+
+
 def lines(
     series: Sequence[Line],
     *,
@@ -247,18 +304,10 @@ def lines(
     figure, axes = _new()
     numbers = range(len(series)) if colours is None else colours
     shades = _colours(max(numbers, default=0) + 1)
-    for number, (x, y, label, low, high, style, own) in zip(numbers, series, strict=True):
-        colour, x, y = own or shades[number], np.asarray(x, float), np.asarray(y, float)
-        if style in _MARKERS:
-            bars = None if low is None or high is None else _error_bars(y, low, high)
-            axes.errorbar(
-                x, y, yerr=bars, fmt=style, color=colour, label=label, capsize=2, markersize=4
-            )
-            continue
-        axes.plot(x, y, style, color=colour, linewidth=1.4, label=label)
-        if low is not None and high is not None:
-            axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+    for number, line in zip(numbers, series, strict=True):
+        _draw(axes, line, shades[number])
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
+    _end_below_the_curves(axes, series)
     axes.grid(alpha=0.3)
     if any(line.label for line in series) and len(series) > 1:
         axes.legend(fontsize="small")
@@ -267,15 +316,15 @@ def lines(
 
 def curves(
     steps: Sequence[int],
-    bands: Mapping[str, Band],
+    means: Mapping[str, Estimate],
     *,
     ylabel: str,
     title: str,
     log: bool = True,
 ) -> Figure:
-    """Curves {label: (value, low, high)} over training steps, intervals as bands."""
+    """Curves {label: estimate [s]} over training steps, intervals as bands."""
     figure = lines(
-        [Line(steps, value, label, low, high) for label, (value, low, high) in bands.items()],
+        [Line.of(steps, mean, label) for label, mean in means.items()],
         xlabel="training step",
         ylabel=ylabel,
         title=title,
@@ -289,15 +338,16 @@ def curves(
 
 def curve_panels(
     steps: Sequence[int],
-    panels: Mapping[str, Mapping[str, Band]],
+    panels: Mapping[str, Mapping[str, Estimate]],
     *,
     ylabel: str,
     title: str,
-    reference: tuple[str, Band] | None = None,
+    reference: tuple[str, Estimate] | None = None,
 ) -> Figure:
-    """Panels of curves {panel: {label: (value, low, high)}} over training steps, log axis upwards.
+    """Panels of curves {panel: {label: estimate [s]}} over training steps, log axis upwards.
 
-    The reference (label, band) is drawn dashed in each; all panels share both axes.
+    The reference (label, estimate) is drawn dashed in each, without its interval; all panels share
+    both axes.
     """
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
@@ -312,18 +362,20 @@ def curve_panels(
     )
     for axes in grid.flat[len(panels) :]:
         axes.set_axis_off()
+    shown = []
     for axes, (name, group) in zip(grid.flat, panels.items(), strict=False):
-        for colour, (label, (value, low, high)) in zip(
-            _colours(len(group)), group.items(), strict=True
-        ):
-            axes.plot(steps, value, color=colour, linewidth=1.2, label=label)
-            axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+        series = [Line.of(steps, mean, label) for label, mean in group.items()]
+        for colour, line in zip(_colours(len(group)), series, strict=True):
+            draw_line(axes, line, colour)
         if reference:
-            axes.plot(steps, reference[1][0], "--", color=_GREY, linewidth=1.0, label=reference[0])
+            series.append(Line(steps, reference[1].value, reference[0], style="--"))
+            draw_line(axes, series[-1], _GREY)
+        shown += series
         axes.set(title=name, yscale="log", xlim=(0, max(steps)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
+    _end_below_the_curves(grid[0, 0], shown)  # All share it.
     for axes in grid[:, 0]:
         axes.set_ylabel(ylabel)
     for axes in grid[-1]:
@@ -333,7 +385,10 @@ def curve_panels(
 
 
 class Panel(NamedTuple):
-    """One panel of `line_panels`: curves, axes, and levels {name: value} drawn across."""
+    """One panel of `line_panels`: curves, axes, and levels {name: value} drawn across.
+
+    What is left out, (from, to) on the first axis, is drawn grey and called by the name.
+    """
 
     series: Sequence[Line]
     xlabel: str
@@ -342,6 +397,8 @@ class Panel(NamedTuple):
     xscale: str = "linear"
     name: str = ""
     yscale: str = "linear"
+    left_out: Sequence[tuple[float, float]] = ()
+    left_out_name: str = "left out"
 
 
 def shades(count: int) -> list[str]:
@@ -355,13 +412,10 @@ def line_panels(panels: Sequence[Panel], *, title: str) -> Figure:
     figure, grid = _new(width=width, height=3.9, ncols=len(panels), squeeze=False)
     named: dict[str, Any] = {}
     for axes, panel in zip(grid[0], panels, strict=True):
-        for shade, (x, y, label, low, high, style, own) in zip(
-            _colours(len(panel.series)), panel.series, strict=True
-        ):
-            colour = own or shade
-            axes.plot(x, y, style, color=colour, linewidth=1.4, markersize=4, label=label)
-            if low is not None and high is not None:
-                axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+        for shade, line in zip(_colours(len(panel.series)), panel.series, strict=True):
+            _draw(axes, line, shade)
+        for start, end in panel.left_out:
+            axes.axvspan(start, end, color="#dddddd", linewidth=0, label=panel.left_out_name)
         for (label, value), style in zip(panel.levels.items(), ("--", ":"), strict=False):
             axes.axhline(value, linestyle=style, color=_GREY, linewidth=1.0, label=label)
         axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel, title=panel.name, xscale=panel.xscale)
@@ -382,15 +436,6 @@ def line_panels(panels: Sequence[Panel], *, title: str) -> Figure:
     return figure
 
 
-def _error_bars(y: NDArray, low: ArrayLike, high: ArrayLike) -> NDArray:
-    """Lengths below and above [2, n]; none where unknown, an open end reaches to twice the top."""
-    there = np.isfinite(y)
-    top = 2 * np.max(y[there], initial=0.0)
-    with np.errstate(invalid="ignore"):
-        ends = np.array([y - low, np.minimum(high, top) - y])
-    return np.maximum(np.nan_to_num(ends, nan=0.0, posinf=0.0, neginf=0.0), 0.0)
-
-
 def _colours(count: int) -> NDArray:
     import matplotlib
 
@@ -399,41 +444,32 @@ def _colours(count: int) -> NDArray:
 
 def learning_time_plot(
     frequencies: NDArray,
-    times: Mapping[float, Band],
+    times: Mapping[float, Estimate],
     *,
-    law: tuple[float, float, str],
+    law: PowerLaw,
     title: str,
     ylabel: str = "learning time [steps]",
 ) -> Figure:
     """Learning time against frequency, both axes logarithmic, with the fitted power law.
 
     Args:
-      frequencies: cycles per unit.
-      times: {level: (step, low, high)}; "never" is left out, an open interval ends at the top.
-      law: prefactor, exponent and label of the line.
+      frequencies: cycles per unit, [m].
+      times: {level: estimate [m]}; "never" is left out, an open interval ends at the top.
+      law: of the first level; no line where too few points gave no exponent.
       title, ylabel: of the figure; other times and half-lives look the same.
     """
     figure, axes = _new()
     k = np.asarray(frequencies, float)
-    for i, (level, (step, low, high)) in enumerate(times.items()):
-        seen = np.isfinite(step) & (step > 0)
-        if not seen.any():
-            continue
-        axes.errorbar(
-            k[seen],
-            step[seen],
-            yerr=_error_bars(step[seen], low[seen], high[seen]),
-            fmt=_MARKERS[i % len(_MARKERS)],
-            color=(_BLUE, _ORANGE)[i % 2],
-            capsize=3,
-            markersize=5,
-            label=f"level {level:g}",
-        )
-    prefactor, exponent, label = law
-    if np.isfinite(exponent):
-        step = next(iter(times.values()))[0]
-        fitted = k[np.isfinite(step) & (step > 0)]
-        axes.plot(fitted, prefactor * fitted**exponent, color=_GREY, linestyle="--", label=label)
+    for i, (level, time) in enumerate(times.items()):
+        seen = np.isfinite(time.value) & (time.value > 0)
+        if seen.any():
+            points = Line.of(k[seen], time[seen], f"level {level:g}", _MARKERS[i % len(_MARKERS)])
+            draw_points(axes, points, (_BLUE, _ORANGE)[i % 2])
+    if np.isfinite(law.exponent.value):
+        first = next(iter(times.values())).value
+        fitted = k[np.isfinite(first) & (first > 0)]
+        y = law.prefactor * fitted ** float(law.exponent.value)
+        axes.plot(fitted, y, color=_GREY, linestyle="--", label=law.label)
     axes.set(
         xscale="log",
         yscale="log",
@@ -481,23 +517,25 @@ def decision_regions(
 
 
 def setting_plot(
-    panels: Mapping[str, Mapping[str, Sequence[tuple[str, float, float, float]]]],
+    panels: Mapping[str, Mapping[str, Sequence[tuple[str, Estimate]]]],
     *,
     ylabel: str,
     title: str,
 ) -> Figure:
-    """One panel for each sweep, in it {label: points}, each (setting, value, low, high)."""
+    """One panel for each sweep, in it {label: points}, each (setting, estimate)."""
     figure, grid = _new(
         width=1.2 + 2.2 * len(panels), height=3.6, ncols=len(panels), sharey=True, squeeze=False
     )
     for axes, (name, curves) in zip(grid[0], panels.items(), strict=True):
         for i, (label, points) in enumerate(curves.items()):
-            settings, *numbers = zip(*points, strict=True)
-            value, low, high = (np.asarray(column, float) for column in numbers)
+            settings = [setting for setting, _ in points]
+            value, low, high = (
+                [float(getattr(estimate, end)) for _, estimate in points]
+                for end in ("value", "low", "high")
+            )
             places = np.arange(len(settings)) + 0.16 * (i - (len(curves) - 1) / 2)
-            bars = _error_bars(value, low, high)
-            style = {"fmt": "o-", "color": (_ORANGE, _BLUE)[i % 2], "capsize": 3, "label": label}
-            axes.errorbar(places, value, yerr=bars, **style)
+            line = Line(places, value, label, low, high, "o-")
+            draw_points(axes, line, (_ORANGE, _BLUE)[i % 2])
         axes.set_xticks(range(len(settings)), settings)
         axes.set(xlabel=name.replace("_", " "), xlim=(-0.5, len(settings) - 0.5))
         axes.grid(alpha=0.3)

@@ -5,13 +5,36 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.records.tables import averaged, write_table
-from spectral_tf.spectra import Band, LearningCurves, mean_interval
+from spectral_tf.spectra import Estimate, LearningCurves, mean_over_runs
 
 # What distinguishes the groups of runs in one table, e.g. (4,) for four lobes; () if nothing does.
 Setting = tuple[object, ...]
+
+
+def over_runs(recorded: ArrayLike, axis: int = 1) -> Estimate:
+    """Mean over runs of what was recorded while they trained and is not negative: losses, norms.
+
+    A run that has stopped is NaN in the record from there on: it does not count there, and the
+    estimate says how many did.
+
+    Args:
+      recorded: e.g. losses, shape [s, runs].
+      axis: that of the runs.
+
+    >>> found = over_runs([[1.0, 3.0], [2.0, float("nan")]])
+    >>> found.value.tolist(), found.n.tolist()
+    ([2.0, 2.0], [2, 1])
+    """
+    values = np.moveaxis(np.asarray(recorded, np.float64), axis, 0)
+    return not_negative(mean_over_runs(values, where=~np.isnan(values)))
+
+
+def not_negative(estimate: Estimate) -> Estimate:
+    """An estimate of what cannot be below 0: its interval ends there."""
+    return estimate.map(lambda ends: np.maximum(ends, 0.0))
 
 
 def write_learning_curves(
@@ -19,27 +42,28 @@ def write_learning_curves(
 ) -> None:
     """Writes `spectra.csv` and `learning_times.csv`.
 
-    `spectra.csv`: step, frequency [cycles per unit], mean normalised magnitude over runs and its
-    95 % interval. `learning_times.csv`: level, frequency, step at which the mean reaches the level
-    (`inf`: never) and its 95 % interval. `columns` name the settings and come first.
+    `spectra.csv`: step, frequency [cycles per unit], mean normalised magnitude over runs.
+    `learning_times.csv`: level, frequency, step at which the mean reaches the level (`inf`: never).
+    Both with 95 % interval, number of runs and method. `columns` name the settings and come first.
     """
     write_table(
         folder / "spectra.csv",
-        (*columns, "step", "frequency", "magnitude", "magnitude_low", "magnitude_high"),
+        (*columns, "step", "frequency", "magnitude"),
         (
-            (*setting, step, f"{k:g}", group.mean[i, j], group.low[i, j], group.high[i, j])
+            (*setting, step, f"{k:g}", mean[i, j])
             for setting, group in curves.items()
+            for mean in [not_negative(group.mean)]
             for i, step in enumerate(group.steps)
             for j, k in enumerate(group.frequencies)
         ),
     )
     write_table(
         folder / "learning_times.csv",
-        (*columns, "level", "frequency", "step", "step_low", "step_high"),
+        (*columns, "level", "frequency", "step"),
         (
-            (*setting, level, f"{k:g}", *(column[j] for column in band))
+            (*setting, level, f"{k:g}", times[j])
             for setting, group in curves.items()
-            for level, band in group.times.items()
+            for level, times in group.times.items()
             for j, k in enumerate(group.frequencies)
         ),
     )
@@ -50,12 +74,12 @@ def write_losses(
     steps: Sequence[int],
     losses: Mapping[Setting, NDArray],
     columns: Sequence[str] = (),
-) -> dict[Setting, Band]:
-    """Writes `runs.csv` and `losses.csv` from losses [s, runs]; returns mean, low and high [s].
+) -> dict[Setting, Estimate]:
+    """Writes `runs.csv` and `losses.csv` from losses [s, runs]; returns their means over runs [s].
 
     `runs.csv`: run, step, loss, one row for each run and probe (`nan` after a run has diverged).
-    `losses.csv`: step, mean loss over runs and its 95 % interval. `columns` name the settings and
-    come first.
+    `losses.csv`: step, mean loss over the runs that still go, with 95 % interval, number and
+    method. `columns` name the settings and come first.
     """
     write_table(
         folder / "runs.csv",
@@ -67,62 +91,67 @@ def write_losses(
             for i, step in enumerate(steps)
         ),
     )
-    bands = {setting: mean_interval(values.T) for setting, values in losses.items()}
+    means = {setting: over_runs(values) for setting, values in losses.items()}
     write_table(
         folder / "losses.csv",
-        (*columns, "step", "loss", "loss_low", "loss_high"),
+        (*columns, "step", "loss"),
         (
-            (*setting, *row)
-            for setting, band in bands.items()
-            for row in zip(steps, *band, strict=True)
+            (*setting, step, mean[i])
+            for setting, mean in means.items()
+            for i, step in enumerate(steps)
         ),
     )
-    return bands
+    return means
 
 
 def write_norms(
     folder: pathlib.Path, steps: Sequence[int], layers: Sequence[str], norms: NDArray
-) -> dict[str, Band]:
-    """Writes `norms.csv` from spectral norms [s, runs, layers]; returns {layer: mean, low, high}.
+) -> dict[str, Estimate]:
+    """Writes `norms.csv` from spectral norms [s, runs, layers]; returns {layer: mean over runs}.
 
-    `norms.csv`: step, layer, mean spectral norm over runs and its 95 % interval.
+    `norms.csv`: step, layer, mean spectral norm with 95 % interval, number of runs and method.
     """
-    mean, low, high = mean_interval(np.moveaxis(norms, 1, 0))
+    mean = over_runs(norms)
     write_table(
         folder / "norms.csv",
-        ("step", "layer", "spectral_norm", "spectral_norm_low", "spectral_norm_high"),
+        ("step", "layer", "spectral_norm"),
         (
-            (step, layer, mean[i, j], low[i, j], high[i, j])
+            (step, layer, mean[i, j])
             for i, step in enumerate(steps)
             for j, layer in enumerate(layers)
         ),
     )
-    return {layer: (mean[:, j], low[:, j], high[:, j]) for j, layer in enumerate(layers)}
+    return {layer: mean[:, j] for j, layer in enumerate(layers)}
 
 
 def learning_table(curves: LearningCurves) -> str:
     """The learning times as lines of text, with the exponent of their power law."""
     last = int(curves.steps[-1])
-    lines = [f"learning times [steps], {averaged(curves.num_runs)}, 95 % intervals"]
-    header = "".join(f"{f'level {level:g}':>34}" for level in curves.times)
-    lines.append(f"{'cycles per unit':>15}{header}")
-    for j, k in enumerate(curves.frequencies):
-        cells = (_cell(at[j], low[j], high[j], last) for at, low, high in curves.times.values())
-        lines.append(f"{k:>15g}" + "".join(f"{cell:>34}" for cell in cells))
-    law, level = curves.law, next(iter(curves.times))
-    interval = "" if math.isnan(law.low) else f" ({law.low:.2f} to {law.high:.2f})"
+    level, times = next(iter(curves.times.items()))
+    known = np.isfinite(times.low).any()
+    how = f"95 % intervals ({times.method})" if known else f"no interval: {times.missing}"
+    lines = [f"learning times [steps], {averaged(curves.num_runs)}, {how}"]
     lines.append(
-        f"learning time at level {level:g} grows as frequency^{law.exponent:.2f}{interval}, "
-        f"from {law.num_points} of {curves.frequencies.size} frequencies"
-        if law.num_points > 1
-        else f"no power law: {law.num_points} of {curves.frequencies.size} frequencies reached "
-        f"level {level:g}"
+        f"{'cycles per unit':>15}" + "".join(f"{f'level {x:g}':>34}" for x in curves.times)
+    )
+    for j, k in enumerate(curves.frequencies):
+        cells = (_cell(of_level[j], last) for of_level in curves.times.values())
+        lines.append(f"{k:>15g}" + "".join(f"{cell:>34}" for cell in cells))
+    law, count = curves.law, curves.frequencies.size
+    lines.append(
+        f"no power law of the learning times at level {level:g}: {law.exponent.text()}"
+        if math.isnan(law.exponent.value)
+        else f"learning time at level {level:g} grows as frequency^{law.exponent.text()}, "
+        f"from {law.num_points} of {count} frequencies"
     )
     return "\n".join(lines)
 
 
-def _cell(step: float, low: float, high: float, last: int) -> str:
+def _cell(time: Estimate, last: int) -> str:
     def text(value: float) -> str:
         return f"{value:,.0f}" if math.isfinite(value) else f"> {last:,}"
 
-    return text(step) if math.isnan(low) else f"{text(step)} ({text(low)} to {text(high)})"
+    at, low, high = (float(number) for number in (time.value, time.low, time.high))
+    if math.isnan(at):
+        return "no run"
+    return text(at) if math.isnan(low) else f"{text(at)} ({text(low)} to {text(high)})"

@@ -122,7 +122,7 @@ def define_subject_flags(models: Sequence[str], augmentations: Sequence[str]) ->
     define_classifier_flags(models, augmentations)
 
 
-def define_path_flags(num_samples: int = 0, pairs: int = 20) -> None:
+def define_path_flags(num_samples: int = 0, *, pairs: int = 20) -> None:
     """Defines the flags of straight paths between images."""
     flags.DEFINE_integer("pairs", pairs, "Paths within each class, and between each two.", 1)
     flags.DEFINE_integer(

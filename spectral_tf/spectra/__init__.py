@@ -15,14 +15,6 @@ Conventions, used by every function here:
   of the squared errors of the coefficients. (The paper's Eqn 44 leaves the 1/N out.)
 """
 
-from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interval, resampled_means
-from spectral_tf.spectra.comparison import (
-    PATHS_FOR_COMPARISON,
-    correlation_on_paths,
-    correlation_over_time,
-    paired_concordance,
-    which_paths,
-)
 from spectral_tf.spectra.composition import latent_bandwidth
 from spectral_tf.spectra.confidence import (
     IMAGES_FOR_TEMPERATURE,
@@ -45,6 +37,7 @@ from spectral_tf.spectra.inference import (
     correlation_over_settings,
     crossed_mean,
     difference_to_published,
+    difference_to_published_from_stats,
     holm,
     jackknife,
     mean_over_clusters,
@@ -72,19 +65,24 @@ from spectral_tf.spectra.learning import (
     power_law_over_runs,
 )
 from spectral_tf.spectra.noise_fit import (
+    AgainstNull,
+    Influence,
     NoiseFit,
     ReferenceLevels,
+    WaveFit,
+    against_null,
     class_share,
     implied_smoothing,
+    influence,
     margins,
     noise_fit,
     reference_levels,
     smoothed_margin,
+    wave_fit,
 )
 from spectral_tf.spectra.nonuniform import coefficients_at
 from spectral_tf.spectra.norms import spectral_norms
 from spectral_tf.spectra.path import (
-    READINGS,
     PathMeasures,
     mirrored_centroid,
     mirrored_magnitudes,
@@ -92,7 +90,6 @@ from spectral_tf.spectra.path import (
     path_measures,
     plain_magnitudes,
     plain_share,
-    read_share,
     released_share,
     total_variation,
 )
@@ -107,7 +104,6 @@ from spectral_tf.spectra.path_axes import (
     spectrum_axis,
 )
 from spectral_tf.spectra.radial import radial_spectrum
-from spectral_tf.spectra.ranks import model_correlation, rank_correlation
 from spectral_tf.spectra.relu import (
     PiecewiseLinear,
     max_norm_bound,
@@ -115,18 +111,27 @@ from spectral_tf.spectra.relu import (
     relu_network_pieces,
     spectral_norm_bound,
 )
-from spectral_tf.spectra.same_paths import common_paths, difficulty, shared_paths
+from spectral_tf.spectra.same_paths import (
+    PATHS_FOR_COMPARISON,
+    common_paths,
+    correlation_on_paths,
+    correlation_over_time,
+    difficulty,
+    paired_concordance,
+    shared_paths,
+    which_paths,
+)
 from spectral_tf.spectra.survival import half_lives, survival_ratios
 from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 
 __all__ = [
     "IMAGES_FOR_TEMPERATURE",
     "PATHS_FOR_COMPARISON",
-    "READINGS",
     "SETTINGS_FOR_CORRELATION",
     "SOLVERS",
-    "Band",
+    "AgainstNull",
     "Estimate",
+    "Influence",
     "KernelBasis",
     "LearningCurves",
     "MeanSpectrum",
@@ -135,6 +140,8 @@ __all__ = [
     "PiecewiseLinear",
     "PowerLaw",
     "ReferenceLevels",
+    "WaveFit",
+    "against_null",
     "axis_support",
     "bin_means",
     "bootstrap",
@@ -150,6 +157,7 @@ __all__ = [
     "crossed_mean",
     "crossing",
     "difference_to_published",
+    "difference_to_published_from_stats",
     "difficulty",
     "fit_power_law",
     "frequency_rates",
@@ -157,6 +165,7 @@ __all__ = [
     "half_lives",
     "holm",
     "implied_smoothing",
+    "influence",
     "jackknife",
     "kernel_basis",
     "latent_bandwidth",
@@ -171,7 +180,6 @@ __all__ = [
     "mean_angle",
     "mean_confidence",
     "mean_distance",
-    "mean_interval",
     "mean_over_clusters",
     "mean_over_runs",
     "mean_spectrum",
@@ -180,7 +188,6 @@ __all__ = [
     "mirrored_frequencies",
     "mirrored_magnitudes",
     "mirrored_share",
-    "model_correlation",
     "negative",
     "noise_fit",
     "normalised_magnitudes",
@@ -190,19 +197,15 @@ __all__ = [
     "paired_concordance",
     "paired_difference",
     "path_measures",
-    "percentile_interval",
     "plain_frequencies",
     "plain_magnitudes",
     "plain_share",
     "planar_transform",
     "power_law_over_runs",
     "radial_spectrum",
-    "rank_correlation",
-    "read_share",
     "reference_levels",
     "released_share",
     "relu_network_pieces",
-    "resampled_means",
     "shared_paths",
     "sign_test",
     "smoothed_margin",
@@ -212,5 +215,6 @@ __all__ = [
     "survival_ratios",
     "total_variance",
     "total_variation",
+    "wave_fit",
     "which_paths",
 ]

@@ -1,262 +1,247 @@
-"""Models compared on the same paths: all of them, those that all know, or those that two know.
-
-A classifier that is averaged over the paths that it answers correctly *itself* is measured on
-harder paths the better it is, and any difference between easy and hard paths then looks like one
-between classifiers. So compared models answer the same paths here, always:
-
-* `all`: every path counts for every model;
-* `common`: the paths whose two ends all compared models answer correctly. They are easy ones and
-  say nothing of hard ones (`same_paths.difficulty` tells paths apart);
-* `shared`: any two models are compared on the paths that both answer correctly, and what counts is
-  which of the two has more (`paired_concordance`): for models of which one knows little, whose
-  common paths are few.
-"""
+"""Whether differences are there: of pairs, by their signs, of many claims, to a published mean."""
 
 import dataclasses
 import itertools
-import math
+from collections.abc import Sequence
 
 import numpy as np
+import scipy.special
+import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.spectra.inference import (
-    SETTINGS_FOR_CORRELATION,
-    Estimate,
-    bootstrap,
-    correlation_over_settings,
-    not_enough,
-    paired_difference,
-)
-from spectral_tf.spectra.same_paths import common_paths
+from spectral_tf.spectra.estimate import UPPER, Estimate, not_enough
+from spectral_tf.spectra.intervals import counted, mean_over_runs
 
-PATHS = ("all", "common", "shared", "known")
-COMMON_PATHS = 100
-# With fewer, a mean over paths is one of a few images.
-PATHS_FOR_COMPARISON = 20
+# All signs are looked at up to this number, else so many random ones.
+_EXACT_UP_TO = 50_000
+_DRAWS = 9_999
 
 
-def correlation_on_paths(
-    quality: ArrayLike,
-    values: ArrayLike,
-    correct: ArrayLike,
-    settings: ArrayLike,
-    *,
-    paths: str,
-    where: ArrayLike,
-    num_resamples: int = 1_000,
-) -> Estimate:
-    """How a measure goes with a quality over settings, all models on the same paths.
+def paired_difference(differences: ArrayLike, *, unit: str = "settings", seed: int = 0) -> Estimate:
+    """Mean of paired differences, with Student's interval and the exact p-value of their signs.
 
-    What varies: settings, and paths. Held fixed: the number of seeds in a setting.
+    The p-value is the share of all 2^n ways to flip the signs whose mean is as far from 0 (up to
+    n = 15, else of 9,999 random ones): exact whatever the distribution, if without an effect it is
+    symmetric.
+
+    What varies: pairs. Held fixed: what both of a pair share.
 
     Args:
-      quality: of each model, shape [m].
-      values: of each model on each path, [m, p], finite where they count.
-      correct: whether a model answers both ends of a path correctly, bool [m, p].
-      settings: of each model, [m].
-      paths: one of `PATHS`.
-      where: which paths can count (those within a class, say), bool [p].
-      num_resamples: of the bootstrap.
+      differences: shape [n], finite.
+      unit: of replication.
+      seed: of random flips.
 
     Returns:
-      Spearman's rho of `correlation_over_settings` on all or common paths, the concordance of
-      `paired_concordance` on shared ones; no value on fewer than `PATHS_FOR_COMPARISON` paths.
+      no interval and no p-value for a single one.
 
     Raises:
-      UserError: an unknown choice of paths; as these two.
+      UserError: other than one axis, or as `mean_over_runs`.
+
+    Source: Fisher (1935), section 21; interval as `mean_over_runs`.
+
+    >>> paired_difference([1.0, 2.0, 3.0]).p_value
+    0.25
     """
-    right, chosen = np.asarray(correct, bool), np.asarray(where, bool)
-    if paths == "known":
-        paths = known_paths(right, chosen)
-    if paths == "shared":
-        return paired_concordance(
-            quality,
-            np.asarray(values)[:, chosen],
-            right[:, chosen],
-            settings,
-            num_resamples=num_resamples,
-        )
-    counted = which_paths(right, paths) & chosen
-    if counted.sum() < PATHS_FOR_COMPARISON:
-        return not_enough(int(counted.sum()), PATHS_FOR_COMPARISON, f"{paths} paths")
-    return correlation_over_settings(
-        quality, values, settings, where=counted, num_resamples=num_resamples
-    )
-
-
-def known_paths(correct: NDArray[np.bool_], where: NDArray[np.bool_]) -> str:
-    """`common` if so many paths are common to all models that they can be compared, else `shared`.
-
-    Args:
-      correct: bool [m, p].
-      where: which paths can count, bool [p].
-    """
-    return "common" if (common_paths(correct) & where).sum() >= COMMON_PATHS else "shared"
-
-
-def which_paths(correct: NDArray[np.bool_], paths: str) -> NDArray[np.bool_]:
-    """All paths, or the common ones, bool [p].
-
-    Args:
-      correct: bool [m, p].
-      paths: `all` or `common`.
-
-    Raises:
-      UserError: another choice.
-    """
-    if paths not in ("all", "common"):
-        raise UserError(
-            "paths",
-            expected=f"one of {', '.join(PATHS)}",
-            got=paths,
-            hint="shared ones are those of two models at a time",
-        )
-    return common_paths(correct) if paths == "common" else np.ones(correct.shape[1], bool)
-
-
-def paired_concordance(
-    quality: ArrayLike,
-    values: ArrayLike,
-    correct: ArrayLike,
-    settings: ArrayLike,
-    *,
-    num_resamples: int = 1_000,
-    seed: int = 0,
-) -> Estimate:
-    """Which of two settings has more of a measure on the paths that both know: Kendall's tau of it.
-
-    tau = mean over pairs of settings a, b of sign(q_a - q_b) sign(d_ab), d_ab the mean over the
-    pairs of their models (one of a, one of b) of the mean difference on the paths that both of
-    these models answer correctly. Pairs of models with fewer than `PATHS_FOR_COMPARISON` such paths
-    are left out, and so are pairs of settings without any.
-
-    What varies: settings with all they hold, and paths (interval, bootstrap); the order of the
-    settings (p-value, permutations of the quality). Held fixed: the number of seeds.
-
-    Args:
-      quality: of each model, [m].
-      values: of each model on each path, [m, p]; looked at where both models are correct.
-      correct: bool [m, p].
-      settings: of each model, [m].
-      num_resamples, seed: of bootstrap and permutations.
-
-    Returns:
-      tau in [-1, 1]; n is the number of settings; no value for fewer than 4.
-
-    Raises:
-      UserError: values that count and are not finite.
-
-    Source: Kendall (1938), on paired differences.
-    """
-    q, known = np.asarray(quality, np.float64), np.asarray(correct, bool)
-    given = np.asarray(values, np.float64)
-    if not np.isfinite(given[known]).all():
-        raise UserError(
-            "values",
-            expected="finite ones where models are correct",
-            got=f"{np.count_nonzero(~np.isfinite(given[known])):,} that are not",
-            hint="leave these models out",
-        )
-    _, member = np.unique(np.asarray(settings), return_inverse=True)
-    count = int(member.max(initial=-1)) + 1
-    if count < SETTINGS_FOR_CORRELATION:
-        return not_enough(count, SETTINGS_FOR_CORRELATION, "settings")
-    v, right = np.where(known, given, 0.0), known.astype(float)
-    among = np.zeros((count, q.size))
-    among[member, np.arange(q.size)] = 1
-    ordered = np.sign(np.subtract.outer(*[among @ q / among.sum(axis=1)] * 2))
-    enough = right @ right.T >= PATHS_FOR_COMPARISON
-
-    def signs(of_paths: NDArray) -> NDArray:
-        """sign(d_ab) [settings, settings]; 0 where no two models share enough paths."""
-        weighted = right * of_paths
-        shared, sums = weighted @ right.T, (v * of_paths) @ right.T
-        with np.errstate(invalid="ignore", divide="ignore"):
-            away = np.where(enough & (shared > 0), (sums - sums.T) / shared, 0.0)
-        return np.sign(among @ away @ among.T)
-
-    def tau(of_settings: NDArray, of_paths: NDArray) -> float:
-        pairs = np.outer(of_settings, of_settings) * told
-        np.fill_diagonal(pairs, 0.0)
-        total = pairs.sum()
-        agree = (pairs * ordered * signs(of_paths)).sum()
-        return float(agree / total) if total > 0 else math.nan
-
-    told = (among @ enough @ among.T > 0) & (ordered != 0)
-    everyone, everywhere = np.ones(count), np.ones(v.shape[1])
-    if not told[~np.eye(count, dtype=bool)].any() or math.isnan(tau(everyone, everywhere)):
-        most = int((right @ right.T)[~np.eye(len(right), dtype=bool)].max(initial=0))
-        return not_enough(most, PATHS_FOR_COMPARISON, "shared paths")
-    found = bootstrap(
-        tau, count, v.shape[1], units=("settings", "paths"), num_resamples=num_resamples, seed=seed
-    )
-    observed = signs(everywhere) * told
-    if math.factorial(count) <= 50_000:
-        orders = np.array(list(itertools.permutations(range(count))))
+    d = _differences(differences)
+    found = mean_over_runs(d, unit=unit)
+    if d.size < 2:
+        return found
+    exact = 2**d.size <= _EXACT_UP_TO
+    if exact:
+        signs = np.array(list(itertools.product((1.0, -1.0), repeat=d.size)))
     else:
-        rng = np.random.default_rng(seed)
-        orders = np.stack([rng.permutation(count) for _ in range(9_999)])
-    sizes = np.array([abs((ordered[np.ix_(o, o)] * observed).sum()) for o in orders])
-    hits = int(np.sum(sizes >= abs((ordered * observed).sum()) - 1e-9))
-    exact = math.factorial(count) <= 50_000
+        signs = np.random.default_rng(seed).choice([1.0, -1.0], size=(_DRAWS, d.size))
+    sums, rounding = np.abs(signs @ d), 1e-12 * np.abs(d).sum()
+    hits = int(np.sum(sums >= abs(d.sum()) - rounding))
+    least = float(np.mean(sums >= np.abs(d).sum() - rounding))  # Zeros have no sign to flip.
     return dataclasses.replace(
         found,
-        method=f"{found.method}; {'exact' if exact else 'random'} permutations of settings",
-        p_value=hits / len(orders) if exact else (hits + 1) / (len(orders) + 1),
-        least_p_value=2 / math.factorial(count) if exact else 1 / (len(orders) + 1),
+        method=f"{found.method}; {'exact' if exact else 'random'} flips of signs",
+        p_value=hits / len(signs) if exact else (hits + 1) / (_DRAWS + 1),
+        least_p_value=least if exact else 1 / (_DRAWS + 1),
     )
 
 
-def correlation_over_time(
-    epochs: ArrayLike,
-    values: ArrayLike,
-    correct: ArrayLike,
-    runs: ArrayLike,
-    *,
-    paths: str,
-    where: ArrayLike,
-) -> Estimate:
-    """How a measure goes with training time: the correlation within each run, averaged over runs.
+def sign_test(differences: ArrayLike, alternative: str = "two-sided") -> float:
+    """p-value of so many positive differences if both signs were equally likely.
 
-    What varies: runs (seeds); checkpoints of one run are no independent models. Held fixed: the
-    checkpoints, the paths, which are the same for all checkpoints of all runs.
+    Zeros are left out.
+
+    What varies: the differences, which must be independent: one for each seed, not one for each
+    seed and wave.
 
     Args:
-      epochs: of each checkpoint, [m].
-      values, correct: of each checkpoint on each path, [m, p].
-      runs: of each checkpoint, [m].
-      paths, where: as for `correlation_on_paths`.
+      differences: shape [n], finite.
+      alternative: `two-sided`, `greater` or `less`, as SciPy names them.
 
     Returns:
-      the mean over runs of rho (of the concordance on shared paths), its interval and the exact
-      p-value of flips of its sign; no value with fewer than 4 checkpoints in a run.
+      in (0, 1]; 1 if nothing is left.
 
     Raises:
-      UserError: as `correlation_on_paths`.
+      UserError: other than one axis, values that are not finite, another alternative.
+
+    Source: Conover (1999), section 3.4.
+
+    >>> sign_test([1.0, 2.0, 3.0], "greater")
+    0.125
     """
-    right, given = np.asarray(correct, bool), np.asarray(values, np.float64)
-    chosen, of = np.asarray(where, bool), np.asarray(runs)
-    if paths == "known":
-        paths = known_paths(right, chosen)
-    if paths != "shared":
-        # The same for all runs, so that runs are compared on one set, too.
-        chosen = chosen & which_paths(right, paths)
-        paths = "all"
-    rhos = []
-    for run in dict.fromkeys(of.tolist()):
-        own = of == run
-        found = correlation_on_paths(
-            np.asarray(epochs)[own],
-            given[own],
-            right[own],
-            np.arange(int(own.sum())),
-            paths=paths,
-            where=chosen,
-            num_resamples=1,
+    d = _differences(differences)
+    d = d[d != 0]
+    if alternative not in ("two-sided", "greater", "less"):
+        raise UserError(
+            "alternative",
+            expected="two-sided, greater or less",
+            got=alternative,
+            hint="greater: more positive ones than chance",
         )
-        if np.isnan(found.value):
-            return found
-        rhos.append(float(found.value))
-    # No correlation lies outside.
-    return paired_difference(rhos, unit="runs").map(lambda ends: np.clip(ends, -1, 1))
+    if not d.size:
+        return 1.0
+    return float(scipy.stats.binomtest(int(np.sum(d > 0)), d.size, 0.5, alternative).pvalue)
+
+
+def _differences(differences: ArrayLike) -> NDArray:
+    d, _ = counted(differences, None)
+    if d.ndim != 1:
+        raise UserError(
+            "differences",
+            expected="one axis of independent ones",
+            got=f"shape {d.shape}",
+            hint="average what shares a seed before",
+        )
+    return d
+
+
+def holm(p_values: Sequence[float] | NDArray) -> NDArray[np.float64]:
+    """Adjusted p-values of several claims: 5 % of families at most have a null with one below 5 %.
+
+    The i-th smallest of m is multiplied by m - i + 1, made no smaller than the ones before, and cut
+    at 1.
+
+    Args:
+      p_values: in [0, 1], shape [m].
+
+    Returns:
+      float64, shape [m], in the given order.
+
+    Raises:
+      UserError: p-values outside [0, 1].
+
+    Source: Holm (1979).
+
+    >>> holm([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p_values, np.float64)
+    if p.ndim != 1 or not np.all((p >= 0) & (p <= 1)):
+        raise UserError("p_values", expected="numbers in [0, 1]", got=f"{p}", hint="one each")
+    order = np.argsort(p, kind="stable")
+    raised = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(1, raised)
+    return adjusted
+
+
+def difference_to_published(
+    values: ArrayLike, published: ArrayLike, published_n: int, reading: ArrayLike
+) -> Estimate:
+    """Our mean over runs minus a published one that was read off a figure, with all three errors.
+
+    As `difference_to_published_from_stats`, which says how.
+
+    What varies: our runs, their runs, the reading. Held fixed: the protocol.
+
+    Args:
+      values: our runs on the first axis, [n, ...], finite.
+      published, published_n, reading: as there.
+
+    Returns:
+      as there.
+
+    Raises:
+      UserError: as `mean_over_runs`; fewer than 1 published run, or other shapes.
+
+    Source: as there.
+
+    >>> found = difference_to_published([[1.0], [3.0]], [2.0], 20, [0.0])
+    >>> found.value.tolist(), round(found.p_value, 2)
+    ([0.0], 1.0)
+    """
+    v, _ = counted(values, None)
+    std = v.std(axis=0, ddof=1) if len(v) > 1 else np.zeros(v.shape[1:])
+    return difference_to_published_from_stats(
+        v.mean(axis=0), std, len(v), published, published_n, reading
+    )
+
+
+def difference_to_published_from_stats(
+    mean: ArrayLike,
+    std: ArrayLike,
+    n: int,
+    published: ArrayLike,
+    published_n: int,
+    reading: ArrayLike,
+) -> Estimate:
+    """Our mean minus a published one that was read off a figure, from what tables hold of ours.
+
+    d +- t sqrt(s^2 / n + s^2 / n' + e^2 / 3), s our standard deviation, which stands for theirs,
+    too, n' their runs, e the half-width of the reading (a uniform error), t of n - 1 degrees of
+    freedom; the p-value is Student's of d = 0. Exact for normal samples of one variance and e = 0;
+    an e as wide as the samples' errors makes it cautious, since a uniform error has no tails.
+
+    What varies: our runs, their runs, the reading. Held fixed: the protocol.
+
+    Args:
+      mean: over our runs, finite, [...].
+      std: standard deviation of one run, with n - 1 below, at least 0, [...].
+      n: our runs.
+      published: their mean, finite, [...].
+      published_n: runs behind it.
+      reading: half-width of what the reading leaves open, at least 0, [...]: of heights
+        the precision of the figure, and where time is known to some steps half of what our mean
+        does in them.
+
+    Returns:
+      of shape [...]; p_value is the smallest of all, adjusted for their number by `holm` (what the
+      whole comparison says); no interval for one run.
+
+    Raises:
+      UserError: fewer than 1 run of either, numbers that are not finite, or other shapes.
+
+    Source: Student (1908), the standard deviation of one sample standing for both.
+
+    >>> difference_to_published_from_stats(1.2, 0.1, 20, 1.0, 20, 0.005).text()
+    '0.20 (0.13 to 0.27; n = 20 runs against 20; p = 4.8e-06)'
+    """
+    ours, theirs, deviation, half_reading = (
+        np.asarray(a, np.float64) for a in (mean, published, std, reading)
+    )
+    fits = ours.shape == theirs.shape == deviation.shape == half_reading.shape
+    known = np.isfinite(ours).all() and np.isfinite(theirs).all()
+    errors = np.all(deviation >= 0) and np.all(half_reading >= 0)
+    if not fits or not known or not errors or min(n, published_n) < 1:
+        raise UserError(
+            "published",
+            expected=f"finite means of shape {ours.shape} over 1 run or more, readings from 0 on",
+            got=f"{theirs.shape} over {published_n}, readings {half_reading.shape}",
+            hint="read one for each of ours",
+        )
+    away = ours - theirs
+    if n < 2:
+        few = not_enough(n, 2, "runs", 0.0)
+        return dataclasses.replace(few, value=away, low=away * np.nan, high=away * np.nan)
+    error = np.sqrt(deviation**2 * (1 / n + 1 / published_n) + half_reading**2 / 3)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(away == 0, 0.0, np.abs(away) / error)
+    each = 2 * scipy.special.stdtr(n - 1.0, -ratio)
+    half = scipy.special.stdtrit(n - 1.0, UPPER) * error
+    return Estimate(
+        value=away,
+        low=away - half,
+        high=away + half,
+        n=n,
+        unit=f"runs against {published_n}",
+        method="two samples and the error of the reading, Student; Holm over all",
+        p_value=float(holm(each.ravel()).min(initial=1.0)),
+        least_p_value=0.0,
+    )

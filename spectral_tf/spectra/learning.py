@@ -4,11 +4,12 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import scipy.stats
+import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.spectra.inference import Estimate, jackknife, mean_over_runs, not_enough
+from spectral_tf.spectra.estimate import UPPER, Estimate, not_enough
+from spectral_tf.spectra.intervals import jackknife, mean_over_runs
 
 
 def learning_times(steps: ArrayLike, curves: ArrayLike, level: float = 0.5) -> NDArray[np.float64]:
@@ -62,7 +63,8 @@ def crossing(steps: ArrayLike, band: Estimate, level: float) -> Estimate:
     """When a mean curve reaches a level: where the curve does, and where its band does.
 
     The interval goes from the first step at which the upper end of the band reaches the level to
-    the first at which the lower end does; `inf`, never, is a legal end.
+    the first at which the lower end does; `inf`, never, is a legal end. Where the band has no ends
+    (a single run is left) the curve may be anywhere.
 
     What varies: as in the band. Held fixed: the steps.
 
@@ -85,8 +87,10 @@ def crossing(steps: ArrayLike, band: Estimate, level: float) -> Estimate:
         flat = curve.reshape(len(curve), -1)
         return learning_times(steps, flat, level).reshape(curve.shape[1:])
 
-    at, soonest, latest = (first(curve) for curve in (band.value, band.high, band.low))
-    known = np.isfinite(band.low).any(axis=0)
+    at = first(band.value)
+    soonest = first(np.where(np.isnan(band.high), np.inf, band.high))
+    latest = first(np.where(np.isnan(band.low), -np.inf, band.low))
+    known = ~(np.isnan(band.low) | np.isnan(band.high)).all(axis=0)
     n = np.asarray(band.n)
     return Estimate(
         value=at,
@@ -95,7 +99,7 @@ def crossing(steps: ArrayLike, band: Estimate, level: float) -> Estimate:
         n=n if not n.ndim else n.min(axis=0),
         unit=band.unit,
         method=f"crossings of the band: {band.method}",
-        missing=band.missing,
+        missing="" if known.all() else band.missing,
     )
 
 
@@ -133,7 +137,7 @@ class PowerLaw:
 
     Attributes:
       exponent: with its interval; no value where fewer than `POINTS_FOR_POWER_LAW` points are left.
-      prefactor: in the unit of y.
+      prefactor: in the unit of y; NaN without an exponent.
       num_points: that were used.
     """
 
@@ -143,7 +147,9 @@ class PowerLaw:
 
     @property
     def label(self) -> str:
-        """What figures write beside the line."""
+        """What figures write beside the line, or why there is none."""
+        if np.isnan(self.exponent.value):
+            return self.exponent.missing
         return f"{self.prefactor:.3g} k^{float(self.exponent.value):.2f}"
 
 
@@ -162,8 +168,11 @@ def fit_power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
       y: shape [m]; entries that are not finite or not positive ("never", "at once") are left out,
         and `num_points` says how many were used.
 
+    Returns:
+      no exponent for fewer than 3 points, or where they share one x.
+
     Raises:
-      UserError: the shapes do not match, or an x is not positive.
+      UserError: the shapes do not match, or an x is not positive and finite.
 
     Source: ordinary least squares.
 
@@ -172,12 +181,16 @@ def fit_power_law(x: ArrayLike, y: ArrayLike) -> PowerLaw:
     """
     log_x, values = _checked_points(x, y)
     exponent, intercept, count = (row[0] for row in _lines(log_x, values[None]))
-    if count < POINTS_FOR_POWER_LAW:
-        few = not_enough(int(count), POINTS_FOR_POWER_LAW, "points")
-        return PowerLaw(few, float("nan"), int(count))
     used = np.isfinite(values) & (values > 0)
-    fit = scipy.stats.linregress(log_x[used], np.log(values[used]))
-    margin = fit.stderr * scipy.stats.t.ppf(0.975, count - 2)
+    different = np.unique(log_x[used]).size
+    if count < POINTS_FOR_POWER_LAW or different < 2:
+        few = not_enough(int(count), POINTS_FOR_POWER_LAW, "points")
+        if count >= POINTS_FOR_POWER_LAW:
+            few = not_enough(different, 2, "different x")
+        return PowerLaw(few, float("nan"), int(count))
+    left = np.log(values[used]) - intercept - exponent * log_x[used]
+    error = np.sqrt((left**2).sum() / (count - 2) / (count * log_x[used].var()))
+    margin = error * scipy.special.stdtrit(count - 2.0, UPPER)
     law = Estimate(
         value=np.asarray(exponent),
         low=np.asarray(exponent - margin),
@@ -193,6 +206,8 @@ def power_law_over_runs(
     x: ArrayLike,
     read: Callable[[NDArray], ArrayLike],
     runs: ArrayLike,
+    *,
+    unit: str = "runs",
 ) -> PowerLaw:
     """A power law of what is read off the mean of runs, with the interval of its exponent.
 
@@ -204,6 +219,7 @@ def power_law_over_runs(
       x: positive, shape [m].
       read: runs [n, ...] -> y [m], such as the learning times of their mean curve.
       runs: shape [n, ...].
+      unit: what they are.
 
     Raises:
       UserError: as `fit_power_law`.
@@ -211,7 +227,7 @@ def power_law_over_runs(
     v = np.asarray(runs, np.float64)
     y = np.asarray(read(v), np.float64)
     law = fit_power_law(x, y)
-    if law.num_points < POINTS_FOR_POWER_LAW:
+    if np.isnan(law.exponent.value):
         return law
     used = np.isfinite(y) & (y > 0)
     log_x = np.log(np.asarray(x, np.float64)[used])
@@ -221,16 +237,17 @@ def power_law_over_runs(
         whole = np.all(np.isfinite(left) & (left > 0))
         return _lines(log_x, left[None])[0][0] if whole else np.asarray(np.nan)
 
-    return dataclasses.replace(law, exponent=jackknife(exponent, v))
+    return dataclasses.replace(law, exponent=jackknife(exponent, v, unit=unit))
 
 
 def _checked_points(x: ArrayLike, y: ArrayLike) -> tuple[NDArray, NDArray]:
     log_x, values = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if log_x.ndim != 1 or values.shape != log_x.shape or np.any(log_x <= 0):
+    positive = (log_x > 0) & np.isfinite(log_x)
+    if log_x.ndim != 1 or values.shape != log_x.shape or not positive.all():
         raise UserError(
             "x",
             expected="positive numbers, one for each y",
-            got=f"shapes {log_x.shape} and {values.shape}, smallest {np.min(log_x, initial=1):g}",
+            got=f"{np.count_nonzero(~positive)} others, shapes {log_x.shape} and {values.shape}",
             hint="pass frequencies and their learning times",
         )
     return np.log(log_x), values
@@ -286,7 +303,7 @@ def learning_curves(
     Args:
       steps: increasing, shape [s].
       frequencies: positive, shape [m], in cycles per unit.
-      magnitudes: normalised, shape [runs, s, m]; NaN where a run has stopped.
+      magnitudes: normalised, finite or, where a run has stopped, NaN; shape [runs, s, m].
       levels: of the learning times; the power law is fitted at the first.
 
     Raises:
@@ -295,7 +312,7 @@ def learning_curves(
     Source: Rahaman et al. (2019), Fig 1: magnitudes first, then the mean over runs.
     """
     values = np.asarray(magnitudes, dtype=np.float64)
-    mean = mean_over_runs(np.nan_to_num(values), where=~np.isnan(values))
+    mean = mean_over_runs(values, where=~np.isnan(values))
 
     def read(runs: NDArray) -> NDArray:
         there = ~np.isnan(runs)

@@ -94,4 +94,4 @@ def test_the_flags_for_cifar_10_are_a_sweep():
     given = dict(line.removeprefix("--").split("=", 1) for line in lines)
     values = {name: given[name].split(",") for name in ("sweeps", *SWEEPS.values())}
     found = cases(Setting(model="wrn_32", augmentations=("flip", "pad_and_crop", "cutout")), values)
-    assert len(found) == 1 + 4 + 3 + 2 * 4 + 7 + 2 + 3
+    assert len(found) == 1 + 4 + 4 + 2 * 7 + 7 + 1 + 3

@@ -1,6 +1,7 @@
 """Small versions of the pages on images: embedded digits, own arrays, no network."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -10,9 +11,10 @@ import time
 import conftest
 import numpy as np
 import pytest
-from conftest import ROOT, assert_refused
+from conftest import ROOT, assert_estimates, assert_refused, estimated
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from spectral_tf import spectra
 from spectral_tf.data import find_images, to_unit
 from spectral_tf.records import read_table
 from spectral_tf.tasks import RadialWave, TwoClasses
@@ -32,17 +34,23 @@ SMALL = {
 }
 COLUMNS = {
     "mnist_noise": {
-        "losses": ["frequency", "noise_amplitude", "step", "train_loss", "validation_loss"],
+        "losses": [
+            *("frequency", "noise_amplitude", "step"),
+            *(*estimated("train_loss"), *estimated("validation_loss")),
+        ],
         "validation": [
-            *("frequency", "convention", "noise_amplitude", "minimum", "minimum_step", "final"),
-            "expected_floor",
+            *("frequency", "convention", "noise_amplitude", *estimated("minimum"), "minimum_step"),
+            *(*estimated("final"), *estimated("expected_floor"), "cycles_across_data"),
         ],
     },
     "kernel_projection": {
         "losses": ["noise", "run", "step", "train_loss", "validation_loss"],
-        "coefficients": ["noise", "step", "bin", "magnitude"],
+        "coefficients": ["noise", "step", "bin", *estimated("magnitude"), "function"],
     },
-    "mnist_manifold": {"losses": ["cloud", "step", "loss"], "scale": ["cloud", "rms_norm"]},
+    "mnist_manifold": {
+        "losses": ["cloud", "step", *estimated("loss")],
+        "scale": ["cloud", "rms_norm"],
+    },
 }
 # Whatever reaches for the network fails, and says so where the test looks for it.
 NO_NETWORK = """
@@ -81,6 +89,7 @@ def finished(tmp_path_factory, embedded_dir):
             result = launch(name, folders[name], embedded_dir)
             assert result.returncode == 0, result.stderr
             lines = result.stdout.splitlines()
+            assert not re.search(r"\bnan\b", result.stdout)
             assert f"run folder: {folders[name]}" in lines
             assert lines[-1].startswith("look at it: tensorboard --logdir=")
             # The first line of the log says what the data are.
@@ -106,6 +115,7 @@ def test_a_page_leaves_its_records_and_they_name_the_data(name, finished):
     assert environment["data"]["normalisation"]["source"] == "none: pixels in [0, 1]"
     for table, columns in COLUMNS[name].items():
         assert list(read_table(path / f"{table}.csv"))[: len(columns)] == columns
+    assert_estimates(path)
     assert len(list((path / "figures").iterdir())) >= 2
     events = EventAccumulator(str(path / "tensorboard"), {"images": 0})
     events.Reload()
@@ -172,7 +182,8 @@ def test_the_noise_page_measures_what_closed_forms_say(finished, embedded_dir):
     pixels, labels = find_images("digits", data_dir=str(embedded_dir)).arrays()
     training, validation = TwoClasses.of_images(to_unit(pixels), labels).split(0.8)
     table = read_table(path / "losses.csv")
-    rows = list(zip(*(table[c] for c in COLUMNS["mnist_noise"]["losses"]), strict=True))
+    columns = ("frequency", "noise_amplitude", "step", "train_loss", "validation_loss")
+    rows = list(zip(*(table[c] for c in columns), strict=True))
     for k, beta in ((0.0, 0.0), (0.1, 0.5), (1.0, 0.5), (1.0, 2.0)):
         psi = RadialWave(k)(training.inputs)
         start = next(row for row in rows if row[:3] == (k, beta, 0))
@@ -196,21 +207,30 @@ def test_the_noise_page_measures_what_closed_forms_say(finished, embedded_dir):
         )
     }
     assert best[1, 0.5] < 0.7 * best[0.1, 0.5]  # Fast noise leaves a dip, slow noise none.
+    # Both networks and images were drawn: the interval is over both, its number says so.
+    crossed = spectra.crossed_mean(np.zeros((2, 3)))
+    told = f"{crossed.method}, over runs x {len(validation)} images"
+    assert "runs and images" in told
+    assert set(summary["final_method"]) == set(table["validation_loss_method"]) == {told}
+    assert set(summary["final_n"]) == {2}
+    assert set(table["train_loss_method"]) == {"Student, stretched for skewness, over runs"}
 
 
 def test_the_kernel_page_measures_what_closed_forms_say(finished):
     path = finished("kernel_projection")
     summary = json.loads((path / "summary.json").read_text())
     np.testing.assert_allclose(summary["sum_of_squared_coefficients_of_the_clean_target"], 60)
-    assert abs(summary["high_frequency"]["validation_loss_if_noise_is_fitted"] - 0.2) < 0.01
+    fitted = summary["high_frequency"]["validation_loss_if_noise_is_fitted"]
+    assert abs(fitted["value"] - 0.2) < 0.01
     table = read_table(path / "losses.csv")
     for noise in ("white", "high_frequency"):
         facts = summary[noise]
         # The noise is fitted in the end, and the clean target was nearer before.
-        final = facts["final_validation_loss_with_interval"][0]
+        facts = {name: f["value"] for name, f in facts.items() if isinstance(f, dict)}
+        final = facts["final_validation_loss"]
         assert abs(final - facts["validation_loss_if_noise_is_fitted"]) < 0.05
         assert facts["final_train_loss"] < 0.02
-        assert facts["dip_validation_loss_with_interval"][0] < final / 2
+        assert facts["dip_validation_loss"] < final / 2
         # The late half of the spectrum follows the clean target first, the noised one later.
         assert (
             facts["late_bins_distance_to_clean_at_dip"]
@@ -225,6 +245,9 @@ def test_the_kernel_page_measures_what_closed_forms_say(finished):
     coefficients = read_table(path / "coefficients.csv")
     assert set(coefficients["function"]) == {"network", "clean_target", "noised_target"}
     assert set(coefficients["bin"]) == set(range(12))
+    of_target = np.equal(coefficients["function"], "clean_target")
+    assert np.all(np.isnan(np.array(coefficients["magnitude_low"])[of_target]))
+    assert set(np.array(coefficients["magnitude_method"])[of_target]) == {"none: given, not drawn"}
 
 
 def test_the_manifold_page_matches_scales_and_says_them(finished):
@@ -245,6 +268,15 @@ def test_the_manifold_page_matches_scales_and_says_them(finished):
     assert all(0.15 < loss < 0.55 for loss in start)
     summary = json.loads((path / "summary.json").read_text())
     assert 0 < summary["share_of_variance_the_autoencoder_misses"] < 0.9
+    # The step at which half is fitted: there the mean loss is half of the variance, 1 / 24.
+    for cloud, fitted in summary["half_fitted_at_step"].items():
+        of_cloud = [i for i, name in enumerate(losses["cloud"]) if name == cloud]
+        steps, loss = (np.array([losses[c][i] for i in of_cloud]) for c in ("step", "loss"))
+        if fitted["value"] == "never":
+            assert loss.min() > 1 / 24
+        else:
+            assert np.interp(fitted["value"], steps, loss) == pytest.approx(1 / 24)
+        assert fitted["method"].startswith("crossings of the band: Student")
 
 
 @pytest.mark.parametrize("name", SMALL)

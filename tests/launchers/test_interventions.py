@@ -64,7 +64,7 @@ def test_every_claim_is_there_in_every_reading_and_follows_from_the_paths(finish
     path, _, _ = finished
     found, claims = Models.read(path), columns(path, "claims")
     assert len(found.readings) == len(path_study.READINGS)
-    for claim in ("C0", "C5 within", "C5 between", "C6 within", "C7 within", "C10 within"):
+    for claim in ("C0", "C5 within", "C5 between", "C6 within", "C7 width within", "C10 within"):
         own = claims["claim"] == claim
         assert claims["reading"][own].tolist() == [r.name for r in path_study.READINGS]
         kinds = [kind for kind in claims["primary"][own] if kind]
@@ -147,7 +147,7 @@ def test_a_sweep_can_grow(finished, embedded_dir, tmp_path):
 
 
 def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
-    mocked_cifar10(tmp_path, images_in_file=40)  # Noise in its format: 200 and 40 images.
+    mocked_cifar10(tmp_path, images_in_file=240)  # Noise in its format: 1,200 and 240 images.
     flags = [
         f"--flagfile={ROOT / 'results' / 'interventions' / 'cifar10_wrn_32.flags'}",
         *(f"--data_dir={tmp_path}", "--download", f"--workdir={tmp_path / 'run'}"),
@@ -159,7 +159,8 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
             "--shares=0.5",
             "--decays=0",
             "--pairs=1",
-            "--between_pairs=0",
+            "--between_pairs=1",
+            "--train_size=600",
         ),
         *("--recipes=randaugment+cutout+mixup:0.1", "--num_samples=4", "--alphas=0.5"),
     ]

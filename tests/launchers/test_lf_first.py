@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, free_addresses
+from conftest import ROOT, estimated, free_addresses
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from spectral_tf.records import read_table
@@ -41,8 +42,12 @@ def finished(tmp_path_factory):
 
 def test_the_screen_ends_with_findings_and_where_to_look(finished):
     path, out = finished
-    assert "learning times [steps], mean of 3 runs, 95 % intervals" in out
-    assert "frequency^" in out
+    assert (
+        "learning times [steps], mean of 3 runs, 95 % intervals (crossings of the band: Student, "
+        "stretched for skewness)"
+    ) in out
+    assert "no power law of the learning times at level 0.5: not enough: 2 points, 3 needed" in out
+    assert not re.search(r"\bnan\b", out)
     assert out.splitlines()[-2] == f"run folder: {path}"
     assert f"tensorboard --logdir={path}" in out.splitlines()[-1]
 
@@ -50,7 +55,9 @@ def test_the_screen_ends_with_findings_and_where_to_look(finished):
 def test_the_tables_hold_what_they_say(finished):
     path, _ = finished
     spectra = read_table(path / "spectra.csv")
-    assert list(spectra) == ["step", "frequency", "magnitude", "magnitude_low", "magnitude_high"]
+    assert list(spectra) == ["step", "frequency", *estimated("magnitude")]
+    assert set(spectra["magnitude_n"]) == {3}
+    assert set(spectra["magnitude_method"]) == {"Student, stretched for skewness, over runs"}
     assert spectra["step"] == [step for step in STEPS for _ in range(2)]
     assert spectra["frequency"] == [1, 4] * len(STEPS)
     assert np.all(np.array(spectra["magnitude_low"]) <= spectra["magnitude"])
@@ -59,7 +66,7 @@ def test_the_tables_hold_what_they_say(finished):
     assert magnitudes[-1, 0] > 0.9  # The low frequency is learned,
     assert magnitudes[-1, 0] > magnitudes[-1, 1]  # before the high one.
     times = read_table(path / "learning_times.csv")
-    assert list(times) == ["level", "frequency", "step", "step_low", "step_high"]
+    assert list(times) == ["level", "frequency", *estimated("step")]
     assert times["step"][0] < times["step"][1]
     runs = read_table(path / "runs.csv")
     assert runs["run"] == [run for run in range(3) for _ in STEPS]
@@ -67,6 +74,7 @@ def test_the_tables_hold_what_they_say(finished):
     assert np.all(losses[:, -1] < losses[:, 0])
     np.testing.assert_allclose(read_table(path / "losses.csv")["loss"], losses.mean(0))
     norms = read_table(path / "norms.csv")
+    assert list(norms) == ["step", "layer", *estimated("spectral_norm")]
     assert sorted(set(norms["step"])) == [0, 150, 300]
     assert sorted(set(norms["layer"])) == [f"layer_{i}" for i in range(1, 5)]
 
@@ -85,8 +93,12 @@ def test_summary_flags_and_environment(finished):
     path, _ = finished
     summary = json.loads((path / "summary.json").read_text())
     assert (summary["num_runs"], summary["num_steps"]) == (3, 300)
-    assert summary["learning_time_exponent"] > 0
-    assert summary["learning_time_exponent_low"] <= summary["learning_time_exponent_high"]
+    exponent, loss = summary["learning_time_exponent"], summary["final_loss"]
+    assert exponent["value"] is None
+    assert exponent["missing"] == "not enough: 2 points, 3 needed"
+    assert 0 <= loss["low"] < loss["value"] < loss["high"]
+    assert (loss["n"], loss["unit"]) == (3, "runs")
+    assert loss["value"] == read_table(path / "losses.csv")["loss"][-1]
     assert summary["member_steps_per_second"] > 0
     assert set(TINY) < set((path / "run.flags").read_text().splitlines())
     assert "--workdir" not in (path / "run.flags").read_text()

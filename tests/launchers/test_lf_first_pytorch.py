@@ -1,6 +1,8 @@
 import importlib.util
+import json
 
 import pytest
+from conftest import estimated
 
 from spectral_tf.records import read_table
 
@@ -15,9 +17,13 @@ def test_the_tables_are_those_of_lf_first(run_launcher, tmp_path):
     result = run_launcher("lf_first_pytorch", *TINY, f"--workdir={tmp_path}")
     assert result.returncode == 0, result.stderr
     table = read_table(tmp_path / "spectra.csv")
+    assert list(table) == ["step", "frequency", *estimated("magnitude")]
     assert sorted(set(table["step"])) == [0, 20, 40]
     assert max(map(float, table["magnitude"])) < 1  # Hardly trained.
-    assert "learning times [steps], mean of 2 runs" in result.stdout
+    assert "learning times [steps], mean of 2 runs, 95 % intervals" in result.stdout
+    assert "no power law of the learning times" in result.stdout
+    exponent = json.loads((tmp_path / "summary.json").read_text())["learning_time_exponent"]
+    assert exponent["missing"].startswith("not enough: 0 points")
 
 
 @pytest.mark.skipif(

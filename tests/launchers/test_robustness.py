@@ -3,7 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import launch
+from conftest import estimated, launch
 
 from spectral_tf.records import read_table
 
@@ -33,13 +33,10 @@ def test_the_table_starts_at_the_trained_network_and_spectra_fall(measured):
     path, out = measured
     table = read_table(path / "robustness.csv")
     assert list(table) == [
-        "perturbation_norm",
-        "frequency",
-        "ratio_mean_magnitude",
-        "ratio_mean_function",
-        "low",
-        "high",
+        *("perturbation_norm", "frequency"),
+        *(*estimated("ratio_mean_magnitude"), *estimated("ratio_mean_function")),
     ]
+    assert set(table["ratio_mean_magnitude_n"]) == {3}
     norms = np.reshape(table["perturbation_norm"], (4, 2))[:, 0]
     np.testing.assert_allclose(norms, np.linspace(0, 5, 4))
     magnitude = np.reshape(table["ratio_mean_magnitude"], (4, 2))
@@ -48,8 +45,22 @@ def test_the_table_starts_at_the_trained_network_and_spectra_fall(measured):
     np.testing.assert_allclose(function[0], 1, atol=1e-4)
     assert np.all(function <= magnitude + 1e-9)
     assert np.all(function[-1] < 0.9)
-    assert np.all(np.array(table["low"]) <= table["high"])
-    assert json.loads((path / "summary.json").read_text())["num_runs"] == 3
+    low, high = (np.array(table[f"ratio_mean_magnitude_{end}"]) for end in ("low", "high"))
+    assert np.all((low >= 0) & (low <= high))
+    half = read_table(path / "half_lives.csv")
+    assert list(half) == ["frequency", *estimated("half_life_norm")]
+    assert half["half_life_norm_method"][0].startswith("crossings of the band: Student")
+    assert np.all(np.array(half["half_life_norm_low"]) <= half["half_life_norm_high"])
+    summary = json.loads((path / "summary.json").read_text())
+    assert summary["num_runs"] == 3
+    assert summary["half_life_exponent"]["missing"].startswith("not enough: ")
+    # Where the mean ratio falls through 1/2, for those that do.
+    for j, k in enumerate((1, 3)):
+        told, at = summary["half_life_norm"][str(k)], half["half_life_norm"][j]
+        assert told["value"] == ("never" if np.isinf(at) else at)
+        if np.isfinite(at):
+            assert np.interp(at, norms, magnitude[:, j]) == pytest.approx(0.5)
+    assert "no power law: not enough: " in out
     assert {f.name for f in (path / "figures").iterdir()} == {
         "heat_map.png",
         "curves.png",

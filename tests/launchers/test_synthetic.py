@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import time
 import conftest
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, assert_estimates, estimated
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from spectral_tf.records import read_table
@@ -62,6 +63,7 @@ def finished(tmp_path_factory):
             result = launch(name, folders[name])
             assert result.returncode == 0, result.stderr
             lines = result.stdout.splitlines()
+            assert not re.search(r"\bnan\b", result.stdout)
             assert f"run folder: {folders[name]}" in lines
             assert lines[-1].startswith("look at it: tensorboard --logdir=")
         return folders[name]
@@ -84,6 +86,7 @@ def test_a_page_leaves_tables_figures_events_and_a_summary(name, finished):
         assert "learned_function.gif" in figures
         assert {"spectra.csv", "learning_times.csv", "losses.csv"} < set(os.listdir(path))
     assert (path / "environment.json").is_file()
+    assert_estimates(path)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -134,6 +137,11 @@ def test_manifold_tables_have_the_lobes_first_and_more_lobes_learn_more(finished
     losses = read_table(path / "losses.csv")
     last = dict(zip(losses["manifold_lobes"], losses["loss"], strict=True))
     assert last[6] < last[0]
+    summary = json.loads((path / "summary.json").read_text())
+    assert {n: told["value"] for n, told in summary["final_loss"].items()} == {
+        "0": last[0],
+        "6": last[6],
+    }
     geometry = read_table(path / "geometry.csv")
     assert geometry["manifold_lobes"] == [0, 6]
     np.testing.assert_allclose(geometry["arc_length"][0], 2 * np.pi)
@@ -145,7 +153,12 @@ def test_manifold_tables_have_the_lobes_first_and_more_lobes_learn_more(finished
 def test_grid_cells_learn_what_they_can_and_are_told_beside_chance(finished):
     path = finished("manifold_grid")
     table = read_table(path / "accuracy.csv")
-    assert list(table) == ["manifold_lobes", "frequency", "threshold", "accuracy", "chance"]
+    assert list(table) == [
+        *("manifold_lobes", "frequency", "threshold", *estimated("accuracy"), "chance")
+    ]
+    # A cell is one network.
+    assert set(table["accuracy_method"]) == {"none: 1 run, 2 needed"}
+    assert np.all(np.isnan(table["accuracy_low"]))
     cells = list(zip(table["manifold_lobes"], table["frequency"], table["threshold"], strict=True))
     assert len(set(cells)) == len(cells) == 8
     accuracy = dict(zip(cells, table["accuracy"], strict=True))
@@ -158,10 +171,51 @@ def test_grid_cells_learn_what_they_can_and_are_told_beside_chance(finished):
     rows = zip(runs["manifold_lobes"], runs["frequency"], runs["threshold"], strict=True)
     of_cell = [a for cell, a in zip(rows, runs["accuracy"], strict=True) if cell == (0, 4, 0)]
     np.testing.assert_allclose(np.mean(of_cell[-2:]), accuracy[0, 4, 0])
+
+
+def test_the_grid_reports_every_threshold_apart(finished):
+    path = finished("manifold_grid")
+    table = read_table(path / "accuracy.csv")
+    columns = ("manifold_lobes", "frequency", "threshold", "accuracy")
+    accuracy = {tuple(row[:3]): row[3] for row in zip(*(table[c] for c in columns), strict=True)}
+    found = json.loads((path / "summary.json").read_text())["by_threshold"]
+    assert list(found) == ["0", "0.5"]
+    for threshold, facts in found.items():
+        at = {(n, k): accuracy[n, k, float(threshold)] for n in (0, 8) for k in (4, 20)}
+        for n in (0, 8):
+            mean = facts["mean_accuracy_by_lobes"][str(n)]
+            np.testing.assert_allclose(mean, np.mean([at[n, 4], at[n, 20]]))
+        gains = [at[8, k] - at[0, k] for k in (4, 20)]
+        np.testing.assert_allclose(facts["gain_of_most_lobes"]["value"], np.mean(gains))
+        assert facts["gain_of_most_lobes"]["unit"] == "frequencies"
+        assert facts["gain_of_most_lobes"]["least_p_value"] == 0.5
+        losses = [at[n, 20] - at[n, 4] for n in (0, 8)]
+        np.testing.assert_allclose(facts["gain_of_highest_frequency"]["value"], np.mean(losses))
+        for place in ("curve", "square"):
+            agree = facts[f"two_networks_agree_on_{place}"]
+            assert 0.4 < agree["value"] <= 1
+            assert agree["missing"] == "1 pair, 2 needed"
     neighbours = read_table(path / "nearest_neighbours.csv")
     assert sorted(set(neighbours["neighbours"])) == [5, 10, 15, 20]
     radial = read_table(path / "radial_spectra.csv")
+    assert set(radial["threshold"]) == {0, 0.5}
     assert set(radial["classifier"]) == {"network", *(f"{k}-NN" for k in (1, 5, 10, 15, 20))}
+    assert {file.stem for file in (path / "figures").iterdir()} == {
+        f"{name}_threshold_{threshold}"
+        for name in ("accuracy", "decision_regions", "nearest_neighbours", "radial_spectra")
+        for threshold in found
+    }
+
+
+def test_the_flags_of_both_thresholds_are_those_of_the_study_and_taken(tmp_path):
+    folder = ROOT / "results" / "manifold_grid"
+    zero, both = (
+        (folder / name).read_text().splitlines() for name in ("zero/run.flags", "both.flags")
+    )
+    assert set(both) ^ set(zero) == {"--thresholds=0", "--thresholds=0,0.5"}
+    flags = (f"--flagfile={folder / 'both.flags'}", "--lobes=500", f"--workdir={tmp_path}")
+    result = conftest.launch("manifold_grid", *flags)
+    assert "--lobes: expected at most 499" in result.stderr  # All the others were taken.
 
 
 def test_architecture_tables_have_the_settings_first_and_clips_are_kept(finished):
@@ -188,18 +242,85 @@ def test_architecture_tables_have_the_settings_first_and_clips_are_kept(finished
     assert any(np.all(c[:2] <= np.float32(0.05)) and np.all(c[2:] > 0.06) for c in clipped)
 
 
+def test_no_interval_reaches_beyond_the_frequencies_there_are(finished):
+    table = read_table(finished("architecture") / "architecture.csv")
+    low, high = (np.array(table[f"learned_up_to_{end}"]) for end in ("low", "high"))
+    assert np.all((low >= 0) & (high <= 9))  # Of 20 points 9 is the highest frequency.
+    assert set(table["learned_up_to_n"]) == {2}
+
+
 def test_theory_holds_in_the_small(finished):
     path = finished("theory")
     summary = json.loads((path / "summary.json").read_text())
     assert summary["chain_of_bounds_holds"]
     assert summary["jumps_within_twice_regions_times_lipschitz"]
     assert summary["transform_largest_quadrature_error"] < 1e-12
-    assert abs(summary["decay_exponent_tent_generic_direction"] + 3) < 0.05
-    assert abs(summary["decay_exponent_tent_normal_of_an_edge"] + 2) < 0.05
-    assert abs(summary["decay_exponent_networks_one_dimension"] + 2) < 0.2
+    decay = {
+        case: summary[f"decay_exponent_{case}"]["value"]
+        for case in ("tent_generic_direction", "tent_normal_of_an_edge", "networks_one_dimension")
+    }
+    assert abs(decay["tent_generic_direction"] + 3) < 0.05
+    assert abs(decay["tent_normal_of_an_edge"] + 2) < 0.05
+    assert abs(decay["networks_one_dimension"] + 2) < 0.2
+    assert summary["volume_tail_exponent"]["high"] < -2
     rates = read_table(path / "tangent_rates.csv")
     assert set(rates["group"]) == {"gradient descent", "gradient descent, wide on a circle"}
     assert min(rates["rate"]) > 0
+
+
+def test_theory_tells_domains_and_times_apart(finished):
+    path = finished("theory")
+    kernels = read_table(path / "kernels.csv")
+    assert list(kernels) == ["domain", "kernel", *estimated("rate_exponent")]
+    assert list(zip(kernels["domain"], kernels["kernel"], strict=True)) == [
+        ("line", "untrained networks"),
+        ("line", "linear"),
+        *(("line", f"Gaussian of width {width}") for width in ("0.5", "1", "2")),
+        ("circle", "untrained networks"),
+        ("circle", "random ReLU features"),
+    ]
+    times = read_table(path / "tangent_times.csv")
+    assert list(times) == [
+        *("group", "frequency", *estimated("predicted_step"), *estimated("measured_step")),
+        *estimated("measured_over_predicted"),
+    ]
+    summary = json.loads((path / "summary.json").read_text())
+    for group, name in enumerate(("narrow", "wide")):
+        for kind in ("predicted", "measured"):
+            told = summary[f"learning_time_{kind}_{name}"]["value"]
+            column = times[f"{kind}_step"][2 * group : 2 * group + 2]
+            assert told == ["never" if np.isinf(t) else t for t in column]
+            law = summary[f"learning_time_exponent_{kind}_{name}"]
+            assert law["missing"].startswith("not enough: ")  # Two frequencies at most.
+
+
+def test_known_kernels_have_the_rates_that_are_known():
+    code = """
+import numpy as np, theory
+from spectral_tf import spectra
+n, k = 512, np.arange(1, 33)
+kernels = theory.known_kernels(np.arange(n) / n)
+linear = spectra.frequency_rates(kernels["line"]["linear"], k)
+# The coefficients of z on n points are F = 1 / (2 n sin(pi k / n)), and the rate is 2 F^2.
+np.testing.assert_allclose(linear, 2 / (2 * n * np.sin(np.pi * k / n)) ** 2, rtol=1e-9)
+features = spectra.frequency_rates(kernels["circle"]["random ReLU features"], k)
+# A kernel of the angle alone, with a kink in its third derivative: k^-4.
+slope = np.polyfit(np.log(k[7:]), np.log(features[7:]), 1)[0]
+assert abs(slope + 4) < 0.1, slope
+# Random features themselves, weights and biases drawn from a normal distribution.
+rng = np.random.default_rng(0)
+angle = 2 * np.pi * np.arange(64) / 64
+x = np.column_stack([np.cos(angle), np.sin(angle), np.ones(64)])
+drawn = np.maximum(x @ rng.normal(size=(3, 400_000)), 0)
+kernel = theory.known_kernels(np.arange(64) / 64)["circle"]["random ReLU features"]
+np.testing.assert_allclose(2 * drawn @ drawn.T / 400_000, kernel, rtol=0.02, atol=0.01)
+print("known")
+"""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'launchers'}"}
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment
+    )
+    assert result.stdout == "known\n", result.stderr
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spectral_tf import spectra
 from spectral_tf.records import figures
 
 STEPS, FREQUENCIES = [0, 100, 200], np.array([5.0, 10.0])
+
+
+def estimate(value, low, high, n=2):
+    value, low, high = (np.asarray(numbers, float) for numbers in (value, low, high))
+    return spectra.Estimate(value, low, high, n=n, unit="runs", method="by hand")
 
 
 def mesh_of(figure):
@@ -36,21 +42,59 @@ def test_png_and_pixels_are_one_picture_and_brighter_means_more(tmp_path):
 
 
 def test_learning_times_leave_never_out():
-    band = (np.array([100.0, np.inf]), np.array([90.0, np.inf]), np.array([np.inf, np.inf]))
-    figure = figures.learning_time_plot(
-        FREQUENCIES, {0.5: band, 0.9: (np.full(2, np.inf),) * 3}, law=(1, 2, "k^2"), title="t"
-    )
-    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
-    assert labels == ["k^2", "level 0.5"]
+    never = estimate([np.inf] * 3, [np.inf] * 3, [np.inf] * 3)
+    seen = estimate([100, 400, np.inf], [90, 200, np.inf], [np.inf] * 3)
+    k = np.array([5.0, 10.0, 20.0])
+    law = spectra.fit_power_law(k, [100, 400, 1_600])
+    figure = figures.learning_time_plot(k, {0.5: seen, 0.9: never}, law=law, title="t")
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["4 k^2.00", "level 0.5"]
+    (bars,) = axes.containers
+    ends = [segment[:, 1].tolist() for segment in bars.lines[2][0].get_segments()]
+    np.testing.assert_allclose(ends, [[90, 800], [200, 800]])  # Open: to twice the highest point.
     figures.save_figure(figure, None)
+
+
+def test_no_line_is_drawn_through_two_points():
+    k = np.array([5.0, 10.0])
+    times = estimate([100, 400], [90, 300], [110, 500])
+    law = spectra.fit_power_law(k, times.value)
+    figure = figures.learning_time_plot(k, {0.5: times}, law=law, title="t")
+    assert [t.get_text() for t in figure.axes[0].get_legend().get_texts()] == ["level 0.5"]
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_curves_show_all_bands(count):
-    band = (np.ones(3), np.full(3, 0.5), np.full(3, np.nan))
-    figure = figures.curves(STEPS, {str(i): band for i in range(count)}, ylabel="y", title="t")
-    assert len(figure.axes[0].lines) == count
-    assert figure.axes[0].get_yscale() == "log"
+    mean = estimate(np.ones(3), np.full(3, 0.5), np.full(3, 1.5))
+    figure = figures.curves(STEPS, {str(i): mean for i in range(count)}, ylabel="y", title="t")
+    axes = figure.axes[0]
+    assert len(axes.lines) == len(axes.collections) == count
+    corners = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (corners.min(), corners.max()) == (0.5, 1.5)
+    assert axes.get_yscale() == "log"
+
+
+def test_a_band_that_reaches_to_zero_leaves_the_picture_below_the_curves():
+    mean = estimate([1.0, 2.0, 4.0], [0.0, 1e-9, 3.0], [2.0, 3.0, 5.0])
+    points = figures.Line.of(STEPS, estimate([8.0] * 3, [0.5, 1.0, 2.0], [9.0] * 3), style="o")
+    for figure, bottom in (
+        (figures.curves(STEPS, {"a": mean}, ylabel="y", title="t"), 0.5),
+        (figures.curve_panels(STEPS, {"a": {"x": mean}}, ylabel="y", title="t"), 0.5),
+        (figures.lines([points], xlabel="x", ylabel="y", title="t", yscale="log"), 0.25),
+    ):
+        assert figure.axes[0].get_ylim()[0] == pytest.approx(bottom)
+        figures.save_figure(figure, None)
+
+
+def test_panels_of_curves_have_bands_and_their_reference_none():
+    mean = estimate(np.ones(3), np.full(3, 0.5), np.full(3, 1.5))
+    figure = figures.curve_panels(
+        STEPS, {"a": {"x": mean, "y": mean}}, ylabel="y", title="t", reference=("clean", mean)
+    )
+    axes = figure.axes[0]
+    assert len(axes.collections) == 2
+    assert [line.get_label() for line in axes.lines] == ["x", "y", "clean"]
+    assert axes.lines[2].get_linestyle() == "--"
 
 
 def test_function_over_target():
@@ -117,12 +161,48 @@ def test_lines_have_bands_and_points_have_bars():
     figures.save_figure(figure, None)
 
 
+def test_an_unknown_interval_has_neither_band_nor_bars():
+    unknown = estimate([1.0, 2.0], [np.nan] * 2, [np.nan] * 2)
+    series = [
+        figures.Line.of([1, 2], unknown, "line"),
+        figures.Line.of([1, 2], unknown, "points", "o"),
+    ]
+    axes = figures.lines(series, xlabel="x", ylabel="y", title="t").axes[0]
+    (band,) = axes.collections
+    assert not band.get_paths()
+    assert not axes.containers[0].has_yerr
+
+
+def test_line_panels_draw_lines_and_points_as_lines_does():
+    series = [
+        figures.Line.of([1, 2], estimate([1, 2], [0, 1], [2, 3]), "line", colour="red"),
+        figures.Line.of([1, 2], estimate([1, 2], [0, 1], [2, 3]), "points", "o"),
+    ]
+    panel = figures.Panel(series, "x", "y")
+    axes = figures.line_panels([panel], title="t").axes[0]
+    assert axes.lines[0].get_color() == "red"
+    assert len(axes.collections) == 2  # The band, and the bars.
+    assert axes.containers[0].has_yerr
+
+
+def test_a_cell_without_a_number_says_so():
+    values = np.array([[0.5, np.nan]])
+    names = {"xlabel": "x", "ylabel": "y", "label": "l", "title": "t"}
+    figure = figures.grid_map([0], [50, 100], {"p": values}, limits=(0.5, 1), **names)
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.50", "–"]
+
+
 def test_sweeps_have_a_panel_each():
-    point = [("16", 1.0, 0.5, 1.5), ("32", 2.0, np.nan, np.nan)]
-    figure = figures.setting_plot({"width": {"early": point}}, ylabel="y", title="t")
+    points = [
+        ("16", estimate(1.0, 0.5, 1.5)),
+        ("32", spectra.not_enough(1, 2, "runs", 2.0)),
+    ]
+    figure = figures.setting_plot({"width": {"early": points}}, ylabel="y", title="t")
     axes = figure.axes[0]
     assert [t.get_text() for t in axes.get_xticklabels()] == ["16", "32"]
     assert axes.lines[0].get_ydata().tolist() == [1.0, 2.0]
+    ends = [segment[:, 1].tolist() for segment in axes.containers[0].lines[2][0].get_segments()]
+    assert ends == [[0.5, 1.5], [2.0, 2.0]]
 
 
 def test_regions_are_where_the_logit_is_positive(tmp_path):

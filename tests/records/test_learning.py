@@ -8,50 +8,85 @@ SLOW = np.array([[0.0, 0.0], [0.2, 0.0], [0.4, 0.1]])
 FAST = np.array([[0.0, 0.0], [0.8, 0.4], [1.0, 0.9]])
 
 
+def estimated(name):
+    return [name, *(f"{name}_{end}" for end in ("low", "high", "n", "method"))]
+
+
 def test_tables_of_learning_curves(tmp_path):
     curves = spectra.learning_curves(STEPS, [5, 10], [SLOW, FAST])
     learning.write_learning_curves(tmp_path, {(): curves})
     table = read_table(tmp_path / "spectra.csv")
-    assert list(table) == ["step", "frequency", "magnitude", "magnitude_low", "magnitude_high"]
+    assert list(table) == ["step", "frequency", *estimated("magnitude")]
     assert table["step"] == [0, 0, 10, 10, 20, 20]
     assert table["frequency"] == [5, 10] * 3
     assert table["magnitude"] == ((SLOW + FAST) / 2).ravel().tolist()
+    assert set(table["magnitude_n"]) == {2}
+    assert set(table["magnitude_method"]) == {"Student, stretched for skewness, over runs"}
     times = read_table(tmp_path / "learning_times.csv")
-    assert list(times) == ["level", "frequency", "step", "step_low", "step_high"]
+    assert list(times) == ["level", "frequency", *estimated("step")]
     assert times["level"] == [0.5, 0.5, 0.9, 0.9]
     assert times["step"] == [10, 20, np.inf, np.inf]
+    assert times["step_high"] == [np.inf] * 4
     text = learning.learning_table(curves)
-    assert "10 (6 to > 20)" in text
-    assert "> 20 (15 to > 20)" in text  # Level 0.9, k = 5: half-way from 0.8 at 10 to 1 at 20.
-    assert "grows as frequency^1.00" in text
+    first, *_, last = text.splitlines()
+    assert first == (
+        "learning times [steps], mean of 2 runs, 95 % intervals (crossings of the band: Student, "
+        "stretched for skewness)"
+    )
+    # 0.5 + 12.7062 * 0.3 at step 10: the upper end gets to 0.5 at 10 * 0.5 / 4.31.
+    assert "10 (1 to > 20)" in text
+    assert last == (
+        "no power law of the learning times at level 0.5: not enough: 2 points, 3 needed"
+    )
+
+
+def test_a_power_law_is_told_with_its_interval_and_its_points():
+    steps, k = [0, 10, 20, 40, 60], [1, 2, 4]
+    rising = np.minimum(np.array(steps)[:, np.newaxis] / (20.0 * np.array(k)), 1.0)
+    runs = [rising, 1.1 * rising, 0.9 * rising]
+    curves = spectra.learning_curves(steps, k, runs)
+    told = learning.learning_table(curves).splitlines()[-1]
+    assert told.startswith("learning time at level 0.5 grows as frequency^1.00 (1.00 to 1.00; n = ")
+    assert told.endswith("n = 3 runs), from 3 of 3 frequencies")
 
 
 def test_one_run_is_tabled_without_intervals(tmp_path):
     curves = spectra.learning_curves(STEPS, [5, 10], [SLOW])
     text = learning.learning_table(curves)
-    assert "no power law: 0 of 2 frequencies reached level 0.5" in text
+    assert text.splitlines()[0] == ("learning times [steps], one run, no interval: 1 run, 2 needed")
+    assert "no power law of the learning times at level 0.5: not enough: 0 points" in text
     assert "nan" not in text
     learning.write_learning_curves(tmp_path, {(): curves})
-    assert read_table(tmp_path / "spectra.csv")["magnitude"] == SLOW.ravel().tolist()
+    table = read_table(tmp_path / "spectra.csv")
+    assert table["magnitude"] == SLOW.ravel().tolist()
+    assert np.all(np.isnan(table["magnitude_low"]))
+    assert set(table["magnitude_method"]) == {"none: 1 run, 2 needed"}
+    assert "nan" not in (tmp_path / "spectra.csv").read_text()
 
 
 def test_losses_by_run_and_their_mean(tmp_path):
     losses = np.array([[4.0, 2.0], [1.0, np.nan]])  # Steps by runs; the second run diverged.
-    mean, _, _ = learning.write_losses(tmp_path, [0, 10], {(): losses})[()]
+    mean = learning.write_losses(tmp_path, [0, 10], {(): losses})[()]
     runs = read_table(tmp_path / "runs.csv")
     assert (runs["run"], runs["step"]) == ([0, 0, 1, 1], [0, 10, 0, 10])
     np.testing.assert_array_equal(runs["loss"], [4, 1, 2, np.nan])
-    assert mean.tolist() == [3.0, 1.0]
-    assert read_table(tmp_path / "losses.csv")["loss"] == [3.0, 1.0]
+    assert mean.value.tolist() == [3.0, 1.0]
+    assert mean.low[0] == 0  # 3 - 12.7: no loss is below 0.
+    table = read_table(tmp_path / "losses.csv")
+    assert list(table) == ["step", *estimated("loss")]
+    assert (table["loss"], table["loss_n"]) == ([3.0, 1.0], [2, 1])
+    assert table["loss_method"][0] == "Student, stretched for skewness, over runs"
+    assert table["loss_method"][1] == "none: fewer than 2 runs"
 
 
 def test_norms_by_layer(tmp_path):
     norms = np.arange(12.0).reshape(2, 3, 2)  # Steps, runs, layers.
-    bands = learning.write_norms(tmp_path, [0, 10], ["a", "b"], norms)
-    assert bands["b"][0].tolist() == [3.0, 9.0]
+    means = learning.write_norms(tmp_path, [0, 10], ["a", "b"], norms)
+    assert means["b"].value.tolist() == [3.0, 9.0]
     table = read_table(tmp_path / "norms.csv")
     assert table["layer"] == ["a", "b", "a", "b"]
     assert table["spectral_norm"] == [2.0, 3.0, 8.0, 9.0]
+    assert table["spectral_norm_n"] == [3] * 4
 
 
 def test_the_settings_of_groups_come_first(tmp_path):
@@ -69,8 +104,8 @@ def test_the_settings_of_groups_come_first(tmp_path):
         assert table["manifold_lobes"] == [4] * half + [10] * half
         assert table["case"] == ["a"] * half + ["b"] * half
     losses = {(4, "a"): np.ones((2, 1)), (10, "b"): np.full((2, 1), 3.0)}
-    bands = learning.write_losses(tmp_path, [0, 7], losses, columns)
-    assert bands[10, "b"][0].tolist() == [3, 3]
+    means = learning.write_losses(tmp_path, [0, 7], losses, columns)
+    assert means[10, "b"].value.tolist() == [3, 3]
     assert read_table(tmp_path / "losses.csv")["loss"] == [1, 1, 3, 3]
     runs = read_table(tmp_path / "runs.csv")
     assert list(runs) == ["manifold_lobes", "case", "run", "step", "loss"]

@@ -5,7 +5,7 @@ import pytest
 
 from spectral_tf import spectra
 from spectral_tf.errors import UserError
-from spectral_tf.spectra.comparison import known_paths
+from spectral_tf.spectra.same_paths import known_paths
 
 EVERYWHERE = np.ones(40, bool)
 
