@@ -37,6 +37,7 @@ from spectral_tf.errors import UserError
 from spectral_tf.experiments import class_study, path_study
 from spectral_tf.experiments.class_study import DIVERSITY, Classes
 from spectral_tf.experiments.classification import Setting
+from spectral_tf.experiments.networks import SEEDS, rests_on
 from spectral_tf.experiments.path_study import Models
 from spectral_tf.experiments.subject import Subject
 from spectral_tf.spectra.verdicts import Finding
@@ -54,7 +55,7 @@ runtime.define_data_flags("photo_patches")
 runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
 runtime.define_class_subset_flag()
 runtime.define_path_flags(pairs=15)
-flags.DEFINE_integer("seeds", 3, "Networks to train and measure, where none is given.", 1)
+flags.DEFINE_integer("seeds", SEEDS, "Networks that are trained; a saved one is one.", 1)
 flags.DEFINE_string(
     "features", "", "A .keras file or run folder, or an application, whose features tell diversity."
 )
@@ -98,13 +99,7 @@ def main() -> None:
     """Runs the experiment that the flags describe."""
     subject = Subject(runtime.settings(), FLAGS.save_every_seconds)
     judge = features_subject()
-    if (FLAGS.from_run or FLAGS.application) and FLAGS.seeds != FLAGS["seeds"].default:
-        raise UserError(
-            "--seeds",
-            expected="networks that are trained here",
-            got=f"{FLAGS.seeds} with a saved network, which is one",
-            hint="leave it out",
-        )
+    num_networks = subject.num_networks(FLAGS.seeds)
     if FLAGS.num_samples:
         runtime.refuse_below("num_samples", FLAGS.num_samples, 4)
     folder = runtime.run_folder("class_diversity")
@@ -136,7 +131,7 @@ def main() -> None:
         record["features_sha256"] = ",".join(judge.digests.values())
     folder.start(environment(strategy, FLAGS.seed, record))
     networks, seconds, session = [], 0.0, None
-    for run in range(1 if subject.ready else FLAGS.seeds):
+    for run in range(num_networks):
         network, session = subject.train(folder.part(f"seed_{run}"), run)
         networks.append(network)
         seconds += session.seconds if session else 0.0
@@ -412,18 +407,13 @@ def report(
     )
     findings = class_study.claims(rhos)
     records.write_table(folder.path / "claims.csv", Finding._fields, findings)
-    draw_figures(folder, images, found)
-    said = (
-        "one network: what is found holds of it alone"
-        if count == 1
-        else f"{count} networks, over which values are averaged"
-    )
+    draw_figures(folder, subject, found)
     primary = [f for f in findings if f.primary]
     folder.finish(
         {
             "experiment": "class_diversity",
             "dataset": images.title,
-            "networks": said,
+            "rests_on": rests_on(count, subject.trains),
             "num_networks": count,
             "num_classes": len(found.numbers),
             "num_paths": found.networks.along["held_out/correct"].shape[1],
@@ -445,7 +435,7 @@ def report(
         },
         wall_seconds=seconds,
     )
-    print(said)
+    print(rests_on(count, subject.trains))
     print(
         f"held-out images of {images.title}, {len(found.numbers):,} classes; rho of diversity and "
         "frequency by the readings named before looking:"
@@ -457,14 +447,14 @@ def report(
     runtime.say_where(folder)
 
 
-def draw_figures(folder: records.RunFolder, images: data.Images, found: Classes) -> None:
+def draw_figures(folder: records.RunFolder, subject: Subject, found: Classes) -> None:
     """Classes in a plane of diversity, or the length of their paths, and frequency."""
     from spectral_tf.records import figures
     from spectral_tf.records.tensorboard import TensorBoard
 
     board = TensorBoard(folder.tensorboard / "figures")
-    count = len(found.networks)
-    over = "one network" if count == 1 else f"mean of {count} networks"
+    images = subject.held_out
+    over = rests_on(len(found.networks), subject.trains).partition(",")[0]
     for file, reading, ylabel in (
         ("plain_share", class_study.READINGS[0], "plain share of high frequencies"),
         ("centroid", class_study.READINGS[5], "matched centroid [cycles per unit of pixels]"),

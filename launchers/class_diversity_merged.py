@@ -425,7 +425,7 @@ def by_grouping(found: Models, images: data.Images) -> Iterator[tuple[object, ..
             " ".join(images.merged(groups.tolist()).label_names),
             first["image_distance"],
             first["feature_angle"],
-            merge_study.length(own),
+            merge_study.length(own)[0],
             spectra.mean_over_runs(own.columns["accuracy"], unit="seeds"),
             *(
                 merge_study.mean_within(own, path_study.Reading("", m), same_paths=same)

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from spectral_tf import records, spectra
 from spectral_tf.errors import UserError
-from spectral_tf.experiments.path_study import Models, Reading, in_units
+from spectral_tf.experiments.networks import mean_over_networks
+from spectral_tf.experiments.path_study import Models, Reading
 from spectral_tf.spectra.verdicts import Finding
 
 if TYPE_CHECKING:
@@ -111,10 +112,7 @@ class Classes:
         own = self.of_paths(reading) & self._member()[i]
         if not own.any():
             return spectra.not_enough(0, 1, "paths")
-        values = self.networks.values(reading)[:, own]
-        if min(values.shape) > 1:
-            return spectra.crossed_mean(values, units=("networks", "paths"))
-        return spectra.mean_over_clusters(values.mean(axis=0), unit="paths")
+        return mean_over_networks(self.networks.values(reading)[:, own], items="paths")
 
     def correlation(
         self, diversity: str, reading: Reading, held: str = "", num_resamples: int = 1_000
@@ -136,14 +134,14 @@ class Classes:
         if where.sum() < needed:
             return spectra.not_enough(int(where.sum()), needed, "classes")
         controls = {"distance": self.distance, "accuracy": self.accuracy.mean(axis=0)}
-        found = spectra.correlation_over_settings(
+        return spectra.correlation_over_settings(
             self.diversity[diversity][where],
             means.mean(axis=0)[where],
             self.numbers[where],
             control=controls[held][where] if held else None,
+            units=("classes", "paths"),
             num_resamples=num_resamples,
         )
-        return in_units(found, "classes")
 
     def network(self, i: int) -> "Classes":
         """The same of one network alone."""

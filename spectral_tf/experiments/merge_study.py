@@ -9,7 +9,7 @@ between images of the original classes. What a path is depends on the grouping:
 * `apart`: from one super-class to another.
 
 A random pair of a super-class of k equally frequent classes is of one original class with the
-probability 1 / k: so are `same` and `merged` paths weighted in `within`.
+probability 1 / k: so are `same` and `merged` paths weighted (`influence`).
 """
 
 import dataclasses
@@ -18,12 +18,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf import spectra
 from spectral_tf.errors import UserError
-from spectral_tf.experiments.path_study import Models, Reading, in_units
+from spectral_tf.experiments.networks import mean_over_networks
+from spectral_tf.experiments.path_study import Models, Reading
 from spectral_tf.spectra.verdicts import Finding
 
 GROUPINGS = ("similar", "dissimilar", "random")
@@ -213,33 +213,51 @@ def counted(found: Models, reading: Reading) -> NDArray[np.bool_]:
     return finite & spectra.which_paths(found.correct(_HERE), reading.paths)
 
 
-def within(
-    values: NDArray, same: NDArray, merged: NDArray, merge: NDArray, weights: NDArray
-) -> NDArray[np.float64]:
-    """Means over random pairs of a super-class: (1/k) of `same` paths, (1 - 1/k) of `merged` ones.
+def influence(found: Models, reading: Reading, *, same_paths: bool = False) -> NDArray[np.float64]:
+    """Values of influence of the mean over random pairs of a super-class, [m, p].
+
+    T = (1/k) mean of v over `same` paths + (1 - 1/k) mean over `merged` ones, k the classes in a
+    super-class. Its values of influence, u = T + sum over both kinds of share (p / n_kind) (v -
+    mean of the kind) on the paths of the kind, have the mean T over all p paths and vary as T does
+    when paths are drawn anew: the difference between the kinds is no scatter. The means of the
+    kinds are over the networks of a grouping, so that u of a network has its own T.
 
     Args:
-      values: of each network on each path, [m, p], finite where a path is one of these.
-      same, merged: which paths are, bool [m, p].
-      merge: k, the classes in a super-class, [m].
-      weights: of the paths, [p].
+      found: networks.
+      reading: one of `READINGS`.
+      same_paths: only paths within the original classes: T is their mean.
 
-    Returns:
-      float64, shape [m]; NaN where a kind of paths that takes part has no weight.
+    Raises:
+      UserError: a network without a path of a kind that takes part.
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        of_same, of_merged = (
-            (np.where(kind, values, 0.0) @ weights) / (kind @ weights) for kind in (same, merged)
-        )
-    return np.where(merge == 1, of_same, of_same / merge + of_merged * (1 - 1 / merge))
+    v, where, kinds = found.values(reading), counted(found, reading), places(found)
+    k = np.ones(len(found)) if same_paths else found.columns["merge"].astype(np.float64)
+    settings = setting_of(found)
+    u = np.zeros(v.shape)
+    for kind, share in (("same", 1 / k), ("merged", 1 - 1 / k)):
+        chosen = kinds[kind] & where
+        for name in dict.fromkeys(settings[share > 0].tolist()):
+            own = settings == name
+            of_kind = v[own][:, chosen[own][0]]
+            if not of_kind.size:
+                raise UserError(
+                    "paths", expected=f"some of the kind {kind}", got="none", hint="draw more"
+                )
+            mean, size = of_kind.mean(), v.shape[1] / of_kind.shape[1]
+            part = np.zeros((len(of_kind), v.shape[1]))
+            part[:, chosen[own][0]] = size * (of_kind - mean)
+            u[own] += share[own][:, None] * (mean + part)
+    return u
 
 
-def length(found: Models) -> float:
-    """The mean length of paths within super-classes, in pixels of [0, 1], of one grouping."""
-    kinds, k = places(found), found.columns["merge"].astype(np.int64)
-    lengths = np.broadcast_to(found.distances[_HERE].astype(np.float64), kinds["same"].shape)
-    ones = np.ones(lengths.shape[1])
-    return float(within(lengths, kinds["same"], kinds["merged"], k, ones)[0])
+def length(found: Models) -> NDArray[np.float64]:
+    """The mean length of a random pair of a super-class, in pixels of [0, 1], of each network."""
+    lengths = np.broadcast_to(
+        found.distances[_HERE].astype(np.float64), places(found)["same"].shape
+    )
+    along = {f"{_HERE}/length": lengths, f"{_HERE}/finite": np.ones(lengths.shape, bool)}
+    of_lengths = dataclasses.replace(found, along={**found.along, **along})
+    return influence(of_lengths, Reading("", "length")).mean(axis=1)
 
 
 def mean_within(found: Models, reading: Reading, *, same_paths: bool = False) -> spectra.Estimate:
@@ -252,23 +270,7 @@ def mean_within(found: Models, reading: Reading, *, same_paths: bool = False) ->
       reading: one of `READINGS`.
       same_paths: only paths within the original classes.
     """
-    where, kinds = counted(found, reading), places(found)
-    k = 1 if same_paths else int(found.columns["merge"][0])
-    shares = {"same": 1 / k} | ({"merged": 1 - 1 / k} if k > 1 else {})
-    chosen = {kind: kinds[kind][0] & where for kind in shares}
-    if not all(own.any() for own in chosen.values()):
-        return spectra.not_enough(0, 1, "paths")
-    v, total = found.values(reading), sum(int(own.sum()) for own in chosen.values())
-    # Values of influence: their mean is the weighted one, and kinds of paths are strata.
-    mean = sum(share * v[:, chosen[kind]].mean() for kind, share in shares.items())
-    influence = [
-        mean + share * total / chosen[kind].sum() * (v[:, chosen[kind]] - v[:, chosen[kind]].mean())
-        for kind, share in shares.items()
-    ]
-    values = np.concatenate(influence, axis=1)
-    if len(values) > 1:
-        return spectra.crossed_mean(values, units=("seeds", "paths"))
-    return spectra.mean_over_clusters(values[0])
+    return mean_over_networks(influence(found, reading, same_paths=same_paths), items="paths")
 
 
 def over_groupings(
@@ -282,9 +284,8 @@ def over_groupings(
 ) -> spectra.Estimate:
     """Spearman's rho over groupings of a quality and a mean over paths within super-classes.
 
-    Seeds of a grouping are averaged before. What varies: groupings with their seeds, and paths
-    (interval: bootstrap over both); the order of the groupings (p-value: permutations). Held fixed:
-    the number of seeds.
+    What varies: groupings with their seeds, and paths (`correlation_over_settings` of values of
+    influence). Held fixed: the number of seeds, and the lengths of paths where these are held.
 
     Args:
       found: the networks that are compared.
@@ -299,73 +300,22 @@ def over_groupings(
       few paths are left; no interval for fewer than 6.
     """
     where, kinds = counted(found, reading), places(found)
-    same, merged = kinds["same"] & where, kinds["merged"] & where
-    k = found.columns["merge"].astype(np.int64)
-    if same_paths:
-        merged, k = np.zeros_like(merged), np.ones_like(k)
-    few = _too_few(same, merged[k > 1])
-    if few is not None:
-        return few
-    settings = setting_of(found)
-    rows = [np.flatnonzero(settings == name) for name in dict.fromkeys(settings.tolist())]
-    first = [own[0] for own in rows]
-    v = np.stack([found.values(reading)[own].mean(axis=0) for own in rows])
-    same, merged, k = same[first], merged[first], k[first]
-    x = found.columns[quality].astype(np.float64)[first]
-    lengths = np.broadcast_to(found.distances[_HERE], v.shape)
-
-    def looked_at(values: NDArray, weights: NDArray) -> NDArray:
-        return within(values, same, merged, k, weights)
-
-    def rho(of_groupings: NDArray, of_paths: NDArray) -> float:
-        chosen = np.repeat(np.arange(len(x)), of_groupings.astype(int))
-        sides = [x, looked_at(v, of_paths)]
-        sides += [looked_at(lengths, of_paths)] if length_held else []
-        return _rho(np.stack(sides)[:, chosen])
-
-    everywhere = np.ones(v.shape[1])
-    whole = spectra.correlation_over_settings(
-        x,
-        looked_at(v, everywhere),
-        np.arange(len(x)),
-        control=looked_at(lengths, everywhere) if length_held else None,
-        num_resamples=1,
+    merged = found.columns["merge"].astype(np.int64) > 1
+    for kind, needed, of, named in (
+        ("same", spectra.PATHS_FOR_COMPARISON, merged | ~merged, "paths"),
+        ("merged", MERGED_PATHS, merged & (not same_paths), "paths between merged classes"),
+    ):
+        least = int((kinds[kind] & where)[of].sum(axis=1).min(initial=where.size))
+        if least < needed and of.any():
+            return spectra.not_enough(least, needed, named)
+    return spectra.correlation_over_settings(
+        found.columns[quality],
+        influence(found, reading, same_paths=same_paths),
+        setting_of(found),
+        control=length(found) if length_held else None,
+        units=("groupings", "paths"),
+        num_resamples=num_resamples,
     )
-    if np.isnan(whole.value):
-        return in_units(whole, "groupings")
-    interval = spectra.bootstrap(
-        rho, len(x), v.shape[1], units=("groupings", "paths"), num_resamples=num_resamples
-    )
-    return dataclasses.replace(
-        interval,
-        value=whole.value,
-        method=f"{interval.method}; permutations of groupings",
-        p_value=whole.p_value,
-        least_p_value=whole.least_p_value,
-    )
-
-
-def _too_few(same: NDArray, merged: NDArray) -> spectra.Estimate | None:
-    """What stands for an estimate if there are too few paths of a kind, for some network."""
-    least = int(same.sum(axis=1).min())
-    if least < spectra.PATHS_FOR_COMPARISON:
-        return spectra.not_enough(least, spectra.PATHS_FOR_COMPARISON, "paths")
-    least = int(merged.sum(axis=1).min(initial=MERGED_PATHS))
-    if least < MERGED_PATHS:
-        return spectra.not_enough(least, MERGED_PATHS, "paths between merged classes")
-    return None
-
-
-def _rho(sides: NDArray[np.float64]) -> float:
-    """Spearman's rho of two rows, or the partial one with the third held fixed."""
-    ranks = scipy.stats.rankdata(sides, axis=1)
-    if np.any(np.ptp(ranks, axis=1) == 0):
-        return math.nan
-    r = np.corrcoef(ranks)
-    if len(sides) == 2:
-        return float(r[0, 1])
-    size = math.sqrt(max(0.0, (1 - r[0, 2] ** 2) * (1 - r[1, 2] ** 2)))
-    return float((r[0, 1] - r[0, 2] * r[1, 2]) / size) if size > 1e-9 else math.nan
 
 
 def merged_minus_none(

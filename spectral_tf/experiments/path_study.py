@@ -344,15 +344,6 @@ class Models:
         return cls(columns, **found)
 
 
-def in_units(estimate: spectra.Estimate, unit: str) -> spectra.Estimate:
-    """An estimate over settings that have a name of their own, such as classes or groupings."""
-    texts = {
-        name: getattr(estimate, name).replace("settings", unit)
-        for name in ("unit", "method", "missing")
-    }
-    return dataclasses.replace(estimate, **texts)
-
-
 def compact(arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
     """Floats as float32: seven digits, far more than what a path tells."""
     return {

@@ -87,7 +87,7 @@ def test_networks_are_averaged_before_and_told_apart():
     assert_allclose(found.means(CENTROID)[0], [3 * rising, -rising], atol=1e-12)
     assert "networks" in found.mean(CENTROID, 2).unit
     assert_allclose(found.mean(CENTROID, 2).value, 2, atol=1e-12)
-    assert alone[0].mean(CENTROID, 2).unit == "paths"
+    assert alone[0].mean(CENTROID, 2).unit == "paths of one network"
 
 
 def test_classes_with_few_correct_paths_do_not_count_among_those():

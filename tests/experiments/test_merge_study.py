@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import merge_study
 from spectral_tf.experiments.path_study import MEASURES, Models, Reading
-from spectral_tf.spectra import class_distances, merged_diversity
+from spectral_tf.spectra import class_distances, correlation_over_settings, merged_diversity
 
 CENTROID = Reading("", "matched_centroid")
 
@@ -57,6 +57,11 @@ def test_random_groupings_differ_and_the_first_of_many_are_those_of_few():
     alone = merge_study.groupings(d, 2, ["random"], 2, np.random.default_rng(3))
     assert list(alone) == ["random_0", "random_1"]
     assert np.array_equal(alone["random_0"], few["random_0"])
+    # Of three ways to merge four classes two are the extremes.
+    d4 = np.array([[0, 1, 5, 9], [1, 0, 9, 6], [5, 9, 0, 2], [9, 6, 2, 0]])
+    for seed in range(9):
+        third = merge_study.groupings(d4, 2, ["random"], 1, np.random.default_rng(seed))
+        assert third["random_0"].tolist() == [0, 1, 0, 1]
     with pytest.raises(UserError, match="at most 1, as there are ways to merge 4"):
         merge_study.groupings(
             on_a_line(range(4)), 2, merge_study.GROUPINGS, 2, np.random.default_rng(0)
@@ -128,14 +133,15 @@ def test_a_random_pair_of_a_super_class_is_of_one_class_with_the_share_of_one_ov
     assert_allclose(merge_study.mean_within(merged, CENTROID, same_paths=True).value, 1.0)
     none = found[found.columns["merge"] == 1]
     assert_allclose(merge_study.mean_within(none, CENTROID).value, 1.0)
-    assert_allclose(merge_study.length(merged), 2.0)
+    assert_allclose(merge_study.length(merged), [2.0, 2.0])
 
 
 def test_one_pair_of_five_is_of_one_class_in_a_super_class_of_five():
-    values, same = np.array([[1.0, 1.0, 3.0, 9.0]] * 2), np.array([[True, True, False, False]] * 2)
-    merged = np.array([[False, False, True, False]] * 2)
-    means = merge_study.within(values, same, merged, np.array([1, 5]), np.ones(4))
-    assert_allclose(means, [1.0, 1 / 5 + 3 * 4 / 5])
+    """Four classes; what the networks call 5 merged weighs one fifth of the same."""
+    found = models(lambda g, seed, kind, p: {"same": 1.0, "merged": 3.0, "apart": 100.0}[kind])
+    merged = found[found.columns["grouping"] == "random_3"]
+    merged.columns["merge"][:] = 5
+    assert_allclose(merge_study.mean_within(merged, CENTROID).value, 1 / 5 + 3 * 4 / 5)
 
 
 def test_an_interval_of_a_weighted_mean_is_that_of_its_kinds_of_paths():
@@ -167,18 +173,33 @@ def test_frequency_that_follows_diversity_is_found_at_a_fixed_number_of_classes(
     assert few.text() == "not enough: 3 groupings, 4 needed"
 
 
-def test_length_is_held_fixed_as_by_the_inference_of_the_package():
-    """The partial rho of the bootstrap is that of `correlation_over_settings`."""
-    rng = np.random.default_rng(2)
-    x, y, z = rng.normal(size=(3, 9))
-    from spectral_tf.spectra import correlation_over_settings
-
-    whole = correlation_over_settings(x, y, range(9), control=z, num_resamples=1)
-    assert_allclose(merge_study._rho(np.stack([x, y, z])), whole.value)
-    plain = correlation_over_settings(x, y, range(9), num_resamples=1)
-    assert_allclose(merge_study._rho(np.stack([x, y])), plain.value)
-    assert np.isnan(merge_study._rho(np.stack([x, np.ones(9)])))
-    assert np.isnan(merge_study._rho(np.stack([x, y, x])))
+def test_the_length_of_the_paths_is_held_fixed():
+    rng = np.random.default_rng(5)
+    noise = rng.normal(size=(15, 2, 1_000))
+    found = models(lambda g, seed, kind, p: noise[g, seed, p], num_groupings=15)
+    found = found[found.columns["merge"] == 2]
+    found.distances["held_out"][:] = lengths = rng.uniform(1, 9, len(found.distances["held_out"]))
+    kinds = merge_study.places(found)
+    by_hand = [
+        (lengths[s].mean() + lengths[m].mean()) / 2
+        for s, m in zip(kinds["same"], kinds["merged"], strict=True)
+    ]
+    assert_allclose(merge_study.length(found), by_hand)
+    values = found.along["held_out/matched_centroid"]
+    means = [
+        (v[s].mean() + v[m].mean()) / 2
+        for v, s, m in zip(values, kinds["same"], kinds["merged"], strict=True)
+    ]
+    settings = merge_study.setting_of(found)
+    wanted = correlation_over_settings(
+        found.columns["image_distance"], means, settings, control=by_hand, num_resamples=10
+    )
+    held = merge_study.over_groupings(
+        found, "image_distance", CENTROID, length_held=True, num_resamples=10
+    )
+    assert_allclose(held.value, wanted.value)
+    plain = merge_study.over_groupings(found, "image_distance", CENTROID, num_resamples=10)
+    assert abs(held.value - plain.value) > 0.01
 
 
 def test_what_merging_changes_is_told_path_by_path():
