@@ -148,7 +148,7 @@ def trainers(
     optimizer = Sgd(num_steps=epoch * (FLAGS.num_rounds + 1))
     (wave, _), labels, _ = tasks.place_waves(
         tasks.ask_waves("radial", cycles=[4]),
-        lambda coordinate, _: tasks.still_wave(
+        lambda coordinate, *_: tasks.still_wave(
             *(coordinate, shape, runtime.generator(FLAGS.seed)),
             amplitude=0.4,
             num_classes=training.num_classes,

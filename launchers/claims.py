@@ -143,7 +143,7 @@ def verdict_text(verdict: Verdict | None) -> str:
 
 def estimate_text(estimate: spectra.Estimate, adjusted: float | None) -> str:
     """Value, interval, number of units, p-value and the adjusted one."""
-    text = estimate.text(".2f").replace(" )", ")")
+    text = estimate.text(".3f")
     return text if adjusted is None else f"{text[:-1]}; Holm {adjusted:.2g})"
 
 

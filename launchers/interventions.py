@@ -80,8 +80,8 @@ flags.DEFINE_integer(
     "Of the baseline and its students, whose claims are over seeds; 0: as all.",
     0,
 )
-runtime.define_path_flags()
-flags.DEFINE_integer("between_pairs", 0, "Paths between each two classes; 0: as --pairs.", 0)
+runtime.define_path_flags(pairs=15)
+flags.DEFINE_integer("between_pairs", 3, "Paths between each two classes; 0: as --pairs.", 0)
 flags.DEFINE_list("ends", ["held_out"], f"Of {', '.join(path_study.ENDS)}: images at the ends.")
 flags.DEFINE_string("shard", "1/1", "i/n: the i-th of n shares of the trainings.")
 

@@ -1,8 +1,9 @@
 """What an intervention does to the waves that a classifier learns, against a baseline.
 
 Reads finished runs of noise_fitting.py that share data, waves and seeds and differ in one thing
-(width, weight decay, mixup, a teacher, ...), and compares the final fit coefficient beta of every
-wave, seed by seed.
+(width, weight decay, mixup, augmentation, a teacher, ...), and compares how they follow every wave,
+seed by seed and image by image: the fit coefficient beta, and what beta has more than in networks
+that were trained alike, but without the wave (a difference of differences).
 
     python launchers/noise_fitting_compare.py --baseline=runs/plain --cases=runs/wide,runs/decayed
 
@@ -10,27 +11,58 @@ takes seconds. To see: whether wider networks follow faster waves, and regularis
 (results/noise_fitting).
 """
 
+from __future__ import annotations
+
+import itertools
 import json
-import math
 import pathlib
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from absl import flags
+from numpy.typing import NDArray
 
 from spectral_tf import records, runtime, spectra
 from spectral_tf.errors import UserError
+from spectral_tf.records.waves import HeldOut, read_held_out
+from spectral_tf.spectra import Estimate
+from spectral_tf.spectra.verdicts import Finding
+
+if TYPE_CHECKING:
+    from spectral_tf.records.figures import Panel
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("noise_fitting_compare", resumes=False, distributes=False)
 flags.DEFINE_string("baseline", "runs/noise_fitting", "Run folder to compare with.")
 flags.DEFINE_list("cases", [], "Run folders to compare, named by their last part.")
-# Flags that must be equal for a comparison of beta, seed by seed, to mean something.
+flags.DEFINE_list("allow_differences", [], "Flags that may differ beside the one compared.")
+# Flags that make seeds, images and waves what they are, and the version of the data.
 SAME = (
-    *("dataset", "train_size", "held_out", "wave", "amplitude", "per_batch_amplitude"),
-    *("noise_class", "degrees", "seed", "seeds", "num_epochs"),
+    "dataset",
+    "version",
+    "train_size",
+    "held_out",
+    "wave",
+    "amplitude",
+    "per_batch_amplitude",
+    "noise_class",
+    "degrees",
+    "directions",
+    "seed",
+    "seeds",
+    "num_epochs",
 )
+# Flags that say which waves there are (those in common are compared), and what is kept.
+WHICH = ("cycles", "frequencies", "spatial_frequencies", "exponents", "checkpoint_epochs")
+# Flags that are one thing with another; the rest are things of their own.
+TOGETHER = {"teacher": "distillation", "distillation_alpha": "distillation"}
+TOGETHER |= {"mixup_alpha": "mixup", "mixup_per_example": "mixup"}
+FEWEST_IMAGES = 100
+# What is read of every wave.
+LOWEST, BETA, NULL, ABOVE = "minimum of NF", "final β", "null of β", "final β − null"
+# Waves that stand for the fast ones: so many of the fastest that are learned.
+FASTEST = 2
 
 
 class Run(NamedTuple):
@@ -39,19 +71,49 @@ class Run(NamedTuple):
     Attributes:
       name: of its folder.
       summary: what it says of itself.
-      flags: {name: text} of it.
-      version: of its data set.
-      cycles, frequency: {wave: cycles across the data, f}, the control left out.
-      beta: {wave: final fit coefficient of each seed}.
+      flags: {name: text} of it; of files that they name the digests.
+      cycles: {wave: cycles across the data}.
+      answers: to the held-out images.
+      thing: in which it differs from the baseline; "" for the baseline.
+      differs: that in words, with both values.
     """
 
     name: str
     summary: dict
     flags: Mapping[str, str]
-    version: str
-    cycles: dict[str, float]
-    frequency: dict[str, float]
-    beta: dict[str, np.ndarray]
+    cycles: Mapping[str, float]
+    answers: HeldOut
+    thing: str = ""
+    differs: str = ""
+
+    @property
+    def waves(self) -> list[str]:
+        """By their cycles."""
+        return sorted(self.answers.waves.tolist(), key=lambda wave: self.cycles[wave])
+
+    def rows(self, wave: str) -> dict[str, NDArray[np.float64]]:
+        """For each seed and image, with the measure as their mean, [seeds, n]."""
+        a, i = self.answers, self.answers.waves.tolist().index(wave)
+        s, num_classes = a.smoothing[i], int(a.num_classes)
+        lowest, final, null = (
+            spectra.influence(margins, s, num_classes)
+            for margins in (a.lowest_margins[i], a.margins[i], a.null_margins[a.directions[i]])
+        )
+        return {
+            LOWEST: lowest.noise_fitting,
+            BETA: final.fit_coefficient,
+            NULL: null.fit_coefficient,
+            ABOVE: final.fit_coefficient - null.fit_coefficient,
+        }
+
+    def mean(self, rows: NDArray) -> Estimate:
+        """Of values [seeds, n], over both."""
+        clusters = self.answers.clusters
+        return spectra.crossed_mean(rows, clusters=clusters, units=("seeds", "images"))
+
+    def learned(self, wave: str) -> bool:
+        """Whether the interval of beta - null lies above 0."""
+        return bool(self.mean(self.rows(wave)[ABOVE]).low > 0)
 
 
 def main() -> None:
@@ -59,74 +121,49 @@ def main() -> None:
     if not any(FLAGS.cases):
         raise UserError("--cases", expected="run folders", got="none", hint="separate by commas")
     folder = runtime.run_folder("noise_fitting_compare")
-    baseline, *cases = [read_run(path) for path in (FLAGS.baseline, *FLAGS.cases)]
-    for i, case in enumerate(cases):
-        refuse_differences(baseline, case)
-        if case.name in [run.name for run in (baseline, *cases[:i])]:
-            raise UserError(
-                "--cases",
-                expected="folders of different names",
-                got=f"{case.name} twice",
-                hint="rename",
-            )
+    baseline, *cases = on_common_images([read_run(p) for p in (FLAGS.baseline, *FLAGS.cases)])
+    allowed = [name for name in FLAGS.allow_differences if name]
+    cases = [held_against(baseline, case, allowed) for case in cases]
+    names = [run.name for run in (baseline, *cases)]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(
+            "--cases",
+            expected="folders of different names",
+            got=f"{twice[0]} twice",
+            hint="rename",
+        )
     from spectral_tf.records import figures
 
     folder.start({"compared": {name: str(FLAGS[name].value) for name in ("baseline", "cases")}})
-    rows, lines, verdicts = [], [], {}
-    for run in (baseline, *cases):
-        waves = [wave for wave in run.beta if wave in baseline.beta]
-        waves.sort(key=lambda wave: run.cycles[wave])
-        of_run = np.stack([run.beta[wave] for wave in waves], axis=1)  # [seeds, waves]
-        away = of_run - np.stack([baseline.beta[wave] for wave in waves], axis=1)
-        beta, difference = spectra.mean_interval(of_run), spectra.mean_interval(away)
-        for i, wave in enumerate(waves):
-            chances = (spectra.sign_test(sign * away[:, i]) for sign in (1, -1))
-            rows.append(
-                (
-                    *(run.name, wave, run.cycles[wave]),
-                    *(band[i] for band in beta),
-                    *(band[i] for band in difference),
-                    *chances,
-                    len(away),
-                )
-            )
-        lines.append(
-            figures.Line([run.cycles[wave] for wave in waves], beta[0], run.name, *beta[1:])
-        )
-        verdicts[run.name] = {
-            wave: [float(band[i]) for band in difference] for i, wave in enumerate(waves)
-        }
-    records.write_table(
-        folder.path / "comparison.csv",
-        (
-            *("case", "wave", "cycles", "fit_coefficient", "fit_coefficient_low"),
-            *("fit_coefficient_high", "difference", "difference_low", "difference_high"),
-            *("sign_test_above", "sign_test_below", "num_seeds"),
-        ),
-        rows,
-    )
-    figure = figures.lines(
-        lines,
-        xlabel="cycles across the data",
-        ylabel="final fit coefficient β",
-        title=f"{baseline.summary['dataset'].split(' (')[0]}, "
-        f"{records.averaged(baseline.summary['num_seeds'])}",
-        xscale="log",
+    found = {run.name: compare(baseline, run) for run in (baseline, *cases)}
+    write_comparison(folder, [baseline, *cases], found)
+    pairs = claimed_pairs(baseline, cases)
+    claims = [finding for pair in pairs for finding in readings(pair)]
+    if claims:
+        records.write_table(folder.path / "claims.csv", Finding._fields, claims)
+    figure = figures.line_panels(
+        panels([baseline, *cases], found),
+        title=baseline.summary["dataset"].split(" (")[0],
     )
     figures.save_figure(figure, folder.figures / "comparison.png")
     folder.finish(
         {
             "experiment": "noise_fitting_compare",
             "baseline": baseline.name,
-            "difference_of_final_fit_with_interval": verdicts,
+            "differs": {case.name: case.differs for case in cases},
+            "num_held_out_images": len(baseline.answers.images),
+            "fastest_learned_waves": {pair.name: pair.fast for pair in pairs},
+            "difference_of_final_fit_above_null": {
+                case.name: {wave: e.difference_above_null.record() for wave, e in of_case.items()}
+                for case, of_case in ((case, found[case.name]) for case in cases)
+            },
         },
         wall_seconds=0.0,
     )
-    for name, of_case in verdicts.items():
-        for wave, (mean, low, high) in of_case.items():
-            if name != baseline.name:
-                interval = f" ({low:+.3f} to {high:+.3f})" if low == low else ", one seed"
-                print(f"{name:>20}, {wave}: beta {mean:+.3f}{interval}")
+    for case in cases:
+        print(f"{case.name} ({case.differs}), beta - null against that of {baseline.name}:")
+        for wave, effect in found[case.name].items():
+            print(f"{wave:>28}: {effect.difference_above_null.text('+.3f')}")
     print(f"run folder: {folder.path}")
 
 
@@ -140,49 +177,280 @@ def read_run(path: str) -> Run:
             got=f"{path}",
             hint="start its command again to finish it",
         )
-    table = records.read_table(folder.path / "epochs.csv")
-    columns = {name: np.asarray(values) for name, values in table.items()}
-    last = columns["epoch"] == columns["epoch"].max()
-    cycles, frequency, beta = {}, {}, {}
-    for wave in dict.fromkeys(columns["wave"][last].tolist()):
-        here = last & (columns["wave"] == wave)
-        values = columns["fit_coefficient"][here].astype(float)
-        if wave != "uniform":  # The control has no wave to follow.
-            cycles[wave] = float(columns["cycles"][here][0])
-            frequency[wave] = float(columns["frequency"][here][0])
-            beta[wave] = values
-    environment = json.loads((folder.path / "environment.json").read_text())
+    answers = read_held_out(folder.path / "held_out.npz")
+    table = records.read_table(folder.path / "waves.csv")
+    data = json.loads((folder.path / "environment.json").read_text())["data"]
+    given = dict(records.read_flags(folder.path) or {})
+    # A path may have come to mean another network.
+    given |= {n: data[f"{n}_sha256"][:8] for n in ("model", "teacher") if f"{n}_sha256" in data}
     return Run(
         name=pathlib.Path(path).resolve().name,
         summary=folder.summary(),
-        flags=records.read_flags(folder.path) or {},
-        version=environment["data"]["version"],
-        cycles=cycles,
-        frequency=frequency,
-        beta=beta,
+        flags={**given, "version": data["version"]},
+        cycles=dict(zip(map(str, table["wave"]), map(float, table["cycles"]), strict=True)),
+        answers=answers,
     )
 
 
-def refuse_differences(baseline: Run, case: Run) -> None:
-    """Raises a UserError for runs that cannot be compared seed by seed."""
-    ours, theirs = ({**r.flags, "version": r.version} for r in (baseline, case))
-    wrong = [n for n in (*SAME, "version") if ours.get(n) != theirs.get(n)]
-    common = baseline.beta.keys() & case.beta.keys()
-    moved = [n for n in common if not math.isclose(baseline.frequency[n], case.frequency[n])]
-    if moved:
+def on_common_images(runs: Sequence[Run]) -> list[Run]:
+    """The runs on the images that all of them measured, or a UserError if these are few."""
+    images = runs[0].answers.images
+    for run in runs[1:]:
+        images = np.intersect1d(images, run.answers.images)
+    if len(images) < FEWEST_IMAGES:
         raise UserError(
-            f"case {case.name}",
-            expected=f"{moved[0]} of frequency {baseline.frequency[moved[0]]:.6g}",
-            got=f"{case.frequency[moved[0]]:.6g}",
-            hint="make both runs with the same version",
+            "--cases",
+            expected=f"runs that share at least {FEWEST_IMAGES} held-out images",
+            got=f"{len(images)}",
+            hint="compare runs of one --held_out",
         )
-    if wrong or not common:
+    return [run._replace(answers=run.answers.of(images)) for run in runs]
+
+
+def held_against(baseline: Run, case: Run, allowed: Sequence[str]) -> Run:
+    """The case on the waves in common, with the one thing named in which it differs.
+
+    Raises:
+      UserError: other data, waves or seeds, no wave in common, more than one thing that differs and
+        is not allowed to, or none.
+    """
+
+    def refuse(expected: str, got: str, hint: str) -> UserError:
+        return UserError(f"case {case.name}", expected=expected, got=got, hint=hint)
+
+    ours, theirs = baseline.flags, case.flags
+    names = [n for n in sorted(ours.keys() | theirs.keys()) if ours.get(n) != theirs.get(n)]
+    alike = "compare runs of the same data, waves and seeds"
+    if wrong := [n for n in names if n in SAME]:
+        told = [", ".join(f"{n} {side.get(n)}" for n in wrong) for side in (ours, theirs)]
+        raise refuse(told[0], told[1], alike)
+    if unknown := [n for n in allowed if n not in ours]:
         raise UserError(
-            f"case {case.name}",
-            expected=", ".join(f"{n} {ours.get(n)}" for n in wrong) or "waves in common",
-            got=", ".join(f"{n} {theirs.get(n)}" for n in wrong) or "none",
-            hint="compare runs of the same data, waves and seeds",
+            "--allow_differences",
+            expected="flags of noise_fitting.py",
+            got=unknown[0],
+            hint="see its --helpshort",
         )
+    a, b = baseline.answers, case.answers
+    common = [i for i, wave in enumerate(b.waves) if wave in a.waves]
+    if not common:
+        raise refuse("waves in common", "none", alike)
+    case = case._replace(answers=b.only(common))
+    for wave, s in zip(case.answers.waves, case.answers.smoothing, strict=True):
+        away = np.abs(s - a.smoothing[a.waves.tolist().index(wave)]).max()
+        if away > 1e-5 or not np.array_equal(a.labels, b.labels):
+            raise refuse(
+                f"{wave} and labels that are the same function of the images",
+                f"smoothing that differs by up to {away:.2g}",
+                "make both runs with the same version",
+            )
+    names = [n for n in names if n not in WHICH]
+    things = {TOGETHER.get(n, n) for n in names if n not in allowed}
+    if not names or len(things) > 1:
+        raise refuse(
+            "one thing that differs from the baseline",
+            ", ".join(f"{n} {theirs.get(n)} for {ours.get(n)}" for n in names) or "none",
+            "train one for each, or name in --allow_differences what differs on purpose",
+        )
+    names.sort(key=lambda n: n in allowed)  # What is compared comes first.
+    words = (f"{n} {theirs.get(n) or 'none'} for {ours.get(n) or 'none'}" for n in names)
+    return case._replace(thing=next(iter(things), ""), differs=", ".join(words))
+
+
+class Effect(NamedTuple):
+    """How a run follows a wave, and what differs from the baseline on the same seeds and images.
+
+    Attributes:
+      fit_coefficient, null, above_null: beta, that of networks that never saw the wave, the rest.
+      learned: whether the interval of `above_null` lies above 0.
+      difference: of beta.
+      difference_above_null: of `above_null`, a difference of differences.
+      difference_of_minimum_noise_fitting: the paper's measure.
+      sign_test: two-sided p-value of the seeds' `difference_above_null`.
+      num_seeds: trainings of each wave.
+    """
+
+    fit_coefficient: Estimate
+    null: Estimate
+    above_null: Estimate
+    learned: str
+    difference: Estimate
+    difference_above_null: Estimate
+    difference_of_minimum_noise_fitting: Estimate
+    sign_test: float
+    num_seeds: int
+
+
+def compare(baseline: Run, run: Run) -> dict[str, Effect]:
+    """{wave: what the run does to it}, by cycles."""
+    effects = {}
+    for wave in run.waves:
+        ours, theirs = baseline.rows(wave), run.rows(wave)
+        above = run.mean(theirs[ABOVE])
+        effects[wave] = Effect(
+            fit_coefficient=run.mean(theirs[BETA]),
+            null=run.mean(theirs[NULL]),
+            above_null=above,
+            learned="null" if np.isnan(above.low) else ("no", "yes")[int(above.low > 0)],
+            difference=run.mean(theirs[BETA] - ours[BETA]),
+            difference_above_null=run.mean(theirs[ABOVE] - ours[ABOVE]),
+            difference_of_minimum_noise_fitting=run.mean(theirs[LOWEST] - ours[LOWEST]),
+            sign_test=spectra.sign_test((theirs[ABOVE] - ours[ABOVE]).mean(axis=1)),
+            num_seeds=len(theirs[ABOVE]),
+        )
+    return effects
+
+
+def write_comparison(
+    folder: records.RunFolder,
+    runs: Sequence[Run],
+    found: Mapping[str, Mapping[str, Effect]],
+) -> None:
+    """Writes `comparison.csv`: every wave in the baseline and in every case."""
+    records.write_table(
+        folder.path / "comparison.csv",
+        ("case", "differs", "wave", "cycles", *Effect._fields),
+        (
+            (run.name, run.differs or "baseline", wave, run.cycles[wave], *effect)
+            for run in runs
+            for wave, effect in found[run.name].items()
+        ),
+    )
+
+
+class Pair(NamedTuple):
+    """Two runs of which a claim says that one follows fast waves further than the other.
+
+    Attributes:
+      claim, statement: which.
+      more, less: the larger network and the smaller, or the more regularised and the less.
+      direction: the sign that the claim gives to what `more` has more than `less`.
+      decides: whether its readings decide on the claim.
+    """
+
+    claim: str
+    statement: str
+    more: Run
+    less: Run
+    direction: int
+    decides: bool
+
+    @property
+    def name(self) -> str:
+        """How readings call it."""
+        return f"{self.more.name} − {self.less.name}"
+
+    @property
+    def common(self) -> list[str]:
+        """The waves of both, by cycles."""
+        return [wave for wave in self.more.waves if wave in self.less.waves]
+
+    @property
+    def fast(self) -> list[str]:
+        """The fastest waves in common that one of both has learned: two, one or none."""
+        both = (self.more, self.less)
+        return [wave for wave in self.common if any(run.learned(wave) for run in both)][-FASTEST:]
+
+    def rows(self, measure: str, waves: Sequence[str]) -> NDArray[np.float64]:
+        """What the first has more, mean over waves, [seeds, n]."""
+        pairs = [(self.more.rows(w)[measure], self.less.rows(w)[measure]) for w in waves]
+        return np.mean([a - b for a, b in pairs], axis=0)
+
+
+def claimed_pairs(baseline: Run, cases: Sequence[Run]) -> list[Pair]:
+    """C3, larger networks learn fast waves better, and C4, regularisation delays them.
+
+    None for runs of several directions, whose waves share no seeds.
+    """
+    if baseline.flags["directions"] != "1":
+        return []
+    pairs = []
+    sized = [baseline, *(case for case in cases if case.thing in ("width", "model"))]
+    sized.sort(key=lambda run: run.summary["parameters"])
+    # The smallest and the largest decide; then each and the next.
+    of_sizes = [(sized[0], sized[-1]), *(itertools.pairwise(sized) if len(sized) > 2 else ())]
+    for i, (small, large) in enumerate(of_sizes if len(sized) > 1 else ()):
+        statement = "Larger networks follow fast waves further"
+        pairs.append(Pair("C3", statement, large, small, 1, decides=i == 0))
+    more = {
+        case.name: strength(case, case.thing) - strength(baseline, case.thing) for case in cases
+    }
+    things = [case.thing for case in cases if more[case.name]]
+    for case in cases:
+        if more[case.name]:
+            strong, weak = (case, baseline) if more[case.name] > 0 else (baseline, case)
+            called = case.thing if things.count(case.thing) == 1 else case.name
+            statement = f"Regularisation by {called.replace('_', ' ')} delays fast waves"
+            pairs.append(Pair(f"C4 {called}", statement, strong, weak, -1, decides=True))
+    return pairs
+
+
+def strength(run: Run, thing: str) -> float:
+    """How strongly a run regularises by the thing in which a case differs; 0 for other things."""
+    if thing == "weight_decay":
+        return float(run.flags["weight_decay"])
+    if thing == "mixup":
+        return float(run.flags["mixup_alpha"])
+    if thing == "augmentations":
+        return float(len([name for name in run.flags["augmentations"].split(",") if name]))
+    return float(thing == "distillation" and bool(run.flags["teacher"]))
+
+
+def readings(pair: Pair) -> list[Finding]:
+    """At the fastest waves that one of both has learned; and there more than at the slowest wave.
+
+    What varies: seeds and held-out images, both the same in both runs. Held fixed: the waves.
+    """
+    fast, slow = pair.fast, pair.common[:1]
+    at_fast = "at the fastest learned waves"
+    found: list[tuple[str, str, NDArray[np.float64] | None]] = [
+        (f"{measure}, {at_fast}", primary, pair.rows(measure, fast) if fast else None)
+        for measure, primary in ((LOWEST, "published"), (BETA, ""), (ABOVE, "corrected"))
+    ]
+    beyond = pair.rows(ABOVE, fast) - pair.rows(ABOVE, slow) if fast else None
+    found.append((f"{ABOVE}, {at_fast} − at the slowest wave", "", beyond))
+    nothing = spectra.not_enough(0, 1, "learned waves")
+    return [
+        Finding(
+            claim=pair.claim,
+            statement=pair.statement,
+            reading=f"{pair.name}: {reading}",
+            primary=primary if pair.decides else "",
+            direction=pair.direction,
+            estimate=nothing if rows is None else pair.more.mean(rows),
+        )
+        for reading, primary, rows in found
+    ]
+
+
+def panels(runs: Sequence[Run], found: Mapping[str, Mapping[str, Effect]]) -> list[Panel]:
+    """What every run has above its null, and what that is more than in the baseline."""
+    from spectral_tf.records.figures import Line, Panel, shades
+
+    above, away = [], []
+    for i, (run, colour) in enumerate(zip(runs, shades(len(runs)), strict=True)):
+        effects = found[run.name].values()
+        x = [run.cycles[wave] for wave in found[run.name]]
+        sides = [[e.above_null for e in effects], [e.difference_above_null for e in effects]]
+        drawn = [
+            Line(
+                x,
+                [float(e.value) for e in side],
+                run.name,
+                [float(e.low) for e in side],
+                [float(e.high) for e in side],
+                "o-",
+                colour,
+            )
+            for side in sides
+        ]
+        above.append(drawn[0])
+        away += drawn[1:] if i else []  # The baseline differs from itself by nothing.
+    xlabel, levels = "cycles across the data", {"baseline": 0.0}
+    return [
+        Panel(above, xlabel, f"{ABOVE}", {"ignored": 0.0}, "log"),
+        Panel(away, xlabel, f"{ABOVE}, more than in {runs[0].name}", levels, "log"),
+    ]
 
 
 if __name__ == "__main__":

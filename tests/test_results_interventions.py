@@ -109,18 +109,6 @@ def test_interpolation_between_is_above_within_in_every_reading(name):
         assert paths[share][~within].mean() > 2 * paths[share][within].mean()
 
 
-def test_merged_classes_are_not_monotone():
-    """What was found, not what was expected."""
-    for name, rises in (("photo_patches", True), ("fashion_mnist", False)):
-        t = table("class_diversity", f"merged_{name}", "merges.csv")
-        row = t["share"] == "all_mirrored_correct"
-        assert t["merge"][row].tolist() == [1, 2, 5]
-        one, two, five = t["mean"][row]
-        assert two > one
-        assert five < two
-        assert (t["difference_low"][row][1] > 0) == rises
-
-
 def test_augmentation_halves_the_sensitivity_to_fourier_vectors():
     plain, augmented = (
         table("fourier_sensitivity", f"photo_patches{case}", "sensitivity.csv")

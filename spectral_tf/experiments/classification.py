@@ -182,13 +182,15 @@ class Classification:
             seed=seed,
         )
 
-    def trainer(self, root: int, run: int, targets: "Targets | None" = None) -> "Classifier":
+    def trainer(
+        self, root: int, run: int, targets: "Targets | None" = None, *, finite_only: bool = False
+    ) -> "Classifier":
         """A classifier of its own weights and order for every run of a root seed.
 
         Args:
           root: the `--seed`.
           run: number of the training.
-          targets: as for `Classifier`.
+          targets, finite_only: as for `Classifier`.
         """
         from spectral_tf.training.classifier import Classifier
 
@@ -206,6 +208,7 @@ class Classification:
             targets=targets,
             strategy=self._strategy,
             precision=self.setting.precision,
+            finite_only=finite_only,
         )
 
 

@@ -31,9 +31,13 @@ SHARES = ("plain_share", "mirrored_share", "released_share")
 # ... and what does not; `matched`: at a confidence common to all classifiers.
 UNITLESS = ("centroid", "total_variation", "matched_centroid", "matched_total_variation")
 MEASURES = (*SHARES, *UNITLESS)
+# What comes with magnitudes at frequencies.
+SPECTRA = ("plain", "mirrored", "plain_where", "mirrored_where", "right")
 # What is told of the sampling.
 SAMPLING = ("temperature", "num_samples", "relative_change")
 PAIR_TYPES = ("within", "between")
+# Images on no path, of a split that is too large to be read whole.
+_OTHERS = 500
 
 
 class Family(NamedTuple):
@@ -41,9 +45,10 @@ class Family(NamedTuple):
 
     Attributes:
       ends: one of `ENDS`.
-      pixels, labels: of all images, as they are stored.
+      pixels, labels: of all images that were read, as they are stored.
       classes: of the two ends, [p, 2].
       paths: between them, sampled by distance.
+      unreadable: images that could not be read, which no path ends on.
     """
 
     ends: str
@@ -51,6 +56,7 @@ class Family(NamedTuple):
     labels: NDArray
     classes: NDArray
     paths: "Paths"
+    unreadable: int = 0
 
 
 def family(
@@ -62,36 +68,58 @@ def family(
     between_pairs: int,
     seed: int,
     num_samples: int = 0,
+    classes: Sequence[int] | None = None,
+    input_shape: Sequence[int] | None = None,
 ) -> Family:
     """Draws the paths: so many within each class, and between each two.
 
     All paths within classes together share no cluster of images, and neither do those between
-    classes: a mean over paths is one over independent draws.
+    classes: a mean over paths is one over independent draws. A split that does not fit into memory
+    is not read whole: the images at the ends are, and some on no path.
 
     Args:
       ends: how the images are called.
       images: that paths end on.
       prepare: pixels -> inputs of the classifiers.
-      pairs, between_pairs: paths of each class, and of each two.
+      pairs, between_pairs: paths of each class, and of each two (0: none).
       seed: of the draw.
       num_samples: of every path; 0: by distance.
+      classes: that take part; default: all.
+      input_shape: of the classifiers, [h, w, c], to which larger images are shrunk; default: that
+        of the images.
 
     Raises:
-      UserError: too few images or clusters for so many paths.
+      UserError: too few images or clusters for so many paths, images that do not fit or cannot be
+        read.
     """
-    from spectral_tf.probes.paths import class_pairs, straight_paths
+    from spectral_tf.data.selection import labels_of, refuse_unreadable, select
+    from spectral_tf.probes.paths import class_pairs, pairs_among, straight_paths
 
-    pixels, labels = images.arrays()
-    drawn, classes = class_pairs(
+    labels = labels_of(images)
+    drawn, of_ends = class_pairs(
         labels,
-        range(images.num_classes),
+        range(images.num_classes) if classes is None else classes,
         pairs,
         seed,
-        between_count=between_pairs,
+        between=between_pairs > 0,
+        between_count=between_pairs or None,
         clusters=images.clusters(),
     )
-    paths = straight_paths(pixels, drawn, prepare, num_samples=num_samples)
-    return Family(ends, pixels, labels, classes, paths)
+    wanted = np.arange(len(labels))
+    if not images.resident:
+        others = np.random.default_rng(seed).permutation(np.setdiff1d(wanted, drawn))[:_OTHERS]
+        wanted = np.union1d(np.concatenate(drawn), others)
+    chosen = select(images, wanted, input_shape)
+    refuse_unreadable(images, chosen.unreadable.size, wanted.size)
+    drawn, left = pairs_among(drawn, chosen.places)
+    return Family(
+        ends,
+        chosen.pixels,
+        labels[chosen.places],
+        of_ends[left],
+        straight_paths(chosen.pixels, drawn, prepare, num_samples=num_samples),
+        chosen.unreadable.size,
+    )
 
 
 def off_the_paths(of: Family) -> NDArray[np.bool_]:
@@ -121,29 +149,44 @@ def measure(
     *,
     batch_size: int,
     strategy: "tf.distribute.Strategy",
+    outputs: str = "logits",
+    frequencies: NDArray | None = None,
+    per_path: bool = False,
 ) -> dict[str, Any]:
     """Everything that is measured of a classifier along a family of paths.
+
+    Args:
+      model: the classifier.
+      of: the paths; its labels are numbers of outputs.
+      prepare: pixels -> its inputs.
+      temperature: by which logits are divided for the common confidence.
+      batch_size, strategy, outputs: as for `measure_paths`.
+      frequencies, per_path: at which to give magnitudes, too, as for `measure_paths`.
 
     Returns:
       {measure: of every path, float [p]} for `MEASURES`, centroids and total variations per unit of
       distance in pixels of [0, 1]; `correct`: whether both ends are answered correctly, bool [p];
       `finite`: whether all answers are numbers, bool [p]; `num_samples` and `relative_change` of
-      the last doubling.
+      the last doubling. With frequencies also `SPECTRA` and the peak difference.
 
     Raises:
-      UserError: outputs that are not logits, or not finite.
+      UserError: outputs that are not what they are said to be, or not finite.
     """
     from spectral_tf.probes.converged import converged_paths
     from spectral_tf.probes.paths import measure_paths
 
     asked = (model, of.pixels, of.labels, of.paths, prepare)
-    common: dict[str, Any] = {"batch_size": batch_size, "strategy": strategy}
-    published = measure_paths(*asked, **common)
+    common: dict[str, Any] = {"batch_size": batch_size, "strategy": strategy, "outputs": outputs}
+    axis: NDArray = np.empty(0) if frequencies is None else frequencies
+    published = measure_paths(*asked, frequencies=axis, per_path=per_path, **common)
     dense = converged_paths(*asked, temperatures=(1.0, temperature), **common)
     values: dict[str, Any] = {name: getattr(published.measures, name) for name in SHARES}
     for i, matched in enumerate(("", "matched_")):
         values[f"{matched}centroid"] = dense.centroid[i]
         values[f"{matched}total_variation"] = dense.variation_per_unit[i]
+    if frequencies is not None:
+        values |= {name: getattr(published, name) for name in SPECTRA}
+        values["peak_difference"] = published.measures.peak_difference
     return {
         **values,
         "correct": published.correct,

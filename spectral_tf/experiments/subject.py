@@ -1,4 +1,4 @@
-"""The classifier that a page measures: somebody's saved one, or one that it trains first."""
+"""The classifiers that a page measures: somebody's saved one, or some that it trains first."""
 
 import dataclasses
 import hashlib
@@ -19,6 +19,7 @@ from spectral_tf.experiments.classification import (
     find_splits,
     refuse_sizes_of_files,
 )
+from spectral_tf.experiments.networks import SEEDS
 from spectral_tf.experiments.saved import saved_model
 from spectral_tf.models import refuse_application
 from spectral_tf.records import Part, RunFolder
@@ -84,7 +85,7 @@ class Subject:
                 got=values["from_run"],
                 hint="leave one out",
             )
-        own = not (self._saved or values["application"])
+        own = self.trains
         if values["outputs"] == "probabilities" and (own or values["application"]):
             raise UserError(
                 "--outputs",
@@ -133,6 +134,29 @@ class Subject:
                     got=f"{values[name]} without",
                     hint="leave it out",
                 )
+
+    @property
+    def trains(self) -> bool:
+        """Whether the page trains its networks; else there is one, that somebody saved."""
+        return not (self._saved or self._values["application"])
+
+    def num_networks(self, seeds: int) -> int:
+        """How many networks there are: so many trainings, or the saved one.
+
+        Args:
+          seeds: trainings that are asked for.
+
+        Raises:
+          UserError: other than `SEEDS` of them beside a saved network.
+        """
+        if not self.trains and seeds != SEEDS:
+            raise UserError(
+                "--seeds",
+                expected="networks that are trained here",
+                got=f"{seeds} with a saved one, which is one",
+                hint="leave it out",
+            )
+        return seeds if self.trains else 1
 
     def load(self, strategy: "tf.distribute.Strategy", places: Mapping[str, Any]) -> None:
         """Finds the images and makes sure that the network fits them; a saved one is there then.
@@ -241,7 +265,8 @@ class Subject:
         epochs = range(self._values["num_epochs"] + 1)
         trainer = self._task.trainer(self._values["seed"], run)
         steps = [self._task.epoch * epoch for epoch in epochs]
-        session = Session(trainer, place, steps, self._save_every, "training")
+        name = f"training, seed {run}" if run else "training"
+        session = Session(trainer, place, steps, self._save_every, name)
         for step in session:
             session.board.scalars({"loss": float(session.losses[0])}, step)
         if place.writes:

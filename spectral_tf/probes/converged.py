@@ -137,7 +137,7 @@ def converged_paths(
         )
     return ConvergedAnswers(
         temperatures=np.asarray(temperatures, np.float64),
-        centroid=found[0, 0],
+        centroid=found[1, 0],
         total_variation=found[1, 1],
         pixel_distances=lengths,
         right=right,

@@ -15,19 +15,44 @@ _SIGNS = {"plus": (1.0,), "both": (1.0, -1.0)}
 
 
 class FourierSensitivity(NamedTuple):
-    """Means over images (and signs) for every frequency (i, j), the zero in the middle, [h, w].
+    """How answers to n images move, for every frequency (i, j), the zero in the middle, [h, w].
 
-    Row h // 2 + i holds i cycles per image downwards, column w // 2 + j holds j to the right.
+    Row h // 2 + i holds i cycles per image downwards, column w // 2 + j holds j to the right. Of
+    single images, which a mean over images rests on, only means over rings of one frequency are
+    kept: r rings, as `rings` numbers them.
 
     Attributes:
-      error: share of the images that are answered wrongly, in [0, 1].
-      change: sum_c |p_c(x + e u) - p_c(x)| / 2 of the probabilities, in [0, 1].
-      clean_error: share of the images as they are that are answered wrongly.
+      error: share of the images that are answered wrongly, over images and signs, in [0, 1].
+      change: sum_c |p_c(x + e u) - p_c(x)| / 2 of the probabilities, likewise, in [0, 1].
+      ring_error, ring_change: of every image, means over the vectors of a ring (and signs), [n, r].
+      clean_wrong: whether an image as it is is answered wrongly, bool [n].
     """
 
     error: NDArray[np.float64]
     change: NDArray[np.float64]
-    clean_error: float
+    ring_error: NDArray[np.float64]
+    ring_change: NDArray[np.float64]
+    clean_wrong: NDArray[np.bool_]
+
+
+def frequencies(height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(i, j) of all vectors, cycles down and to the right, [h, w] each, the zero in the middle."""
+    i, j = np.meshgrid(
+        np.arange(height) - height // 2, np.arange(width) - width // 2, indexing="ij"
+    )
+    return i, j
+
+
+def rings(height: int, width: int) -> NDArray[np.int64]:
+    """The ring of every vector: its frequency sqrt(i^2 + j^2), to the nearest whole one, [h, w].
+
+    >>> rings(4, 2)
+    array([[2, 2],
+           [1, 1],
+           [1, 0],
+           [1, 1]])
+    """
+    return np.round(np.hypot(*frequencies(height, width))).astype(np.int64)
 
 
 def fourier_vector(height: int, width: int, i: ArrayLike, j: ArrayLike) -> NDArray[np.float64]:
@@ -96,10 +121,8 @@ def fourier_sensitivity(
             hint="4 is usual for 32 x 32 pixels",
         )
     height, width, channels = x.shape[1:]
-    i, j = np.meshgrid(
-        np.arange(height) - height // 2, np.arange(width) - width // 2, indexing="ij"
-    )
-    i, j = i.ravel(), j.ravel()
+    i, j = (cycles.ravel() for cycles in frequencies(height, width))
+    ring = rings(height, width).ravel()
     block_size = min(block_size, i.size)
     factors = tf.constant(_SIGNS[signs], tf.float32) * (norm / np.sqrt(channels))
     inference = {"training": False} if isinstance(model, keras.Model) else {}
@@ -114,28 +137,25 @@ def fourier_sensitivity(
 
     @tf.function
     def perturbed(
-        pixels: tf.Tensor, classes: tf.Tensor, weights: tf.Tensor, before: tf.Tensor, u: tf.Tensor
+        pixels: tf.Tensor, classes: tf.Tensor, before: tf.Tensor, u: tf.Tensor
     ) -> tf.Tensor:
-        """Sums over the images, [vectors, 2], of error and change."""
+        """Error and change of every image under every vector, [vectors, 2, images]."""
 
         def of_vector(vector: tf.Tensor) -> tf.Tensor:
-            total = tf.zeros(2)
+            total = tf.zeros((2, len(pixels)))
             for factor in tf.unstack(factors):
                 p = answer(pixels + factor * vector[..., tf.newaxis])
                 wrong = tf.cast(tf.argmax(p, axis=1) != classes, tf.float32)
-                change = tf.reduce_sum(tf.abs(p - before), axis=1) / 2
-                total += tf.linalg.matvec(tf.stack([wrong, change]), weights)
+                total += tf.stack([wrong, tf.reduce_sum(tf.abs(p - before), axis=1) / 2])
             return total / len(factors)
 
         return tf.map_fn(of_vector, u)
 
     batches = [(*batch, plain(batch[0])) for batch in _batches(x, y, min(batch_size, len(x)))]
     refuse_other_outputs(given(batches[0][0]).numpy(), outputs)
-    clean = sum(
-        float(tf.reduce_sum(tf.where(tf.argmax(p, axis=1) != classes, weights, 0.0)))
-        for _, classes, weights, p in batches
-    )
-    sums = np.empty((i.size, 2))
+    clean = [(tf.argmax(p, axis=1) != classes).numpy() for _, classes, p in batches]
+    means = np.empty((i.size, 2))
+    sums = np.zeros((ring.max() + 1, 2, len(x)))
     for start in range(0, i.size, block_size):
         block = slice(start, start + block_size)
         # Of one shape always, so that one program serves all.
@@ -143,17 +163,21 @@ def fourier_sensitivity(
         there = fourier_vector(height, width, i[block], j[block])
         vectors[: len(there)] = there
         u = tf.constant(vectors)
-        found = sum(perturbed(*batch, u).numpy().astype(np.float64) for batch in batches)
-        sums[block] = found[: len(there)]
+        parts = [perturbed(*batch, u).numpy().astype(np.float64) for batch in batches]
+        # The last batch is filled up with copies.
+        found = np.concatenate(parts, axis=-1)[: len(there), :, : len(x)]
+        means[block] = found.mean(axis=-1)
+        np.add.at(sums, ring[block], found)
         progress(min(start + block_size, i.size))
-    error, change = (sums / len(x)).T.reshape(2, height, width)
-    return FourierSensitivity(error, change, clean / len(x))
+    error, change = means.T.reshape(2, height, width)
+    ring_error, ring_change = np.moveaxis(sums, 0, -1) / np.bincount(ring)
+    return FourierSensitivity(
+        error, change, ring_error, ring_change, np.concatenate(clean)[: len(x)]
+    )
 
 
-def _batches(x: NDArray, y: NDArray, size: int) -> Iterator[tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
-    """Images, labels and weights; the last batch is filled up with copies of weight 0."""
+def _batches(x: NDArray, y: NDArray, size: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
+    """Images and labels; the last batch is filled up with copies of the first ones."""
     for start in range(0, len(x), size):
-        rows = np.arange(start, start + size)
-        weights = (rows < len(x)).astype(np.float32)
-        rows %= len(x)
-        yield tf.constant(x[rows]), tf.constant(y[rows]), tf.constant(weights)
+        rows = np.arange(start, start + size) % len(x)
+        yield tf.constant(x[rows]), tf.constant(y[rows])

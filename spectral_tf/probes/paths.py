@@ -141,7 +141,7 @@ def draw_pairs(
     if clusters is not None:
         return _pairs_apart(labels, clusters, [(first, last)], count, seed)[0]
     given = np.asarray(labels)
-    rng = np.random.default_rng([seed, last, first])
+    rng = np.random.default_rng([seed, first, last])
     ends, taken = [], 2 if first == last else 1
     for label in dict.fromkeys((first, last)):
         members = _members(given, label)

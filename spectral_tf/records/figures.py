@@ -135,17 +135,31 @@ def grid_map(
     return figure
 
 
-def plane_maps(panels: Mapping[str, NDArray[np.floating]], *, title: str) -> Figure:
-    """Values over the plane of image frequencies [h, w], the zero in the middle, one panel each."""
-    figure, grid = _new(width=1.0 + 4.6 * len(panels), ncols=len(panels), squeeze=False)
-    for axes, (name, values) in zip(grid[0], panels.items(), strict=True):
-        height, width = values.shape
-        left, top = -(width // 2) - 0.5, -(height // 2) - 0.5
-        image = axes.imshow(
-            values, cmap=_COLOUR_MAP, vmin=0, extent=(left, left + width, top + height, top)
-        )
-        axes.set(xlabel="cycles to the right", ylabel="cycles downwards", title=name)
-        figure.colorbar(image, ax=axes)
+def plane_maps(rows: Mapping[str, Mapping[str, NDArray[np.floating]]], *, title: str) -> Figure:
+    """Values over the plane of image frequencies [h, w], the zero in the middle.
+
+    A row {its label: {panel: values}} shares one scale of colours; its first panel is large, the
+    others are beside it, half as wide.
+    """
+    others = max(map(len, rows.values())) - 1
+    figure, grid = _new(
+        width=5.6 + 2.1 * others,
+        height=0.4 + 4.2 * len(rows),
+        nrows=len(rows),
+        ncols=1 + others,
+        squeeze=False,
+        width_ratios=[2] + [1] * others,
+    )
+    for line, (label, panels) in zip(grid, rows.items(), strict=True):
+        most = max(float(np.max(values)) for values in panels.values())
+        for axes, (name, values) in zip(line, panels.items(), strict=True):
+            height, width = values.shape
+            left, top = -(width // 2) - 0.5, -(height // 2) - 0.5
+            extent = (left, left + width, top + height, top)
+            image = axes.imshow(values, cmap=_COLOUR_MAP, vmin=0, vmax=most, extent=extent)
+            axes.set(xlabel="cycles to the right", title=name)
+        line[0].set_ylabel("cycles downwards")
+        figure.colorbar(image, ax=line.tolist(), label=label)
     figure.suptitle(title)
     return figure
 
@@ -371,7 +385,10 @@ def curve_panels(
 
 
 class Panel(NamedTuple):
-    """One panel of `line_panels`: curves, axes, and levels {name: value} drawn across."""
+    """One panel of `line_panels`: curves, axes, and levels {name: value} drawn across.
+
+    What is left out, (from, to) on the first axis, is drawn grey and called by the name.
+    """
 
     series: Sequence[Line]
     xlabel: str
@@ -380,6 +397,8 @@ class Panel(NamedTuple):
     xscale: str = "linear"
     name: str = ""
     yscale: str = "linear"
+    left_out: Sequence[tuple[float, float]] = ()
+    left_out_name: str = "left out"
 
 
 def shades(count: int) -> list[str]:
@@ -395,6 +414,8 @@ def line_panels(panels: Sequence[Panel], *, title: str) -> Figure:
     for axes, panel in zip(grid[0], panels, strict=True):
         for shade, line in zip(_colours(len(panel.series)), panel.series, strict=True):
             _draw(axes, line, shade)
+        for start, end in panel.left_out:
+            axes.axvspan(start, end, color="#dddddd", linewidth=0, label=panel.left_out_name)
         for (label, value), style in zip(panel.levels.items(), ("--", ":"), strict=False):
             axes.axhline(value, linestyle=style, color=_GREY, linewidth=1.0, label=label)
         axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel, title=panel.name, xscale=panel.xscale)

@@ -69,8 +69,6 @@ def _method(estimate: Estimate) -> str:
 def estimates(table: Mapping[str, Sequence[float | str]], name: str) -> list[Estimate]:
     """The estimates of a column of a table that `read_table` read.
 
-    Method and unit are one text there, and come back as the method.
-
     Args:
       table: as `read_table` gives it.
       name: of the column, x of x, x_low, ...
@@ -88,14 +86,15 @@ def estimates(table: Mapping[str, Sequence[float | str]], name: str) -> list[Est
         method = str(table[f"{name}_method"][i])
         missing = method.removeprefix("none: ") if method.startswith("none: ") else ""
         low, high, n = (float(table[name + end][i]) for end in _ESTIMATED[:3])
+        told, _, unit = method.rpartition(", over ")
         found.append(
             Estimate(
                 value=np.asarray(float(value)),
                 low=np.asarray(low),
                 high=np.asarray(high),
                 n=int(n),
-                unit="",
-                method="none" if missing else method,
+                unit=unit,
+                method="none" if missing else told,
                 missing=missing,
                 p_value=number("_p", i),
                 least_p_value=number("_least_p", i),

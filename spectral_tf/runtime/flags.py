@@ -122,9 +122,9 @@ def define_subject_flags(models: Sequence[str], augmentations: Sequence[str]) ->
     define_classifier_flags(models, augmentations)
 
 
-def define_path_flags(num_samples: int = 0) -> None:
+def define_path_flags(num_samples: int = 0, *, pairs: int = 20) -> None:
     """Defines the flags of straight paths between images."""
-    flags.DEFINE_integer("pairs", 20, "Paths within each class, and between each two.", 1)
+    flags.DEFINE_integer("pairs", pairs, "Paths within each class, and between each two.", 1)
     flags.DEFINE_integer(
         "num_samples", num_samples, "Of each path; 0: one for every unit of distance.", 0
     )

@@ -15,7 +15,6 @@ Conventions, used by every function here:
   of the squared errors of the coefficients. (The paper's Eqn 44 leaves the 1/N out.)
 """
 
-from spectral_tf.spectra.bootstrap import Band, mean_interval, percentile_interval, resampled_means
 from spectral_tf.spectra.composition import latent_bandwidth
 from spectral_tf.spectra.confidence import (
     IMAGES_FOR_TEMPERATURE,
@@ -24,8 +23,15 @@ from spectral_tf.spectra.confidence import (
     mean_confidence,
 )
 from spectral_tf.spectra.dft import coefficients, magnitudes, normalised_magnitudes
-from spectral_tf.spectra.diversity import mean_angle, mean_distance, total_variance
+from spectral_tf.spectra.diversity import (
+    class_distances,
+    mean_angle,
+    mean_distance,
+    merged_diversity,
+    total_variance,
+)
 from spectral_tf.spectra.inference import (
+    SETTINGS_FOR_CORRELATION,
     Estimate,
     bootstrap,
     correlation_over_settings,
@@ -59,19 +65,24 @@ from spectral_tf.spectra.learning import (
     power_law_over_runs,
 )
 from spectral_tf.spectra.noise_fit import (
+    AgainstNull,
+    Influence,
     NoiseFit,
     ReferenceLevels,
+    WaveFit,
+    against_null,
     class_share,
     implied_smoothing,
+    influence,
     margins,
     noise_fit,
     reference_levels,
     smoothed_margin,
+    wave_fit,
 )
 from spectral_tf.spectra.nonuniform import coefficients_at
 from spectral_tf.spectra.norms import spectral_norms
 from spectral_tf.spectra.path import (
-    READINGS,
     PathMeasures,
     mirrored_centroid,
     mirrored_magnitudes,
@@ -79,7 +90,6 @@ from spectral_tf.spectra.path import (
     path_measures,
     plain_magnitudes,
     plain_share,
-    read_share,
     released_share,
     total_variation,
 )
@@ -94,7 +104,6 @@ from spectral_tf.spectra.path_axes import (
     spectrum_axis,
 )
 from spectral_tf.spectra.radial import radial_spectrum
-from spectral_tf.spectra.ranks import model_correlation, rank_correlation
 from spectral_tf.spectra.relu import (
     PiecewiseLinear,
     max_norm_bound,
@@ -118,10 +127,11 @@ from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 __all__ = [
     "IMAGES_FOR_TEMPERATURE",
     "PATHS_FOR_COMPARISON",
-    "READINGS",
+    "SETTINGS_FOR_CORRELATION",
     "SOLVERS",
-    "Band",
+    "AgainstNull",
     "Estimate",
+    "Influence",
     "KernelBasis",
     "LearningCurves",
     "MeanSpectrum",
@@ -130,9 +140,12 @@ __all__ = [
     "PiecewiseLinear",
     "PowerLaw",
     "ReferenceLevels",
+    "WaveFit",
+    "against_null",
     "axis_support",
     "bin_means",
     "bootstrap",
+    "class_distances",
     "class_share",
     "coefficients",
     "coefficients_at",
@@ -152,6 +165,7 @@ __all__ = [
     "half_lives",
     "holm",
     "implied_smoothing",
+    "influence",
     "jackknife",
     "kernel_basis",
     "latent_bandwidth",
@@ -166,15 +180,14 @@ __all__ = [
     "mean_angle",
     "mean_confidence",
     "mean_distance",
-    "mean_interval",
     "mean_over_clusters",
     "mean_over_runs",
     "mean_spectrum",
+    "merged_diversity",
     "mirrored_centroid",
     "mirrored_frequencies",
     "mirrored_magnitudes",
     "mirrored_share",
-    "model_correlation",
     "negative",
     "noise_fit",
     "normalised_magnitudes",
@@ -184,19 +197,15 @@ __all__ = [
     "paired_concordance",
     "paired_difference",
     "path_measures",
-    "percentile_interval",
     "plain_frequencies",
     "plain_magnitudes",
     "plain_share",
     "planar_transform",
     "power_law_over_runs",
     "radial_spectrum",
-    "rank_correlation",
-    "read_share",
     "reference_levels",
     "released_share",
     "relu_network_pieces",
-    "resampled_means",
     "shared_paths",
     "sign_test",
     "smoothed_margin",
@@ -206,5 +215,6 @@ __all__ = [
     "survival_ratios",
     "total_variance",
     "total_variation",
+    "wave_fit",
     "which_paths",
 ]

@@ -29,6 +29,7 @@ def correlation_over_settings(
     *,
     control: ArrayLike | None = None,
     where: ArrayLike | None = None,
+    units: tuple[str, str] = ("settings", "paths"),
     num_resamples: int = 1_000,
     seed: int = 0,
 ) -> Estimate:
@@ -54,6 +55,7 @@ def correlation_over_settings(
       settings: of each model, labels, shape [m]: models of one label count as one setting.
       control: of each model, shape [m], finite: what is held fixed.
       where: which paths count, the same for all models, bool [p]; default: all.
+      units: what settings and paths are.
       num_resamples, seed: of the bootstrap and of random permutations.
 
     Returns:
@@ -102,13 +104,13 @@ def correlation_over_settings(
     z = None if z is None else average @ z
     needed = SETTINGS_FOR_CORRELATION + (z is not None)
     if count < needed:
-        return not_enough(count, needed, "settings")
+        return not_enough(count, needed, units[0])
     y = v.mean(axis=1)
     whole = float(_rho(np.ones((1, count)), x, y[None], z)[0])
     if math.isnan(whole):
-        none = not_enough(count, needed, "settings")
+        none = not_enough(count, needed, units[0])
         told = "" if z is None else ", or the control tells it"
-        return dataclasses.replace(none, missing=f"one side does not vary between settings{told}")
+        return dataclasses.replace(none, missing=f"one side does not vary between {units[0]}{told}")
     p_value, least, kind = _permutation(x, y, z, seed)
     many = v.shape[1] > 1
     found = Estimate(
@@ -116,13 +118,13 @@ def correlation_over_settings(
         low=np.asarray(math.nan),
         high=np.asarray(math.nan),
         n=count,
-        unit="settings" + f" x {v.shape[1]:,} paths" * many,
-        method=f"{kind} permutations of settings",
+        unit=units[0] + f" x {v.shape[1]:,} {units[1]}" * many,
+        method=f"{kind} permutations of {units[0]}",
         p_value=p_value,
         least_p_value=least,
     )
     if count < SETTINGS_FOR_INTERVAL:
-        few = not_enough(count, SETTINGS_FOR_INTERVAL, "settings", whole)
+        few = not_enough(count, SETTINGS_FOR_INTERVAL, units[0], whole)
         return dataclasses.replace(found, missing=few.missing)
     resamples = _resampled_rho(x, v, z, num_resamples, np.random.default_rng(seed))
     low, high, missing = quantiles(resamples, 1 - UPPER)
@@ -135,7 +137,7 @@ def correlation_over_settings(
         found,
         low=np.minimum(low, whole),
         high=np.maximum(high, whole),
-        method=f"bootstrap over settings{' and paths' * many}; {found.method}",
+        method=f"bootstrap over {units[0]}{f' and {units[1]}' * many}; {found.method}",
         missing=missing,
     )
 
@@ -194,7 +196,7 @@ def _rounded(means: NDArray) -> NDArray:
 @functools.cache
 def _orders(size: int) -> NDArray:
     """All permutations of so few."""
-    return np.array(list(itertools.permutations(range(size))), np.int8)
+    return np.array(list(itertools.permutations(range(size))))
 
 
 def _permutation(x: NDArray, y: NDArray, z: NDArray | None, seed: int) -> tuple[float, float, str]:

@@ -180,7 +180,7 @@ def crossed_mean(
     of_rows = v.mean(axis=1)
     mean = of_rows.mean(axis=0)
     member, share, freedom = _clusters(groups)
-    columns = units[1] if clusters is None else f"clusters of {units[1]}"
+    columns = units[1] if share.size == c else f"clusters of {units[1]}"
     unit = f"{units[0]} x {counted_units(share.size, columns)}"
     if r < 2 or share.size < 2:
         few = not_enough(r, 2, units[0], 0) if r < 2 else not_enough(share.size, 2, columns, 0)

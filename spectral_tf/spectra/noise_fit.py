@@ -1,8 +1,10 @@
 """How much of a wave on the labels a classifier has learned, from its outputs.
 
-Labels are smoothed by s(x) in [0, 1]: y~ = (1 - s) y + s / C, C classes. With
+Labels are smoothed by s(x) in [0, 1]: y~ = (1 - s) y + s / C, C classes. With the margin
 g(x) = log p_y(x) - (1/C) sum_c log p_c(x) the cross-entropies of a model on noisy and on clean
-labels differ by exactly s g for every example, whatever the model.
+labels differ by exactly s g for every example, whatever the model. So the margins of one network
+tell how it relates to any wave, also to waves that it never saw: those measure its *null*, which is
+not 0, since images that are hard or sure for other reasons lie somewhere on the wave, too.
 """
 
 from typing import NamedTuple
@@ -11,6 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
+from spectral_tf.spectra.inference import Estimate, crossed_mean
+
+# Of s, up to which it counts as constant.
+_CONSTANT = 1e-12
 
 
 class NoiseFit(NamedTuple):
@@ -32,6 +38,33 @@ class NoiseFit(NamedTuple):
     fit_coefficient: float
     clean_loss: float
     noisy_loss: float
+
+
+class WaveFit(NamedTuple):
+    """What margins alone tell of a wave: arrays of one shape, as in `NoiseFit`."""
+
+    noise_fitting: NDArray[np.float64]
+    mean_part: NDArray[np.float64]
+    covariance_part: NDArray[np.float64]
+    fit_coefficient: NDArray[np.float64]
+
+
+class Influence(NamedTuple):
+    """Values for each example, the last axis, whose mean over examples is the measure.
+
+    Their scatter over examples is that of the measure over samples of examples.
+    """
+
+    noise_fitting: NDArray[np.float64]
+    fit_coefficient: NDArray[np.float64]
+
+
+class AgainstNull(NamedTuple):
+    """A measure of networks, of those that never saw the wave, and what the first have more."""
+
+    network: Estimate
+    null: Estimate
+    difference: Estimate
 
 
 def margins(log_probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
@@ -96,21 +129,118 @@ def noise_fit(log_probabilities: ArrayLike, labels: ArrayLike, smoothing: ArrayL
             got=f"shape {s.shape} from {np.min(s, initial=np.inf):g}",
             hint="lower the amplitude",
         )
-    g = margins(logs, classes)
     clean = -logs[np.arange(len(logs)), classes]
     noisy = (1 - s) * clean - s * logs.mean(axis=1)
-    covariance = np.mean((s - s.mean()) * (g - g.mean()))
-    implied = implied_smoothing(g, logs.shape[1])
-    variance = s.var()
+    fit = wave_fit(margins(logs, classes), s, logs.shape[1])
     return NoiseFit(
-        noise_fitting=float(clean.mean() - noisy.mean()),
-        mean_part=float(-s.mean() * g.mean()),
-        covariance_part=float(-covariance),
-        fit_coefficient=float(np.mean((implied - implied.mean()) * (s - s.mean())) / variance)
-        if variance > 1e-12
-        else float("nan"),
+        noise_fitting=float(fit.noise_fitting),
+        mean_part=float(fit.mean_part),
+        covariance_part=float(fit.covariance_part),
+        fit_coefficient=float(fit.fit_coefficient),
         clean_loss=float(clean.mean()),
         noisy_loss=float(noisy.mean()),
+    )
+
+
+def wave_fit(margin: ArrayLike, smoothing: ArrayLike, num_classes: int) -> WaveFit:
+    """The measures of `noise_fit` that margins alone give, for many networks or epochs at once.
+
+    Args:
+      margin: g of each example, on the last axis, shape [..., n].
+      smoothing: s of each example, in [0, 1], shape [n]; of any wave, whether or not the networks
+        have seen it.
+      num_classes: C, at least 2.
+
+    Returns:
+      of shape [...]; a fit coefficient of NaN if s is constant.
+
+    Raises:
+      UserError: other shapes, margins that are not finite, fewer than 2 examples.
+
+    Source: as `noise_fit`.
+
+    >>> wave_fit([2.0, 1.0], [0.0, 0.4], 10).noise_fitting
+    array(-0.2)
+    """
+    g, s = _checked_margins(margin, smoothing)
+    away, deviation = g - g.mean(axis=-1, keepdims=True), s - s.mean()
+    t = implied_smoothing(g, num_classes)
+    covariance = np.asarray(t @ deviation / s.size)  # The deviations sum to 0.
+    return WaveFit(
+        noise_fitting=np.asarray(-(g @ s) / s.size),
+        mean_part=np.asarray(-s.mean() * g.mean(axis=-1)),
+        covariance_part=np.asarray(-(away @ deviation) / s.size),
+        fit_coefficient=covariance / s.var() if s.var() > _CONSTANT else covariance * np.nan,
+    )
+
+
+def influence(margin: ArrayLike, smoothing: ArrayLike, num_classes: int) -> Influence:
+    """Values for each example whose means are the measures.
+
+    Of NF they are -s g; of beta its values of influence,
+    v_i = beta + ((s_i - mean s) (t_i - mean t) - beta (s_i - mean s)^2) / var s: beta moves with
+    the examples drawn as their mean does, to first order.
+
+    Args:
+      margin, smoothing, num_classes: as for `wave_fit`.
+
+    Returns:
+      of shape [..., n].
+
+    Raises:
+      UserError: as `wave_fit`; a smoothing that is constant.
+
+    Source: Hampel et al. (1986), section 2.1; the influence of a regression slope.
+
+    >>> influence([2.0, 1.0, 0.5], [0.0, 0.4, 0.4], 10).noise_fitting.tolist()
+    [-0.0, -0.4, -0.2]
+    """
+    g, s = _checked_margins(margin, smoothing)
+    if s.var() <= _CONSTANT:
+        raise UserError(
+            "smoothing",
+            expected="one that varies over the examples",
+            got=f"a deviation of {s.std():.1e}",
+            hint="raise the amplitude or the frequency",
+        )
+    deviation = s - s.mean()
+    t = implied_smoothing(g, num_classes)
+    beta = wave_fit(g, s, num_classes).fit_coefficient[..., np.newaxis]
+    away = t - t.mean(axis=-1, keepdims=True)
+    return Influence(-s * g, beta + deviation * (away - beta * deviation) / s.var())
+
+
+def against_null(
+    network: ArrayLike,
+    null: ArrayLike,
+    clusters: ArrayLike | None = None,
+    units: tuple[str, str] = ("seeds", "images"),
+) -> AgainstNull:
+    """A measure of networks trained on a wave, the same of networks that never saw it, the rest.
+
+    Both are measured against the same wave on the same images, and row by row share their seed, so
+    that the difference is paired in both.
+
+    What varies: rows (seeds, or directions with seeds of their own) and images, or their clusters.
+    Held fixed: the wave, the training images.
+
+    Args:
+      network, null: values of `influence`, shape [rows, n, ...].
+      clusters: of the images, shape [n]; default: each is its own.
+      units: of rows and columns.
+
+    Returns:
+      of shape [...]; no interval for a single row.
+
+    Raises:
+      UserError: as `crossed_mean`.
+
+    >>> against_null([[0.4, 0.6], [0.6, 0.8]], [[0.1, 0.1], [0.1, 0.1]]).difference.text()
+    '0.50 (-1.30 to 2.30; n = 2 seeds x 2 images)'
+    """
+    ours, theirs = np.asarray(network, np.float64), np.asarray(null, np.float64)
+    return AgainstNull(
+        *(crossed_mean(v, clusters=clusters, units=units) for v in (ours, theirs, ours - theirs))
     )
 
 
@@ -130,7 +260,7 @@ def class_share(smoothing: ArrayLike, labels: ArrayLike) -> float:
     Source: derived, by the law of total variance.
     """
     s, classes = np.asarray(smoothing, np.float64), np.asarray(labels)
-    if s.var() <= 1e-12:
+    if s.var() <= _CONSTANT:
         return float("nan")
     _, members, counts = np.unique(classes, return_inverse=True, return_counts=True)
     means = np.bincount(members, weights=s) / counts
@@ -174,6 +304,18 @@ def reference_levels(amplitude: float, num_classes: int) -> ReferenceLevels:
         float(-amplitude * smoothed_margin(amplitude, num_classes)),
         float(-np.mean(s * smoothed_margin(s, num_classes))),
     )
+
+
+def _checked_margins(margin: ArrayLike, smoothing: ArrayLike) -> tuple[NDArray, NDArray]:
+    g, s = np.asarray(margin, np.float64), np.asarray(smoothing, np.float64)
+    if s.ndim != 1 or g.shape[-1:] != s.shape or len(s) < 2 or not np.isfinite(g).all():
+        raise UserError(
+            "margins",
+            expected=f"finite ones of shape [..., {s.size}], at least 2, one for each smoothing",
+            got=f"shape {g.shape}, {np.count_nonzero(~np.isfinite(g)):,} not finite",
+            hint="leave out images whose outputs are not finite",
+        )
+    return g, s
 
 
 def _checked(

@@ -34,7 +34,6 @@ they want one unit for all models, that of pixels in [0, 1]. All of them grow wi
 the answers: compare models at one confidence (`confidence_temperature`).
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -47,16 +46,6 @@ from spectral_tf.errors import UserError
 HIGH = 0.1
 # Networks answer in float32: probabilities that differ by less than its spacing at 1 do not vary.
 _RESOLUTION = 2.0**-23
-
-# The ways to read the share of high frequencies of many paths: {name: (field of PathMeasures,
-# whether only paths with correct answers at both ends count)}. Goes with the pages that use it:
-# each model's own correct paths are other paths for every model (see `common_paths`).
-READINGS = {
-    "plain": ("plain_share", False),
-    "plain_correct": ("plain_share", True),
-    "mirrored": ("mirrored_share", False),
-    "mirrored_correct": ("mirrored_share", True),
-}
 
 
 class PathMeasures(NamedTuple):
@@ -258,25 +247,6 @@ def mirrored_share(magnitudes: ArrayLike) -> NDArray[np.float64]:
     """
     m = np.asarray(magnitudes, np.float64)
     return m[..., int(np.ceil(HIGH * m.shape[-1])) :].sum(axis=-1) / m.sum(axis=-1)
-
-
-def read_share(along: Mapping[str, NDArray], reading: str) -> NDArray[np.float64]:
-    """The share of high frequencies of every path, NaN where it does not count.
-
-    Goes with the pages that use it: masks are arguments, and models that are compared are asked
-    about the same paths (`common_paths`, `shared_paths`).
-
-    A wrong answer at an end puts a change of class into the path, whatever the paths within a class
-    are like: over 447 models that alone explains nine tenths of the published share's variance.
-
-    Args:
-      along: {field of PathMeasures: of every path, [p]}, and `correct`: whether the answers at both
-        ends are right, [p].
-      reading: one of `READINGS`.
-    """
-    measure, correct = READINGS[reading]
-    values = np.asarray(along[measure], np.float64)
-    return np.where(np.asarray(along["correct"], bool), values, np.nan) if correct else values
 
 
 def _checked(probabilities: ArrayLike) -> NDArray[np.float64]:

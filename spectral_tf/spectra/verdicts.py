@@ -130,21 +130,20 @@ def _verdict(
 ) -> Verdict:
     claimed = first.direction
     signs = {name: claimed * sign_of(f.estimate, adjusted[name]) for name, f in primary.items()}
-    others = {
-        f"{f.reading} on {name}": claimed * sign_of(f.estimate, f.estimate.p_value)
+    others = [
+        (name, f.reading, claimed * sign_of(f.estimate, f.estimate.p_value))
         for name, of_set in readings.items()
         for f in of_set
-        if not f.primary
-    }
-    against = [name for name, sign in others.items() if sign < 0]
-    agreeing = [name for name, sign in others.items() if sign > 0]
+        if f.primary != first.primary
+    ]
+    against, agreeing = ([other[:2] for other in others if other[2] == sign] for sign in (-1, 1))
     told = set(signs.values())
     if told == {1}:
-        word, why = ("mixed", f"against it: {', '.join(against)}") if against else ("holds", "")
+        word, why = ("mixed", f"against it: {_named(against)}") if against else ("holds", "")
     elif told == {-1}:
         word, why = ("contradicted", "")
         if agreeing:
-            word, why = "mixed", f"contradicted, but for {', '.join(agreeing)}"
+            word, why = "mixed", f"contradicted, but for {_named(agreeing)}"
     elif told == {0}:
         word, why = "undecided", ""
     else:
@@ -152,6 +151,17 @@ def _verdict(
         word = "mixed"
         why = ", ".join(f"{words[sign]} on {name}" for name, sign in signs.items())
     return Verdict(first.claim, first.statement, first.primary, word, why, adjusted)
+
+
+def _named(readings: Sequence[tuple[str, str]]) -> str:
+    """Readings by set; more than three of a set by their number, since all are in the table."""
+    sets = dict.fromkeys(name for name, _ in readings)
+    told = []
+    for name in sets:
+        own = [reading for of, reading in readings if of == name]
+        named = " and ".join(own) if len(own) <= 3 else f"{len(own)} readings"
+        told.append(f"{named} on {name}")
+    return ", ".join(told)
 
 
 def _refuse_differences(findings: Mapping[str, Sequence[Finding]]) -> None:

@@ -84,7 +84,7 @@ class SmoothingWave:
                 hint="leave it out for all",
             )
         if self.coordinate == "direction" and (
-            self.direction is None or abs(float(np.linalg.norm(self.direction)) - 1) > 1e-4
+            self.direction is None or not abs(float(np.linalg.norm(self.direction)) - 1) <= 1e-4
         ):
             raise UserError(
                 "direction", expected="an image of norm 1", got="another", hint="divide by its norm"
@@ -233,8 +233,7 @@ def fourier_direction(
       UserError: a frequency beyond half the sides.
     """
     height, width, channels = shape
-    i = round(spatial_frequency * math.sin(math.radians(degrees)))
-    j = round(spatial_frequency * math.cos(math.radians(degrees)))
+    i, j = _lattice_point(spatial_frequency, degrees)
     if not spatial_frequency >= 0 or abs(i) > height // 2 or abs(j) > width // 2:
         raise UserError(
             "--spatial_frequency",
@@ -246,6 +245,46 @@ def fourier_direction(
     angle = 2 * np.pi * (i * y / height + j * x / width)
     wave = np.cos(angle) - np.sin(angle)
     return _unit(np.repeat(wave[..., np.newaxis], channels, axis=2)), math.hypot(i, j)
+
+
+def orientations(spatial_frequency: float, degrees: float, count: int) -> list[float]:
+    """Evenly spread orientations of plane waves of one frequency: degrees + i 180 / count.
+
+    With 4 from 22.5 degrees on, the nearest whole numbers of the frequencies 2.24, 4.47, 7.62 and
+    10.77 are (1, 2), (2, 4), (3, 7) and (4, 10) and their mirror images: all four of one length.
+
+    Args:
+      spatial_frequency: in cycles per image, finite.
+      degrees: of the first.
+      count: 1 or more.
+
+    Raises:
+      UserError: two of them that `fourier_direction` takes to the same whole numbers or to opposite
+        ones, which are one orientation.
+
+    >>> orientations(2.24, 0.0, 2)
+    [0.0, 90.0]
+    """
+    turned = [degrees + i * 180 / count for i in range(count)]
+    seen: dict[tuple[int, int], float] = {}
+    for angle in turned:
+        i, j = _lattice_point(spatial_frequency, angle)
+        same = max((i, j), (-i, -j))
+        if same in seen:
+            raise UserError(
+                "--directions",
+                expected=f"orientations that differ at spatial frequency {spatial_frequency:g}",
+                got=f"{seen[same]:g} and {angle:g} degrees, both nearest to {same}",
+                hint="ask for fewer or for a higher --spatial_frequencies, or turn --degrees",
+            )
+        seen[same] = angle
+    return turned
+
+
+def _lattice_point(spatial_frequency: float, degrees: float) -> tuple[int, int]:
+    """The nearest cycles down and to the right."""
+    angle = math.radians(degrees)
+    return round(spatial_frequency * math.sin(angle)), round(spatial_frequency * math.cos(angle))
 
 
 def random_direction(shape: Shape, generator: np.random.Generator) -> NDArray[np.float32]:
@@ -268,7 +307,7 @@ def power_law_direction(
       generator: draws the phases.
 
     Raises:
-      UserError: an exponent that is not finite.
+      UserError: an exponent that is not finite; images of one pixel, which have no frequency.
     """
     if not math.isfinite(exponent):
         raise UserError("--exponent", expected="a finite number", got=exponent, hint="1 is natural")
@@ -300,4 +339,12 @@ def frequency_for_cycles(cycles: float, coordinates: ArrayLike) -> float:
 
 
 def _unit(image: NDArray) -> NDArray[np.float32]:
-    return (image / np.linalg.norm(image)).astype(np.float32)
+    norm = float(np.linalg.norm(image))
+    if not norm > 0:
+        raise UserError(
+            "direction",
+            expected="images in which it varies",
+            got=f"shape {image.shape}",
+            hint="take larger images or another --wave",
+        )
+    return (image / norm).astype(np.float32)

@@ -26,6 +26,7 @@ class AskedWave(NamedTuple):
       kind: what `value` is, `cycles` or `frequency`; `control`: uniform smoothing.
       value: above 0; 0 for the control.
       place: spatial frequency or exponent of its direction; 0 for other coordinates.
+      direction: number of its direction among those of one place.
     """
 
     name: str
@@ -33,13 +34,14 @@ class AskedWave(NamedTuple):
     kind: str
     value: float
     place: float
+    direction: int = 0
 
 
 class PlacedWave(NamedTuple):
     """A wave on the labels of a data set, before any training.
 
     Attributes:
-      name, kind, value: as asked for.
+      name, kind, value, place, direction: as asked for.
       image_frequency: spatial frequency of the direction (fourier) or its exponent (power_law); NaN
         for other waves.
       smoothing: the wave itself.
@@ -54,6 +56,8 @@ class PlacedWave(NamedTuple):
     name: str
     kind: str
     value: float
+    place: float
+    direction: int
     image_frequency: float
     smoothing: SmoothingWave
     cycles: float
@@ -80,18 +84,30 @@ def ask_waves(
     cycles: Sequence[float] = (),
     frequencies: Sequence[float] = (),
     places: Sequence[float] = (),
+    directions: int = 1,
 ) -> list[AskedWave]:
     """Every frequency along every direction, and the uniform control last.
+
+    The order is that of places, then directions, then frequencies.
 
     Args:
       coordinate: one of `WAVES`; `uniform` gives the control alone.
       cycles: frequencies as cycles across the data.
       frequencies: frequencies as such.
       places: spatial frequencies (fourier) or exponents (power_law); none for other coordinates.
+      directions: of each place, 1 or more; other coordinates than these and `random` have one.
 
     Raises:
-      UserError: no frequency at all, or two waves of one name (6 digits).
+      UserError: no frequency at all, two waves of one name (6 digits), or more directions than the
+        coordinate has.
     """
+    if directions > 1 and coordinate not in ("fourier", "random", "power_law"):
+        raise UserError(
+            "--directions",
+            expected=f"1, since {coordinate} waves have no direction",
+            got=directions,
+            hint="leave it out, or choose --wave=fourier, random or power_law",
+        )
     control = AskedWave("uniform", "uniform", "control", 0.0, 0.0)
     if coordinate == "uniform":
         return [control]
@@ -102,10 +118,13 @@ def ask_waves(
         )
     waves = [
         AskedWave(
-            f"{coordinate}{f'_{place:g}' if places else ''}_{kind}_{value:g}",
-            *(coordinate, kind, value, place),
+            f"{coordinate}{f'_{place:g}' if places else ''}_{kind}_{value:g}"
+            f"{f'_direction_{direction}' if directions > 1 else ''}",
+            *(coordinate, kind, value, place, direction),
         )
-        for place, (kind, value) in itertools.product(places or [0.0], values)
+        for place, direction, (kind, value) in itertools.product(
+            places or [0.0], range(directions), values
+        )
     ]
     names = [wave.name for wave in waves]
     if len(set(names)) < len(names):
@@ -121,7 +140,7 @@ def ask_waves(
 
 def place_waves(
     asked: Sequence[AskedWave],
-    still: Callable[[str, float], tuple[SmoothingWave, float]],
+    still: Callable[[str, float, int], tuple[SmoothingWave, float]],
     *,
     plain: Batches,
     augmented: Batches,
@@ -134,7 +153,8 @@ def place_waves(
 
     Args:
       asked: of `ask_waves`.
-      still: coordinate, place -> wave of frequency 0, true place (`still_wave`).
+      still: coordinate, place, number of the direction -> wave of frequency 0, true place
+        (`still_wave`).
       plain: a sample of the training images.
       augmented: the same as the network sees them.
       held_out: all held-out images, in the order of the evaluation.
@@ -147,9 +167,9 @@ def place_waves(
       UserError: as `SmoothingWave` and `frequency_for_cycles`; a noise class with fewer than 2
         held-out images.
     """
-    lines = {(a.coordinate, a.place): still(a.coordinate, a.place) for a in asked}
+    lines = {line: still(*line) for line in dict.fromkeys(map(_line, asked))}
 
-    def coordinates(batches: Batches) -> tuple[dict[tuple[str, float], NDArray], NDArray]:
+    def coordinates(batches: Batches) -> tuple[dict[_Line, NDArray], NDArray]:
         """Those of all images along each line, [n], and their labels."""
         rows, labels = zip(
             *(([wave.coordinates(x) for wave, _ in lines.values()], y) for x, y in batches),
@@ -163,7 +183,7 @@ def place_waves(
     measured = _measured(labels, next(iter(lines.values()))[0].noise_class)
     waves = []
     for wave in asked:
-        line = wave.coordinate, wave.place
+        line = _line(wave)
         (smoothing, image_frequency), c = lines[line], seen[line]
         if wave.kind != "control":
             given = wave.kind == "cycles"
@@ -175,6 +195,8 @@ def place_waves(
                 name=wave.name,
                 kind=wave.kind,
                 value=wave.value,
+                place=wave.place,
+                direction=wave.direction,
                 image_frequency=image_frequency,
                 smoothing=smoothing,
                 # As given: what goes through the frequency comes back rounded.
@@ -190,6 +212,14 @@ def place_waves(
             )
         )
     return waves, labels, measured
+
+
+_Line = tuple[str, float, int]
+
+
+def _line(wave: AskedWave) -> _Line:
+    """What the coordinate of a wave depends on."""
+    return wave.coordinate, wave.place, wave.direction
 
 
 def _measured(labels: NDArray, noise_class: int) -> NDArray[np.bool_]:

@@ -98,6 +98,8 @@ class Classifier:
         updates stay float32.
       compiled: whether steps are compiled by XLA (TPUs always do, several replicas elsewhere
         cannot).
+      finite_only: whether the loss of an evaluation is that of the images whose outputs are finite,
+        for a caller that counts the others; else one such image makes it NaN.
 
     Raises:
       UserError: an optimiser out of range; a model that is no classifier or has losses of its own.
@@ -116,6 +118,7 @@ class Classifier:
         strategy: tf.distribute.Strategy | None = None,
         precision: str = "float32",
         compiled: bool = False,
+        finite_only: bool = False,
     ) -> None:
         optimizer.check()
         self.step = 0
@@ -124,6 +127,7 @@ class Classifier:
         self._strategy = strategy or tf.distribute.get_strategy()
         self._batches, self._evaluation, self._targets = batches, evaluation, targets
         self._replicas = Replicas(self._strategy, 1)
+        self._finite_only = finite_only
         before = keras.config.dtype_policy()
         try:
             keras.config.set_dtype_policy(PRECISIONS[precision])
@@ -232,8 +236,10 @@ class Classifier:
         parts = [[x.numpy() for x in self._predict(*batch)] for batch in self._evaluation]
         logs, labels, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
         logs, labels = logs[weights > 0], labels[weights > 0]
-        loss = -logs[np.arange(len(logs)), labels].mean(dtype=np.float64)
-        return logs, np.array([loss])
+        losses = -logs[np.arange(len(logs)), labels].astype(np.float64)
+        if self._finite_only and (finite := np.isfinite(logs).all(axis=1)).any():
+            losses = losses[finite]
+        return logs, np.array([losses.mean()])
 
     def save_model(self, path: pathlib.Path) -> None:
         """Writes the model as a `.keras` file, whole or not at all; the chief should."""

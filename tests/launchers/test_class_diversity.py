@@ -1,49 +1,88 @@
 import json
+import shutil
 
 import keras
 import numpy as np
 import pytest
+import scipy.stats
 from conftest import ROOT, assert_refused, launch, tiny_imagenet
 from PIL import Image
 
+from spectral_tf.experiments import class_study, merge_study
+from spectral_tf.experiments.path_study import Models
 from spectral_tf.records import read_table
 
-SYNSETS = ("n01440764", "n01751748", "n09193705")
-TINY = ["--dataset=digits", "--width=4", "--num_epochs=2", "--train_size=600", "--pairs=4"]
+SYNSETS = ("n01440764", "n01751748", "n02085620", "n09193705")
+TINY = ["--dataset=digits", "--width=4", "--num_epochs=2", "--train_size=600"]
+ONE = [*TINY, "--pairs=6", "--num_samples=8", "--classes_at_once=4", "--seeds=2"]
+MERGED = [*TINY, "--pairs=4", "--between_pairs=3", "--num_samples=8", "--merges=1,2"]
 
 
 def columns(path, name):
     return {k: np.asarray(v) for k, v in read_table(path / f"{name}.csv").items()}
 
 
+def same_findings(path, findings):
+    """Claims as they stand in the table are those that the kept paths give."""
+    table = columns(path, "claims")
+    assert table["reading"].tolist() == [f.reading for f in findings]
+    assert table["primary"].tolist() == [f.primary for f in findings]
+    values = np.array([float(f.estimate.value) for f in findings])
+    np.testing.assert_array_equal(table["estimate"].astype(float), values)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, embedded_dir):
     path = tmp_path_factory.mktemp("class_diversity") / "run"
-    flags = [*TINY, "--num_samples=8", "--classes_at_once=4", f"--data_dir={embedded_dir}"]
+    flags = [*ONE, f"--data_dir={embedded_dir}"]
     result = launch("class_diversity", *flags, f"--workdir={path}")
     assert result.returncode == 0, result.stderr
     return path, result, flags
 
 
-def test_classes_of_a_trained_network(finished):
+def test_classes_of_two_trained_networks(finished):
     path, result, _ = finished
+    lines = result.stdout.splitlines()
+    assert lines[0] == "2 networks, over which values are averaged"
     assert "run folder" in result.stdout
-    classes = columns(path, "classes")
+    classes, rhos = columns(path, "classes"), columns(path, "correlations")
     assert classes["class"].tolist() == list(range(10))
-    assert (classes["pixel_distance"] > 0).all()
-    assert (classes["feature_angle"] > 0).all()
-    correlations = columns(path, "correlations")
-    assert len(correlations["rho"]) == 3 * 4
-    for reading in ("plain", "plain_correct"):  # Classes without a path that counts do not.
-        counted = np.isfinite(classes[reading]).sum()
-        assert (correlations["num_classes"][correlations["share"] == reading] == counted).all()
-    Image.open(path / "figures" / "classes.png").verify()
+    for name in ("distance", "feature_angle", "feature_variance", "pixel_distance"):
+        assert (classes[name] > 0).all()
+    assert (classes["num_paths"] == 6).all()
+    assert set(classes["matched_centroid_n"]) == {2}
+    # Features are not negative, so their angle is below 1.
+    assert (classes["feature_angle"] < 1).all()
+    assert len(rhos["rho"]) == 3 * 11 * 3
+    networks = columns(path, "models")
+    assert (networks["num_samples"] >= 65).all()
+    assert set(networks) >= {"temperature", "relative_change", "accuracy"}
+    # By hand, from the values of every path.
+    with np.load(path / "paths.npz") as kept:
+        paths = {name: kept[name] for name in kept}
+    assert paths["along/held_out/plain_share"].dtype == np.float32
+    number = paths["classes/held_out"][:, 0]
+    for column, rho_of in (("rho", [0, 1]), ("rho_seed_1", [1])):
+        shares = paths["along/held_out/plain_share"][rho_of].astype(float).mean(axis=0)
+        means = [shares[number == c].mean() for c in range(10)]
+        by_hand = scipy.stats.spearmanr(classes["feature_angle"], means).statistic
+        np.testing.assert_allclose(rhos[column][0], by_hand)
+    for name in ("plain_share", "centroid"):
+        Image.open(path / "figures" / f"{name}.png").verify()
 
 
-def test_a_run_goes_on_with_the_classes_that_it_has(finished, tmp_path):
+def test_claims_follow_from_what_is_kept_of_the_paths(finished):
+    path, _, _ = finished
+    kept = class_study.Classes.read(path)
+    rhos = class_study.correlations(kept, num_resamples=1)
+    same_findings(path, class_study.claims(rhos))
+
+
+def test_a_run_goes_on_with_the_classes_that_it_has(finished):
     """As if it had been killed after two of three blocks of classes."""
     path, _, flags = finished
-    tables = {name: (path / f"{name}.csv").read_text() for name in ("classes", "correlations")}
+    names = ("classes", "correlations", "claims", "models")
+    tables = {name: (path / f"{name}.csv").read_text() for name in names}
     (path / "summary.json").unlink()
     kept = [path / "checkpoints" / f"classes_{i:05d}" / "state.npz" for i in (0, 4, 8)]
     kept[2].unlink()
@@ -66,7 +105,7 @@ def test_features_of_another_file_are_not_mixed_into_a_run(finished, embedded_di
         keras.Sequential([*layers, keras.layers.Dense(10), keras.layers.Softmax()]).save(file)
 
     save(0)
-    given = [*flags, f"--features={file}", f"--workdir={tmp_path / 'run'}"]
+    given = [*flags, "--seeds=1", f"--features={file}", f"--workdir={tmp_path / 'run'}"]
     first = launch("class_diversity", *given)
     assert first.returncode == 0, first.stderr
     (tmp_path / "run" / "summary.json").unlink()
@@ -77,19 +116,25 @@ def test_features_of_another_file_are_not_mixed_into_a_run(finished, embedded_di
 
 
 def test_imagenet_in_the_official_format(tmp_path):
-    """Random weights, three classes of 40 images, one of which is corrupt; blocks of 2 classes."""
+    """Random weights, four classes of 40 images, one of which is corrupt; blocks of 3 classes."""
     tiny_imagenet(tmp_path / "tar", SYNSETS, images_in_synset=40, corrupt=1)
     flags = [
         f"--flagfile={ROOT / 'results' / 'class_diversity' / 'imagenet.flags'}",
         *(f"--data_dir={tmp_path / 'data'}", f"--manual_dir={tmp_path / 'tar'}"),
-        *("--held_out=train", "--classes=0,65,970", "--classes_at_once=2", "--side=32"),
+        *("--held_out=train", "--classes=0,65,151,970", "--classes_at_once=3", "--side=32"),
+        "--pairs=4",
         *("--application=MobileNetV2", "--features=MobileNetV2", "--num_samples=5"),
         *("--weights=random", "--features_weights=random", f"--workdir={tmp_path / 'run'}"),
     ]
     result = launch("class_diversity", *flags)
     assert result.returncode == 0, result.stderr
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert (summary["num_classes"], summary["unreadable_images"]) == (3, 1)
+    assert (summary["num_classes"], summary["unreadable_images"]) == (4, 1)
+    assert result.stdout.splitlines()[0] == "one network: what is found holds of it alone"
+    assert summary["networks"].startswith("one network")
+    claims = columns(tmp_path / "run", "claims")
+    held = np.char.endswith(claims["reading"].astype(str), "held fixed")
+    assert set(claims["estimate_method"][held]) == {"none: not enough: 4 classes, 5 needed"}
     classes = columns(tmp_path / "run", "classes")
     assert classes["name"].tolist() == list(SYNSETS)
     flags[-1] = f"--workdir={tmp_path / 'w'}"
@@ -103,21 +148,48 @@ def test_imagenet_in_the_official_format(tmp_path):
 
 
 def test_merged_classes(embedded_dir, tmp_path):
-    flags = [*TINY, "--num_samples=8", "--seeds=2", f"--data_dir={embedded_dir}"]
-    result = launch("class_diversity_merged", *flags, f"--workdir={tmp_path / 'run'}")
+    flags = [*MERGED, "--random_groupings=4", "--seeds=2", f"--data_dir={embedded_dir}"]
+    path = tmp_path / "run"
+    result = launch("class_diversity_merged", *flags, f"--workdir={path}")
     assert result.returncode == 0, result.stderr
-    models, merges = (columns(tmp_path / "run", name) for name in ("models", "merges"))
-    assert models["merge"].tolist() == [1, 2, 5, 1, 2, 5]
-    first = models["merge"] == 1
-    np.testing.assert_array_equal(models["all_plain"][first], models["same_plain"][first])
-    assert np.isnan(models["other_plain"][first]).all()
-    assert np.isfinite(models["other_plain"][~first]).all()
-    chosen = (merges["merge"] == 5) & (merges["share"] == "all_mirrored")
-    by_hand = [models["all_mirrored"][models["merge"] == k].mean() for k in (5, 1)]
-    np.testing.assert_allclose(merges["difference"][chosen], by_hand[0] - by_hand[1])
-    Image.open(tmp_path / "run" / "figures" / "merges.png").verify()
-    again = launch("class_diversity_merged", *flags, f"--workdir={tmp_path / 'run'}")
+    models, groupings = columns(path, "models"), columns(path, "groupings")
+    assert len(models["merge"]) == 2 * (1 + 6)
+    assert groupings["grouping"].tolist() == [
+        *("none", "similar", "dissimilar"),
+        *(f"random_{i}" for i in range(4)),
+    ]
+    # The number of classes left is the same; what differs is what is merged.
+    merged = groupings["merge"] == 2
+    diverse = groupings["image_distance"][merged]
+    assert diverse.argmin() == 0
+    assert diverse.argmax() == 1
+    assert len(set(models["groups"][models["merge"] == 2])) == 6
+    assert (groupings["image_distance"][~merged] < diverse).all()
+    kept = Models.read(path)
+    same_findings(path, merge_study.claims(kept, num_resamples=1))
+    # By hand: the same paths within classes, merged minus not, seed by seed.
+    changes = columns(path, "differences")
+    row = (changes["grouping"] == "all") & (changes["measure"] == "matched_centroid")
+    row &= changes["place"] == "same"
+    within = kept.classes["held_out"][:, 0] == kept.classes["held_out"][:, 1]
+    values = kept.along["held_out/matched_centroid"][:, within].astype(float).mean(axis=1)
+    by_hand = values[models["merge"] == 2].mean() - values[models["merge"] == 1].mean()
+    np.testing.assert_allclose(changes["difference"][row], by_hand)
+    for name in ("plain_share_2", "centroid_2"):
+        Image.open(path / "figures" / f"{name}.png").verify()
+    again = launch("class_diversity_merged", *flags, f"--workdir={path}")
     assert "finished" in again.stdout
+    # Another random grouping; a training that is lost is made again, and ends in the same numbers.
+    lost = path / "checkpoints" / "merge_2" / "similar" / "seed_1"
+    shutil.rmtree(lost)
+    others = path / "checkpoints" / "merge_2" / "similar" / "seed_0" / "measured.npz"
+    before, written = (path / "models.csv").read_text(), others.stat().st_mtime_ns
+    more = [flag.replace("groupings=4", "groupings=5") for flag in flags]
+    grown = launch("class_diversity_merged", *more, f"--workdir={path}")
+    assert grown.returncode == 0, grown.stderr
+    assert others.stat().st_mtime_ns == written
+    now = (path / "models.csv").read_text().splitlines()
+    assert [line for line in now if "random_4" not in line] == before.splitlines()
 
 
 def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
@@ -130,19 +202,27 @@ def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
         "class_diversity_merged": {
             "--merges=1,3": "--merges: expected 1 and other divisors of 10",
             "--merges=2,5": "--merges: expected 1 and",
+            "--merges=1": "--merges: expected 1 and",
+            "--groupings=alike": "--groupings: expected some of similar",
+            "--merges=1,5 --random_groupings=125": "--random_groupings: expected at most 124",
+            "--pairs=16": "--pairs and --between_pairs: expected paths that leave 100",
+            "--between_pairs=5": "--pairs between classes: expected 1 to",
+            "--num_samples=3": "--num_samples: expected 4 or more",
         },
         "class_diversity": {
-            "--classes=1,2": "--classes: expected at least 3",
+            "--classes=1,2,3": "--classes: expected at least 4",
+            f"--from_run={own} --features={own} --seeds=2 {plain}": "--seeds: expected networks",
             f"--from_run={own} {plain}": "--features: expected a network other than the one",
             f"--from_run={own} --features={own} {plain}": "--features: expected a network other",
             "--features=nothing": "--features: expected a .keras file, or a run folder",
-            "--num_samples=0": "--num_samples: expected 4 or more",
+            "--num_samples=2": "--num_samples: expected 4 or more",
+            "--pairs=16": "--pairs: expected paths that leave 100 images",
             "--pairs=30": "--pairs: expected 1 to",
             "--features_weights=random": "--features_weights: expected an application",
             f"--features={nested}": "--features: expected a network that ends in a fully",
         },
     }
-    given = [*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]
+    given = [*TINY, "--pairs=4", f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]
     for page, lines in mistakes.items():
         for flags, line in lines.items():
             assert_refused(launch(page, *given, *flags.split()), line)

@@ -10,10 +10,13 @@ import pytest
 from conftest import ROOT, assert_refused, free_addresses, launch, mocked_cifar10
 from PIL import Image
 
+from spectral_tf import spectra
 from spectral_tf.records import read_table
 from spectral_tf.records.files import is_temporary
+from spectral_tf.records.waves import read_held_out
 
 TINY = ["--dataset=digits", "--width=4", "--num_epochs=2", "--train_size=600", "--cycles=1,4"]
+TINY += ["--seeds=1"]
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,7 @@ def test_a_run_says_what_it_is_and_leaves_everything(finished):
         waves["frequency"], waves["cycles"] / (4 * waves["coordinate_deviation"])
     )
     for picture in ("epochs", "frequencies"):
+        Image.open(path / "figures" / f"{picture}_noise_fitting.png").verify()
         Image.open(path / "figures" / f"{picture}.png").verify()
     environment = json.loads((path / "environment.json").read_text())
     assert environment["data"]["normalisation"]["mean"]
@@ -56,24 +60,126 @@ def test_a_run_says_what_it_is_and_leaves_everything(finished):
         assert sorted(file.name for file in kept) == ["epoch_000.keras", "epoch_002.keras"]
 
 
-def test_the_measures_are_those_of_one_evaluation_pass(finished):
+def test_every_network_is_held_against_the_null_of_its_seed(finished):
     t = columns(finished[0], "epochs")
     np.testing.assert_allclose(t["noise_fitting"], t["clean_loss"] - t["noisy_loss"], atol=1e-9)
-    np.testing.assert_allclose(t["noise_fitting"], t["mean_part"] + t["covariance_part"], atol=1e-6)
     control = t["wave"] == "uniform"
-    for wave in ("radial_cycles_1", "radial_cycles_4"):
+    np.testing.assert_allclose(
+        t["noise_fitting"][~control],
+        (t["mean_part"] + t["covariance_part"])[~control],
+        atol=1e-6,
+    )
+    for name in ("noise_fitting", "fit_coefficient"):
         np.testing.assert_allclose(
-            t["noise_fitting_above_control"][t["wave"] == wave],
-            t["noise_fitting"][t["wave"] == wave] - t["noise_fitting"][control],
+            t[f"{name}_above_null"][~control], (t[name] - t[f"null_{name}"])[~control]
         )
+    # The null is that of the same wave, and not the control's own noise fitting.
+    assert (np.abs(t["null_fit_coefficient"][~control & (t["epoch"] == 2)]) > 1e-6).all()
+    one, four = (t["wave"] == f"radial_cycles_{c}" for c in (1, 4))
+    last = t["epoch"] == 2
+    assert not np.isclose(
+        t["null_noise_fitting"][one & last], t["null_noise_fitting"][four & last]
+    ).any()
     start = t["epoch"] == 0
     np.testing.assert_allclose(t["clean_loss"][start], np.log(10), atol=1e-6)
     np.testing.assert_allclose(t["noise_fitting"][start], 0, atol=1e-6)
-    control = t["wave"] == "uniform"
-    np.testing.assert_allclose(t["covariance_part"][control], 0, atol=1e-9)
-    assert np.isnan(t["fit_coefficient"][control]).all()
-    last = t["epoch"] == 2
+    # Nothing is said of a control on its own smoothing, which is constant.
+    for name in ("fit_coefficient", "covariance_part", "null_noise_fitting"):
+        assert np.isnan(t[name][control]).all()
     assert (t["accuracy"][last] > 0.3).all()
+
+
+def test_the_measures_are_those_of_one_evaluation_pass(finished, embedded_dir):
+    """Clean and noisy loss, NF, beta and its null, from the kept models."""
+    import keras
+
+    from spectral_tf import data
+    from spectral_tf.probes.label_noise import label_noise
+
+    path = finished[0]
+    norm = json.loads((path / "environment.json").read_text())["data"]["normalisation"]
+    pixels, labels = data.find_images("digits", "test", data_dir=str(embedded_dir)).arrays()
+    inputs = (data.to_unit(pixels) - np.float32(norm["mean"])) / np.float32(norm["deviation"])
+    s = read_held_out(path / "held_out.npz").smoothing[1]
+    t = columns(path, "epochs")
+    row = (t["wave"] == "radial_cycles_4") & (t["seed"] == 1) & (t["epoch"] == 2)
+    for wave, null in (("radial_cycles_4", ""), ("uniform", "null_")):
+        file = path / "checkpoints" / wave / "seed_1" / "epoch_002.keras"
+        fit = label_noise(keras.saving.load_model(file), inputs, labels, s)
+        for name in ("noise_fitting", "fit_coefficient"):
+            np.testing.assert_allclose(t[null + name][row], getattr(fit, name), atol=1e-4)
+        if not null:
+            for name in ("clean_loss", "noisy_loss", "mean_part", "covariance_part"):
+                np.testing.assert_allclose(t[name][row], getattr(fit, name), atol=1e-4)
+
+
+def test_what_is_kept_of_each_image_gives_the_tables(finished):
+    path, result, _ = finished
+    kept, waves, epochs = (
+        read_held_out(path / "held_out.npz"),
+        *(columns(path, name) for name in ("waves", "epochs")),
+    )
+    assert kept.waves.tolist() == ["radial_cycles_1", "radial_cycles_4"]
+    assert kept.margins.shape == kept.lowest_margins.shape == (2, 2, 360)
+    assert kept.null_margins.shape == (1, 2, 360)
+    assert kept.images.tolist() == list(range(360))
+    for i, wave in enumerate(kept.waves):
+        s = kept.smoothing[i]
+        last = (epochs["wave"] == wave) & (epochs["epoch"] == 2)
+        pair = []
+        for margins, column in ((kept.margins[i], ""), (kept.null_margins[0], "null_")):
+            fit = spectra.wave_fit(margins, s, 10)
+            for name in ("fit_coefficient", "noise_fitting"):
+                expected = epochs[f"{column}{name}"][last]
+                np.testing.assert_allclose(getattr(fit, name), expected, atol=1e-4)
+            pair.append(spectra.influence(margins, s, 10).fit_coefficient)
+        found = spectra.against_null(*pair, kept.clusters)
+        for estimate, name in zip(found, ("", "_null", "_above_null"), strict=True):
+            for end, number in (("", "value"), ("_low", "low"), ("_high", "high")):
+                column = waves[f"final_fit_coefficient{name}{end}"][i]
+                np.testing.assert_allclose(getattr(estimate, number), column, atol=1e-3)
+        lowest = -np.mean(s * kept.lowest_margins[i].astype(float))
+        np.testing.assert_allclose(lowest, waves["minimum_noise_fitting"][i], atol=1e-4)
+        np.testing.assert_allclose(
+            [
+                epochs["noise_fitting"][(epochs["wave"] == wave) & (epochs["seed"] == r)].min()
+                for r in (0, 1)
+            ],
+            -np.mean(s * kept.lowest_margins[i].astype(float), axis=1),
+            atol=1e-4,
+        )
+    above = waves["final_fit_coefficient_above_null"]
+    beta, null = (waves[f"final_fit_coefficient{side}"] for side in ("", "_null"))
+    np.testing.assert_allclose(above[:2], (beta - null)[:2])
+    method = read_table(path / "waves.csv")["final_fit_coefficient_above_null_method"]
+    assert method[0].endswith("over seeds x 360 images")
+    assert method[2] == "none: not enough: 0 waves, 1 needed"
+    # The interval decides which waves are learned.
+    low = waves["final_fit_coefficient_above_null_low"]
+    assert waves["learned"].tolist()[:2] == ["yes" if end > 0 else "no" for end in low[:2]]
+    curves = columns(path, "curves")
+    np.testing.assert_allclose(
+        curves["fit_coefficient_above_null"][curves["epoch"] == 2], above[:2], atol=1e-12
+    )
+    for line in result.stdout.splitlines()[1:3]:
+        assert "its null" in line
+        assert "n = 2 seeds x 360 images" in line
+
+
+def test_two_waves_claim_what_two_waves_can(finished):
+    claims = columns(finished[0], "claims")
+    assert claims["claim"].tolist() == ["C1"] * 12 + ["C2"] * 4
+    primary = dict(
+        zip(zip(claims["claim"], claims["primary"], strict=True), range(16), strict=True)
+    )
+    assert {("C1", "published"), ("C1", "corrected"), ("C2", "corrected")} <= primary.keys()
+    few = "none: not enough: 2 waves, 4 needed"
+    assert claims["estimate_method"][primary["C1", "corrected"]] == few
+    assert np.isfinite(claims["estimate_low"][6:12]).all()
+    summary = json.loads((finished[0] / "summary.json").read_text())
+    assert summary["claims"]["C1, corrected"]["value"] is None
+    assert summary["num_images_left_out"] == 0
+    assert summary["num_trainings"] == 6
 
 
 def test_the_same_seed_starts_alike_on_every_wave_and_other_seeds_do_not(finished):
@@ -110,8 +216,8 @@ def test_a_killed_run_ends_in_the_tables_of_the_whole_one(number, finished, tmp_
     assert not (tmp_path / "run" / "summary.json").exists()
     again = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert again.returncode == 0, again.stderr
-    for name in ("epochs.csv", "waves.csv"):
-        assert (tmp_path / "run" / name).read_text() == (path / name).read_text()
+    for name in ("epochs.csv", "waves.csv", "curves.csv", "claims.csv", "held_out.npz"):
+        assert (tmp_path / "run" / name).read_bytes() == (path / name).read_bytes()
     left = [file.name for file in (tmp_path / "run").rglob("*") if is_temporary(file.name)]
     assert left == []
 
@@ -180,20 +286,64 @@ def test_the_tpu_branch_runs_with_a_double(finished, embedded_dir, tmp_path):
     np.testing.assert_allclose(here["clean_loss"][mine], there["clean_loss"][same], rtol=1e-3)
 
 
-def test_every_kind_of_wave_and_the_picture_of_image_frequency(embedded_dir, tmp_path):
+def test_directions_are_units_with_seeds_of_their_own(embedded_dir, tmp_path):
     flags = [*TINY, f"--data_dir={embedded_dir}", "--num_epochs=1", "--amplitude=0.3"]
-    kinds = {
-        "fourier": ["--spatial_frequencies=1.41,4.2", "--cycles=1", "--frequencies=0.5"],
-        "power_law": ["--cycles=2", "--exponents=-1,1"],
-    }
-    for kind, more in kinds.items():
-        path = tmp_path / kind
-        result = launch("noise_fitting", *flags, *more, f"--wave={kind}", f"--workdir={path}")
-        assert result.returncode == 0, result.stderr
-        Image.open(path / "figures" / "image_frequency.png").verify()
-    waves = columns(tmp_path / "fourier", "waves")
-    np.testing.assert_allclose(waves["image_frequency"][:4], np.hypot(*[[1, 1, 3, 3]] * 2))
-    assert waves["kind"].tolist() == ["cycles", "frequency"] * 2 + ["control"]
+    flags += ["--wave=fourier", "--spatial_frequencies=1,3", "--degrees=0", "--directions=2"]
+    flags += ["--cycles=1", "--frequencies=0.5", f"--workdir={tmp_path}"]
+    result = launch("noise_fitting", *flags)
+    assert result.returncode == 0, result.stderr
+    Image.open(tmp_path / "figures" / "image_frequency.png").verify()
+    waves, epochs, places = (columns(tmp_path, n) for n in ("waves", "epochs", "directions"))
+    np.testing.assert_allclose(waves["image_frequency"][:8], [1] * 4 + [3] * 4)
+    assert waves["kind"].tolist() == ["cycles", "frequency"] * 4 + ["control"]
+    assert waves["direction"].tolist() == [0, 0, 1, 1] * 2 + [0]
+    # The seed of a direction is its own, and there is a null for each.
+    last = epochs["epoch"] == 1
+    of_wave = {w: epochs["seed"][last & (epochs["wave"] == w)].tolist() for w in waves["wave"]}
+    assert of_wave["fourier_1_cycles_1_direction_0"] == [0]
+    assert of_wave["fourier_3_frequency_0.5_direction_1"] == [1]
+    assert of_wave["uniform"] == [0, 1]
+    # One seed has no interval; two directions have one.
+    assert np.isnan(waves["final_fit_coefficient_low"]).all()
+    assert np.isfinite(places["final_fit_coefficient_above_null_low"]).all()
+    assert places["num_directions"].tolist() == [2] * 4
+    np.testing.assert_allclose(
+        places["final_fit_coefficient_above_null"][0],
+        waves["final_fit_coefficient_above_null"][[0, 2]].mean(),
+    )
+    method = columns(tmp_path, "directions")["final_fit_coefficient_method"][0]
+    assert method.endswith("over directions x 360 images")
+    claims = columns(tmp_path, "claims")
+    assert set(claims["claim"]) == {"C11"}
+    corrected = claims["primary"] == "corrected"
+    above = places["final_fit_coefficient_above_null"]
+    assert claims["estimate"][corrected][0] == pytest.approx(above[0] - above[2])
+    published = claims["primary"] == "published"
+    lowest = places["minimum_noise_fitting"]
+    assert claims["estimate"][published][0] == pytest.approx(lowest[1] - lowest[3])
+    kept = read_held_out(tmp_path / "held_out.npz")
+    assert kept.null_margins.shape == (2, 1, 360)
+    i, s = 2, kept.smoothing[2]  # Of direction 1.
+    null = spectra.wave_fit(kept.null_margins[kept.directions[i]], s, 10).fit_coefficient
+    np.testing.assert_allclose(null, waves["final_fit_coefficient_null"][i], atol=1e-4)
+
+
+def test_power_law_waves_lie_by_their_exponent(embedded_dir, tmp_path):
+    flags = [*TINY, f"--data_dir={embedded_dir}", "--num_epochs=1", "--amplitude=0.3"]
+    flags += ["--cycles=2", "--exponents=-1,1", "--wave=power_law", f"--workdir={tmp_path}"]
+    result = launch("noise_fitting", *flags)
+    assert result.returncode == 0, result.stderr
+    Image.open(tmp_path / "figures" / "image_frequency.png").verify()
+    waves, claims = columns(tmp_path, "waves"), columns(tmp_path, "claims")
+    beta = waves["final_fit_coefficient"]
+    reading = (
+        claims["reading"]
+        .tolist()
+        .index("final β, lowest image frequency − highest, at equal cycles (2)")
+    )
+    # Exponent 1 has the lower image frequencies; one direction has no interval.
+    assert claims["estimate"][reading] == pytest.approx(beta[1] - beta[0])
+    assert "1 direction, 2 needed" in claims["estimate_method"][reading]
 
 
 def test_a_student_learns_from_a_kept_model_and_runs_compare(finished, tmp_path):
@@ -204,6 +354,10 @@ def test_a_student_learns_from_a_kept_model_and_runs_compare(finished, tmp_path)
     result = launch("noise_fitting", *command[2:], *flags)
     assert result.returncode == 0, result.stderr
     compare = [f"--baseline={path}", f"--cases={tmp_path / 'student'}"]
+    refused = launch("noise_fitting_compare", *compare, f"--workdir={tmp_path / 'compared'}")
+    assert_refused(refused, "case student: expected one thing that differs from the baseline, got")
+    assert not (tmp_path / "compared").exists()
+    compare.append("--allow_differences=augmentations,mixup_alpha")
     result = launch("noise_fitting_compare", *compare, f"--workdir={tmp_path / 'compared'}")
     assert result.returncode == 0, result.stderr
     # Mixup and augmentation change what is seen, not the wave.
@@ -214,18 +368,32 @@ def test_a_student_learns_from_a_kept_model_and_runs_compare(finished, tmp_path)
     t = columns(tmp_path / "compared", "comparison")
     assert t["case"].tolist() == ["run"] * 2 + ["student"] * 2
     assert (t["difference"][:2] == 0).all()
+    assert t["differs"][0] == "baseline"
+    assert t["differs"][2].startswith("teacher ")
+    assert t["differs"][2].endswith(
+        "augmentations randaugment,flip,image_frequency for none, mixup_alpha 0.2 for 0.0"
+    )
     ours, base = (
         columns(p, "waves")["final_fit_coefficient"][:2] for p in (tmp_path / "student", path)
     )
-    np.testing.assert_allclose(t["difference"][2:], ours - base, atol=1e-12)
+    np.testing.assert_allclose(t["difference"][2:], ours - base, atol=1e-4)
+    above = [
+        columns(p, "waves")["final_fit_coefficient_above_null"][:2]
+        for p in (tmp_path / "student", path)
+    ]
+    np.testing.assert_allclose(t["difference_above_null"][2:], above[0] - above[1], atol=1e-4)
+    assert t["sign_test"].tolist()[:2] == [1, 1]
+    assert set(t["sign_test"]) <= {0.5, 1.0}  # Two seeds of one sign, both ways: 1/2.
+    assert set(columns(tmp_path / "compared", "claims")["claim"]) == {"C4 distillation"}
 
 
 def test_the_flags_for_cifar_10_take_their_first_steps(tmp_path):
-    mocked_cifar10(tmp_path, images_in_file=20)  # Noise in its format: 100 and 20 images.
+    mocked_cifar10(tmp_path, images_in_file=100)  # Noise in its format.
     flags = [
         f"--flagfile={ROOT / 'results' / 'noise_fitting' / 'cifar10_wrn_32.flags'}",
         *(f"--data_dir={tmp_path}", "--download", f"--workdir={tmp_path / 'run'}"),
         *("--num_epochs=1", "--batch_size=32", "--cycles=1", "--frequencies="),
+        "--train_size=100",
     ]
     result = launch("noise_fitting", *flags)
     assert result.returncode == 0, result.stderr
@@ -245,7 +413,12 @@ MISTAKES = {
     "--cycles=1,1.0000001": "radial_cycles_1 twice",
     "--distillation_alpha=0.5": "--distillation_alpha: expected a --teacher, got none",
     "--model=TEACHER --width=4": "--width: expected a --model by its name",
-    "--held_out=test[:1]": "--held_out=test[:1]: expected at least 2 images",
+    "--held_out=test[:99]": "--held_out=test[:99]: expected at least 100 images to measure on",
+    "--noise_class=3": "--noise_class=3: expected at least 100 images to measure on, got 37",
+    "--amplitude=0": "wave radial_cycles_1: expected smoothing that varies",
+    "--directions=2": "--directions: expected 1, since radial waves have no direction",
+    "--directions=0": "--directions",
+    "--wave=fourier --spatial_frequencies=1.41 --degrees=22.5 --directions=4": "to (1, 1)",
     "--train_size=5000": "--train_size: expected 1 to 1,437 images of digits",
     "--batch_size=601": "--batch_size: expected at most 600 images",
     "--held_out=nowhere": "split of digits: expected train, test",
@@ -275,6 +448,7 @@ def test_a_mistake_gets_one_line_and_nothing_is_written(finished, embedded_dir, 
 
 def test_a_noise_class_is_measured_on_its_own_images(embedded_dir, tmp_path):
     flags = [*TINY, f"--data_dir={embedded_dir}", "--noise_class=3", "--num_epochs=1"]
+    flags += ["--held_out=train"]  # The test split has 37 of it.
     result = launch("noise_fitting", *flags, f"--workdir={tmp_path}")
     assert result.returncode == 0, result.stderr
     waves, epochs = columns(tmp_path, "waves"), columns(tmp_path, "epochs")
@@ -304,7 +478,7 @@ def own_images(path, **changes):
     rng = np.random.default_rng(0)
     arrays = {
         **{"x": rng.uniform(size=(90, 6, 6)), "y": np.arange(90) % 3},
-        **{"x_test": rng.uniform(size=(30, 6, 6)), "y_test": np.arange(30) % 3},
+        **{"x_test": rng.uniform(size=(120, 6, 6)), "y_test": np.arange(120) % 3},
         **changes,
     }
     np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
@@ -324,9 +498,9 @@ def test_own_images_and_an_own_model_run(tmp_path):
 
 
 OWN_MISTAKES = {
-    "other size": ({"x_test": np.zeros((30, 7, 7))}, {}, "--held_out=test: expected at least 2"),
-    "object labels": ({"y_test": np.array([None] * 30)}, {}, "expected a readable npz file"),
-    "huge labels": ({"y_test": np.arange(30) + 5_000_000}, {}, "whole labels from 0 to 99,999"),
+    "other size": ({"x_test": np.zeros((120, 7, 7))}, {}, "--held_out=test: expected at least 2"),
+    "object labels": ({"y_test": np.array([None] * 120)}, {}, "expected a readable npz file"),
+    "huge labels": ({"y_test": np.arange(120) + 5_000_000}, {}, "whole labels from 0 to 99,999"),
     "no test": ({"x_test": None}, {}, "expected arrays x_test and y_test"),
     "softmax": ({}, {"activation": "softmax"}, "--model: expected a model that ends in logits"),
     "regulariser": ({}, {"regulariser": "l2"}, "--model: expected a model with weights to train"),
@@ -348,23 +522,48 @@ def test_mistakes_in_own_files_get_one_line(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_runs_that_differ_in_more_are_not_compared(finished, tmp_path):
-    path, _, _ = finished
-    (tmp_path / "other").mkdir()
-    for name in ("run.flags", "summary.json", "environment.json", "epochs.csv"):
-        text = (path / name).read_text()
-        (tmp_path / "other" / name).write_text(text.replace("--noise_class=-1", "--noise_class=2"))
-    (tmp_path / "run").symlink_to(path)
-    for case, line in (
-        (tmp_path / "other", "expected noise_class -1, got noise_class 2"),
-        (path, "--cases: expected folders of different names, got run twice"),
-        (tmp_path / "nowhere", "expected finished runs of noise_fitting.py"),
-    ):
-        compare = [f"--baseline={path}", f"--cases={case}", f"--workdir={tmp_path / 'c'}"]
-        result = launch("noise_fitting_compare", *compare)
-        assert result.returncode == 2
-        assert line in result.stderr, result.stderr
-        assert not (tmp_path / "c").exists()
+def fails_on_dark_corners(path, activation=None):
+    """A model whose outputs are not finite where the first pixel lies far below the mean."""
+    import keras
+
+    inputs = keras.Input((6, 6, 1))
+    logits = keras.layers.Dense(3)(keras.layers.Flatten()(inputs))
+    keras.Model(inputs, logits + 0 * keras.ops.sqrt(inputs[:, 0, 0] + 4)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("lost", [1, 3])
+def test_images_without_finite_outputs_are_counted_named_and_left_out(lost, tmp_path):
+    rng = np.random.default_rng(1)
+    arrays = {
+        name: rng.uniform(0.4, 0.6, size=(n, 6, 6)) for name, n in (("x", 90), ("x_test", 240))
+    }
+    dark = [5, 7, 200][:lost]
+    arrays["x_test"][dark, 0, 0] = 0.0
+    arrays["y_test"] = np.arange(240) % 3
+    flags = [
+        *(f"--dataset=npz:{own_images(tmp_path / 'own.npz', **arrays)}", "--batch_size=30"),
+        *(f"--model={fails_on_dark_corners(tmp_path / 'own.keras')}", "--num_epochs=1"),
+        *("--cycles=1,2", "--seeds=2", f"--workdir={tmp_path / 'run'}"),
+    ]
+    result = launch("noise_fitting", *flags)
+    if lost == 3:  # More than 1 in 100.
+        assert_refused(
+            result,
+            "1 cycles, seed 0: expected finite outputs on 99% of 240 held-out images or more, "
+            "got 3 images with others, the first is number 5",
+        )
+        return
+    assert result.returncode == 0, result.stderr
+    assert "1 cycles, seed 0: outputs on 1 held-out images are not finite" in result.stderr
+    assert "1 more are left out" in result.stdout
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["num_held_out_images"], summary["num_images_left_out"]) == (239, 1)
+    kept = read_held_out(tmp_path / "run" / "held_out.npz")
+    assert 5 not in kept.images
+    assert kept.margins.shape[-1] == 239
+    method = columns(tmp_path / "run", "waves")["final_accuracy_method"][0]
+    assert method.endswith("over seeds x 239 images")
 
 
 def test_another_architecture_in_the_same_folder_is_refused(finished):

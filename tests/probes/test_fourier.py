@@ -6,22 +6,21 @@ import tensorflow as tf
 from numpy.testing import assert_allclose
 
 from spectral_tf.errors import UserError
-from spectral_tf.probes.fourier import fourier_sensitivity, fourier_vector
+from spectral_tf.probes.fourier import (
+    fourier_sensitivity,
+    fourier_vector,
+    frequencies,
+    rings,
+)
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.uniform(size=(10, 6, 5, 3)).astype(np.float32)
 LABELS = np.arange(10) % 2
 
 
-def grid(height, width):
-    return np.meshgrid(
-        np.arange(height) - height // 2, np.arange(width) - width // 2, indexing="ij"
-    )
-
-
 @pytest.mark.parametrize("shape", [(6, 5), (4, 8)])
 def test_the_vectors_are_an_orthonormal_basis(shape):
-    basis = fourier_vector(*shape, *grid(*shape)).reshape(np.prod(shape), -1)
+    basis = fourier_vector(*shape, *frequencies(*shape)).reshape(np.prod(shape), -1)
     assert_allclose(basis @ basis.T, np.eye(len(basis)), atol=1e-12)
 
 
@@ -62,11 +61,46 @@ def test_a_model_that_sees_one_vector_answers_to_that_alone(signs, batch_size):
     at = (3 + i, 2 + j)
     assert_allclose(found.change[at], change, rtol=1e-5)
     assert_allclose(found.error[at], error, rtol=1e-6)
-    assert_allclose(found.clean_error, clean, rtol=1e-6)
+    assert_allclose(found.clean_wrong.mean(), clean, rtol=1e-6)
     elsewhere = np.ones((6, 5), bool)
     elsewhere[at] = False
     assert_allclose(found.change[elsewhere], 0, atol=1e-5)
     assert_allclose(found.error[elsewhere], clean, rtol=1e-6)
+
+
+def test_rings_are_means_over_their_vectors_for_every_image():
+    """By hand, image by image and vector by vector, of a model that looks at two vectors."""
+    first, second = watcher(2, -1), watcher(0, 1)
+
+    def model(x):
+        return first(x) + 3 * second(x)
+
+    norm, signs = 0.9, (1.0, -1.0)
+    found = fourier_sensitivity(model, IMAGES, LABELS, norm=norm, batch_size=4, block_size=7)
+    i, j = frequencies(6, 5)
+    ring = rings(6, 5)
+    assert ring[3, 2] == 0
+    assert ring[3 + 2, 2 - 1] == 2  # sqrt(5) = 2.2
+    np.testing.assert_array_equal(ring, np.round(np.hypot(i, j)))
+
+    def answers(x):
+        logits = model(x.astype(np.float32)).numpy().astype(float)
+        return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+    before = answers(IMAGES)
+    error, change = np.zeros((2, 10, ring.max() + 1))
+    for row, column in np.ndindex(6, 5):
+        u = fourier_vector(6, 5, i[row, column], j[row, column])[..., None] * norm / np.sqrt(3)
+        for sign in signs:
+            after = answers(IMAGES + sign * u)
+            error[:, ring[row, column]] += (after.argmax(axis=1) != LABELS) / 2
+            change[:, ring[row, column]] += np.abs(after - before).sum(axis=1) / 4
+    counts = np.bincount(ring.ravel())
+    assert_allclose(found.ring_error, error / counts, atol=1e-6)
+    assert_allclose(found.ring_change, change / counts, atol=1e-5)
+    np.testing.assert_array_equal(found.clean_wrong, before.argmax(axis=1) != LABELS)
+    for of_images, plane in ((found.ring_error, found.error), (found.ring_change, found.change)):
+        assert_allclose(of_images.mean(axis=0) @ counts / ring.size, plane.mean())
 
 
 def test_the_norm_is_one_of_pixels_before_they_are_prepared():

@@ -17,6 +17,8 @@ def test_an_estimate_takes_five_columns_and_comes_back(tmp_path):
         for end in ("value", "low", "high"):
             np.testing.assert_array_equal(getattr(before, end), getattr(after, end))
         assert (before.n, before.missing, before.p_value) == (after.n, after.missing, None)
+    again = estimates(read_table(file), "x")[0]
+    assert (again.unit, again.method) == (given[0].unit, given[0].method)
     assert "Student" in rows[0]
     assert "over runs" in rows[0]
 

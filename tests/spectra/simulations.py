@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import scipy.special
 from numpy.typing import NDArray
 
 from spectral_tf import spectra
@@ -128,6 +129,35 @@ def coverage_of_crossed_mean(
         for size in _blocks(repeats, runs * images)
     )
     return held / repeats
+
+
+def coverage_of_satterthwaite(
+    runs: int, images: int, shares: Sequence[float], repeats: int, seed: int = 0
+) -> float:
+    """Of one quantile with the degrees of freedom of Satterthwaite; for contrast."""
+    rng = np.random.default_rng(seed)
+    freedoms = np.array([[runs - 1.0], [images - 1.0], [(runs - 1.0) * (images - 1.0)]])
+    of_rows, of_columns, of_rest = shares
+    variances = np.array([[of_rows + of_rest], [of_columns + of_rest], [of_rest]])
+    a, b, e = variances * rng.chisquare(freedoms, size=(3, repeats)) / freedoms
+    variance = np.maximum(a + b - e, np.maximum(a, b))
+    freedom = (a + b) ** 2 / (a**2 / (runs - 1) + b**2 / (images - 1))
+    half = scipy.special.stdtrit(freedom, 0.975) * np.sqrt(variance)
+    return float(np.mean(np.abs(rng.normal(size=repeats)) <= half))
+
+
+def coverage_of_equal_clusters(
+    sizes: Sequence[int], icc: float, repeats: int, seed: int = 0
+) -> float:
+    """Of the sandwich that takes clusters for equal, K / (K - 1) and K - 1; for contrast."""
+    rng = np.random.default_rng(seed)
+    n, k = np.asarray(sizes), len(sizes)
+    sums = n * math.sqrt(icc) * rng.normal(size=(repeats, k))
+    sums += np.sqrt(n * (1 - icc)) * rng.normal(size=(repeats, k))
+    means = sums.sum(axis=1) / n.sum()
+    left = sums - n * means[:, None]
+    half = np.sqrt((left**2).sum(axis=1) * k / (k - 1)) / n.sum()
+    return float(np.mean(np.abs(means) <= scipy.special.stdtrit(k - 1.0, 0.975) * half))
 
 
 def coverage_of_clusters(

@@ -214,6 +214,7 @@ def test_the_jackknife_says_what_it_lacks():
 
     found = spectra.jackknife(least, [1.0, 2.0, 3.0])
     assert found[0].text(".0f") == "1 (no interval: leaving one out leaves no number)"
+    assert np.isnan(ends(found[0])).all()
     assert found[1].text() == spectra.mean_over_runs([1.0, 2.0, 3.0]).text()
     never = spectra.jackknife(lambda runs: np.asarray(np.inf), [1.0, 2.0, 3.0])
     assert never.text() == "never (no interval: leaving one out leaves no number)"
@@ -380,6 +381,14 @@ def first_weight(weights):
     return weights[0]
 
 
+@pytest.mark.parametrize("n", [6, 10, 40])
+def test_the_ends_are_expanded_percentiles(n):
+    p = scipy.stats.norm.cdf(-scipy.stats.t.ppf(0.975, n - 1) * math.sqrt(n / (n - 1)))
+    calls = itertools.count()  # 0 for the value, 1 to 1,001 for the resamples.
+    found = spectra.bootstrap(lambda w: next(calls), n, units=["runs"], num_resamples=1_001)
+    assert ends(found) == [1 + math.floor(1_000 * p), 1 + math.ceil(1_000 * (1 - p))]
+
+
 @pytest.mark.parametrize("n", [6, 8, 30])
 def test_how_often_a_unit_is_drawn_is_binomial(n):
     p = scipy.stats.norm.cdf(-scipy.stats.t.ppf(0.975, n - 1) * math.sqrt(n / (n - 1)))
@@ -392,10 +401,10 @@ def test_how_often_a_unit_is_drawn_is_binomial(n):
 
 
 def test_clusters_are_drawn_whole():
-    clusters = np.repeat(np.arange(8), 3)
+    clusters = np.tile(np.arange(8), 3)  # Members of one cluster need not be neighbours.
 
     def spread(weights):
-        return np.array([weights.reshape(8, 3).std(axis=1).max(), weights[0], weights.sum()])
+        return np.array([weights.reshape(3, 8).std(axis=0).max(), weights[0], weights.sum()])
 
     found = spectra.bootstrap(spread, clusters, units=["squares"])
     single = spectra.bootstrap(lambda w: np.array([w[0]]), 8, units=["squares"])
@@ -497,6 +506,15 @@ def test_seeds_of_a_setting_count_as_one(assert_close):
     twice = np.concatenate([labels, labels])
     doubled = spectra.correlation_over_settings(np.tile(x, 2), np.tile(v, (2, 1)), twice)
     assert_close([doubled.p_value, *ends(doubled)], [found.p_value, *ends(found)])
+
+
+def test_settings_of_many_seeds_weigh_no_more(assert_close):
+    rng = np.random.default_rng(8)
+    labels = np.repeat(np.arange(7), [1, 5, 2, 1, 7, 3, 2])
+    x, v = rng.normal(size=(2, labels.size)) + 3
+    found = spectra.correlation_over_settings(x, v, labels)
+    plain = spectra.correlation_over_settings(means_by(labels, x), means_by(labels, v), range(7))
+    assert_close([found.value, *ends(found)], [plain.value, *ends(plain)])
 
 
 def test_paths_that_do_not_count_leave_no_trace(assert_close):
@@ -653,15 +671,15 @@ def test_means_that_differ_by_rounding_are_ties(assert_close):
     assert_close(found.p_value, np.mean(sizes >= expected - 1e-9))
 
 
-def test_the_interval_holds_rho_also_where_noise_of_paths_hides_it():
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_interval_holds_rho_also_where_noise_of_paths_hides_it(sign):
     rng = np.random.default_rng(7)
     noise = 3 * rng.normal(size=(12, 30))
     noise -= noise.mean(axis=1, keepdims=True)
-    found = spectra.correlation_over_settings(
-        np.arange(12), np.arange(12)[:, None] / 10 + noise, np.arange(12)
-    )
-    assert found.value == found.high == 1
-    assert found.low < 0.9
+    values = sign * np.arange(12)[:, None] / 10 + noise
+    found = spectra.correlation_over_settings(np.arange(12), values, np.arange(12))
+    assert found.value == (found.high if sign > 0 else found.low) == sign
+    assert sign * (found.low if sign > 0 else found.high) < 0.9
 
 
 def test_two_groups_in_perfect_order_have_no_interval():

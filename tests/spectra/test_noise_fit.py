@@ -2,13 +2,17 @@ import numpy as np
 import pytest
 
 from spectral_tf.errors import UserError
+from spectral_tf.spectra import mean_over_runs
 from spectral_tf.spectra.noise_fit import (
+    against_null,
     class_share,
     implied_smoothing,
+    influence,
     margins,
     noise_fit,
     reference_levels,
     smoothed_margin,
+    wave_fit,
 )
 
 C = 10
@@ -67,10 +71,113 @@ def test_an_untrained_model_has_none():
     np.testing.assert_allclose(fit[4:], np.log(C))
 
 
-def test_a_uniform_control_has_no_coefficient():
-    fit = noise_fit(log_softmax(RNG.normal(size=(50, C))), LABELS[:50], np.full(50, 0.3))
-    assert np.isnan(fit.fit_coefficient)
-    assert abs(fit.covariance_part) < 1e-15
+def test_a_smoothing_that_is_constant_has_no_coefficient():
+    logs = log_softmax(RNG.normal(size=(50, C)))
+    assert np.isnan(noise_fit(logs, LABELS[:50], np.full(50, 0.3)).fit_coefficient)
+    with pytest.raises(UserError, match="smoothing: expected one that varies"):
+        influence(margins(logs, LABELS[:50]), np.full(50, 0.3), C)
+
+
+def test_margins_alone_give_the_measures_for_many_networks_at_once(assert_close):
+    logs = [log_softmax(3 * RNG.normal(size=(4_000, C))) for _ in range(6)]
+    g = np.stack([margins(each, LABELS) for each in logs]).reshape(2, 3, -1)
+    fits = wave_fit(g, WAVE, C)
+    for i, each in enumerate(logs):
+        alone = noise_fit(each, LABELS, WAVE)
+        for name in fits._fields:
+            assert_close(getattr(fits, name)[divmod(i, 3)], getattr(alone, name))
+    # The values of influence have the measures as their means.
+    values = influence(g, WAVE, C)
+    assert_close(values.noise_fitting.mean(axis=-1), fits.noise_fitting)
+    assert_close(values.fit_coefficient.mean(axis=-1), fits.fit_coefficient)
+
+
+def test_influence_is_what_an_image_more_does(assert_close):
+    g, s = margins(log_softmax(3 * RNG.normal(size=(300, C))), LABELS[:300]), WAVE[:300]
+    values = influence(g, s, C).fit_coefficient
+    beta = wave_fit(g, s, C).fit_coefficient
+    for i in (0, 7, 99):
+        # The derivative with the weight of one image, by a weight of 1e-6.
+        w = np.full(300, 1 / 300) * (1 - 1e-6)
+        w[i] += 1e-6
+        t = implied_smoothing(g, C)
+        away = s - w @ s
+        slope = (w * away) @ t / ((w * away) @ away)
+        assert abs((slope - beta) / 1e-6 - (values[i] - beta)) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("g", "s"),
+    [
+        (np.zeros((2, 3)), np.zeros(2)),
+        (np.zeros(1), np.zeros(1)),
+        (np.array([0.0, np.nan]), np.zeros(2)),
+        (np.array([0.0, np.inf]), np.zeros(2)),
+        (np.zeros((2, 2)), np.zeros((2, 2))),
+    ],
+)
+def test_margins_that_do_not_fit_are_refused(g, s):
+    for measure in (wave_fit, influence):
+        with pytest.raises(UserError, match="margins: expected finite ones"):
+            measure(g, s, C)
+
+
+def seeds_of(implied, rng, scatter=0.05):
+    """Margins of 3 networks that imply so much smoothing, but for noise of their own."""
+    t = implied + scatter * rng.uniform(-1, 1, size=(3, implied.size))
+    return smoothed_margin(np.clip(t, 0.01, 1), C)
+
+
+def values_of(implied, rng, s, scatter=0.05):
+    return influence(seeds_of(implied, rng, scatter), s, C).fit_coefficient
+
+
+def test_half_of_a_wave_is_half_above_a_null_of_nothing():
+    rng = np.random.default_rng(1)
+    found = against_null(
+        values_of(0.15 + WAVE / 2, rng, WAVE), values_of(np.full(4_000, 0.3), rng, WAVE)
+    )
+    assert abs(found.network.value - 0.5) < 0.01
+    assert abs(found.null.value) < 0.01
+    assert found.difference.low < 0.5 < found.difference.high
+    assert found.difference.low > 0.48
+    assert found.difference.unit == "seeds x 4,000 images"
+
+
+def test_what_classes_alone_tell_is_in_the_null_too():
+    rng = np.random.default_rng(2)
+    labels = rng.integers(5, size=4_000)
+    s = 0.3 + 0.05 * labels + rng.uniform(-0.1, 0.1, 4_000)
+    # Both know the classes only, and answer some with more confidence than others.
+    of_class = 0.3 + 0.05 * labels
+    found = against_null(values_of(of_class, rng, s), values_of(of_class, rng, s))
+    share = class_share(s, labels)
+    assert share > 0.5
+    for side in (found.network, found.null):
+        assert abs(side.value - share) < 0.02
+        assert side.low > 0.5
+    assert found.difference.low < 0 < found.difference.high
+    assert abs(found.difference.value) < 0.02
+
+
+def test_a_network_of_chance_correlation_is_no_more_than_its_null():
+    """Images are hard or easy for reasons that lie on the wave by chance, for each its own."""
+    rng = np.random.default_rng(3)
+    covered, alone, nulls = [], [], []
+    for _ in range(400):
+        s = 0.4 * (1 + np.sin(rng.uniform(0, 2 * np.pi, size=150)))
+        # How hard an image is: for all networks, and for those of one recipe.
+        hard, own, other = rng.uniform(-0.1, 0.1, size=(3, 150))
+        network, null = (values_of(0.35 + hard + kind, rng, s) for kind in (own, other))
+        found = against_null(network, null)
+        nulls.append(abs(found.null.value))
+        covered.append(found.difference.low <= 0 <= found.difference.high)
+        over_seeds = mean_over_runs((network - null).mean(axis=1))
+        alone.append(over_seeds.low <= 0 <= over_seeds.high)
+    # A null that nobody would call 0 from its seeds.
+    assert np.mean(nulls) > 0.015
+    assert np.mean(covered) >= 0.93
+    assert np.mean(alone) < 0.8  # Seeds are not all that varies.
 
 
 def test_the_inverse_takes_back_what_was_smoothed(assert_close):

@@ -67,7 +67,7 @@ def test_a_path_supports_its_own_bins_and_nothing_else():
 
 @pytest.mark.parametrize("n", [4, 7, 75, 100, 513])
 def test_bins_of_a_fixed_number_of_samples_in_cycles_per_path(n):
-    """At the bins themselves nothing is interpolated, and none is lost to rounding."""
+    """At the bins themselves nothing is interpolated."""
     p = np.random.default_rng(n).dirichlet(np.ones(3), size=n)
     for measure, frequencies in (
         (spectra.plain_magnitudes, spectra.plain_frequencies),
@@ -77,20 +77,32 @@ def test_bins_of_a_fixed_number_of_samples_in_cycles_per_path(n):
         assert_allclose(spectra.on_axis(measure(p), bins[1], bins), measure(p), atol=1e-12)
 
 
+def test_no_bin_is_lost_to_rounding():
+    for n in range(4, 400):
+        for mirrored in (False, True):
+            bins = (spectra.mirrored_frequencies if mirrored else spectra.plain_frequencies)(
+                *(n, 1 / (n - 1))
+            )
+            assert spectra.axis_support(bins, [n], [1 / (n - 1)], mirrored=mirrored).all(), n
+
+
 def test_means_are_of_the_paths_that_count():
     rng = np.random.default_rng(0)
     axis, m = np.linspace(0, 1, 6), rng.random((5, 6))
     where = np.ones((5, 6), bool)
-    where[1:, 5] = where[:3, 4] = where[4] = False
+    where[1:, 5] = where[:2, 4] = where[4] = False
     m[~where] = np.nan
     found = spectra.mean_spectrum(axis, m, where=where)  # Half of the 4 that count at all.
-    assert_array_equal(found.kept, [True] * 4 + [False] * 2)
-    assert_array_equal(found.frequencies, axis[:4])
+    assert_array_equal(found.kept, [True] * 5 + [False])
+    assert_array_equal(found.frequencies, axis[:5])
+    assert_array_equal(found.num_paths, [4, 4, 4, 4, 2])
+    assert_allclose(found.magnitudes[:4], m[:4, :4].mean(axis=0), rtol=1e-12)
+    assert_allclose(found.magnitudes[4], m[2:4, 4].mean(), rtol=1e-12)
+    found = spectra.mean_spectrum(axis, m, where=where, at_least=0.51)
     assert_array_equal(found.num_paths, 4)
-    assert_allclose(found.magnitudes, m[:4, :4].mean(axis=0), rtol=1e-12)
     found = spectra.mean_spectrum(axis, m, where=where, at_least=1)
-    assert_array_equal(found.num_paths, [4, 4, 4, 4, 1, 1])
-    assert_allclose(found.magnitudes[4:], [m[3, 4], m[0, 5]], rtol=1e-12)
+    assert_array_equal(found.num_paths, [4, 4, 4, 4, 2, 1])
+    assert_allclose(found.magnitudes[5], m[0, 5], rtol=1e-12)
     chosen = where & (np.arange(5) < 2)[:, None]
     found = spectra.mean_spectrum(axis, m, where=chosen, at_least=2)
     assert_allclose(found.magnitudes, m[:2, :4].mean(axis=0), rtol=1e-12)

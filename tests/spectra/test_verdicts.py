@@ -55,6 +55,21 @@ def test_readings_that_disagree_are_named():
     assert word((FALLS, RISES), (FALLS,)) == ("mixed", "contradicted, but for second on set 0")
 
 
+def test_the_other_primary_reading_counts_among_those_that_disagree():
+    of_set = findings(RISES, FALLS)
+    of_set[1] = of_set[1]._replace(primary="corrected")
+    (found,) = verdicts({"a": of_set}, "published")
+    assert (found.word, found.why) == ("mixed", "against it: second on a")
+
+
+def test_many_readings_that_disagree_are_counted():
+    of_set = findings(RISES) + [
+        findings(RISES, FALLS)[1]._replace(reading=f"r{i}") for i in range(4)
+    ]
+    (found,) = verdicts({"a": of_set}, "published")
+    assert found.why == "against it: 4 readings on a"
+
+
 def test_a_claim_of_falling_turns_all_signs():
     assert word((FALLS,), (FALLS,), direction=-1) == ("holds", "")
     assert word((FALLS, RISES), (FALLS,), direction=-1)[0] == "mixed"

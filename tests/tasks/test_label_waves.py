@@ -176,6 +176,20 @@ def test_a_power_law_direction_has_its_exponent_and_no_bright_corner(exponent):
     assert abs(np.sum(direction * other)) < 0.9
 
 
+def test_a_power_law_direction_of_one_pixel_is_refused():
+    """It has no frequency but 0, and would be 0 / 0."""
+    for channels in (1, 3):
+        with pytest.raises(UserError, match="direction: expected images in which it varies"):
+            power_law_direction((1, 1, channels), 1.0, np.random.default_rng(0))
+    two = power_law_direction((1, 2, 1), 1.0, np.random.default_rng(0))
+    np.testing.assert_allclose(np.abs(two.ravel()), np.sqrt(0.5), rtol=1e-6)
+
+
+def test_a_direction_that_is_not_a_number_is_refused():
+    with pytest.raises(UserError, match="an image of norm 1"):
+        SmoothingWave(0.3, 0.1, 10, coordinate="direction", direction=np.full((1, 1, 1), np.nan))
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
@@ -200,3 +214,10 @@ def test_uniform_smoothing_may_go_up_to_1():
         SmoothingWave(1.0, 0.0, 10, coordinate="none").smoothing(np.ones(500)).tolist()
         == [1.0] * 500
     )
+
+
+def test_images_of_one_pixel_have_no_power_law_direction():
+    with pytest.raises(UserError, match="direction: expected images in which it varies"):
+        power_law_direction((1, 1, 1), 1.0, np.random.default_rng(0))
+    with pytest.raises(UserError, match="direction: expected an image of norm 1"):
+        SmoothingWave(0.3, 0.1, 10, coordinate="direction", direction=np.full(SHAPE, np.nan))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spectral_tf.errors import UserError
-from spectral_tf.tasks import ask_waves, place_waves, still_wave
+from spectral_tf.tasks import ask_waves, orientations, place_waves, still_wave
 
 SHAPE = (8, 8, 1)
 RNG = np.random.default_rng(0)
@@ -15,20 +15,21 @@ def batches(images=IMAGES, labels=LABELS, size=70):
     return ((images[i : i + size], labels[i : i + size]) for i in range(0, len(images), size))
 
 
-def still(noise_class=-1):
-    return lambda coordinate, place: still_wave(
-        *(coordinate, SHAPE, np.random.default_rng(1)),
+def still(noise_class=-1, count=1):
+    return lambda coordinate, place, direction: still_wave(
+        *(coordinate, SHAPE, np.random.default_rng([1, direction])),
         amplitude=0.3,
         num_classes=3,
         place=place,
+        degrees=22.5 + 180 * direction / count if count > 1 else 45.0,
         noise_class=noise_class,
     )
 
 
-def place(asked, augmented=IMAGES, noise_class=-1):
+def place(asked, augmented=IMAGES, noise_class=-1, count=1):
     return place_waves(
         asked,
-        still(noise_class),
+        still(noise_class, count),
         plain=batches(),
         augmented=batches(augmented),
         held_out=batches(IMAGES[:100] + 1, LABELS[:100]),
@@ -43,6 +44,51 @@ def test_every_frequency_goes_along_every_direction_and_the_control_comes_last()
     ]
     assert len({w.name for w in waves}) == 7
     assert [w.name for w in ask_waves("uniform", cycles=[1])] == ["uniform"]
+
+
+def test_every_place_has_so_many_directions():
+    waves = ask_waves("fourier", cycles=[1, 2], places=[1, 4], directions=3)
+    assert len({w.name for w in waves}) == 2 * 3 * 2 + 1
+    assert [(w.place, w.direction) for w in waves[:-1:2]] == [
+        (p, d) for p in (1, 4) for d in range(3)
+    ]
+    assert ask_waves("random", cycles=[1], directions=2)[1].name == "random_cycles_1_direction_1"
+    # One direction keeps the names that it has alone.
+    assert ask_waves("random", cycles=[1])[0].name == "random_cycles_1"
+    for coordinate in ("radial", "uniform"):
+        with pytest.raises(UserError, match=f"--directions: expected 1, since {coordinate}"):
+            ask_waves(coordinate, cycles=[1], directions=2)
+
+
+def test_directions_are_placed_each_by_itself():
+    waves, _, _ = place(ask_waves("fourier", cycles=[1], places=[2.24], directions=4), count=4)
+    assert [w.direction for w in waves] == [0, 1, 2, 3, 0]
+    np.testing.assert_allclose([w.image_frequency for w in waves[:-1]], 5**0.5)
+    directions = np.stack([w.smoothing.direction.ravel() for w in waves[:-1]])
+    np.testing.assert_allclose(directions @ directions.T, np.eye(4), atol=1e-6)
+    waves, _, _ = place(ask_waves("random", cycles=[1], directions=2))
+    first, second = (w.smoothing.direction for w in waves[:-1])
+    assert not np.allclose(first, second)
+
+
+@pytest.mark.parametrize(("frequency", "length"), [(2.24, 5), (4.47, 20), (7.62, 58), (10.77, 116)])
+def test_four_orientations_of_one_frequency(frequency, length):
+    angles = orientations(frequency, 22.5, 4)
+    assert angles == [22.5, 67.5, 112.5, 157.5]
+    for angle in angles:
+        i, j = (round(frequency * f(math.radians(angle))) for f in (math.sin, math.cos))
+        assert i * i + j * j == length
+
+
+def test_orientations_that_are_one_on_the_lattice_are_refused():
+    with pytest.raises(UserError, match=r"got 22.5 and 67.5 degrees, both nearest to \(1, 1\)"):
+        orientations(1.41, 22.5, 4)
+    with pytest.raises(UserError, match="--directions"):
+        orientations(0, 0, 2)  # A constant image.
+    with pytest.raises(UserError, match="got 13 and 167.286 degrees"):
+        orientations(2, 13, 7)  # Opposite points are one orientation.
+    assert orientations(1, 0, 2) == [0, 90]
+    assert orientations(0, 45, 1) == [45]
 
 
 def test_no_frequency_and_one_twice_are_refused():

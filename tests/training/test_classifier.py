@@ -219,6 +219,25 @@ def test_a_loss_that_is_not_finite_is_noted_at_its_step():
     assert 0 < trained.stopped_at[0] < 10
 
 
+def test_images_without_finite_outputs_are_left_out_of_the_loss_for_who_counts_them(assert_close):
+    images = IMAGES.copy()
+    images[3] = np.nan
+    losses = []
+    for pixels, finite_only in ((IMAGES, False), (images, False), (images, True)):
+        optimizer = Sgd(num_steps=1)
+        trained = Classifier(
+            linear, batches, evaluation(pixels), optimizer, finite_only=finite_only
+        )
+        logs, loss = trained.evaluate()
+        losses.append(loss[0])
+    own = -logs[np.arange(40), LABELS].astype(np.float64)
+    assert np.isnan(losses[1])
+    assert_close(losses[2], np.delete(own, 3).mean())
+    images[:] = np.nan
+    lost = Classifier(linear, batches, evaluation(images), Sgd(num_steps=1), finite_only=True)
+    assert np.isnan(lost.evaluate()[1][0])
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

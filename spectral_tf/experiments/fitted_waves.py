@@ -1,0 +1,349 @@
+"""Waves as networks follow them, against networks that never saw them; and claims about that."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_tf import spectra
+from spectral_tf.spectra import AgainstNull, Estimate
+from spectral_tf.spectra.inference import SETTINGS_FOR_CORRELATION
+from spectral_tf.spectra.verdicts import Finding
+from spectral_tf.tasks import PlacedWave
+
+# A wave is learned from the epoch on at which beta is so far above its null.
+LEARNED = 0.25
+# What is read of a wave, and how lines and claims call it.
+MEASURES = {
+    "minimum_noise_fitting": "minimum of NF",
+    "final_noise_fitting": "final NF",
+    "final_fit_coefficient": "final β",
+}
+# The same of networks, and of what they have more than their null.
+_READINGS = {
+    (measure, above): f"{name} − null" if above else name
+    for measure, name in MEASURES.items()
+    for above in (False, True)
+}
+_PRIMARY = {
+    ("minimum_noise_fitting", False): "published",
+    ("final_fit_coefficient", True): "corrected",
+}
+# Of networks, and of their null.
+Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+class Examples(NamedTuple):
+    """The held-out images that are measured.
+
+    Attributes:
+      clusters: which of them belong together, a number for each, [n].
+      num_classes: of the labels.
+    """
+
+    clusters: NDArray[np.int64]
+    num_classes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class FittedWave:
+    """One wave, or one frequency along several directions, as it is followed.
+
+    Rows are seeds if there is one direction. If there are several, rows are directions, each the
+    mean over its own seeds: seeds are nested in directions.
+
+    Attributes:
+      waves: one for each direction.
+      unit: of the rows, "seeds" or "directions".
+      values: {measure: for each image, with the measure as their mean (`spectra.influence`), of
+        shape [rows, n]}. Of the minimum of NF they are those of the epoch at which the network, or
+        the null, has it.
+      lowest_epochs: at which networks have it, mean over the seeds of a row, [rows].
+      curves: {"noise_fitting" and "fit_coefficient": of shape [epochs]}.
+      examples: the images.
+    """
+
+    waves: tuple[PlacedWave, ...]
+    unit: str
+    values: Mapping[str, Pair]
+    lowest_epochs: NDArray[np.float64]
+    curves: Mapping[str, AgainstNull]
+    examples: Examples
+
+    @property
+    def cycles(self) -> float:
+        """Across the data, mean over directions."""
+        return float(np.mean([wave.cycles for wave in self.waves]))
+
+    @property
+    def image_frequency(self) -> float:
+        """Mean over directions; NaN for waves that have none."""
+        return float(np.mean([wave.image_frequency for wave in self.waves]))
+
+    @property
+    def class_share(self) -> float:
+        """What the classes alone tell, mean over directions."""
+        return float(np.mean([wave.class_share for wave in self.waves]))
+
+    @functools.cached_property
+    def estimates(self) -> Mapping[str, AgainstNull]:
+        """{measure of `MEASURES`: of the networks, of their null, the difference}."""
+        units = (self.unit, "images")
+        return {
+            name: spectra.against_null(*pair, self.examples.clusters, units)
+            for name, pair in self.values.items()
+        }
+
+    @property
+    def learned(self) -> bool | None:
+        """Whether the interval of beta - null lies above 0; None if there is none."""
+        low = self.estimates["final_fit_coefficient"].difference.low
+        return None if np.isnan(low) else bool(low > 0)
+
+    @property
+    def learning_epoch(self) -> Estimate:
+        """When beta is `LEARNED` above its null."""
+        band = self.curves["fit_coefficient"].difference
+        return spectra.crossing(np.arange(len(band)), band, LEARNED)
+
+    def rows(self, measure: str, above_null: bool) -> NDArray[np.float64]:
+        """Values of networks, or what they have more than their null, [rows, n]."""
+        network, null = self.values[measure]
+        return network - null if above_null else network
+
+
+def fit_waves(
+    waves: Sequence[PlacedWave],
+    networks: NDArray,
+    nulls: NDArray,
+    levels: NDArray,
+    examples: Examples,
+) -> tuple[list[FittedWave], FittedWave]:
+    """One frequency along one direction or several, measured against its null.
+
+    Args:
+      waves: one for each direction.
+      networks: margins of the networks trained on them, [directions, seeds, epochs, n].
+      nulls: of the networks of the same seeds that were trained without a wave, of that shape.
+      levels: s of each wave on the images, [directions, n].
+      examples: the images.
+
+    Returns:
+      each direction by itself; all of them together (the same for a single one).
+
+    Raises:
+      UserError: as `spectra.influence`.
+    """
+    values, curves, lowest = [], [], []
+    for network, null, s in zip(networks, nulls, levels, strict=True):
+        found = [spectra.influence(g, s, examples.num_classes) for g in (network, null)]
+        nf, beta = ((a, b) for a, b in zip(*found, strict=True))
+        at = _each(nf, lambda v: v.mean(axis=-1).argmin(axis=1))
+        seeds = np.arange(len(network))
+        values.append(
+            {
+                "minimum_noise_fitting": (nf[0][seeds, at[0]], nf[1][seeds, at[1]]),
+                "final_noise_fitting": _each(nf, lambda v: v[:, -1]),
+                "final_fit_coefficient": _each(beta, lambda v: v[:, -1]),
+            }
+        )
+        lowest.append(at[0].astype(np.float64))
+        # [seeds, n, epochs].
+        curves.append(
+            {
+                name: _each(pair, lambda v: np.swapaxes(v, 1, 2))
+                for name, pair in (("noise_fitting", nf), ("fit_coefficient", beta))
+            }
+        )
+    parts = zip(waves, values, curves, lowest, strict=True)
+    alone = [_fitted((wave,), "seeds", v, c, at, examples) for wave, v, c, at in parts]
+    if len(alone) == 1:
+        return alone, alone[0]
+    every = np.array([at.mean() for at in lowest])
+    together = _fitted(
+        tuple(waves), "directions", _over_seeds(values), _over_seeds(curves), every, examples
+    )
+    return alone, together
+
+
+def _fitted(
+    waves: tuple[PlacedWave, ...],
+    unit: str,
+    values: Mapping[str, Pair],
+    curves: Mapping[str, Pair],
+    lowest: NDArray,
+    examples: Examples,
+) -> FittedWave:
+    bands = {
+        name: spectra.against_null(*pair, examples.clusters, (unit, "images"))
+        for name, pair in curves.items()
+    }
+    return FittedWave(waves, unit, values, lowest, bands, examples)
+
+
+def _each(pair: Pair, function: Callable[[NDArray], NDArray]) -> Pair:
+    return function(pair[0]), function(pair[1])
+
+
+def _over_seeds(directions: Sequence[Mapping[str, Pair]]) -> dict[str, Pair]:
+    """{name: [seeds, ...]} of each direction -> {name: [directions, ...]}."""
+    return {
+        name: (
+            np.stack([values[name][0].mean(axis=0) for values in directions]),
+            np.stack([values[name][1].mean(axis=0) for values in directions]),
+        )
+        for name in directions[0]
+    }
+
+
+def wave_claims(lines: Sequence[FittedWave]) -> list[Finding]:
+    """C1, low frequencies are preferred, and C2, they come first.
+
+    What varies: for rank correlations waves, with their seeds nested, and for C1 images; for the
+    difference of two waves seeds (or directions) and images.
+
+    Args:
+      lines: of one coordinate; waves of less than a cycle are hardly waves and left out.
+
+    Returns:
+      every reading in one order; none for fewer than 2 waves.
+    """
+    lines = sorted((line for line in lines if line.cycles >= 1 - 1e-9), key=lambda w: w.cycles)
+    if len(lines) < 2:
+        return []
+    slow, fast = lines[0], lines[-1]
+    claims = []
+    preferred = "Networks prefer waves of few cycles"
+    for (measure, above), name in _READINGS.items():
+        claims.append(
+            Finding(
+                claim="C1",
+                statement=preferred,
+                reading=f"rank correlation over waves of cycles and {name}",
+                primary=_PRIMARY.get((measure, above), ""),
+                direction=-1,
+                estimate=_over_waves(lines, [_by_cluster(w, measure, above) for w in lines]),
+            )
+        )
+    for (measure, above), name in _READINGS.items():
+        claims.append(
+            Finding(
+                claim="C1",
+                statement=preferred,
+                reading=f"{name} of the slowest wave − that of the fastest",
+                primary="",
+                direction=1,
+                estimate=spectra.crossed_mean(
+                    slow.rows(measure, above) - fast.rows(measure, above),
+                    clusters=slow.examples.clusters,
+                    units=(slow.unit, "images"),
+                ),
+            )
+        )
+
+    def passed(line: FittedWave, above_null: bool, level: float) -> NDArray[np.float64]:
+        curve = line.curves["fit_coefficient"]
+        values = (curve.difference if above_null else curve.network).value
+        at = spectra.learning_times(np.arange(len(values)), values, level)
+        # Ranks are all that is asked of the times: never is later than any.
+        return np.atleast_1d(np.minimum(at, len(values)))
+
+    learned = [line for line in lines if line.learned]
+    ends = [float(line.curves["fit_coefficient"].difference.value[-1]) for line in learned]
+    halves = [passed(line, True, end / 2) for line, end in zip(learned, ends, strict=True)]
+    plain, beyond = ([passed(line, side, LEARNED) for line in lines] for side in (False, True))
+    for name, primary, some, rows in (
+        ("of NF's minimum", "published", lines, [line.lowest_epochs for line in lines]),
+        (f"at which β passes {LEARNED}", "", lines, plain),
+        (f"at which β − null passes {LEARNED}", "corrected", lines, beyond),
+        ("at which β − null of learned waves passes half of its end", "", learned, halves),
+    ):
+        claims.append(
+            Finding(
+                claim="C2",
+                statement="Waves of few cycles are learned first",
+                reading=f"rank correlation over waves of cycles and the epoch {name}",
+                primary=primary,
+                direction=1,
+                estimate=_over_waves(some, rows),
+            )
+        )
+    return claims
+
+
+def _over_waves(lines: Sequence[FittedWave], rows: Sequence[NDArray]) -> Estimate:
+    """Spearman's rho of cycles and of rows [r] or [r, clusters] of each wave."""
+    if not lines:
+        return spectra.not_enough(0, SETTINGS_FOR_CORRELATION, "waves")
+    of_row = np.repeat(np.arange(len(lines)), [len(row) for row in rows])
+    cycles = np.array([line.cycles for line in lines])
+    return spectra.correlation_over_settings(
+        cycles[of_row], np.concatenate(rows), of_row, units=("waves", "clusters of images")
+    )
+
+
+def _by_cluster(line: FittedWave, measure: str, above_null: bool) -> NDArray[np.float64]:
+    """Values [rows, clusters] of the same mean as those [rows, n]."""
+    rows = line.rows(measure, above_null)
+    _, member, counts = np.unique(line.examples.clusters, return_inverse=True, return_counts=True)
+    sums = np.stack([np.bincount(member, weights=row) for row in rows])
+    return sums * (len(counts) / rows.shape[1])
+
+
+def place_claims(lines: Sequence[FittedWave], *, rising: bool) -> list[Finding]:
+    """C11, low image frequencies are followed further: the lowest against the highest.
+
+    What varies: directions, each with seeds of its own and paired by their number, and images.
+
+    Args:
+      lines: of every frequency along every place.
+      rising: whether places with larger numbers have higher image frequencies.
+
+    Returns:
+      every reading in one order, at equal f (as published) and at equal cycles across the data,
+      where there are two places or more.
+    """
+    claims = []
+    for kind, name, decides in (("frequency", "f", "published"), ("cycles", "cycles", "corrected")):
+        ends = _ends([line for line in lines if line.waves[0].kind == kind], rising)
+        # All values together, and each by itself.
+        for values in [tuple(ends), *((value,) for value in ends if len(ends) > 1)]:
+            equal = f"at equal {name} ({', '.join(f'{value:g}' for value in values)})"
+            for (measure, above), called in _READINGS.items() if values else ():
+                primary = _PRIMARY.get((measure, above), "") if len(values) == len(ends) else ""
+                differences = [
+                    _of_directions(low, measure, above) - _of_directions(high, measure, above)
+                    for low, high in (ends[value] for value in values)
+                ]
+                claims.append(
+                    Finding(
+                        claim="C11",
+                        statement="Waves along low image frequencies are followed further",
+                        reading=f"{called}, lowest image frequency − highest, {equal}",
+                        primary=primary if primary == decides else "",
+                        direction=1,
+                        estimate=spectra.crossed_mean(
+                            np.mean(differences, axis=0),
+                            clusters=lines[0].examples.clusters,
+                            units=("directions", "images"),
+                        ),
+                    )
+                )
+    return claims
+
+
+def _ends(lines: Sequence[FittedWave], rising: bool) -> dict[float, tuple[FittedWave, FittedWave]]:
+    """{value: its lines of the lowest and of the highest image frequency}, where there are two."""
+    found: dict[float, list[FittedWave]] = {}
+    for line in sorted(lines, key=lambda line: line.waves[0].place, reverse=not rising):
+        found.setdefault(line.waves[0].value, []).append(line)
+    return {value: (row[0], row[-1]) for value, row in found.items() if len(row) > 1}
+
+
+def _of_directions(line: FittedWave, measure: str, above_null: bool) -> NDArray[np.float64]:
+    """Values [directions, n]: seeds are no directions."""
+    rows = line.rows(measure, above_null)
+    return rows if line.unit == "directions" else rows.mean(axis=0, keepdims=True)

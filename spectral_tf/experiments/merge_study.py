@@ -1,0 +1,461 @@
+"""Classes merged into super-classes: diversity that is made, at a fixed number of classes left.
+
+To merge more classes makes super-classes more diverse, and fewer; so diversity is also changed at a
+fixed number of them, by what is merged with what (`groupings`). All networks answer the same paths
+between images of the original classes. What a path is depends on the grouping:
+
+* `same`: within one original class, for every network;
+* `merged`: from one original class to another of the same super-class;
+* `apart`: from one super-class to another.
+
+A random pair of a super-class of k equally frequent classes is of one original class with the
+probability 1 / k: so are `same` and `merged` paths weighted (`influence`).
+"""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spectral_tf import spectra
+from spectral_tf.errors import UserError
+from spectral_tf.experiments.networks import mean_over_networks
+from spectral_tf.experiments.path_study import Models, Reading
+from spectral_tf.spectra.verdicts import Finding
+
+GROUPINGS = ("similar", "dissimilar", "random")
+UNMERGED = "none"
+# How diverse a grouping is: columns of the models, and what they are in words.
+DIVERSITY = {"image_distance": "distance of images", "feature_angle": "angle of features"}
+# All ways to merge are looked at up to this number, else classes join groups one by one.
+_ALL_UP_TO = 50_000
+# With fewer paths from one merged class to another a mean over them is one of a few images.
+MERGED_PATHS = 10
+_HERE = "held_out"
+
+# In the order of every table; `common`: all networks are right about both ends, each by its own
+# super-classes.
+READINGS = (
+    Reading("plain share, all paths", "plain_share"),
+    Reading("mirrored share, all paths", "mirrored_share"),
+    Reading("released code's share, all paths", "released_share"),
+    Reading("total variation per distance, all paths", "total_variation"),
+    Reading("centroid per distance, all paths", "centroid"),
+    Reading("centroid at matched confidence, all paths", "matched_centroid"),
+    Reading(
+        "centroid at matched confidence, all paths, cycles per path",
+        "matched_centroid",
+        per_path=True,
+    ),
+    Reading("total variation at matched confidence, all paths", "matched_total_variation"),
+    Reading("plain share, common paths", "plain_share", "common"),
+    Reading("centroid at matched confidence, common paths", "matched_centroid", "common"),
+)
+PUBLISHED = "plain share, all paths"
+CORRECTED = "centroid at matched confidence, all paths"
+RISING = "over the number merged at random"
+CLAIM = "C12 merged"
+STATEMENT = "super-classes of more diverse classes have faster functions"
+
+
+def partitions(num_classes: int, size: int) -> Iterator[NDArray[np.int64]]:
+    """All ways to merge classes, so many each: the group of every class, [num_classes].
+
+    Groups are numbered in the order of their first classes. There are C! / (k!^(C/k) (C/k)!).
+
+    >>> [groups.tolist() for groups in partitions(4, 2)]
+    [[0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 1, 0]]
+    """
+    groups = np.full(num_classes, -1)
+
+    def filled(number: int) -> Iterator[NDArray[np.int64]]:
+        free = np.flatnonzero(groups < 0)
+        if not free.size:
+            yield groups.copy()
+            return
+        for others in itertools.combinations(free[1:].tolist(), size - 1):
+            own = [free[0], *others]
+            groups[own] = number
+            yield from filled(number + 1)
+            groups[own] = -1
+
+    yield from filled(0)
+
+
+def num_partitions(num_classes: int, size: int) -> int:
+    """How many `partitions` there are.
+
+    >>> num_partitions(10, 2), num_partitions(10, 5)
+    (945, 126)
+    """
+    count = num_classes // size
+    return math.factorial(num_classes) // (math.factorial(size) ** count * math.factorial(count))
+
+
+def groupings(
+    distances: ArrayLike,
+    size: int,
+    kinds: Sequence[str],
+    num_random: int,
+    rng: np.random.Generator,
+) -> dict[str, NDArray[np.int64]]:
+    """Ways to merge classes, so many each.
+
+    `similar` (`dissimilar`) has the least (largest) sum of D[a, b] over all classes a < b that it
+    merges: the best of all ways where they are at most 50,000 (as of ten classes), else a greedy
+    one, in which a group begins with the nearest (farthest) two classes that are left and takes in
+    the one with the least (largest) sum to its members, until it is full. `random` ones are
+    different from each other and from both of these, whether or not these are asked for; the first
+    of many are those of few.
+
+    Args:
+      distances: D between classes, shape [C, C].
+      size: classes in a group, a divisor of C; 1 leaves them as they are.
+      kinds: some of `GROUPINGS`.
+      num_random: random ones.
+      rng: that draws them.
+
+    Returns:
+      {`none`, `similar`, `dissimilar`, `random_0`, ...: the group of every class, [C]}.
+
+    Raises:
+      UserError: more random ones than there are ways left.
+    """
+    d = np.asarray(distances, np.float64)
+    if size == 1:
+        return {UNMERGED: np.arange(len(d))}
+    extremes = {"similar": _extreme(d, size), "dissimilar": _extreme(-d, size)}
+    found = {name: groups for name, groups in extremes.items() if name in kinds}
+    if "random" not in kinds:
+        return found
+    seen = {tuple(groups.tolist()) for groups in extremes.values()}
+    left = num_partitions(len(d), size) - len(seen)
+    if num_random > left:
+        raise UserError(
+            "--random_groupings",
+            expected=f"at most {left:,}, as there are ways to merge {len(d)} classes {size} by "
+            f"{size} beside the extremes",
+            got=f"{num_random:,}",
+            hint="lower it",
+        )
+    while len(found) < num_random + len(set(kinds) - {"random"}):
+        groups = np.empty(len(d), np.int64)
+        groups[rng.permutation(len(d))] = np.arange(len(d)) // size
+        groups = _numbered(groups)
+        if tuple(groups.tolist()) not in seen:
+            seen.add(tuple(groups.tolist()))
+            found[f"random_{len(found) - len(set(kinds) - {'random'})}"] = groups
+    return found
+
+
+def _extreme(d: NDArray[np.float64], size: int) -> NDArray[np.int64]:
+    """The grouping with the least sum within groups."""
+    if num_partitions(len(d), size) <= _ALL_UP_TO:
+        return min(partitions(len(d), size), key=lambda groups: _within_sum(d, groups))
+    groups = np.full(len(d), -1)
+    for number in range(len(d) // size):
+        free = np.flatnonzero(groups < 0).tolist()
+        couples = list(itertools.combinations(free, 2))
+        own = list(couples[int(np.argmin([d[couple] for couple in couples]))])
+        while len(own) < size:
+            rest = [c for c in free if c not in own]
+            own.append(min(rest, key=lambda c: d[c, own].sum()))
+        groups[own] = number
+    return _numbered(groups)
+
+
+def _within_sum(d: NDArray[np.float64], groups: NDArray[np.int64]) -> float:
+    together = groups[:, None] == groups
+    return float(d[np.triu(together, 1)].sum())
+
+
+def _numbered(groups: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Groups by the order of their first classes."""
+    first = {group: i for i, group in enumerate(dict.fromkeys(groups.tolist()))}
+    return np.array([first[group] for group in groups.tolist()])
+
+
+def told(groups: ArrayLike) -> str:
+    """Groups as a column of a table holds them.
+
+    >>> told([0, 1, 0]), groups_of("0 1 0").tolist()
+    ('0 1 0', [0, 1, 0])
+    """
+    return " ".join(map(str, np.asarray(groups).tolist()))
+
+
+def groups_of(text: str) -> NDArray[np.int64]:
+    """What `told` told."""
+    return np.array(text.split(), np.int64)
+
+
+def setting_of(found: Models) -> NDArray:
+    """Of each network its grouping: seeds of one are one."""
+    merge = found.columns["merge"].astype(int).astype(str)
+    return np.char.add(np.char.add(merge, "/"), found.columns["grouping"].astype(str))
+
+
+def places(found: Models) -> dict[str, NDArray[np.bool_]]:
+    """{`same`, `merged`, `apart`: whether a path is that for a network, [m, p]}."""
+    first, last = found.classes[_HERE].T
+    groups = np.stack([groups_of(text) for text in found.columns["groups"].tolist()])
+    same = np.broadcast_to(first == last, (len(found), first.size))
+    joined = groups[:, first] == groups[:, last]
+    return {"same": same, "merged": joined & ~same, "apart": ~joined}
+
+
+def counted(found: Models, reading: Reading) -> NDArray[np.bool_]:
+    """The paths of a reading, the same for all networks, bool [p]."""
+    finite = found.along[f"{_HERE}/finite"].all(axis=0)
+    return finite & spectra.which_paths(found.correct(_HERE), reading.paths)
+
+
+def influence(found: Models, reading: Reading, *, same_paths: bool = False) -> NDArray[np.float64]:
+    """Values of influence of the mean over random pairs of a super-class, [m, p].
+
+    T = (1/k) mean of v over `same` paths + (1 - 1/k) mean over `merged` ones, k the classes in a
+    super-class. Its values of influence, u = T + sum over both kinds of share (p / n_kind) (v -
+    mean of the kind) on the paths of the kind, have the mean T over all p paths and vary as T does
+    when paths are drawn anew: the difference between the kinds is no scatter. The means of the
+    kinds are over the networks of a grouping, so that u of a network has its own T.
+
+    Args:
+      found: networks.
+      reading: one of `READINGS`.
+      same_paths: only paths within the original classes: T is their mean.
+
+    Raises:
+      UserError: a network without a path of a kind that takes part.
+    """
+    v, where, kinds = found.values(reading), counted(found, reading), places(found)
+    k = np.ones(len(found)) if same_paths else found.columns["merge"].astype(np.float64)
+    settings = setting_of(found)
+    u = np.zeros(v.shape)
+    for kind, share in (("same", 1 / k), ("merged", 1 - 1 / k)):
+        chosen = kinds[kind] & where
+        for name in dict.fromkeys(settings[share > 0].tolist()):
+            own = settings == name
+            of_kind = v[own][:, chosen[own][0]]
+            if not of_kind.size:
+                raise UserError(
+                    "paths", expected=f"some of the kind {kind}", got="none", hint="draw more"
+                )
+            mean, size = of_kind.mean(), v.shape[1] / of_kind.shape[1]
+            part = np.zeros((len(of_kind), v.shape[1]))
+            part[:, chosen[own][0]] = size * (of_kind - mean)
+            u[own] += share[own][:, None] * (mean + part)
+    return u
+
+
+def length(found: Models) -> NDArray[np.float64]:
+    """The mean length of a random pair of a super-class, in pixels of [0, 1], of each network."""
+    lengths = np.broadcast_to(
+        found.distances[_HERE].astype(np.float64), places(found)["same"].shape
+    )
+    along = {f"{_HERE}/length": lengths, f"{_HERE}/finite": np.ones(lengths.shape, bool)}
+    of_lengths = dataclasses.replace(found, along={**found.along, **along})
+    return influence(of_lengths, Reading("", "length")).mean(axis=1)
+
+
+def mean_within(found: Models, reading: Reading, *, same_paths: bool = False) -> spectra.Estimate:
+    """The mean over paths within super-classes, of the networks of one grouping.
+
+    What varies: seeds, and paths of either kind. Held fixed: the grouping.
+
+    Args:
+      found: seeds of one grouping.
+      reading: one of `READINGS`.
+      same_paths: only paths within the original classes.
+    """
+    return mean_over_networks(influence(found, reading, same_paths=same_paths), items="paths")
+
+
+def over_groupings(
+    found: Models,
+    quality: str,
+    reading: Reading,
+    *,
+    same_paths: bool = False,
+    length_held: bool = False,
+    num_resamples: int = 1_000,
+) -> spectra.Estimate:
+    """Spearman's rho over groupings of a quality and a mean over paths within super-classes.
+
+    What varies: groupings with their seeds, and paths (`correlation_over_settings` of values of
+    influence). Held fixed: the number of seeds, and the lengths of paths where these are held.
+
+    Args:
+      found: the networks that are compared.
+      quality: a column of theirs, the same for all seeds of a grouping.
+      reading: one of `READINGS`.
+      same_paths: only paths within the original classes, the same for all groupings.
+      length_held: the mean length of the paths is held fixed: rho is partial.
+      num_resamples: of the interval.
+
+    Returns:
+      n is the number of groupings; no value for fewer than 4 (5 with `length_held`), or where too
+      few paths are left; no interval for fewer than 6.
+    """
+    where, kinds = counted(found, reading), places(found)
+    merged = found.columns["merge"].astype(np.int64) > 1
+    for kind, needed, of, named in (
+        ("same", spectra.PATHS_FOR_COMPARISON, merged | ~merged, "paths"),
+        ("merged", MERGED_PATHS, merged & (not same_paths), "paths between merged classes"),
+    ):
+        least = int((kinds[kind] & where)[of].sum(axis=1).min(initial=where.size))
+        if least < needed and of.any():
+            return spectra.not_enough(least, needed, named)
+    return spectra.correlation_over_settings(
+        found.columns[quality],
+        influence(found, reading, same_paths=same_paths),
+        setting_of(found),
+        control=length(found) if length_held else None,
+        units=("groupings", "paths"),
+        num_resamples=num_resamples,
+    )
+
+
+def merged_minus_none(
+    found: Models, reading: Reading, merge: int, grouping: str = "", place: str = "same"
+) -> tuple[spectra.Estimate, float]:
+    """What merging changes, path by path: networks of merged classes minus unmerged ones.
+
+    Compared are networks of one seed; of all groupings the mean is taken before. What varies: seeds
+    and paths. Held fixed: the groupings.
+
+    Args:
+      found: all networks.
+      reading: one of `READINGS`.
+      merge: classes in a super-class, above 1.
+      grouping: one of them, or "" for all.
+      place: `same` or, of one grouping, `merged`.
+
+    Returns:
+      the difference, and the mean of the unmerged networks on the same paths.
+    """
+    k, names = found.columns["merge"].astype(np.int64), found.columns["grouping"].astype(str)
+    own = (k == merge) & ((names == grouping) | (grouping == ""))
+    where = counted(found, reading) & places(found)[place][own].all(axis=0)
+    needed = spectra.PATHS_FOR_COMPARISON if place == "same" else MERGED_PATHS
+    if where.sum() < needed:
+        return spectra.not_enough(int(where.sum()), needed, "paths"), math.nan
+    values, seeds = found.values(reading)[:, where], found.columns["seed"].astype(np.int64)
+    runs = np.unique(seeds)
+    ours, none = (
+        np.stack([values[chosen & (seeds == s)].mean(axis=0) for s in runs])
+        for chosen in (own, k == 1)
+    )
+    return spectra.crossed_mean(ours - none, units=("seeds", "paths")), float(none.mean())
+
+
+def merged_minus_apart(
+    found: Models, reading: Reading, merge: int
+) -> tuple[spectra.Estimate, float]:
+    """A path between two classes where they are merged minus where they are not, path by path.
+
+    As many classes are left in all networks that are compared: those of the groupings that merge
+    the two classes, and those of the others. What varies: seeds, and pairs of classes with all
+    paths between them. Held fixed: the groupings.
+
+    Args:
+      found: all networks.
+      reading: one of `READINGS`.
+      merge: classes in a super-class, above 1.
+
+    Returns:
+      the difference, and the mean where they are not merged.
+    """
+    at = found[found.columns["merge"].astype(np.int64) == merge]
+    kinds = places(at)
+    where = counted(found, reading) & kinds["merged"].any(axis=0) & kinds["apart"].any(axis=0)
+    if where.sum() < spectra.PATHS_FOR_COMPARISON:
+        few = spectra.not_enough(int(where.sum()), spectra.PATHS_FOR_COMPARISON, "paths")
+        return few, math.nan
+    values, seeds = at.values(reading)[:, where], at.columns["seed"].astype(np.int64)
+    means = []
+    for kind in ("merged", "apart"):
+        chosen = kinds[kind][:, where]
+        of_seeds = [seeds == s for s in np.unique(seeds)]
+        sums = [np.where(chosen[s], values[s], 0.0).sum(axis=0) for s in of_seeds]
+        means.append(np.stack(sums) / np.stack([chosen[s].sum(axis=0) for s in of_seeds]))
+    first, last = found.classes[_HERE][where].T
+    pairs = first * (1 + int(last.max())) + last
+    away = spectra.crossed_mean(means[0] - means[1], clusters=pairs, units=("seeds", "paths"))
+    return away, float(means[1].mean())
+
+
+def merges_of(found: Models) -> list[int]:
+    """Classes in a super-class of merged networks, rising."""
+    return sorted(set(found.columns["merge"].astype(np.int64).tolist()) - {1})
+
+
+def claims(found: Models, num_resamples: int = 1_000) -> list[Finding]:
+    """C12 by all readings, in one order.
+
+    Which two decide was fixed before looking: whether the plain share rises with the number of
+    classes merged (at random, so that fewer are left); and, at a fixed number of classes left (the
+    smallest merge), whether the centroid goes with the distance of the images of what is merged.
+
+    Args:
+      found: all networks.
+      num_resamples: of the intervals.
+    """
+    merge, names = found.columns["merge"].astype(np.int64), found.columns["grouping"].astype(str)
+    random = (merge == 1) | np.char.startswith(names, "random")
+    asked: list[tuple[str, Callable[[Reading], spectra.Estimate]]] = []
+
+    def ask(question: str, chosen: NDArray, quality: str, **options: bool) -> None:
+        asked.append(
+            (
+                question,
+                lambda reading: over_groupings(
+                    found[chosen], quality, reading, num_resamples=num_resamples, **options
+                ),
+            )
+        )
+
+    def minus_none(k: int) -> None:
+        asked.append(
+            (
+                f"within original classes, {k} merged minus none",
+                lambda reading: merged_minus_none(found, reading, k)[0],
+            )
+        )
+
+    ask(RISING, random, "merge")
+    for k in merges_of(found):
+        at = merge == k
+        for quality, text in DIVERSITY.items():
+            ask(f"over groupings of {k} by {text}", at, quality)
+        ask(
+            f"over groupings of {k} by {DIVERSITY['feature_angle']}, length held fixed",
+            at,
+            "feature_angle",
+            length_held=True,
+        )
+        ask(
+            f"within original classes, over groupings of {k} by {DIVERSITY['image_distance']}",
+            at,
+            "image_distance",
+            same_paths=True,
+        )
+        minus_none(k)
+    decides = {
+        (PUBLISHED, RISING): "published",
+        (CORRECTED, asked[1][0]): "corrected",
+    }
+    return [
+        Finding(
+            claim=CLAIM,
+            statement=STATEMENT,
+            reading=f"{reading.name}, {question}",
+            primary=decides.get((reading.name, question), ""),
+            direction=1,
+            estimate=look(reading),
+        )
+        for question, look in asked
+        for reading in READINGS
+    ]

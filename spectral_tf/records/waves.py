@@ -1,0 +1,93 @@
+"""What the pages on label waves leave beside their tables: answers to held-out images."""
+
+import pathlib
+import zipfile
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_tf.errors import UserError
+from spectral_tf.records.files import whole_file
+
+
+class HeldOut(NamedTuple):
+    """How trained networks answer held-out images, and the waves on these images.
+
+    Margins (`spectra.margins`) are kept as float16: rounded by at most 1 in 2,048, to either side,
+    which moves the smoothing that one image implies by less than 1e-3 and a fit coefficient over
+    some hundred images by less than 1e-4, where the draw of these images moves it by 0.05.
+
+    Attributes:
+      waves: names, [w]; the control has no entry.
+      directions: number of the direction of each wave, [w]. Seeds are those of a direction: row k
+        of `margins[i]` and of `null_margins[directions[i]]` are trainings of one seed.
+      smoothing: s of each wave, float32 [w, n].
+      margins: at the end of training, float16 [w, seeds, n].
+      lowest_margins: after the epoch of the lowest noise fitting, float16 [w, seeds, n].
+      null_margins: of the networks trained without any wave, float16 [directions, seeds, n].
+      labels, clusters, images: class, cluster and number within the held-out split, [n]; images
+        that are not measured, or on which an output was not finite, are left out.
+      num_classes: C, a scalar array.
+    """
+
+    waves: NDArray[np.str_]
+    directions: NDArray[np.int64]
+    smoothing: NDArray[np.float32]
+    margins: NDArray[np.float16]
+    lowest_margins: NDArray[np.float16]
+    null_margins: NDArray[np.float16]
+    labels: NDArray[np.int64]
+    clusters: NDArray[np.int64]
+    images: NDArray[np.int64]
+    num_classes: NDArray[np.int64]
+
+    def of(self, images: NDArray[np.int64]) -> "HeldOut":
+        """The same of some of its images, by their numbers, in that order."""
+        order = np.argsort(self.images)
+        places = order[np.searchsorted(self.images, images, sorter=order)]
+        return self._replace(
+            smoothing=self.smoothing[:, places],
+            margins=self.margins[..., places],
+            lowest_margins=self.lowest_margins[..., places],
+            null_margins=self.null_margins[..., places],
+            labels=self.labels[places],
+            clusters=self.clusters[places],
+            images=self.images[places],
+        )
+
+    def only(self, places: Sequence[int]) -> "HeldOut":
+        """The same of some of its waves, by their places."""
+        chosen = list(places)
+        return self._replace(
+            waves=self.waves[chosen],
+            directions=self.directions[chosen],
+            smoothing=self.smoothing[chosen],
+            margins=self.margins[chosen],
+            lowest_margins=self.lowest_margins[chosen],
+        )
+
+
+def write_held_out(path: pathlib.Path, held_out: HeldOut) -> None:
+    """Writes an npz file, whole or not at all."""
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **held_out._asdict())
+
+
+def read_held_out(path: pathlib.Path) -> HeldOut:
+    """Reads what `write_held_out` wrote.
+
+    Raises:
+      UserError: there is no such file, or it is not whole.
+    """
+    try:
+        with np.load(path) as archive:
+            return HeldOut(**{name: archive[name] for name in HeldOut._fields})
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{path}",
+            expected="the answers to held-out images that a run leaves",
+            got=f"{type(error).__name__}: {error}",
+            hint="make the run anew with --overwrite",
+        ) from error

@@ -1,0 +1,68 @@
+"""What the committed runs of class_diversity show: claims that follow from the kept paths."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from spectral_tf.experiments import class_study, merge_study
+from spectral_tf.experiments.path_study import Models
+from spectral_tf.records import read_table
+
+RESULTS = ROOT / "results" / "class_diversity"
+SETS = ("photo_patches", "fashion_mnist")
+both = pytest.mark.parametrize("name", SETS)
+
+
+def table(*names):
+    return {k: np.array(v) for k, v in read_table(RESULTS.joinpath(*names)).items()}
+
+
+def follows(name, findings):
+    """Values and p-values are those of the kept paths (intervals take a thousand resamples)."""
+    told = table(name, "claims.csv")
+    assert told["claim"].tolist() == [f.claim for f in findings]
+    assert told["reading"].tolist() == [f.reading for f in findings]
+    assert told["primary"].tolist() == [f.primary for f in findings]
+    for i, finding in enumerate(findings):
+        estimate = finding.estimate
+        np.testing.assert_allclose(told["estimate"][i], estimate.value, rtol=1e-9)
+        if estimate.p_value is not None:
+            # Random permutations have an error of their own.
+            assert told["estimate_p"][i] == pytest.approx(estimate.p_value, abs=0.02)
+
+
+@both
+def test_the_claims_of_classes_follow_from_the_paths(name):
+    found = class_study.Classes.read(RESULTS / name)
+    assert len(found.networks) == 3
+    follows(name, class_study.claims(class_study.correlations(found, num_resamples=1)))
+
+
+@both
+def test_the_claims_of_merged_classes_follow_from_the_paths(name):
+    found = Models.read(RESULTS / f"merged_{name}")
+    fixed = found[found.columns["merge"] == 2]
+    assert len(set(merge_study.setting_of(fixed).tolist())) >= 8
+    follows(f"merged_{name}", merge_study.claims(found, num_resamples=1))
+
+
+@both
+@pytest.mark.parametrize("kind", ["", "merged_"])
+def test_the_code_of_a_run_is_known_and_its_samples_converged(kind, name):
+    folder = RESULTS / f"{kind}{name}"
+    assert "+" not in json.loads((folder / "environment.json").read_text())["git_commit"]
+    networks = table(folder.name, "models.csv")
+    assert (networks["relative_change"] < 0.02).all()
+    assert (networks["num_samples"] >= 65).all()
+
+
+@pytest.mark.parametrize("folder", ["claims", "claims_merged"])
+def test_the_page_quotes_the_tables_of_claims(folder):
+    quoted = (RESULTS / folder / "claims.md").read_text()
+    assert quoted.strip() in (RESULTS / "README.md").read_text()
+
+
+def test_all_files_are_of_a_size_for_a_repository():
+    assert sum(file.stat().st_size for file in RESULTS.rglob("*")) < 8e6
