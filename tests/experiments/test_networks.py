@@ -14,7 +14,8 @@ from spectral_tf.experiments.networks import (
 )
 
 RNG = np.random.default_rng(0)
-VALUES = RNG.normal(size=(3, 8, 2))
+# What items have in common is most of it.
+VALUES = 2 * RNG.normal(size=(1, 8, 2)) + 0.3 * RNG.normal(size=(3, 8, 2))
 CLUSTERS = np.array([0, 0, 1, 2, 3, 3, 4, 5])
 
 

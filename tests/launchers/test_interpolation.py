@@ -9,11 +9,13 @@ import pytest
 from conftest import ROOT, assert_refused, free_addresses, launch
 from PIL import Image
 
-from spectral_tf.records import read_table
+from spectral_tf import spectra
+from spectral_tf.records import estimates, read_table
 
 PAGE = [sys.executable, str(ROOT / "launchers" / "interpolation.py")]
-SAVED = ["--dataset=digits", "--pairs=6", "--drawn=3"]
+SAVED = ["--dataset=digits", "--pairs=4", "--between_pairs=1", "--drawn=3"]
 TINY = [*SAVED, "--width=4", "--num_epochs=2"]
+MEASURED = ("plain_share", "mirrored_share", "total_variation", "matched_centroid")
 
 
 def run(*flags):
@@ -24,52 +26,139 @@ def columns(path, name):
     return {k: np.asarray(v) for k, v in read_table(path / f"{name}.csv").items()}
 
 
+def by_network(path):
+    """{column: [networks, paths]} of the table of paths."""
+    paths = columns(path, "paths")
+    count = len(set(paths["network"]))
+    return {name: values.reshape(-1, count).T for name, values in paths.items()}
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory, embedded_dir):
+    """Two networks, then a third: the first ones stay what they are."""
     path = tmp_path_factory.mktemp("interpolation") / "run"
-    result = run(*TINY, f"--data_dir={embedded_dir}", f"--workdir={path}")
+    flags = [*TINY, f"--data_dir={embedded_dir}", f"--workdir={path}"]
+    few = run(*flags, "--seeds=2")
+    assert few.returncode == 0, few.stderr
+    before = columns(path, "networks")
+    result = run(*flags, "--seeds=3")
     assert result.returncode == 0, result.stderr
+    now = columns(path, "networks")
+    assert now["network"].tolist() == [0, 1, 2]
+    for name in ("accuracy", "temperature"):
+        np.testing.assert_array_equal(now[name][:2], before[name])
     return path, result
 
 
-def test_a_run_leaves_tables_and_figures_that_agree(finished):
+def test_tables_follow_from_the_paths(finished):
     path, result = finished
+    assert result.stdout.startswith("3 networks of different seeds, on held-out images of digits")
     assert "run folder" in result.stdout
-    paths, classes = columns(path, "paths"), columns(path, "classes")
-    within = paths["first_class"] == paths["last_class"]
-    assert (within.sum(), (~within).sum()) == (60, 270)
+    paths = by_network(path)
+    within = (paths["first_class"] == paths["last_class"])[0]
+    assert (within.sum(), (~within).sum()) == (40, 45)
     np.testing.assert_array_equal(
-        paths["num_samples"], np.maximum(4, np.round(paths["distance"]) + 1)
+        paths["num_samples"][0], np.maximum(4, np.round(paths["distance"][0]) + 1)
     )
-    assert len(classes["num_paths"]) == 55
+    common = (paths["correct"] == 1).all(axis=0)
+    assert 0 < (within & common).sum() < 40
+    table = columns(path, "measures")
+    means = estimates(table, "mean")
+    for place, of_place in (("within", within), ("between", ~within)):
+        for kind, chosen in (("all", of_place), ("common", of_place & common)):
+            for name in MEASURED:
+                row = (table["place"] == place) & (table["paths"] == kind)
+                row &= table["measure"] == name
+                assert set(table["num_paths"][row]) == {chosen.sum()}
+                found, *each = [means[i] for i in np.flatnonzero(row)]
+                by_hand = spectra.crossed_mean(paths[name][:, chosen], units=("networks", "paths"))
+                for end in ("value", "low", "high"):
+                    np.testing.assert_allclose(getattr(found, end), getattr(by_hand, end))
+                assert [e.n for e in each] == [chosen.sum()] * 3
+                np.testing.assert_allclose(
+                    [e.value for e in each], paths[name][:, chosen].mean(axis=1)
+                )
     one = (paths["first_class"] == 2) & (paths["last_class"] == 7)
+    classes = columns(path, "classes")
     row = (classes["first_class"] == 2) & (classes["last_class"] == 7)
-    for name in ("plain_share", "mirrored_share", "peak_difference", "total_variation"):
-        np.testing.assert_allclose(classes[name][row], paths[name][one].mean())
-    summary = json.loads((path / "summary.json").read_text())
-    found = summary["mean_with_interval"]
-    for place, where in (("within", within), ("between", ~within)):
-        np.testing.assert_allclose(
-            found[place]["plain_share"][0], paths["plain_share"][where].mean()
-        )
-    right = within & (paths["correct_ends"] == "True")
-    assert 0 < right.sum() < within.sum()
-    assert found["within, correct ends"]["num_paths"] == right.sum()
-    assert set(columns(path, "spectra")["transform"]) == {"plain", "mirrored"}
-    for picture in ("spectra", "classes", "paths"):
+    row &= classes["measure"] == "plain_share"
+    np.testing.assert_allclose(classes["mean"][row], paths["plain_share"][one].mean())
+    assert len(set(zip(classes["first_class"], classes["last_class"], strict=True))) == 55
+    for picture in ("spectra", "classes", "classes_centroid", "paths"):
         Image.open(path / "figures" / f"{picture}.png").verify()
     assert list((path / "tensorboard" / "paths").glob("*tfevents*"))
 
 
-def test_the_model_of_a_run_gives_its_numbers_and_probabilities_too(
-    finished, embedded_dir, tmp_path
-):
+def test_the_claim_is_read_in_every_way_named_before(finished):
+    path, _ = finished
+    paths, claims = by_network(path), columns(path, "claims")
+    assert set(claims["claim"]) == {"C0"}
+    assert sorted(claims["primary"][claims["primary"] != ""]) == ["corrected", "published"]
+    assert len(claims["reading"]) == len(set(claims["reading"])) >= 10
+    within = (paths["first_class"] == paths["last_class"])[0]
+    share = paths["plain_share"]
+    (row,) = np.flatnonzero(claims["reading"] == "plain share, all paths")
+    difference = share[:, ~within].mean() - share[:, within].mean()
+    np.testing.assert_allclose(claims["estimate"][row], difference)
+    assert claims["estimate_n"][row] == 3
+    (row,) = np.flatnonzero(
+        claims["reading"] == "centroid at matched confidence, known paths, cycles per path"
+    )
+    assert "common paths, 20 needed" in claims["estimate_method"][row]  # 40 and 45 are few.
+
+
+def test_spectra_reach_the_nyquist_frequency_and_say_what_is_behind_a_point(finished):
+    path, _ = finished
+    paths, table = by_network(path), columns(path, "spectra")
+    assert set(table["unit"]) == {"cycles per unit of distance"}
+    spacing = (paths["distance"] / (paths["num_samples"] - 1))[0]
+    np.testing.assert_allclose(table["frequency"].max(), 1 / (2 * spacing.min()))
+    within = (paths["first_class"] == paths["last_class"])[0]
+    counts = paths["num_samples"][0]
+    for transform, width in (
+        ("plain", 1 / (counts * spacing)),
+        ("mirrored", 0.5 / counts / spacing),
+    ):
+        row = (table["place"] == "within") & (table["paths"] == "all")
+        row &= table["transform"] == transform
+        bins = table["frequency"][row][:, None] / width
+        last = counts // 2 if transform == "plain" else counts - 1
+        told = (bins == 0) | ((bins > 1 - 1e-9) & (bins < last + 1e-9))
+        np.testing.assert_array_equal(table["num_paths"][row], (told & within).sum(axis=1))
+        few = table["num_paths"][row] < 20
+        assert 0 < few.sum() < few.size
+        np.testing.assert_array_equal(np.isnan(table["magnitude"][row].astype(float)), few)
+        methods = table["magnitude_method"][row]
+        assert all("20 needed" in text for text in methods[few])
+        assert not any("needed" in text for text in methods[~few])
+
+
+def test_with_so_many_samples_for_each_path_the_path_is_the_unit(finished, embedded_dir, tmp_path):
+    result = run(
+        *(*SAVED, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}", "--num_samples=12"),
+        *("--classes=3,5", f"--from_run={finished[0]}/checkpoints/seed_0"),
+    )
+    assert result.returncode == 0, result.stderr
+    table = columns(tmp_path, "spectra")
+    assert set(table["unit"]) == {"cycles per path"}
+    assert table["frequency"].max() == pytest.approx(11 / 2)
+    assert (table["num_paths"][table["frequency"] == 5.5] > 0).any()
+
+
+def test_a_saved_model_is_one_network_and_gives_its_numbers(finished, embedded_dir, tmp_path):
     path, _ = finished
     flags = [*SAVED, f"--data_dir={embedded_dir}"]
-    result = run(*flags, f"--from_run={path}", f"--workdir={tmp_path / 'again'}")
+    kept = path / "checkpoints" / "seed_1"
+    result = run(*flags, f"--from_run={kept}", f"--workdir={tmp_path / 'again'}")
     assert result.returncode == 0, result.stderr
-    assert (tmp_path / "again" / "paths.csv").read_text() == (path / "paths.csv").read_text()
-    model = keras.saving.load_model(path / "checkpoints" / "final.keras")
+    assert result.stdout.startswith("one saved network, which says nothing of another training")
+    summary = json.loads((tmp_path / "again" / "summary.json").read_text())
+    assert summary["rests_on"].startswith("one saved network")
+    assert summary["means"]["within"]["all"]["plain_share"]["unit"] == "paths of one network"
+    ours, theirs = by_network(tmp_path / "again"), by_network(path)
+    for name in MEASURED:
+        np.testing.assert_array_equal(ours[name][0], theirs[name][1])
+    model = keras.saving.load_model(kept / "final.keras")
     keras.Model(model.inputs, keras.layers.Softmax()(model.outputs[0])).save(tmp_path / "p.keras")
     flags += [f"--from_run={tmp_path / 'p.keras'}", f"--workdir={tmp_path / 'p'}"]
     wrong = run(*flags)
@@ -78,25 +167,34 @@ def test_the_model_of_a_run_gives_its_numbers_and_probabilities_too(
     assert not (tmp_path / "p").exists()
     right = run(*flags, "--outputs=probabilities")
     assert right.returncode == 0, right.stderr
-    ours, theirs = columns(tmp_path / "p", "paths"), columns(path, "paths")
-    np.testing.assert_allclose(ours["plain_share"], theirs["plain_share"], rtol=1e-3, atol=1e-5)
+    ours = by_network(tmp_path / "p")
+    for name in MEASURED:
+        np.testing.assert_allclose(ours[name][0], theirs[name][1], rtol=2e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("along", ["gradient", "random", "fourier"])
-def test_paths_from_single_images(along, finished, embedded_dir, tmp_path):
+def test_paths_from_single_images(along, embedded_dir, tmp_path):
     result = run(
-        *(*SAVED, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}", f"--along={along}"),
-        *(f"--from_run={finished[0]}", "--length=3", "--num_samples=9"),
+        *(*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}", f"--along={along}"),
+        *("--length=3", "--num_samples=9", "--seeds=2", "--between_pairs=3"),
         *(["--spatial_frequency=2"] if along == "fourier" else []),
     )
     assert result.returncode == 0, result.stderr
-    paths = columns(tmp_path, "paths")
+    paths = by_network(tmp_path)
     np.testing.assert_allclose(paths["distance"], 3, rtol=1e-5)
-    assert len(paths["distance"]) == 60
+    assert paths["distance"].shape == (2, 40)
     assert (paths["num_samples"] == 9).all()
+    # All networks see pixels alike, so they go the same way; but for a gradient, which is its own.
+    own = not np.allclose(*paths["pixel_distance"], rtol=1e-5)
+    assert own == (along == "gradient")
+    table = columns(tmp_path, "spectra")
+    assert set(table["place"]) == {f"along {along}"}
+    assert table["frequency"].max() == pytest.approx(8 / 3 / 2, rel=1e-5)
+    assert not (tmp_path / "claims.csv").exists()
 
 
 def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
+    kept = finished[0] / "checkpoints" / "seed_0"
     vectors = tmp_path / "vectors.keras"
     keras.Sequential([keras.Input((64,)), keras.layers.Dense(10)]).save(vectors)
     gap = tmp_path / "gap.npz"
@@ -104,8 +202,15 @@ def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
     labels = 2 * (np.arange(300) % 2)
     np.savez(gap, x=pixels, y=labels, x_test=pixels[:100], y_test=labels[:100])
     mistakes = {
-        f"--from_run={finished[0]} --dataset=photo_patches": "expected digits, that of the run",
-        f"--from_run={finished[0]}": "--width: expected a network that is trained here, got 4",
+        f"--from_run={kept} --dataset=photo_patches": "expected digits, that of the run",
+        f"--from_run={kept}": "--width: expected a network that is trained here, got 4",
+        f"--from_run={finished[0]}": "--from_run: expected one training, got 3 in",
+        f"--from_run={kept} --width=0 --num_epochs=20 --seeds=2": (
+            "--seeds: expected networks that are trained here, got 2 with a saved one"
+        ),
+        "--along=random --between_pairs=2": "--between_pairs: expected an --along that it is for",
+        "--between_pairs=5": "--pairs between classes: expected 1 to",
+        "--pairs=16": "--pairs and --between_pairs: expected paths that leave 100",
         "--length=5": "--length: expected an --along that it is for",
         f"--dataset=npz:{gap}": "--dataset: expected held-out images of every class, got none of",
         "--from_run=nothing": "--from_run: expected a .keras file, or a run folder",
@@ -137,8 +242,8 @@ def test_identical_images_are_refused(tmp_path):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, size=(40, 6, 6, 1), dtype=np.uint8)
     labels = np.arange(40) % 2
-    test = np.tile(images[:2], (20, 1, 1, 1))  # Every class has one image.
-    np.savez(tmp_path / "own.npz", x=images, y=labels, x_test=test, y_test=labels)
+    test = np.tile(images[:2], (80, 1, 1, 1))  # Every class has one image.
+    np.savez(tmp_path / "own.npz", x=images, y=labels, x_test=test, y_test=np.arange(160) % 2)
     result = run(
         *("--pairs=2", "--num_epochs=1", "--batch_size=8", f"--workdir={tmp_path / 'run'}"),
         f"--dataset=npz:{tmp_path / 'own.npz'}",
@@ -153,7 +258,12 @@ def test_identical_images_are_refused(tmp_path):
 def test_two_workers_give_the_paths_of_one_process(finished, embedded_dir, tmp_path):
     path, _ = finished
     addresses = free_addresses(2)
-    flags = [*SAVED, f"--data_dir={embedded_dir}", f"--from_run={path}", f"--workdir={tmp_path}"]
+    flags = [
+        *SAVED,
+        f"--data_dir={embedded_dir}",
+        f"--from_run={path}/checkpoints/seed_1",
+        f"--workdir={tmp_path}",
+    ]
     both = [
         subprocess.Popen(
             [*PAGE, *flags],
@@ -168,11 +278,11 @@ def test_two_workers_give_the_paths_of_one_process(finished, embedded_dir, tmp_p
         for i in range(2)
     ]
     try:
-        told = [process.communicate(timeout=300) for process in both]
+        told = [process.communicate() for process in both]
     finally:
         for process in both:
             process.kill()
     assert [process.returncode for process in both] == [0, 0], told
-    ours, theirs = columns(tmp_path, "paths"), columns(path, "paths")
-    for name in ("plain_share", "mirrored_share", "total_variation"):
-        np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-3, atol=1e-5)
+    ours, theirs = by_network(tmp_path), by_network(path)
+    for name in MEASURED:
+        np.testing.assert_allclose(ours[name][0], theirs[name][1], rtol=1e-3, atol=1e-5)

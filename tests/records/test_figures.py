@@ -230,3 +230,30 @@ def test_the_moving_picture_starts_with_the_first_function_and_ends_with_the_las
         picture.seek(picture.n_frames - 1)
         last = np.asarray(picture.convert("RGB")).astype(int)
     assert np.abs(first - last).max() > 50
+
+
+def test_what_is_left_out_of_a_panel_is_drawn():
+    panel = figures.Panel(
+        [figures.Line([0, 1, 2], [1.0, np.nan, np.nan], "mean")],
+        *("x", "y"),
+        left_out=[(0.5, 1.5), (1.5, 2.0)],
+        left_out_name="too few",
+    )
+    figure = figures.line_panels([panel], title="t")
+    spans = [patch.get_extents() for patch in figure.axes[0].patches]
+    assert len(spans) == 2
+    assert figure.axes[0].get_xlim()[1] >= 2.0  # Also where no curve is.
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["mean", "too few"]
+
+
+def test_maps_of_a_row_share_their_colours_and_the_first_is_large():
+    one, two = np.zeros((4, 6)), np.full((4, 6), 0.5)
+    figure = figures.plane_maps(
+        {"error": {"mean": one, "network 0": two}, "change": {"mean": two, "network 0": one}},
+        title="t",
+    )
+    figures.save_figure(figure, None)
+    large, small = figure.axes[:2]
+    assert large.images[0].get_clim() == small.images[0].get_clim() == (0.0, 0.5)
+    assert large.get_position().width > 1.5 * small.get_position().width
+    assert large.images[0].get_extent() == [-3.5, 2.5, 1.5, -2.5]
