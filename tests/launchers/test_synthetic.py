@@ -189,7 +189,7 @@ def test_the_grid_reports_every_threshold_apart(finished):
         np.testing.assert_allclose(facts["gain_of_most_lobes"]["value"], np.mean(gains))
         assert facts["gain_of_most_lobes"]["unit"] == "frequencies"
         # Two cells, of which one may not differ.
-    assert facts["gain_of_most_lobes"]["least_p_value"] >= 0.5
+        assert facts["gain_of_most_lobes"]["least_p_value"] >= 0.5
         losses = [at[n, 20] - at[n, 4] for n in (0, 8)]
         np.testing.assert_allclose(facts["gain_of_highest_frequency"]["value"], np.mean(losses))
         for place in ("curve", "square"):
