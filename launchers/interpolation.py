@@ -558,13 +558,13 @@ def report(
     findings = claims(found)
     if findings:
         records.write_table(folder.path / "claims.csv", Finding._fields, findings)
-    reach = {
-        f"{place}, {transform}": float(
-            found.frequencies[spectrum(found, transform, where).kept].max()
-        )
+    kept = {
+        f"{place}, {transform}": spectrum(found, transform, where).kept
         for place, where in found.places.items()
         for transform in TRANSFORMS
     }
+    # Where no frequency is told by enough paths there is no spectrum.
+    reach = {name: float(found.frequencies[own].max()) for name, own in kept.items() if own.any()}
     whole = [*MEASURES, *PER_PATH.values()]
     folder.finish(
         {

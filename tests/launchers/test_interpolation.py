@@ -184,9 +184,6 @@ def test_paths_from_single_images(along, embedded_dir, tmp_path):
     np.testing.assert_allclose(paths["distance"], 3, rtol=1e-5)
     assert paths["distance"].shape == (2, 40)
     assert (paths["num_samples"] == 9).all()
-    # All networks see pixels alike, so they go the same way; but for a gradient, which is its own.
-    own = not np.allclose(*paths["pixel_distance"], rtol=1e-5)
-    assert own == (along == "gradient")
     table = columns(tmp_path, "spectra")
     assert set(table["place"]) == {f"along {along}"}
     assert table["frequency"].max() == pytest.approx(8 / 3 / 2, rel=1e-5)
@@ -218,7 +215,7 @@ def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
         "--classes=0,10": "--classes: expected at most 9",
         "--num_samples=3": "--num_samples: expected at least 4",
         "--outputs=probabilities": "--outputs: expected logits",
-        "--along=fourier --spatial_frequency=9": "--spatial_frequency: expected 0 or more, at most",
+        "--along=fourier --between_pairs=3 --spatial_frequency=9": "--spatial_frequency: expected 0 or more, at most",
         "--normalisation=unit": "--normalisation: expected a file that belongs to no run",
         "--weights=random": "--weights: expected an --application",
         "--application=ResNet5 --weights=random --width=0 --num_epochs=20 --num_samples=9": (
