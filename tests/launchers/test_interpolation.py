@@ -215,7 +215,9 @@ def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
         "--classes=0,10": "--classes: expected at most 9",
         "--num_samples=3": "--num_samples: expected at least 4",
         "--outputs=probabilities": "--outputs: expected logits",
-        "--along=fourier --between_pairs=3 --spatial_frequency=9": "--spatial_frequency: expected 0 or more, at most",
+        "--along=fourier --between_pairs=3 --spatial_frequency=9": (
+            "--spatial_frequency: expected 0 or more, at most"
+        ),
         "--normalisation=unit": "--normalisation: expected a file that belongs to no run",
         "--weights=random": "--weights: expected an --application",
         "--application=ResNet5 --weights=random --width=0 --num_epochs=20 --num_samples=9": (
