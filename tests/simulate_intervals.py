@@ -1,7 +1,7 @@
 """Coverage of every interval and false positives of every test of `spectral_tf.spectra.inference`.
 
 `python tests/simulate_intervals.py --repeats=4000 --out=results/inference/simulations.csv` writes
-one row for each kind of sample: a quarter of an hour on one core.
+one row for each kind of sample: some minutes on an idle core.
 """
 
 import argparse
