@@ -443,7 +443,7 @@ def verdict(line: FittedWave) -> str:
     if line.learned is None:
         return "without an interval nothing is said of it"
     if not line.learned:
-        return "no more than by networks that never saw it"
+        return "not told from networks that never saw it"
     passed = line.learning_epoch
     when = f"from epoch {passed.text('.1f')}" if np.isfinite(passed.value) else "never"
     return f"learned, {LEARNED} above its null {when}"
