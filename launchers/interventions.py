@@ -697,12 +697,12 @@ def panels(sweep: str, chosen: Models) -> list[Panel]:
         labels = [str(name).replace("_", " ") for name in chosen.columns["sweep"]]
     else:
         labels = [str(value) or "baseline" for value in chosen.columns["value"]]
-    unit = "[cycles per unit of pixels]"
+    unit = "[cycles / pixel unit]"
     drawn = []
     for reading, ylabel in (
-        (path_study.Reading("", "plain_share"), "plain share, all paths"),
-        (path_study.Reading("", "matched_centroid"), f"matched centroid, all paths {unit}"),
-        (path_study.Reading("", "matched_centroid", "common"), f"the same, common paths {unit}"),
+        (path_study.Reading("", "plain_share"), "plain share"),
+        (path_study.Reading("", "matched_centroid"), f"matched centroid {unit}"),
+        (path_study.Reading("", "matched_centroid", "common"), f"matched centroid {unit}"),
     ):
         for pair_type in PAIR_TYPES:
             reading = reading._replace(ends=next(iter(chosen.classes)))
@@ -724,7 +724,7 @@ def panels(sweep: str, chosen: Models) -> list[Panel]:
                         colour=colour,
                     )
                 )
-            name = f"{pair_type}, {counted.sum():,} paths"
+            name = f"{pair_type}, {reading.paths} paths: {counted.sum():,}"
             drawn.append(figures.Panel(series, "accuracy", ylabel, name=name))
     return drawn
 
