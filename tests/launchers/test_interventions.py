@@ -160,6 +160,7 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
             "--decays=0",
             "--pairs=1",
             "--between_pairs=1",
+            "--baseline_seeds=0",
             "--train_size=600",
         ),
         *("--recipes=randaugment+cutout+mixup:0.1", "--num_samples=4", "--alphas=0.5"),
@@ -172,8 +173,8 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
         *("augmentation", "distillation", "weight_decay"),
     }
     steps = {s: models["step"][models["sweep"] == s].max() for s in set(models["sweep"])}
-    assert steps["examples_equal_steps"] == steps["baseline"] == 12
-    assert steps["examples_equal_epochs"] == 6
+    assert steps["examples_equal_steps"] == steps["baseline"] == 36
+    assert steps["examples_equal_epochs"] == 18
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["num_trainings"] == 8
 
