@@ -14,8 +14,8 @@ paths, and takes about 3 minutes on 2 cores. A saved model of your own, which is
 
     python launchers/interpolation.py --from_run=mine.keras --dataset=cifar10 --outputs=logits
 
-To see: between classes answers change faster than within in every reading, also at matched
-confidence on paths that all networks answer correctly (results/interpolation).
+To see: between classes answers vary more than within, by the published shares and in total; what
+varies is of lower frequency there, since most of it is one change of class (results/interpolation).
 """
 
 from __future__ import annotations

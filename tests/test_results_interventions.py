@@ -123,24 +123,3 @@ def test_the_code_of_a_run_is_known_and_tables_are_of_a_size_for_a_repository():
         environment = json.loads((RESULTS / name / "environment.json").read_text())
         assert "+" not in environment["git_commit"]
     assert sum(file.stat().st_size for file in RESULTS.rglob("*")) < 10e6
-
-
-def table(*names):
-    return {k: np.array(v) for k, v in read_table((ROOT / "results").joinpath(*names)).items()}
-
-
-@both
-def test_interpolation_between_is_above_within_in_every_reading(name):
-    paths = table("interpolation", name, "paths.csv")
-    within = paths["first_class"] == paths["last_class"]
-    for share in ("plain_share", "mirrored_share"):
-        assert paths[share][~within].mean() > 2 * paths[share][within].mean()
-
-
-def test_augmentation_halves_the_sensitivity_to_fourier_vectors():
-    plain, augmented = (
-        table("fourier_sensitivity", f"photo_patches{case}", "sensitivity.csv")
-        for case in ("", "_augmented")
-    )
-    assert len(plain["change"]) == 1024
-    assert augmented["change"].mean() < 0.6 * plain["change"].mean()

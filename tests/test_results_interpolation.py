@@ -1,0 +1,121 @@
+"""What the committed tables of interpolation and fourier_sensitivity show, computed again."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from spectral_tf import spectra
+from spectral_tf.experiments.networks import difference_over_networks
+from spectral_tf.records import estimates, read_table
+
+RESULTS = ROOT / "results"
+sets = pytest.mark.parametrize("name", ["fashion_mnist", "photo_patches"])
+cases = pytest.mark.parametrize("name", ["photo_patches", "photo_patches_augmented"])
+
+
+def table(*names):
+    return {k: np.array(v) for k, v in read_table(RESULTS.joinpath(*names)).items()}
+
+
+def paths_of(name):
+    """{column: [networks, paths]}."""
+    paths = table("interpolation", name, "paths.csv")
+    count = len(set(paths["network"]))
+    assert count >= 3
+    return {column: values.reshape(-1, count).T for column, values in paths.items()}
+
+
+def within_and_between(paths):
+    within = (paths["first_class"] == paths["last_class"])[0]
+    return {"within": within, "between": ~within}
+
+
+def same(ours, theirs):
+    for end in ("value", "low", "high"):
+        np.testing.assert_allclose(getattr(ours, end), getattr(theirs, end), rtol=1e-6, atol=1e-9)
+
+
+def reading(name, text):
+    claims = table("interpolation", name, "claims.csv")
+    (row,) = np.flatnonzero(claims["reading"] == text)
+    return estimates(claims, "estimate")[row]
+
+
+@sets
+def test_every_mean_is_that_of_its_paths(name):
+    paths, measures = paths_of(name), table("interpolation", name, "measures.csv")
+    common = (paths["correct"] == 1).all(axis=0)
+    means, seen = estimates(measures, "mean"), 0
+    for place, chosen in within_and_between(paths).items():
+        for i in np.flatnonzero((measures["place"] == place) & (measures["network"] == "mean")):
+            counted = chosen & common if measures["paths"][i] == "common" else chosen
+            measure = str(measures["measure"][i])
+            values = paths[measure.removesuffix("_per_path")][:, counted]
+            if measure.endswith("_per_path"):
+                values = values * paths["pixel_distance"][:, counted]
+            assert measures["num_paths"][i] == counted.sum()
+            same(means[i], spectra.crossed_mean(values))
+            seen += 1
+    assert seen == 48
+
+
+@sets
+def test_the_claim_is_that_of_the_paths(name):
+    paths = paths_of(name)
+    places, common = within_and_between(paths), (paths["correct"] == 1).all(axis=0)
+    for text, measure, chosen in (
+        ("plain share, all paths", "plain_share", np.ones_like(common)),
+        ("centroid at matched confidence, known paths", "matched_centroid", common),
+    ):
+        within, between = (paths[measure][:, places[p] & chosen] for p in ("within", "between"))
+        same(reading(name, text), difference_over_networks(within, between, items="paths"))
+
+
+@sets
+def test_spectra_reach_the_highest_frequency_and_say_what_they_rest_on(name):
+    paths, points = paths_of(name), table("interpolation", name, "spectra.csv")
+    spacing = (paths["distance"] / (paths["num_samples"] - 1))[0]
+    np.testing.assert_allclose(points["frequency"].max(), 1 / (2 * spacing.min()))
+    for place, chosen in within_and_between(paths).items():
+        row = (points["place"] == place) & (points["paths"] == "all")
+        few = points["num_paths"][row] < np.ceil(chosen.sum() / 2)
+        np.testing.assert_array_equal(np.isnan(points["magnitude"][row].astype(float)), few)
+        kept = points["frequency"][row][~few]
+        assert kept.max() > 0.47
+
+
+@sets
+def test_between_classes_answers_vary_more_and_not_faster(name):
+    """The claim by amount holds, by frequency it turns, on paths that all networks know."""
+    amount = reading(name, "total variation at matched confidence, known paths")
+    frequency = reading(name, "centroid at matched confidence, known paths")
+    assert amount.low > 0
+    assert frequency.high < 0
+
+
+@cases
+def test_rings_rest_on_networks_and_squares(name):
+    rings = table("fourier_sensitivity", name, "rings.csv")
+    with np.load(RESULTS / "fourier_sensitivity" / name / "images.npz") as kept:
+        arrays = dict(kept)
+    networks = len(arrays["ring_error"])
+    assert networks >= 3
+    for measure in ("error", "change"):
+        ours = spectra.crossed_mean(arrays[f"ring_{measure}"], clusters=arrays["clusters"])
+        for theirs, end in (("", "value"), ("_low", "low"), ("_high", "high")):
+            np.testing.assert_allclose(
+                rings[measure + theirs], getattr(ours, end), rtol=1e-4, atol=1e-6
+            )
+        each = table("fourier_sensitivity", name, "networks.csv")[measure].reshape(networks, -1)
+        plane = table("fourier_sensitivity", name, "sensitivity.csv")
+        over_networks = spectra.mean_over_runs(each)
+        np.testing.assert_allclose(plane[measure], over_networks.value)
+        np.testing.assert_allclose(plane[f"{measure}_high"], over_networks.high)
+
+
+def test_the_environment_is_that_of_committed_code():
+    for file in RESULTS.glob("interpolation/*/environment.json"):
+        record = json.loads(file.read_text())
+        assert not record.get("git_commit", "").endswith(("modified", "+"))
