@@ -8,7 +8,8 @@ correction over the claims, and the word that follows by rules fixed before look
     python launchers/claims.py \
         --folders=results/interventions/fashion_mnist,results/interventions/photo_patches
 
-takes seconds. To see: which claims hold on all data sets, and which readings disagree
+takes seconds. A page whose claims come from several runs on a data set joins them by colons behind
+its name, photo_patches=runs/waves:runs/comparison, so that all are one family of claims. To see: which claims hold on all data sets, and which readings disagree
 (results/interventions).
 """
 
@@ -25,10 +26,20 @@ from spectral_tf.spectra.verdicts import Finding, Verdict, verdicts
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("claims", resumes=False, distributes=False)
-flags.DEFINE_list("folders", [], "Finished runs of one page, one for each data set.")
+flags.DEFINE_list(
+    "folders", [], "Finished runs of one page, one for each data set, or NAME=RUN:RUN of each."
+)
 
 # The kinds of primary readings and how the table calls them.
 KINDS = {"published": "as published", "corrected": "with what misleads taken out"}
+# How a reading comes to count, said where readings stand.
+RULE = (
+    "A reading that decides counts where its p-value is at most 5 % after Holm's correction over "
+    "the claims of its kind and its interval excludes 0; another one where its own p-value is. "
+    "P-values of correlations hold the paths fixed, intervals vary them."
+)
+# An interval of a correlation that leaves out less than this at either end tells nothing.
+UNTOLD = 0.05
 
 
 def main() -> None:
@@ -36,12 +47,17 @@ def main() -> None:
     if not any(FLAGS.folders):
         raise UserError("--folders", expected="run folders", got="none", hint="separate by commas")
     folder = runtime.run_folder("claims")
-    paths = [pathlib.Path(path) for path in FLAGS.folders]
-    findings = {path.resolve().name: read_findings(path) for path in paths}
-    if len(findings) < len(paths):
-        raise UserError(
-            "--folders", expected="folders of different names", got=f"{paths}", hint="rename one"
-        )
+    findings: dict[str, list[Finding]] = {}
+    for text in FLAGS.folders:
+        name, runs = named_runs(text)
+        if name in findings:
+            raise UserError(
+                "--folders",
+                expected="data sets of different names",
+                got=f"{name} twice",
+                hint="give names, as NAME=RUN",
+            )
+        findings[name] = [finding for run in runs for finding in read_findings(run)]
     found = {kind: verdicts(findings, kind) for kind in KINDS}
     if not any(found.values()):
         raise UserError(
@@ -74,6 +90,13 @@ def main() -> None:
         for v in of_kind:
             print(f"{v.claim:>24}, {KINDS[kind]}: {v.word}{f' ({v.why})' if v.why else ''}")
     print(f"table: {folder.path / 'claims.md'}")
+
+
+def named_runs(text: str) -> tuple[str, list[pathlib.Path]]:
+    """A data set and its runs: NAME=RUN:RUN, or one run of that name."""
+    name, given, runs = text.rpartition("=")
+    paths = [pathlib.Path(run) for run in runs.split(":")]
+    return (name if given else paths[-1].resolve().name), paths
 
 
 def read_findings(path: pathlib.Path) -> list[Finding]:
@@ -116,6 +139,8 @@ def markdown(
         lines.append(f"| {claim} | {statement} | {' | '.join(cells)} |")
     lines += [
         "",
+        RULE,
+        "",
         f"| claim, claimed sign | reading | {' | '.join(findings)} |",
         "| --- | --- |" + " --- |" * len(findings),
     ]
@@ -144,7 +169,15 @@ def verdict_text(verdict: Verdict | None) -> str:
 def estimate_text(estimate: spectra.Estimate, adjusted: float | None) -> str:
     """Value, interval, number of units, p-value and the adjusted one."""
     text = estimate.text(".3f")
+    if is_correlation(estimate) and estimate.low < UNTOLD - 1 and estimate.high > 1 - UNTOLD:
+        ends = f"{estimate.low:.3f} to {estimate.high:.3f}; n = "
+        text = text.replace(ends, "the interval is all that there is, ")
     return text if adjusted is None else f"{text[:-1]}; Holm {adjusted:.2g})"
+
+
+def is_correlation(estimate: spectra.Estimate) -> bool:
+    """Whether it cannot leave [-1, 1], as what has a p-value by permutations of settings."""
+    return "permutations" in estimate.method
 
 
 if __name__ == "__main__":

@@ -399,7 +399,7 @@ def report(
     found = Classes.read(folder.path)
     rhos = class_study.correlations(found)
     # Of each network alone the value; its interval over classes would not know of the others.
-    alone = [class_study.correlations(found.network(i), num_resamples=1) for i in range(count)]
+    alone = [class_study.correlations(found, num_resamples=1, network=i) for i in range(count)]
     records.write_table(
         folder.path / "correlations.csv",
         ("diversity", "reading", "held_fixed", "rho", *(f"rho_seed_{i}" for i in range(count))),

@@ -39,6 +39,7 @@ from spectral_tf.experiments.classification import (
     find_splits,
     refuse_sizes_of_files,
 )
+from spectral_tf.experiments.networks import difference_over_networks
 from spectral_tf.experiments.path_study import MEASURES, PAIR_TYPES, PRIMARY, Models
 from spectral_tf.experiments.sweeps import SWEEPS, Case, cases, owners, shard_of
 from spectral_tf.spectra.verdicts import Finding
@@ -489,7 +490,7 @@ def with_accuracy(models_: Models, pair_type: str, reading: path_study.Reading) 
         models_.correct(reading.ends),
         setting_of(models_),
         paths=reading.paths,
-        where=models_.where(pair_type, reading.ends),
+        where=models_.where(pair_type, reading.ends) & models_.told(reading),
     )
 
 
@@ -502,48 +503,45 @@ def over_time(found: Models, pair_type: str, reading: path_study.Reading) -> spe
         chosen.correct(reading.ends),
         chosen.columns["seed"],
         paths=reading.paths,
-        where=chosen.where(pair_type, reading.ends),
+        where=chosen.where(pair_type, reading.ends) & chosen.told(reading),
     )
 
 
 def between_above_within(found: Models, reading: path_study.Reading) -> spectra.Estimate:
-    """The mean over settings of what a reading has more between classes than within."""
+    """What a reading has more between classes than within, over settings and paths."""
     ended, paths = last(found), "all" if reading.paths == "all" else "common"
-    right = spectra.which_paths(ended.correct(reading.ends), paths)
+    right = spectra.which_paths(ended.correct(reading.ends), paths) & ended.told(reading)
     chosen = [ended.where(t, reading.ends) & right for t in PAIR_TYPES]
     least = min(int(c.sum()) for c in chosen)
     if least < spectra.PATHS_FOR_COMPARISON:
         return spectra.not_enough(least, spectra.PATHS_FOR_COMPARISON, f"{paths} paths")
-    within, between = (ended.values(reading)[:, c].mean(axis=1) for c in chosen)
-    settings = setting_of(ended)
-    of_settings = [np.mean((between - within)[settings == s]) for s in dict.fromkeys(settings)]
-    return spectra.paired_difference(of_settings)
+    values, settings = ended.values(reading), setting_of(ended)
+    of_settings = np.stack([values[settings == s].mean(axis=0) for s in dict.fromkeys(settings)])
+    within, between = (of_settings[:, c] for c in chosen)
+    return difference_over_networks(within, between, items="paths", rows="settings")
 
 
 def student_minus_teacher(
     found: Models, pair_type: str, reading: path_study.Reading
 ) -> spectra.Estimate:
-    """The mean over teachers of what a student, taught by it alone, has more than its teacher."""
+    """What a student, taught by its teacher alone, has more than this, over teachers and paths."""
     ended = last(found)
     sweep, value = (ended.columns[name].astype(str) for name in ("sweep", "value"))
     teacher, student = (
         {int(ended.columns["seed"][i]): i for i in np.flatnonzero(chosen)}
         for chosen in (sweep == "baseline", (sweep == "distillation") & (value == "0"))
     )
-    values, right = ended.values(reading), ended.correct(reading.ends)
-    where, away = ended.where(pair_type, reading.ends), []
-    for seed in sorted(teacher.keys() & student.keys()):
-        couple = [student[seed], teacher[seed]]
-        # A student and its teacher are two models: what both know is common and shared.
-        known = where if reading.paths == "all" else where & right[couple].all(axis=0)
-        if known.sum() < spectra.PATHS_FOR_COMPARISON:
-            return spectra.not_enough(
-                int(known.sum()), spectra.PATHS_FOR_COMPARISON, "shared paths"
-            )
-        away.append(float(np.subtract(*values[couple][:, known]).mean()))
-    if not away:
+    couples = [(student[seed], teacher[seed]) for seed in sorted(teacher.keys() & student.keys())]
+    if not couples:
         return spectra.not_enough(0, 2, "teachers")
-    return spectra.paired_difference(away, unit="teachers")
+    members = ended[np.ravel(couples)]
+    where = members.where(pair_type, reading.ends) & members.told(reading)
+    # A student and its teacher are two models: what both know is common and shared.
+    right = members.correct(reading.ends) | (reading.paths == "all")
+    values = members.values(reading)
+    return spectra.difference_of_pairs(
+        values[::2] - values[1::2], right[::2] & right[1::2] & where, unit="teachers"
+    )
 
 
 def claims(found: Models, rhos: Correlations) -> list[Finding]:
@@ -633,6 +631,7 @@ def differences(found: Models) -> Iterator[tuple[object, ...]]:
             for measure_ in MEASURES:
                 values = np.asarray(ended.along[f"held_out/{measure_}"], np.float64)
                 where = ended.where(pair_type, "held_out")
+                where &= path_study.telling(measure_, values[own + base])
                 for paths in ("all", "common"):
                     counted = where & spectra.which_paths(right[own + base], paths)
                     away = (values[own] - values[base])[:, counted]
@@ -654,8 +653,9 @@ def by_difficulty(found: Models) -> Iterator[tuple[object, ...]]:
     for pair_type in PAIR_TYPES:
         for low, high in ((0.0, 0.0), (0.0, 0.1), (0.1, 0.3), (0.3, 0.6), (0.6, 1.0)):
             chosen = (hard > low) & (hard <= high) if high else hard == 0
-            counted = ended.where(pair_type, "held_out") & chosen
             for name in ("plain_share", "mirrored_share", "matched_centroid"):
+                counted = ended.where(pair_type, "held_out") & chosen
+                counted &= ended.told(path_study.Reading("", name))
                 few = int(counted.sum())
                 rho = spectra.not_enough(few, spectra.PATHS_FOR_COMPARISON, "paths")
                 if few >= spectra.PATHS_FOR_COMPARISON:
@@ -706,7 +706,7 @@ def panels(sweep: str, chosen: Models) -> list[Panel]:
     ):
         for pair_type in PAIR_TYPES:
             reading = reading._replace(ends=next(iter(chosen.classes)))
-            counted = chosen.where(pair_type, reading.ends)
+            counted = chosen.where(pair_type, reading.ends) & chosen.told(reading)
             counted &= spectra.which_paths(chosen.correct(reading.ends), reading.paths)
             if counted.sum() < spectra.PATHS_FOR_COMPARISON:
                 continue

@@ -95,9 +95,8 @@ class Classes:
     def of_paths(self, reading: Reading) -> NDArray[np.bool_]:
         """The paths that count in a reading, bool [p]."""
         networks = self.networks
-        return networks.where("within", _HERE) & spectra.which_paths(
-            networks.correct(_HERE), reading.paths
-        )
+        right = spectra.which_paths(networks.correct(_HERE), reading.paths)
+        return networks.where("within", _HERE) & networks.told(reading) & right
 
     def means(self, reading: Reading) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Of each network over the paths of each class that count, [m, c], and their number [c].
@@ -115,7 +114,12 @@ class Classes:
         return mean_over_networks(self.networks.values(reading)[:, own], items="paths")
 
     def correlation(
-        self, diversity: str, reading: Reading, held: str = "", num_resamples: int = 1_000
+        self,
+        diversity: str,
+        reading: Reading,
+        held: str = "",
+        num_resamples: int = 1_000,
+        network: int | None = None,
     ) -> spectra.Estimate:
         """Spearman's rho over classes of their diversity and the mean of a reading.
 
@@ -127,13 +131,17 @@ class Classes:
           reading: one of `READINGS`.
           held: one of `HELD`.
           num_resamples: of the interval.
+          network: the only one that is looked at, on the paths that all of them count.
         """
         means, counts = self.means(reading)
+        accuracy = self.accuracy
+        if network is not None:
+            means, accuracy = means[[network]], accuracy[[network]]
         where = counts >= (CORRECT_PATHS if reading.paths == "common" else 1)
         needed = spectra.SETTINGS_FOR_CORRELATION + bool(held)
         if where.sum() < needed:
             return spectra.not_enough(int(where.sum()), needed, "classes")
-        controls = {"distance": self.distance, "accuracy": self.accuracy.mean(axis=0)}
+        controls = {"distance": self.distance, "accuracy": accuracy.mean(axis=0)}
         return spectra.correlation_over_settings(
             self.diversity[diversity][where],
             means.mean(axis=0)[where],
@@ -142,11 +150,6 @@ class Classes:
             units=("classes", "paths"),
             num_resamples=num_resamples,
         )
-
-    def network(self, i: int) -> "Classes":
-        """The same of one network alone."""
-        alone = np.arange(len(self.networks)) == i
-        return dataclasses.replace(self, networks=self.networks[alone])
 
     def save(self, folder: pathlib.Path, names: Sequence[str]) -> None:
         """Writes `classes.csv`, `models.csv` (the networks) and `paths.npz`.
@@ -220,10 +223,14 @@ def column(reading: Reading) -> str:
 Correlations = Mapping[tuple[str, str, str], spectra.Estimate]
 
 
-def correlations(found: Classes, num_resamples: int = 1_000) -> Correlations:
-    """{(diversity, reading, what is held fixed): rho}, all of them."""
+def correlations(
+    found: Classes, num_resamples: int = 1_000, network: int | None = None
+) -> Correlations:
+    """{(diversity, reading, what is held fixed): rho}, all of them; of all networks, or of one."""
     return {
-        (diversity, reading.name, held): found.correlation(diversity, reading, held, num_resamples)
+        (diversity, reading.name, held): found.correlation(
+            diversity, reading, held, num_resamples, network
+        )
         for diversity in DIVERSITY
         for reading in READINGS
         for held in HELD

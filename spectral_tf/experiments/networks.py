@@ -34,7 +34,12 @@ def rests_on(num_networks: int, trained: bool) -> str:
 
 
 def mean_over_networks(
-    values: ArrayLike, *, items: str, clusters: ArrayLike | None = None
+    values: ArrayLike,
+    *,
+    items: str,
+    clusters: ArrayLike | None = None,
+    rows: str = "networks",
+    tested: bool = False,
 ) -> Estimate:
     """Mean over networks and items, with an interval over both.
 
@@ -42,6 +47,8 @@ def mean_over_networks(
       values: of every network on every item, finite, shape [m, n, ...].
       items: what they are: paths, images.
       clusters: of the items, [n]: those of one number vary together.
+      rows: what the first axis is, if it is more than networks: settings with all their seeds.
+      tested: whether a single mean gets a p-value, as for `crossed_mean`.
 
     Returns:
       of shape [...]: `crossed_mean` of several networks. Of one network the mean over its items
@@ -55,14 +62,17 @@ def mean_over_networks(
     """
     v = np.asarray(values, np.float64)
     if len(v) != 1:
-        return crossed_mean(v, clusters=clusters, units=("networks", items))
+        return crossed_mean(v, clusters=clusters, units=(rows, items), tested=tested)
     columns = np.moveaxis(v[0].reshape(v.shape[1], -1), 1, 0)
-    each = [mean_over_clusters(c, clusters, unit=f"{items} of one network") for c in columns]
+    of_one = f"{items} of one network"
+    each = [mean_over_clusters(c, clusters, unit=of_one, tested=tested) for c in columns]
     return stacked(each, v.shape[2:])
 
 
-def difference_over_networks(less: ArrayLike, more: ArrayLike, *, items: str) -> Estimate:
-    """The mean over some items minus that over others, with an interval over networks and items.
+def difference_over_networks(
+    less: ArrayLike, more: ArrayLike, *, items: str, rows: str = "networks"
+) -> Estimate:
+    """The mean over some items minus that over others, with interval and p-value over both.
 
     v_rc = T_r +- (n / n_g) (x_rc - m_rg), T_r the difference of network r, m_rg its mean over the
     n_g items of the group of item c, n all items: the values of influence of the difference, whose
@@ -72,6 +82,7 @@ def difference_over_networks(less: ArrayLike, more: ArrayLike, *, items: str) ->
       less: of every network on the items that are taken away, finite, [m, a].
       more: of the same networks on the others, finite, [m, b].
       items: what they are, all of them independent draws.
+      rows: as for `mean_over_networks`.
 
     Raises:
       UserError: as `mean_over_networks`.
@@ -86,7 +97,8 @@ def difference_over_networks(less: ArrayLike, more: ArrayLike, *, items: str) ->
         sign * num_items / values.shape[1] * (values - mean)
         for sign, values, mean in zip((-1, 1), groups, means, strict=True)
     ]
-    return mean_over_networks(means[1] - means[0] + np.concatenate(away, axis=1), items=items)
+    influence = means[1] - means[0] + np.concatenate(away, axis=1)
+    return mean_over_networks(influence, items=items, rows=rows, tested=True)
 
 
 def stacked(estimates: Sequence[Estimate], shape: Sequence[int] | None = None) -> Estimate:

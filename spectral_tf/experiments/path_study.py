@@ -291,6 +291,15 @@ class Models:
         chosen = within if pair_type == "within" else ~within
         return chosen & self.along[f"{ends}/finite"].all(axis=0)
 
+    def told(self, reading: Reading) -> NDArray[np.bool_]:
+        """The paths that tell every model's value of a reading, the same for all, bool [p].
+
+        All of them gave numbers there. A centroid is told where something varies, in every model
+        (`telling`).
+        """
+        of_measure = telling(reading.measure, self.along[f"{reading.ends}/{reading.measure}"])
+        return self.along[f"{reading.ends}/finite"].all(axis=0) & of_measure
+
     def values(self, reading: Reading) -> NDArray[np.float64]:
         """What a reading looks at, of each model on each path, [m, p]."""
         values = np.asarray(self.along[f"{reading.ends}/{reading.measure}"], np.float64)
@@ -306,7 +315,7 @@ class Models:
         Raises:
           UserError: a reading on paths that two models share.
         """
-        counted = self.where(pair_type, reading.ends)
+        counted = self.where(pair_type, reading.ends) & self.told(reading)
         counted &= spectra.which_paths(self.correct(reading.ends), reading.paths)
         values = self.values(reading)[:, counted]
         return values.mean(axis=1) if counted.any() else np.full(len(self), np.nan)
@@ -342,6 +351,24 @@ class Models:
                 kind, _, rest = name.partition("/")
                 found[kind][rest] = arrays[name]
         return cls(columns, **found)
+
+
+def telling(measure: str, values: NDArray) -> NDArray[np.bool_]:
+    """The paths on which a measure of all models says something, bool [p].
+
+    The centroid of answers that do not vary is 0, which is no frequency: the least is half a cycle
+    per path. A path on which one model's do not is left out for all models.
+
+    Args:
+      measure: one of `MEASURES`, or another, which every path tells.
+      values: of each model on each path, [m, p].
+
+    >>> telling("matched_centroid", np.array([[0.1, 0.0], [0.2, 0.3]]))
+    array([ True, False])
+    """
+    if "centroid" not in measure:
+        return np.ones(values.shape[1], bool)
+    return np.all(values > 0, axis=0)
 
 
 def compact(arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:

@@ -241,16 +241,18 @@ def _pairs_apart(
         places = np.nonzero(wanted == label)  # Ends of pairs, which take turns.
         each = len(places[0])
         if not 1 <= count <= own.size // each:
-            alone = own.size == members.size
+            most, alone = own.size // each, own.size == members.size
             shared = own.size < len(np.unique(numbers[members]))
+            there = f"{'images' if alone else 'clusters'} of class {label}"
+            there += " that serve no other class" * shared
+            fewer = "ask for fewer pairs, or take more images" if most else "take fewer classes"
             raise UserError(
-                "--pairs" if within else "--pairs between classes",
-                expected=f"1 to {own.size // each}, of the {own.size:,} "
-                f"{'images' if alone else 'clusters'} of class {label}"
-                f"{' that serve no other class' if shared else ''}",
-                got=f"{count:,}, which take {count * each:,}",
-                hint="ask for fewer pairs, or take more images"
-                f"{'' if alone else '; no two pairs share a cluster'}",
+                "--pairs" if within else "--between_pairs",
+                expected=f"1 to {most}, of the {own.size:,} {there}"
+                if most
+                else f"{each:,} {there} or more, one for each end of a pair",
+                got=f"{count:,}, which take {count * each:,}" if most else f"{own.size:,}",
+                hint=fewer + "; no two pairs share a cluster" * (not alone),
             )
         found[places] = own[: count * each].reshape(count, each).T
     return [Pairs(*ends) for ends in found]

@@ -62,8 +62,8 @@ def _texts(value: object, ends: Sequence[str] = ()) -> list[str]:
 
 
 def _method(estimate: Estimate) -> str:
-    over = f"{estimate.method}, over {estimate.unit}"
-    return f"none: {estimate.missing}" if estimate.missing else over
+    told = f"none: {estimate.missing}" if estimate.missing else estimate.method
+    return f"{told}, over {estimate.unit}"
 
 
 def estimates(table: Mapping[str, Sequence[float | str]], name: str) -> list[Estimate]:
@@ -83,10 +83,10 @@ def estimates(table: Mapping[str, Sequence[float | str]], name: str) -> list[Est
 
     found = []
     for i, value in enumerate(table[name]):
-        method = str(table[f"{name}_method"][i])
-        missing = method.removeprefix("none: ") if method.startswith("none: ") else ""
+        told, over, unit = str(table[f"{name}_method"][i]).rpartition(", over ")
+        told, unit = (told, unit) if over else (unit, "")  # Of a table made before units were kept.
+        missing = told.removeprefix("none: ") if told.startswith("none: ") else ""
         low, high, n = (float(table[name + end][i]) for end in _ESTIMATED[:3])
-        told, _, unit = method.rpartition(", over ")
         found.append(
             Estimate(
                 value=np.asarray(float(value)),

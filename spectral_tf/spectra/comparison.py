@@ -112,6 +112,26 @@ def _differences(differences: ArrayLike) -> NDArray:
     return d
 
 
+def above_zero(estimates: Sequence[Estimate], level: float = 0.05) -> list[bool]:
+    """Which of several estimates are above 0, so that one of them is by chance in 5 % of families.
+
+    Those whose value is positive and whose p-value is at most the level after Holm's correction
+    over all that have one.
+
+    Args:
+      estimates: of one number each; one without a p-value is not above 0.
+      level: of all of them together.
+
+    >>> from spectral_tf.spectra import paired_difference
+    >>> sure, unsure = (paired_difference([x] * 6 + [1.0]) for x in (1.0, 0.0))
+    >>> above_zero([sure, unsure])
+    [True, False]
+    """
+    known = [i for i, e in enumerate(estimates) if e.p_value is not None]
+    adjusted = dict(zip(known, holm([estimates[i].p_value for i in known]), strict=True))
+    return [bool(adjusted.get(i, 1.0) <= level and e.value > 0) for i, e in enumerate(estimates)]
+
+
 def holm(p_values: Sequence[float] | NDArray) -> NDArray[np.float64]:
     """Adjusted p-values of several claims: 5 % of families at most have a null with one below 5 %.
 

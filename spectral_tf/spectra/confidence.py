@@ -18,6 +18,8 @@ from spectral_tf.errors import UserError
 
 # Images that a temperature takes at least.
 IMAGES_FOR_TEMPERATURE = 100
+# The share of them on which logits may be NaN or infinite.
+MOST_NOT_FINITE = 0.01
 
 
 def mean_confidence(logits: ArrayLike, temperature: float = 1.0) -> float:
@@ -45,12 +47,14 @@ def confidence_temperature(logits: ArrayLike, confidence: float = 0.9) -> float:
     large: what is measured of logits / T does not know their scale.
 
     Args:
-      logits: of images that lie on no path, shape [n, C], n at least 100, finite.
+      logits: of images that lie on no path, shape [n, C], n at least 100. An image with one that is
+        not finite is left out; they may be 1 %.
       confidence: above 1/C and below 1.
 
     Raises:
-      UserError: fewer than 100 images, logits that are not finite, a confidence that no temperature
-        gives: outside (1/C, 1), or too high for images whose largest logits are equal.
+      UserError: fewer than 100 images, more than 1 % of them with logits that are not finite, a
+        confidence that no temperature gives: outside (1/C, 1), or too high for images whose largest
+        logits are equal.
 
     >>> logits = np.tile([2.0, 0.0], (100, 1))
     >>> round(confidence_temperature(logits, 1 / (1 + np.exp(-1))), 9)
@@ -64,13 +68,15 @@ def confidence_temperature(logits: ArrayLike, confidence: float = 0.9) -> float:
             got=f"shape {values.shape}",
             hint="take more images",
         )
-    if not np.isfinite(values).all():
+    finite = np.isfinite(values).all(axis=1)
+    if (~finite).sum() > MOST_NOT_FINITE * len(values):
         raise UserError(
             "logits for a temperature",
-            expected="finite ones",
-            got=f"{np.sum(~np.isfinite(values)):,} of {values.size:,} that are not",
+            expected=f"finite ones of {1 - MOST_NOT_FINITE:.0%} of {len(values):,} images or more",
+            got=f"{np.sum(~finite):,} images with others",
             hint="look for what diverged in the model",
         )
+    values = values[finite]
     margins = values.max(axis=1, keepdims=True) - values
     # At temperature 0 images are shared out among their largest logits.
     reached = float(np.mean(1 / np.sum(margins == 0, axis=1)))

@@ -28,6 +28,7 @@ from spectral_tf.spectra.association import (
     correlation_over_settings,
 )
 from spectral_tf.spectra.comparison import (
+    above_zero,
     difference_to_published,
     difference_to_published_from_stats,
     holm,
@@ -53,6 +54,7 @@ __all__ = [
     "SETTINGS_FOR_CORRELATION",
     "SETTINGS_FOR_INTERVAL",
     "Estimate",
+    "above_zero",
     "bootstrap",
     "correlation_over_settings",
     "crossed_mean",

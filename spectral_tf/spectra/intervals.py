@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy.optimize
 import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
@@ -132,6 +133,7 @@ def crossed_mean(
     *,
     clusters: ArrayLike | None = None,
     units: tuple[str, str] = ("runs", "images"),
+    tested: bool = False,
 ) -> Estimate:
     """Mean over two crossed samples, such as runs and held-out images.
 
@@ -153,6 +155,8 @@ def crossed_mean(
         (a regression slope) comes as its values of influence, whose mean is the statistic.
       clusters: of the columns, shape [c]; default: each is its own.
       units: of rows and columns.
+      tested: whether a single mean gets the p-value of 0, too: 1 - the level of the interval that
+        ends there.
 
     Returns:
       of shape [...]; n is the number of rows, the unit names both; no interval for one row or one
@@ -195,18 +199,41 @@ def crossed_mean(
     a = of_rows.var(axis=0, ddof=1) / r
     b = (away.mean(axis=1) ** 2 / shrunk).sum(axis=0)
     e = ((rest**2).sum(axis=1) / shrunk).sum(axis=0) / (r * (r - 1))
-    t, u = scipy.special.stdtrit([r - 1.0, freedom], UPPER)
+    of_first, of_second = min(r - 1.0, freedom), max(r - 1.0, freedom)
     if freedom < r - 1:
-        a, b, t, u = b, a, u, t
-    half = np.sqrt(t**2 * a + u**2 * np.maximum(b - e, 0))
+        a, b = b, a
+    rest = np.maximum(b - e, 0)
+
+    def half(upper: float) -> NDArray:
+        t, u = scipy.special.stdtrit([of_first, of_second], upper)
+        return np.sqrt(t**2 * a + u**2 * rest)
+
     return Estimate(
         value=np.asarray(mean),
-        low=np.asarray(mean - half),
-        high=np.asarray(mean + half),
+        low=np.asarray(mean - half(UPPER)),
+        high=np.asarray(mean + half(UPPER)),
         n=r,
         unit=unit,
         method=f"{units[0]} and {columns} crossed, Student for each",
+        p_value=_p_value(float(mean), half) if tested else None,
     )
+
+
+def _p_value(mean: float, half: Callable[[float], ArrayLike]) -> float:
+    """Twice the tail 1 - upper at which half the interval, `half(upper)`, is as long as the mean.
+
+    Down to 1e-15, where 1 - upper is no number of its own any more.
+    """
+    size, least = abs(mean), 1e-15
+
+    def excess(log_tail: float) -> float:
+        return float(half(1 - math.exp(log_tail))) - size
+
+    if not size:
+        return 1.0
+    if excess(math.log(least)) <= 0:
+        return 2 * least
+    return 2 * math.exp(scipy.optimize.brentq(excess, math.log(least), math.log(0.5)))
 
 
 def mean_over_clusters(
@@ -215,6 +242,7 @@ def mean_over_clusters(
     *,
     where: ArrayLike | None = None,
     unit: str = "paths",
+    tested: bool = False,
 ) -> Estimate:
     """Mean over many items, such as paths of one network, of which some belong together.
 
@@ -231,6 +259,7 @@ def mean_over_clusters(
       clusters: of each, shape [n]; default: each is its own.
       where: which count, bool, shape [n]; default: all.
       unit: what they are.
+      tested: as for `crossed_mean`.
 
     Returns:
       a single number; n is the number of clusters; no interval for a single one, no value for none.
@@ -261,14 +290,19 @@ def mean_over_clusters(
     if share.size < 2:
         return not_enough(share.size, 2, named, float(mean))
     sums = np.bincount(member, weights=v - mean)
-    half = scipy.special.stdtrit(freedom, UPPER) * np.sqrt((sums**2 / (1 - share)).sum()) / v.size
+    error = np.sqrt((sums**2 / (1 - share)).sum()) / v.size
+
+    def half(upper: float) -> float:
+        return float(scipy.special.stdtrit(freedom, upper) * error)
+
     return Estimate(
         value=np.asarray(mean),
-        low=np.asarray(mean - half),
-        high=np.asarray(mean + half),
+        low=np.asarray(mean - half(UPPER)),
+        high=np.asarray(mean + half(UPPER)),
         n=share.size,
         unit=named,
         method="Student" if clusters is None else "Student over clusters (Bell and McCaffrey)",
+        p_value=_p_value(float(mean), half) if tested else None,
     )
 
 

@@ -15,13 +15,17 @@ classifiers. So compared models answer the same paths here, always:
 """
 
 import dataclasses
+import functools
 import itertools
 import math
 
 import numpy as np
+import scipy.special
+import scipy.stats
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
+from spectral_tf.spectra.estimate import UPPER
 from spectral_tf.spectra.inference import (
     SETTINGS_FOR_CORRELATION,
     Estimate,
@@ -197,7 +201,10 @@ def paired_concordance(
     are left out, and so are pairs of settings without any.
 
     What varies: settings with all they hold, and paths (interval, bootstrap); the order of the
-    settings (p-value, permutations of the quality). Held fixed: the number of seeds.
+    settings (p-value, permutations of the quality). Held fixed: the number of seeds. Resamples of a
+    perfect order are perfect, so that its near end is no further than that of Fieller, Hartley and
+    Pearson, tanh(z - 1.96 sqrt(0.437 / (n - 4))) of an order one swap of neighbours from perfect,
+    tau = tanh z = 1 - 4 / (n (n - 1)): 0.38 for n = 6 and 0.76 for 8.
 
     Args:
       quality: of each model, [m].
@@ -212,7 +219,7 @@ def paired_concordance(
     Raises:
       UserError: values that count and are not finite.
 
-    Source: Kendall (1938), on paired differences.
+    Source: Kendall (1938), on paired differences; Fieller, Hartley and Pearson (1957).
     """
     q, known = np.asarray(quality, np.float64), np.asarray(correct, bool)
     given = np.asarray(values, np.float64)
@@ -227,36 +234,19 @@ def paired_concordance(
     count = int(member.max(initial=-1)) + 1
     if count < SETTINGS_FOR_CORRELATION:
         return not_enough(count, SETTINGS_FOR_CORRELATION, "settings")
-    v, right = np.where(known, given, 0.0), known.astype(float)
-    among = np.zeros((count, q.size))
-    among[member, np.arange(q.size)] = 1
-    ordered = np.sign(np.subtract.outer(*[among @ q / among.sum(axis=1)] * 2))
-    enough = right @ right.T >= PATHS_FOR_COMPARISON
-
-    def signs(of_paths: NDArray) -> NDArray:
-        """sign(d_ab) [settings, settings]; 0 where no two models share enough paths."""
-        weighted = right * of_paths
-        shared, sums = weighted @ right.T, (v * of_paths) @ right.T
-        with np.errstate(invalid="ignore", divide="ignore"):
-            away = np.where(enough & (shared > 0), (sums - sums.T) / shared, 0.0)
-        return np.sign(among @ away @ among.T)
-
-    def tau(of_settings: NDArray, of_paths: NDArray) -> float:
-        pairs = np.outer(of_settings, of_settings) * told
-        np.fill_diagonal(pairs, 0.0)
-        total = pairs.sum()
-        agree = (pairs * ordered * signs(of_paths)).sum()
-        return float(agree / total) if total > 0 else math.nan
-
-    told = (among @ enough @ among.T > 0) & (ordered != 0)
-    everyone, everywhere = np.ones(count), np.ones(v.shape[1])
-    if not told[~np.eye(count, dtype=bool)].any() or math.isnan(tau(everyone, everywhere)):
-        most = int((right @ right.T)[~np.eye(len(right), dtype=bool)].max(initial=0))
-        return not_enough(most, PATHS_FOR_COMPARISON, "shared paths")
+    pairs = _Pairs(q, np.where(known, given, 0.0), known.astype(float), member)
+    everyone, everywhere = np.ones(count), np.ones(given.shape[1])
+    if math.isnan(pairs.tau(everyone, everywhere)):
+        return pairs.not_enough()
     found = bootstrap(
-        tau, count, v.shape[1], units=("settings", "paths"), num_resamples=num_resamples, seed=seed
+        pairs.tau,
+        count,
+        given.shape[1],
+        units=("settings", "paths"),
+        num_resamples=num_resamples,
+        seed=seed,
     )
-    observed = signs(everywhere) * told
+    ordered, observed = pairs.ordered, pairs.signs(everywhere) * pairs.told
     if math.factorial(count) <= 50_000:
         orders = np.array(list(itertools.permutations(range(count))))
     else:
@@ -265,11 +255,137 @@ def paired_concordance(
     sizes = np.array([abs((ordered[np.ix_(o, o)] * observed).sum()) for o in orders])
     hits = int(np.sum(sizes >= abs((ordered * observed).sum()) - 1e-9))
     exact = math.factorial(count) <= 50_000
+    low, high, tau = found.low, found.high, float(found.value)
+    if abs(tau) > 1 - 1e-9:
+        near = math.atanh(1 - 4 / (count * (count - 1)))
+        end = math.tanh(near - scipy.special.ndtri(UPPER) * math.sqrt(0.437 / (count - 4)))
+        low, high = (np.minimum(low, end), high) if tau > 0 else (low, np.maximum(high, -end))
+    least = float(np.mean(sizes >= sizes.max() - 1e-9)) if exact else 1 / (len(orders) + 1)
     return dataclasses.replace(
         found,
+        low=low,
+        high=high,
         method=f"{found.method}; {'exact' if exact else 'random'} permutations of settings",
         p_value=hits / len(orders) if exact else (hits + 1) / (len(orders) + 1),
-        least_p_value=2 / math.factorial(count) if exact else 1 / (len(orders) + 1),
+        least_p_value=least,
+    )
+
+
+class _Pairs:
+    """Any two settings on the paths that models of both know, by weights of paths.
+
+    Args:
+      quality: of each model, [m].
+      values: of each model on each path, [m, p], finite.
+      right: whether a path counts for a model, 0 or 1, [m, p].
+      member: the setting of each model, [m].
+
+    Attributes:
+      ordered: sign of the difference of qualities, [settings, settings].
+      told: which pairs of settings have an order and share enough paths.
+    """
+
+    def __init__(self, quality: NDArray, values: NDArray, right: NDArray, member: NDArray) -> None:
+        self._values, self._right = values, right
+        self._among = np.zeros((int(member.max()) + 1, quality.size))
+        self._among[member, np.arange(quality.size)] = 1
+        means = self._among @ quality / self._among.sum(axis=1)
+        self._enough = right @ right.T >= PATHS_FOR_COMPARISON
+        self.ordered = np.sign(np.subtract.outer(means, means))
+        self.told = (self._among @ self._enough @ self._among.T > 0) & (self.ordered != 0)
+
+    def signs(self, of_paths: NDArray) -> NDArray:
+        """sign(d_ab) [settings, settings]; 0 where no two models share enough paths."""
+        shared = (self._right * of_paths) @ self._right.T
+        sums = (self._values * self._right * of_paths) @ self._right.T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            away = np.where(self._enough & (shared > 0), (sums - sums.T) / shared, 0.0)
+        return np.sign(self._among @ away @ self._among.T)
+
+    def tau(self, of_settings: NDArray, of_paths: NDArray) -> float:
+        """The concordance of settings and paths that count so often; NaN where no pair is told."""
+        pairs = np.outer(of_settings, of_settings) * self.told
+        np.fill_diagonal(pairs, 0.0)
+        total = pairs.sum()
+        agree = (pairs * self.ordered * self.signs(of_paths)).sum()
+        return float(agree / total) if total > 0 else math.nan
+
+    def not_enough(self) -> Estimate:
+        """Why no pair is told."""
+        shared = self._right @ self._right.T
+        most = int(shared[~np.eye(len(shared), dtype=bool)].max(initial=0))
+        return not_enough(most, PATHS_FOR_COMPARISON, "shared paths")
+
+
+def difference_of_pairs(
+    differences: ArrayLike,
+    where: ArrayLike,
+    *,
+    unit: str,
+    num_resamples: int = 1_000,
+    seed: int = 0,
+) -> Estimate:
+    """Mean over pairs of models of their mean difference on the paths that both know.
+
+    T = mean_t d_t, d_t = sum_p w_tp d_tp / sum_p w_tp: every pair is compared on paths of its own,
+    which are the same for its two models.
+
+    What varies: pairs, and paths (interval, bootstrap over both); the signs of the d_t (p-value, as
+    `paired_difference`, paths held fixed).
+
+    Args:
+      differences: of each pair on each path, [n, p], finite where they count.
+      where: which paths count for a pair, bool [n, p].
+      unit: what a pair is one of.
+      num_resamples, seed: of bootstrap and flips.
+
+    Returns:
+      n is the number of pairs; no value where one has fewer than `PATHS_FOR_COMPARISON` paths, no
+      interval for fewer than 6 pairs.
+
+    Raises:
+      UserError: other shapes, or values that count and are not finite.
+
+    >>> ones = np.ones((6, 20))
+    >>> difference_of_pairs(ones, ones > 0, unit="teachers").text(".1f")
+    '1.0 (1.0 to 1.0; n = 6 teachers x 20 paths; p = 0.031)'
+    """
+    d, counts = np.asarray(differences, np.float64), np.asarray(where)
+    if d.ndim != 2 or counts.shape != d.shape or counts.dtype != bool:
+        raise UserError(
+            "where",
+            expected=f"bool of the shape of the differences, {d.shape}, [pairs, paths]",
+            got=f"{counts.dtype} {counts.shape}",
+            hint="say of each path of each pair whether it counts",
+        )
+    if not np.isfinite(d[counts]).all():
+        raise UserError(
+            "differences",
+            expected="finite ones where they count",
+            got=f"{np.count_nonzero(~np.isfinite(d[counts])):,} that are not",
+            hint="leave these paths out with `where`",
+        )
+    few = int(counts.sum(axis=1).min(initial=d.shape[1]))
+    if not len(d) or few < PATHS_FOR_COMPARISON:
+        return not_enough(few, PATHS_FOR_COMPARISON, "shared paths")
+    d, weights = np.where(counts, d, 0.0), counts.astype(np.float64)
+
+    def mean(of_pairs: NDArray, of_paths: NDArray) -> float:
+        told = weights @ of_paths
+        with np.errstate(invalid="ignore", divide="ignore"):
+            each = (d @ of_paths) / told
+        return float(of_pairs @ np.where(told > 0, each, np.nan) / of_pairs.sum())
+
+    found = bootstrap(
+        mean, *d.shape, units=(unit, "paths"), num_resamples=num_resamples, seed=seed
+    )
+    signs = paired_difference(d.sum(axis=1) / weights.sum(axis=1), unit=unit, seed=seed)
+    flips = signs.method.rpartition("; ")[2]
+    return dataclasses.replace(
+        found,
+        method=f"{found.method}; {flips}" if signs.p_value is not None else found.method,
+        p_value=signs.p_value,
+        least_p_value=signs.least_p_value,
     )
 
 
@@ -281,21 +397,25 @@ def correlation_over_time(
     *,
     paths: str,
     where: ArrayLike,
+    num_resamples: int = 1_000,
+    seed: int = 0,
 ) -> Estimate:
     """How a measure goes with training time: the correlation within each run, averaged over runs.
 
-    What varies: runs (seeds); checkpoints of one run are no independent models. Held fixed: the
-    checkpoints, the paths, which are the same for all checkpoints of all runs.
+    What varies: runs (seeds), and paths, the same for all checkpoints of all runs (interval,
+    bootstrap over both); the signs of the runs' correlations (p-value, paths held fixed). Held
+    fixed: the checkpoints; those of one run are no independent models.
 
     Args:
       epochs: of each checkpoint, [m].
       values, correct: of each checkpoint on each path, [m, p].
       runs: of each checkpoint, [m].
       paths, where: as for `correlation_on_paths`.
+      num_resamples, seed: of bootstrap and flips.
 
     Returns:
-      the mean over runs of rho (of the concordance on shared paths), its interval and the exact
-      p-value of flips of its sign; no value with fewer than 4 checkpoints in a run.
+      the mean over runs of rho (of the concordance on shared paths); n is the number of runs; no
+      value with fewer than 4 checkpoints in a run, no interval for fewer than 6 runs.
 
     Raises:
       UserError: as `correlation_on_paths`.
@@ -307,24 +427,63 @@ def correlation_over_time(
     if paths != "shared":
         # The same for all runs, so that runs are compared on one set, too.
         chosen = chosen & which_paths(right, paths)
-        paths = "all"
-    rhos = []
+        if (few := int(chosen.sum())) < PATHS_FOR_COMPARISON:
+            return not_enough(few, PATHS_FOR_COMPARISON, f"{paths} paths")
+    rhos, of_runs = [], []
     for run in dict.fromkeys(of.tolist()):
         own = of == run
+        time, count = np.asarray(epochs, np.float64)[own], int(own.sum())
         found = correlation_on_paths(
-            np.asarray(epochs)[own],
+            time,
             given[own],
             right[own],
-            np.arange(int(own.sum())),
-            paths=paths,
+            np.arange(count),
+            paths="shared" if paths == "shared" else "all",
             where=chosen,
             num_resamples=1,
         )
         if np.isnan(found.value):
             return found
         rhos.append(float(found.value))
-    # No correlation lies outside.
-    return paired_difference(rhos, unit="runs").map(lambda ends: np.clip(ends, -1, 1))
+        values, counts = given[own][:, chosen], right[own][:, chosen].astype(np.float64)
+        if paths == "shared":
+            pairs = _Pairs(time, np.where(counts > 0, values, 0.0), counts, np.arange(count))
+            of_runs.append(functools.partial(pairs.tau, np.ones(count)))
+        else:
+            of_runs.append(functools.partial(_rank_correlation, time, values))
+
+    def mean(runs: NDArray, of_paths: NDArray) -> float:
+        drawn = np.flatnonzero(runs)
+        return float(sum(runs[i] * of_runs[i](of_paths) for i in drawn) / runs.sum())
+
+    # As every correlation: within [-1, 1], and in an interval that holds it.
+    whole = paired_difference(rhos, unit="runs", seed=seed)
+    found = bootstrap(
+        mean,
+        len(rhos),
+        int(chosen.sum()),
+        units=("runs", "paths"),
+        num_resamples=num_resamples,
+        seed=seed,
+    )
+    flips = f"; {whole.method.rpartition('; ')[2]}" if whole.p_value is not None else ""
+    return dataclasses.replace(
+        found,
+        value=whole.value,
+        low=np.minimum(found.low, whole.value),
+        high=np.maximum(found.high, whole.value),
+        method=found.method + flips,
+        p_value=whole.p_value,
+        least_p_value=whole.least_p_value,
+    )
+
+
+def _rank_correlation(quality: NDArray, values: NDArray, of_paths: NDArray) -> float:
+    """Spearman's rho of a quality [m] and weighted means over paths of values [m, p]."""
+    ranks = scipy.stats.rankdata(np.stack([quality, values @ of_paths]), axis=1)
+    first, second = ranks - ranks.mean(axis=1, keepdims=True)
+    size = math.sqrt(float(first @ first) * float(second @ second))
+    return float(first @ second) / size if size else math.nan
 
 
 def _correct(correct: ArrayLike) -> NDArray[np.bool_]:

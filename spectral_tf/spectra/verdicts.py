@@ -7,11 +7,12 @@
 
 A reading *has* a sign on a data set if its p-value is at most 5 % (of a primary reading after
 Holm's correction over all claims) and its interval, if it has one, excludes 0; one without a
-p-value, if its interval excludes 0.
+p-value, if its interval excludes 0. Both are asked because they are not of the same things: the
+p-value of a correlation holds the paths fixed, its interval varies them.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -89,7 +90,8 @@ def verdicts(findings: Mapping[str, Sequence[Finding]], primary: str) -> list[Ve
       one for each claim that has such a reading, in the order of the first data set.
 
     Raises:
-      UserError: data sets with other claims or readings, or a claim with two such readings.
+      UserError: data sets with other claims or readings, a claim with two such readings, or one
+        that has an interval and no p-value: Holm's correction could not count it.
 
     >>> from spectral_tf.spectra import paired_difference
     >>> rising = paired_difference([1.0, 2.0, 3.0, 2.0, 1.0, 3.0])
@@ -104,6 +106,7 @@ def verdicts(findings: Mapping[str, Sequence[Finding]], primary: str) -> list[Ve
     }
     adjusted: dict[str, dict[str, float | None]] = {}
     for name, of_claims in deciding.items():
+        _refuse_untested(of_claims.values())
         tested = [(c, f.estimate.p_value) for c, f in of_claims.items()]
         known = [(c, p) for c, p in tested if p is not None]
         raised = holm([p for _, p in known])
@@ -162,6 +165,17 @@ def _named(readings: Sequence[tuple[str, str]]) -> str:
         named = " and ".join(own) if len(own) <= 3 else f"{len(own)} readings"
         told.append(f"{named} on {name}")
     return ", ".join(told)
+
+
+def _refuse_untested(deciding: Iterable[Finding]) -> None:
+    for finding in deciding:
+        if finding.estimate.p_value is None and not np.isnan(finding.estimate.low):
+            raise UserError(
+                "findings",
+                expected="a p-value of every reading that decides",
+                got=f"{finding.claim}, {finding.reading} with an interval alone",
+                hint="make the estimate with tested=True",
+            )
 
 
 def _refuse_differences(findings: Mapping[str, Sequence[Finding]]) -> None:
