@@ -79,35 +79,54 @@ def test_accuracy_is_held_fixed_by_its_ranks():
 def test_networks_are_averaged_before_and_told_apart():
     """Two networks that order the classes the opposite way, one of them by more."""
     rising = np.arange(6.0)
-    found = classes_of([3 * rising, -rising], np.ones(6), rising, networks=2)
-    assert_allclose(found.correlation("feature_angle", CENTROID, num_resamples=10).value, 1)
-    alone = [found.network(i) for i in range(2)]
-    rhos = [c.correlation("feature_angle", CENTROID, num_resamples=10).value for c in alone]
-    assert_allclose(rhos, [1, -1])
-    assert_allclose(found.means(CENTROID)[0], [3 * rising, -rising], atol=1e-12)
+    found = classes_of([9 + 3 * rising, 9 - rising], np.ones(6), rising, networks=2)
+    of = {"diversity": "feature_angle", "reading": CENTROID, "num_resamples": 10}
+    assert_allclose(found.correlation(**of).value, 1)
+    assert_allclose([found.correlation(**of, network=i).value for i in range(2)], [1, -1])
+    assert_allclose(found.means(CENTROID)[0], [9 + 3 * rising, 9 - rising], atol=1e-12)
     assert "networks" in found.mean(CENTROID, 2).unit
-    assert_allclose(found.mean(CENTROID, 2).value, 2, atol=1e-12)
-    assert alone[0].mean(CENTROID, 2).unit == "paths of one network"
+    assert_allclose(found.mean(CENTROID, 2).value, 11, atol=1e-12)
+
+
+def test_one_network_is_looked_at_on_the_paths_of_all():
+    """The first is right everywhere; the second only on the paths of each class that are slow."""
+    slow = np.arange(6) / 10 + 1.0
+    right = np.full((2, 6, 12), 2)
+    right[1, :, 6:] = 0
+    found = classes_of([slow, slow], np.ones(6), np.arange(6), networks=2, right=right, paths=12)
+    values = found.networks.along["held_out/matched_centroid"].reshape(2, 6, 12)
+    values[:, :, 6:] = 9 - slow[:, None]  # Hard paths turn the order around.
+    of = {"diversity": "feature_angle", "reading": CORRECT, "num_resamples": 10}
+    assert [found.correlation(**of, network=i).value for i in range(2)] == [1, 1]
+
+
+def test_a_path_on_which_nothing_varies_has_no_centroid():
+    """It is left out for all networks, for centroids and for these alone."""
+    found = classes_of(np.arange(6.0) + 1, np.ones(6), np.arange(6), networks=2)
+    for name in MEASURES:
+        found.networks.along[f"held_out/{name}"][1, 8] = 0.0
+    assert found.means(CENTROID)[1].tolist() == [8, 7, 8, 8, 8, 8]
+    assert found.means(READINGS[0])[1].tolist() == [8] * 6
 
 
 def test_classes_with_few_correct_paths_do_not_count_among_those():
     right = np.full((8, 8), 2)
     right[0, 4:], right[1] = 1, 0  # Four correct paths, and none.
-    found = classes_of(np.arange(8.0), np.ones(8), np.arange(8), right=right)
+    found = classes_of(np.arange(8.0) + 1, np.ones(8), np.arange(8), right=right)
     assert found.means(CORRECT)[1].tolist() == [4, 0, *[8] * 6]
     assert found.correlation("feature_angle", CORRECT, num_resamples=10).n == 6
     assert found.correlation("feature_angle", CENTROID, num_resamples=10).n == 8
     assert found.mean(CORRECT, 1).text() == "not enough: 0 paths, 1 needed"
-    three = classes_of(np.arange(3.0), np.ones(3), np.arange(3))
+    three = classes_of(np.arange(3.0) + 1, np.ones(3), np.arange(3))
     told = three.correlation("feature_angle", CENTROID).text()
     assert told == "not enough: 3 classes, 4 needed"
-    wrong = classes_of(np.arange(8.0), np.ones(8), np.arange(8), right=0)
+    wrong = classes_of(np.arange(8.0) + 1, np.ones(8), np.arange(8), right=0)
     told = wrong.correlation("feature_angle", CORRECT, "distance").text()
     assert told == "not enough: 0 classes, 5 needed"
 
 
 def test_a_path_that_is_not_finite_counts_nowhere():
-    found = classes_of(np.arange(6.0), np.ones(6), np.arange(6), networks=2)
+    found = classes_of(np.arange(6.0) + 1, np.ones(6), np.arange(6), networks=2)
     found.networks.along["held_out/finite"][1, 8] = False
     found.networks.along["held_out/matched_centroid"][1, 8] = np.nan
     means, counts = found.means(CENTROID)

@@ -158,7 +158,7 @@ def test_an_interval_of_a_weighted_mean_is_that_of_its_kinds_of_paths():
 
 def test_frequency_that_follows_diversity_is_found_at_a_fixed_number_of_classes():
     noise = np.random.default_rng(1).normal(0, 0.5, (9, 2, 1_000))
-    found = models(lambda g, seed, kind, p: g + noise[g, seed, p])
+    found = models(lambda g, seed, kind, p: 9 + g + noise[g, seed, p])
     merged = found[found.columns["merge"] == 2]
     rho = merge_study.over_groupings(merged, "image_distance", CENTROID)
     assert_allclose(rho.value, 1.0)
@@ -176,7 +176,7 @@ def test_frequency_that_follows_diversity_is_found_at_a_fixed_number_of_classes(
 def test_the_length_of_the_paths_is_held_fixed():
     rng = np.random.default_rng(5)
     noise = rng.normal(size=(15, 2, 1_000))
-    found = models(lambda g, seed, kind, p: noise[g, seed, p], num_groupings=15)
+    found = models(lambda g, seed, kind, p: 9 + noise[g, seed, p], num_groupings=15)
     found = found[found.columns["merge"] == 2]
     found.distances["held_out"][:] = lengths = rng.uniform(1, 9, len(found.distances["held_out"]))
     kinds = merge_study.places(found)
@@ -206,6 +206,7 @@ def test_what_merging_changes_is_told_path_by_path():
     """Hard paths are faster for all; merged ones lose 2, and merging as such adds 1 within."""
     hard = np.random.default_rng(3).normal(0, 10, 1_000)
     extra = {"same": 1.0, "merged": -2.0, "apart": 0.0}
+    hard += 99
     found = models(lambda g, seed, kind, p: hard[p] + (extra[kind] if g >= 0 else 0.0))
     away, none = merge_study.merged_minus_none(found, CENTROID, 2)
     assert_allclose([away.value, away.low, away.high], 1.0)
@@ -230,6 +231,25 @@ def test_too_few_paths_are_told_and_not_averaged():
     assert told == "not enough: 18 paths, 20 needed"
 
 
+def test_one_cycle_on_every_path_decides_nothing():
+    """Longer paths between more distant classes are slower per distance, by distance alone."""
+    found = models(lambda g, seed, kind, p: 0.0, num_groupings=15)
+    kinds = merge_study.places(found)
+    distances = found.distances["held_out"]
+    for i, g in enumerate(found.columns["image_distance"]):
+        distances[kinds["merged"][i]] += max(g, 0.0)  # Those that diverse groupings merge.
+    for values in found.along.values():
+        if values.dtype == float:
+            values[:] = 1 / distances  # Cycles per distance.
+    findings = {f.reading: f for f in merge_study.claims(found, num_resamples=10)}
+    misled = "centroid at matched confidence, all paths, over groupings of 2 by distance of images"
+    assert findings[misled].estimate.p_value < 0.05
+    assert not findings[misled].primary
+    (decides,) = (f for f in findings.values() if f.primary == "corrected")
+    assert np.isnan(decides.estimate.value)
+    assert "does not vary" in decides.estimate.missing
+
+
 def test_every_reading_is_asked_and_two_decide():
     found = models(lambda g, seed, kind, p: float(p + g))
     findings = merge_study.claims(found, num_resamples=10)
@@ -237,7 +257,7 @@ def test_every_reading_is_asked_and_two_decide():
     decided = {f.primary: f.reading for f in findings if f.primary}
     assert decided == {
         "published": "plain share, all paths, over the number merged at random",
-        "corrected": "centroid at matched confidence, all paths, over groupings of 2 by distance "
-        "of images",
+        "corrected": "centroid at matched confidence, all paths, within original classes, over "
+        "groupings of 2 by distance of images",
     }
     assert len({f.reading for f in findings}) == len(findings) == 6 * len(merge_study.READINGS)

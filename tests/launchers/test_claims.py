@@ -60,7 +60,7 @@ def test_mistakes_get_one_line(two_sets, tmp_path):
         ("", "--folders: expected run folders"),
         (f"{two_sets[0]},{unfinished}", "--folders: expected finished runs of a page that writes"),
         (f"{two_sets[0]},{strange}", "findings: expected the same claims and readings"),
-        (f"{two_sets[0]},{two_sets[0]}", "--folders: expected folders of different names"),
+        (f"{two_sets[0]},{two_sets[0]}", "--folders: expected data sets of different names, got one twice"),
     ):
         assert_refused(launch("claims", f"--folders={folders}", where), line)
     assert not (tmp_path / "claims").exists()

@@ -210,7 +210,7 @@ def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
                 "--random_groupings: expected at most 124"
             ),
             "--pairs=16": "--pairs and --between_pairs: expected paths that leave 100",
-            "--between_pairs=5": "--pairs between classes: expected 1 to",
+            "--between_pairs=5": "--between_pairs: expected 1 to",
             "--num_samples=3": "--num_samples: expected 4 or more",
         },
         "class_diversity": {

@@ -206,7 +206,7 @@ def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
             "--seeds: expected networks that are trained here, got 2 with a saved one"
         ),
         "--along=random --between_pairs=2": "--between_pairs: expected an --along that it is for",
-        "--between_pairs=5": "--pairs between classes: expected 1 to",
+        "--between_pairs=5": "--between_pairs: expected 1 to",
         "--pairs=16": "--pairs and --between_pairs: expected paths that leave 100",
         "--length=5": "--length: expected an --along that it is for",
         f"--dataset=npz:{gap}": "--dataset: expected held-out images of every class, got none of",

@@ -252,7 +252,7 @@ def test_pairs_of_photographs_share_no_square(embedded_dir):
     with pytest.raises(UserError, match=re.escape(line)):
         probe.class_pairs(labels, range(10), 17, **arguments)
     line = (
-        "--pairs between classes: expected 1 to 3, of the 32 clusters of class 1, got 4, which "
+        "--between_pairs: expected 1 to 3, of the 32 clusters of class 1, got 4, which "
         "take 36; ask for fewer pairs, or take more images; no two pairs share a cluster"
     )
     with pytest.raises(UserError, match=re.escape(line)):
@@ -452,7 +452,7 @@ def test_bad_input():
     ):
         probe.class_pairs(LABELS, [1], 6, seed=0, clusters=alone)
     with pytest.raises(
-        UserError, match="--pairs between classes: expected 1 to 5, of the 10 images"
+        UserError, match="--between_pairs: expected 1 to 5, of the 10 images"
     ):
         probe.class_pairs(LABELS, range(3), 5, seed=0, between_count=6, clusters=alone)
     for count in (0, -1):

@@ -11,12 +11,13 @@ def test_an_estimate_takes_five_columns_and_comes_back(tmp_path):
     write_table(file, ("name", "x"), [(i, estimate) for i, estimate in enumerate(given)])
     header, *rows = file.read_text().splitlines()
     assert header == "name,x,x_low,x_high,x_n,x_method"
-    assert rows[1] == '1,5.0,null,null,1,"none: 1 run, 2 needed"'
-    assert rows[2] == '2,null,null,null,3,"none: not enough: 3 settings, 4 needed"'
+    assert rows[1] == '1,5.0,null,null,1,"none: 1 run, 2 needed, over runs"'
+    assert rows[2] == '2,null,null,null,3,"none: not enough: 3 settings, 4 needed, over settings"'
     for before, after in zip(given, estimates(read_table(file), "x"), strict=True):
         for end in ("value", "low", "high"):
             np.testing.assert_array_equal(getattr(before, end), getattr(after, end))
-        assert (before.n, before.missing, before.p_value) == (after.n, after.missing, None)
+        told = (before.n, before.unit, before.missing, before.p_value)
+        assert told == (after.n, after.unit, after.missing, None)
     again = estimates(read_table(file), "x")[0]
     assert (again.unit, again.method) == (given[0].unit, given[0].method)
     assert "Student" in rows[0]

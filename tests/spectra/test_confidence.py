@@ -70,8 +70,11 @@ def test_bad_input():
             spectra.confidence_temperature(LOGITS, confidence)
     for spoilt in (np.nan, np.inf, -np.inf):
         logits = LOGITS.copy()
-        logits[3, 2] = spoilt
-        with pytest.raises(UserError, match="finite ones, got 1 of 3,500"):
+        logits[3:8, 2] = spoilt  # 1 % of 500 images, which are left out,
+        whole = np.delete(LOGITS, range(3, 8), axis=0)
+        assert spectra.confidence_temperature(logits) == spectra.confidence_temperature(whole)
+        logits[8, 2] = spoilt  # and one more.
+        with pytest.raises(UserError, match="99% of 500 images or more, got 6 images with others"):
             spectra.confidence_temperature(logits)
     with pytest.raises(UserError, match="below 0.142857, as these logits allow"):
         spectra.confidence_temperature(np.zeros((100, 7)), 0.5)

@@ -118,7 +118,7 @@ def test_time_is_averaged_over_runs():
         of = {"paths": paths, "where": EVERYWHERE}
         found = spectra.correlation_over_time(epochs, values, correct, runs, **of)
         assert found.value == pytest.approx(4 / 6)
-        assert (found.n, found.unit) == (6, "runs")
+        assert (found.n, found.unit) == (6, "runs x 40 paths")
         assert -1 <= found.low <= found.high <= 1
         assert found.p_value == pytest.approx(14 / 64)  # At most one of six signs turned.
 
