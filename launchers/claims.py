@@ -9,8 +9,8 @@ correction over the claims, and the word that follows by rules fixed before look
         --folders=results/interventions/fashion_mnist,results/interventions/photo_patches
 
 takes seconds. A page whose claims come from several runs on a data set joins them by colons behind
-its name, photo_patches=runs/waves:runs/comparison, so that all are one family of claims. To see: which claims hold on all data sets, and which readings disagree
-(results/interventions).
+its name, photo_patches=runs/waves:runs/comparison, so that all are one family of claims. To see:
+which claims hold on all data sets, and which readings disagree (results/interventions).
 """
 
 from __future__ import annotations

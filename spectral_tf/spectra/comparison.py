@@ -127,8 +127,8 @@ def above_zero(estimates: Sequence[Estimate], level: float = 0.05) -> list[bool]
     >>> above_zero([sure, unsure])
     [True, False]
     """
-    known = [i for i, e in enumerate(estimates) if e.p_value is not None]
-    adjusted = dict(zip(known, holm([estimates[i].p_value for i in known]), strict=True))
+    known = {i: e.p_value for i, e in enumerate(estimates) if e.p_value is not None}
+    adjusted = dict(zip(known, holm(list(known.values())), strict=True))
     return [bool(adjusted.get(i, 1.0) <= level and e.value > 0) for i, e in enumerate(estimates)]
 
 

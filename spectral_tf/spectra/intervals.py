@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.optimize
@@ -219,7 +220,7 @@ def crossed_mean(
     )
 
 
-def _p_value(mean: float, half: Callable[[float], ArrayLike]) -> float:
+def _p_value(mean: float, half: Callable[[float], Any]) -> float:
     """Twice the tail 1 - upper at which half the interval, `half(upper)`, is as long as the mean.
 
     Down to 1e-15, where 1 - upper is no number of its own any more.

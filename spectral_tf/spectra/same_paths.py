@@ -18,6 +18,7 @@ import dataclasses
 import functools
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import scipy.special
@@ -246,13 +247,15 @@ def paired_concordance(
         num_resamples=num_resamples,
         seed=seed,
     )
-    ordered, observed = pairs.ordered, pairs.signs(everywhere) * pairs.told
+    # Which pairs have an order changes with the order: ties go with their settings.
+    ordered, observed = pairs.ordered, pairs.signs(everywhere) * pairs.comparable
     if math.factorial(count) <= 50_000:
         orders = np.array(list(itertools.permutations(range(count))))
     else:
         rng = np.random.default_rng(seed)
         orders = np.stack([rng.permutation(count) for _ in range(9_999)])
-    sizes = np.array([abs((ordered[np.ix_(o, o)] * observed).sum()) for o in orders])
+    rows = np.arange(0, len(orders), 4_096)
+    sizes = np.concatenate([_agreement(ordered, observed, orders[i : i + 4_096]) for i in rows])
     hits = int(np.sum(sizes >= abs((ordered * observed).sum()) - 1e-9))
     exact = math.factorial(count) <= 50_000
     low, high, tau = found.low, found.high, float(found.value)
@@ -271,6 +274,12 @@ def paired_concordance(
     )
 
 
+def _agreement(ordered: NDArray, observed: NDArray, orders: NDArray) -> NDArray:
+    """|sum_ab ordered[o_a, o_b] observed[a, b]| of every order o, [b]."""
+    permuted = ordered[orders[:, :, None], orders[:, None, :]]
+    return np.abs((permuted * observed).sum(axis=(1, 2)))
+
+
 class _Pairs:
     """Any two settings on the paths that models of both know, by weights of paths.
 
@@ -282,7 +291,8 @@ class _Pairs:
 
     Attributes:
       ordered: sign of the difference of qualities, [settings, settings].
-      told: which pairs of settings have an order and share enough paths.
+      comparable: which pairs of settings share enough paths.
+      told: which of them have an order, too.
     """
 
     def __init__(self, quality: NDArray, values: NDArray, right: NDArray, member: NDArray) -> None:
@@ -292,7 +302,8 @@ class _Pairs:
         means = self._among @ quality / self._among.sum(axis=1)
         self._enough = right @ right.T >= PATHS_FOR_COMPARISON
         self.ordered = np.sign(np.subtract.outer(means, means))
-        self.told = (self._among @ self._enough @ self._among.T > 0) & (self.ordered != 0)
+        self.comparable = self._among @ self._enough @ self._among.T > 0
+        self.told = self.comparable & (self.ordered != 0)
 
     def signs(self, of_paths: NDArray) -> NDArray:
         """sign(d_ab) [settings, settings]; 0 where no two models share enough paths."""
@@ -376,9 +387,7 @@ def difference_of_pairs(
             each = (d @ of_paths) / told
         return float(of_pairs @ np.where(told > 0, each, np.nan) / of_pairs.sum())
 
-    found = bootstrap(
-        mean, *d.shape, units=(unit, "paths"), num_resamples=num_resamples, seed=seed
-    )
+    found = bootstrap(mean, *d.shape, units=(unit, "paths"), num_resamples=num_resamples, seed=seed)
     signs = paired_difference(d.sum(axis=1) / weights.sum(axis=1), unit=unit, seed=seed)
     flips = signs.method.rpartition("; ")[2]
     return dataclasses.replace(
@@ -429,7 +438,8 @@ def correlation_over_time(
         chosen = chosen & which_paths(right, paths)
         if (few := int(chosen.sum())) < PATHS_FOR_COMPARISON:
             return not_enough(few, PATHS_FOR_COMPARISON, f"{paths} paths")
-    rhos, of_runs = [], []
+    rhos: list[float] = []
+    of_runs: list[Callable[[NDArray], float]] = []
     for run in dict.fromkeys(of.tolist()):
         own = of == run
         time, count = np.asarray(epochs, np.float64)[own], int(own.sum())

@@ -451,9 +451,7 @@ def test_bad_input():
         UserError, match="1 to 5, of the 10 images of class 1, got 6, which take 12"
     ):
         probe.class_pairs(LABELS, [1], 6, seed=0, clusters=alone)
-    with pytest.raises(
-        UserError, match="--between_pairs: expected 1 to 5, of the 10 images"
-    ):
+    with pytest.raises(UserError, match="--between_pairs: expected 1 to 5, of the 10 images"):
         probe.class_pairs(LABELS, range(3), 5, seed=0, between_count=6, clusters=alone)
     for count in (0, -1):
         with pytest.raises(UserError, match="--pairs: expected 1 to 5"):

@@ -231,6 +231,34 @@ def coverage_of_correlation(settings: int, rho: float, repeats: int, seed: int =
     return held / repeats
 
 
+def concordance(
+    settings: int, pearson: float, repeats: int, *, paths: int = 40, seed: int = 0
+) -> tuple[float, float]:
+    """Of `paired_concordance`: coverage, and how often both interval and p-value exclude 0.
+
+    Bivariate normal settings of that correlation, whose tau is 2/pi asin(it); paths add what all
+    share, and 0.3 of noise.
+    """
+    rng = np.random.default_rng(seed)
+    tau = 2 / math.pi * math.asin(pearson)
+    held = there = 0
+    for _ in range(repeats):
+        x, y = rng.normal(size=(2, settings))
+        y = pearson * x + math.sqrt(1 - pearson**2) * y
+        values = y[:, None] + rng.normal(size=paths) + 0.3 * rng.normal(size=(settings, paths))
+        found = spectra.paired_concordance(
+            x,
+            values,
+            np.ones(values.shape, bool),
+            np.arange(settings),
+            num_resamples=200,
+            seed=int(rng.integers(2**31)),
+        )
+        held += _holds(found, tau)
+        there += found.excludes_zero and found.p_value is not None and found.p_value <= 0.05
+    return held / repeats, there / repeats
+
+
 STEPS = np.linspace(0, 10_000, 41)
 
 

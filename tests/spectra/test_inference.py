@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import scipy.stats
+from numpy.testing import assert_allclose
 
 from spectral_tf import spectra
 from spectral_tf.errors import UserError
@@ -314,6 +315,44 @@ def test_one_row_or_one_cluster_has_no_interval():
     assert one.text(".0f") == "1 (no interval: 1 cluster of crops, 2 needed)"
     assert spectra.crossed_mean(np.ones((3, 1))).missing == "1 image, 2 needed"
     assert spectra.crossed_mean(np.ones((3, 1))).n == 3
+
+
+def test_the_p_value_of_a_mean_is_that_of_the_interval_that_ends_at_zero():
+    rows = np.array([0.2, 0.5, 0.9, 0.1, 0.4])
+    found = spectra.crossed_mean(np.repeat(rows[:, None], 6, axis=1), tested=True)
+    assert_allclose(found.p_value, scipy.stats.ttest_1samp(rows, 0).pvalue, rtol=1e-6)
+    turned = spectra.crossed_mean(np.repeat(rows[None], 2, axis=0), tested=True)
+    assert_allclose(turned.p_value, scipy.stats.ttest_1samp(rows, 0).pvalue, rtol=1e-6)
+    items = spectra.mean_over_clusters(rows, tested=True)
+    assert_allclose(items.p_value, scipy.stats.ttest_1samp(rows, 0).pvalue, rtol=1e-6)
+    rng = np.random.default_rng(0)
+    v = rng.normal(0.3, 1, (3, 40)) + rng.normal(size=(3, 1)) / 4
+    both = spectra.crossed_mean(v, tested=True)
+    assert (both.p_value < 0.05) == both.excludes_zero
+    # Shifted so that its interval ends at 0.
+    at_the_end = spectra.crossed_mean(v - both.low, tested=True)
+    assert_allclose(at_the_end.p_value, 0.05, rtol=1e-6)
+    assert spectra.crossed_mean(v - v.mean(), tested=True).p_value == pytest.approx(1)
+    assert spectra.crossed_mean(np.ones((3, 4)), tested=True).p_value <= 2e-15
+    assert spectra.crossed_mean(v).p_value is None
+
+
+def test_what_is_above_zero_among_many_is_by_chance_in_few_families():
+    rng = np.random.default_rng(3)
+    several = [
+        [spectra.mean_over_clusters(rng.normal(size=20), tested=True) for _ in range(8)]
+        for _ in range(400)
+    ]
+    alone = np.mean([any(e.low > 0 for e in family) for family in several])
+    together = np.mean([any(spectra.above_zero(family)) for family in several])
+    assert alone > 0.1
+    assert together < 0.045  # Half of 5 %: the other half is below 0.
+    sure = spectra.mean_over_clusters(np.arange(20.0), tested=True)
+    assert spectra.above_zero([*several[0][:3], sure])[-1]
+    assert spectra.above_zero([spectra.negative(sure), spectra.not_enough(1, 2, "seeds")]) == [
+        False,
+        False,
+    ]
 
 
 def test_crossed_means_refuse():

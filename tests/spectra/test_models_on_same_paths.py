@@ -123,6 +123,61 @@ def test_time_is_averaged_over_runs():
         assert found.p_value == pytest.approx(14 / 64)  # At most one of six signs turned.
 
 
+def test_time_varies_with_runs_and_with_paths():
+    """Half of the paths fall with time and half rise: which are drawn decides."""
+    runs, epochs = np.repeat(np.arange(8), 5), np.tile([1, 2, 3, 5, 10], 8)
+    paths = np.where(np.arange(40) < 21, 1.0, -0.97)
+    values, right = epochs[:, None] * paths, np.ones((40, 40), bool)
+    of = {"paths": "all", "where": EVERYWHERE}
+    found = spectra.correlation_over_time(epochs, values, right, runs, **of)
+    assert (found.value, found.p_value) == (1, 2 / 2**8)
+    assert (found.low, found.high) == (-1, 1)
+    five = (epochs[:25], values[:25], right[:25], runs[:25])
+    few = spectra.correlation_over_time(*five, paths="shared", where=EVERYWHERE)
+    assert few.text("g") == "1 (no interval: 5 runs, 6 needed; p = 0.062, at least 0.062)"
+
+
+def test_pairs_of_models_are_compared_on_paths_of_their_own():
+    rng = np.random.default_rng(0)
+    where = rng.random((7, 60)) < 0.7
+    away = np.where(where, rng.normal(1.0, 0.5, where.shape), np.nan)
+    found = spectra.difference_of_pairs(away, where, unit="teachers")
+    assert found.value == pytest.approx(np.nanmean(away, axis=1).mean())
+    assert (found.n, found.unit) == (7, "teachers x 60 paths")
+    assert found.p_value == pytest.approx(2 / 2**7)
+    assert 0 < found.low < found.value < found.high
+    wider = spectra.difference_of_pairs(away * paths_of_two_kinds(), where, unit="teachers")
+    assert wider.low < 0 < wider.high  # By which paths are drawn.
+    few = where & (np.arange(60) < 20)
+    told = spectra.difference_of_pairs(away, few, unit="teachers").text()
+    assert "shared paths, 20 needed" in told
+    spoilt = away.copy()
+    spoilt[0, np.flatnonzero(where[0])[0]] = np.nan
+    with pytest.raises(UserError, match="finite ones where they count, got 1"):
+        spectra.difference_of_pairs(spoilt, where, unit="teachers")
+    with pytest.raises(UserError, match="bool of the shape of the differences"):
+        spectra.difference_of_pairs(away, where[:3], unit="teachers")
+
+
+def paths_of_two_kinds():
+    return np.where(np.arange(60) < 33, 1.0, -1.0)
+
+
+def test_a_perfect_order_of_few_settings_is_no_certain_one():
+    quality, values = np.arange(6), np.arange(6.0)[:, None] * np.ones(40)
+    found = spectra.paired_concordance(quality, values, np.ones((6, 40), bool), np.arange(6))
+    assert (found.value, found.high) == (1, 1)
+    assert found.low == pytest.approx(0.3828, abs=1e-4)
+    assert found.p_value == found.least_p_value == pytest.approx(2 / 720)
+
+
+def test_the_least_p_value_knows_of_ties():
+    """Three worse settings and two better ones, alike among themselves: 10 orders."""
+    quality, values = np.array([0, 0, 0, 1, 1]), np.arange(5.0)[:, None] * np.ones(40)
+    found = spectra.paired_concordance(quality, values, np.ones((5, 40), bool), np.arange(5))
+    assert found.p_value == found.least_p_value == pytest.approx(0.2)
+
+
 def test_an_unknown_choice_of_paths():
     with pytest.raises(UserError, match="paths: expected one of all, common, shared, known"):
         spectra.which_paths(np.ones((2, 3), bool), "own")

@@ -86,6 +86,13 @@ def test_correlations_that_are_there_are_covered(rho):
     assert simulations.coverage_of_correlation(8, rho, 500) >= 0.93
 
 
+@pytest.mark.parametrize("pearson", [0.0, 0.98])
+def test_concordances_of_settings_are_covered(pearson):
+    covered, there = simulations.concordance(6, pearson, 150)
+    assert covered >= 0.93
+    assert pearson or there <= 0.055
+
+
 @pytest.mark.parametrize("draw", [normal, lognormal])
 def test_exact_p_values_are_uniform(draw):
     # Of 6 pairs they are 1, 2, ... 32 of 32.

@@ -41,6 +41,13 @@ def test_what_has_a_sign():
     assert sign_of(NONE, None) == 0
 
 
+def test_what_decides_must_have_a_p_value():
+    """Else it is not counted by Holm's correction, and the others are corrected too little."""
+    told = {"set": findings(estimate(0.9, 0.5, 1.0))}
+    with pytest.raises(UserError, match="a p-value of every reading that decides, got C5, first"):
+        verdicts(told, "published")
+
+
 def test_the_four_words():
     assert word((RISES,), (RISES,)) == ("holds", "")
     assert word((FALLS,), (FALLS,)) == ("contradicted", "")
