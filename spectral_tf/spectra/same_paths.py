@@ -455,12 +455,13 @@ def correlation_over_time(
         if np.isnan(found.value):
             return found
         rhos.append(float(found.value))
-        values, counts = given[own][:, chosen], right[own][:, chosen].astype(np.float64)
+        own_values = given[own][:, chosen]
+        counts = right[own][:, chosen].astype(np.float64)
         if paths == "shared":
-            pairs = _Pairs(time, np.where(counts > 0, values, 0.0), counts, np.arange(count))
+            pairs = _Pairs(time, np.where(counts > 0, own_values, 0.0), counts, np.arange(count))
             of_runs.append(functools.partial(pairs.tau, np.ones(count)))
         else:
-            of_runs.append(functools.partial(_rank_correlation, time, values))
+            of_runs.append(functools.partial(_rank_correlation, time, own_values))
 
     def mean(runs: NDArray, of_paths: NDArray) -> float:
         drawn = np.flatnonzero(runs)
