@@ -131,11 +131,16 @@ class Found:
             for paths in ("all", "common")
         }
 
+    def told(self, name: str, where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Those of some paths that tell a measure of every network (`path_study.telling`)."""
+        return where & path_study.telling(name, self.values[name])
+
     def mean(self, name: str, where: NDArray[np.bool_]) -> spectra.Estimate:
-        """Over networks and some paths."""
-        if not where.any():
+        """Over networks and those of some paths that tell the measure."""
+        counted = self.told(name, where)
+        if not counted.any():
             return spectra.not_enough(0, 2, "paths")
-        return mean_over_networks(self.values[name][:, where], items="paths")
+        return mean_over_networks(self.values[name][:, counted], items="paths")
 
     def couples(self) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
         """Every two classes that are joined, and their finite paths, bool [p]."""
@@ -451,7 +456,7 @@ def matrix(found: Found, measure: str) -> NDArray[np.float64]:
     means = np.full((len(classes),) * 2, np.nan)
     for first, last, where in found.couples():
         i, j = np.searchsorted(classes, [first, last])
-        means[i, j] = means[j, i] = found.values[measure][:, where].mean()
+        means[i, j] = means[j, i] = found.mean(measure, where).value
     return means
 
 
@@ -528,7 +533,7 @@ def between_above_within(found: Found, reading: Reading) -> spectra.Estimate:
     """What a reading has more between classes than within, over networks and paths."""
     name = PER_PATH[reading.measure] if reading.per_path else reading.measure
     paths = "all" if reading.paths == "all" else "common"
-    chosen = [found.chosen[place, paths] for place in path_study.PAIR_TYPES]
+    chosen = [found.told(name, found.chosen[place, paths]) for place in path_study.PAIR_TYPES]
     least = min(int(where.sum()) for where in chosen)
     if least < spectra.PATHS_FOR_COMPARISON:
         return spectra.not_enough(least, spectra.PATHS_FOR_COMPARISON, f"{paths} paths")
@@ -672,11 +677,12 @@ def measure_rows(found: Found, subject: Subject) -> Iterator[tuple[object, ...]]
     """The mean over networks, then each network."""
     for (place, paths), where in found.chosen.items():
         for name in (*MEASURES, *PER_PATH.values()):
-            row = (place, paths, where.sum())
+            counted = found.told(name, where)
+            row = (place, paths, counted.sum())
             unit = found_unit(name, subject)
             yield (*row, "mean", name, unit, found.mean(name, where))
             for m, values in enumerate(found.values[name]):
-                own = spectra.mean_over_clusters(values, where=where, unit="paths of one network")
+                own = spectra.mean_over_clusters(values, where=counted, unit="paths of one network")
                 yield (*row, m, name, unit, own)
 
 
