@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 
 from spectral_tf.experiments import path_study
-from spectral_tf.experiments.path_study import PRIMARY, READINGS, Models
+from spectral_tf.experiments.path_study import READINGS, Models
 from spectral_tf.records import read_table
 from spectral_tf.spectra import (
     common_paths,
