@@ -193,7 +193,7 @@ def report(
             "mean_change": over_plane["change"].record(),
             "worst": {
                 "cycles": [int(down.flat[worst]), int(right.flat[worst])],
-                "error": over_networks["error"][worst].record(),
+                "error_of_networks_that_did_not_choose": chosen_by_others(maps["error"]).record(),
             },
             "worst_of_networks": [
                 {"cycles": [int(down.flat[i]), int(right.flat[i])], "error": float(m.flat[i])}
@@ -218,6 +218,18 @@ def report(
             f"{right.flat[i]} right"
         )
     runtime.say_where(folder)
+
+
+def chosen_by_others(maps: NDArray[np.float64]) -> spectra.Estimate:
+    """The error of each network [m, h, w] at the vector that is worst for the mean of the others.
+
+    The largest of a thousand is large by chance, too; the others' chance is not this network's.
+    """
+    flat = maps.reshape(len(maps), -1)
+    if len(flat) < 2:
+        return spectra.not_enough(len(flat), 2, "networks")
+    others = (flat.sum(axis=0) - flat).argmax(axis=1)
+    return spectra.mean_over_runs(flat[np.arange(len(flat)), others], unit="networks")
 
 
 def alike(maps: NDArray[np.float64]) -> dict[str, float | None]:

@@ -58,6 +58,10 @@ def test_a_run_leaves_the_plane_and_its_rings(embedded_dir, tmp_path):
     assert summary["num_images"] == 60
     np.testing.assert_allclose(summary["clean_error"]["value"], arrays["clean_wrong"].mean())
     np.testing.assert_allclose(summary["mean_error"]["value"], plane["error"].mean())
+    maps = networks["error"].reshape(3, 64)
+    others = [maps[m, np.delete(maps, m, axis=0).sum(axis=0).argmax()] for m in range(3)]
+    worst = summary["worst"]["error_of_networks_that_did_not_choose"]
+    np.testing.assert_allclose(worst["value"], np.mean(others))
     for picture in ("plane", "rings"):
         Image.open(path / "figures" / f"{picture}.png").verify()
 
