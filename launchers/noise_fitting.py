@@ -44,6 +44,7 @@ from spectral_tf.experiments.fitted_waves import (
     Examples,
     FittedWave,
     fit_waves,
+    learned,
     place_claims,
     wave_claims,
 )
@@ -379,6 +380,7 @@ def report(
     lines, alone = fitted(waves, histories, images, chosen)
     accuracy = {wave.name: accuracy_of(wave, histories, images, finite) for wave in waves}
     claims = claims_of(lines)
+    known = learned(lines)
     write_epochs(folder, waves, histories, images, chosen)
     write_waves(folder, waves, alone, accuracy)
     if FLAGS.directions > 1:
@@ -408,9 +410,9 @@ def report(
                 "network": line.estimates[BETA].network.record(),
                 "null": line.estimates[BETA].null.record(),
                 "above_null": line.estimates[BETA].difference.record(),
-                "learned": line.learned,
+                "learned": yes,
             }
-            for line in lines
+            for line, yes in zip(lines, known, strict=True)
         },
         "claims": {
             f"{claim.claim}, {claim.primary}": {
@@ -426,23 +428,23 @@ def report(
     print(f"{int(chosen.sum()):,} held-out images of {training.title}")
     if left_out:
         print(f"{left_out} more are left out: an output on them was not finite")
-    for line in lines:
+    for line, yes in zip(lines, known, strict=True):
         found, nf = (line.estimates[name] for name in (BETA, NF))
         scores = np.mean([accuracy[wave.name].value for wave in line.waves])
         print(
             f"{label(line):>28}: beta {found.network.value:.3f}, its null {found.null.value:.3f}, "
-            f"above it {found.difference.text('.3f')}, {verdict(line)}; lowest NF "
+            f"above it {found.difference.text('.3f')}, {verdict(line, yes)}; lowest NF "
             f"{nf.network.value:.3f}, its null {nf.null.value:.3f}; accuracy {scores:.3f}"
         )
     print(f"{'uniform':>28}: accuracy {accuracy['uniform'].text('.3f')}")
     runtime.say_where(folder)
 
 
-def verdict(line: FittedWave) -> str:
-    """What the interval of beta - null says."""
-    if line.learned is None:
+def verdict(line: FittedWave, is_learned: bool | None) -> str:
+    """What beta - null says, after the correction for all waves (`learned`)."""
+    if is_learned is None:
         return "without an interval nothing is said of it"
-    if not line.learned:
+    if not is_learned:
         return "not told from networks that never saw it"
     passed = line.learning_epoch
     when = f"from epoch {passed.text('.1f')}" if np.isfinite(passed.value) else "never"
@@ -452,7 +454,7 @@ def verdict(line: FittedWave) -> str:
 def label(line: FittedWave) -> str:
     """How lines, legends and records call a wave, or its directions together."""
     place = "" if math.isnan(line.image_frequency) else f"F = {line.image_frequency:.3g}, "
-    by = f"f = {line.waves[0].value:.3g}, " if line.waves[0].kind == "frequency" else ""
+    by = f"f = {line.value:.3g}, " if line.kind == "frequency" else ""
     return f"{place}{by}{line.cycles:.3g} cycles"
 
 
@@ -491,7 +493,7 @@ def fitted(
 
 def claims_of(lines: Sequence[FittedWave]) -> list[Finding]:
     """Every reading of what the waves were asked for: C1 and C2 of one coordinate, C11 of more."""
-    if len({line.waves[0].place for line in lines}) > 1:
+    if len({line.place for line in lines}) > 1:
         # Magnitudes fall as rho^-exponent: the larger it is, the lower the image frequencies.
         return place_claims(lines, rising=FLAGS.wave == "fourier")
     return wave_claims(lines)
@@ -583,10 +585,10 @@ def write_waves(
         "augmented_mean,augmented_deviation,held_out_mean,held_out_deviation,"
         "smoothing_mean,smoothing_deviation,class_share,learned"
     )
+    known = dict(zip(alone, learned(list(alone.values())), strict=True))
     rows = []
     for wave in waves:
-        line = alone.get(wave.name)
-        learned = None if line is None else line.learned
+        line, yes = alone.get(wave.name), known.get(wave.name)
         place = [
             wave.name,
             wave.kind,
@@ -603,7 +605,7 @@ def write_waves(
             wave.levels.mean(),
             wave.levels.std(),
             wave.class_share,
-            "null" if learned is None else ("no", "yes")[learned],
+            "null" if yes is None else ("no", "yes")[yes],
         ]
         rows.append([*place, *estimated(line), accuracy[wave.name]])
     records.write_table(
@@ -630,8 +632,7 @@ def write_directions(folder: records.RunFolder, lines: Sequence[FittedWave]) -> 
     columns = ("place", "kind", "value", "image_frequency", "cycles", "num_directions")
     rows = []
     for line in lines:
-        first = line.waves[0]
-        place = [first.place, first.kind, first.value, line.image_frequency, line.cycles]
+        place = [line.place, line.kind, line.value, line.image_frequency, line.cycles]
         rows.append([*place, len(line.waves), line.class_share, *estimated(line)])
     records.write_table(folder.path / "directions.csv", [*columns, "class_share", *ESTIMATED], rows)
 
@@ -680,7 +681,7 @@ def draw(folder: records.RunFolder, lines: Sequence[FittedWave], training: data.
     if len(lines) > 1:
         pictures["frequencies"] = frequency_panels(lines, BETA)
         pictures["frequencies_noise_fitting"] = frequency_panels(lines, NF)
-    if len({line.waves[0].place for line in lines}) > 1:
+    if len({line.place for line in lines}) > 1:
         pictures["image_frequency"] = place_panels(lines)
     title = f"{FLAGS.wave} waves on the labels of {training.name}, A = {FLAGS.amplitude:g}"
     for name, panels in pictures.items():
@@ -722,7 +723,7 @@ def frequency_panels(lines: Sequence[FittedWave], measure: str) -> list[Panel]:
 
     places: dict[float, list[FittedWave]] = {}
     for line in sorted(lines, key=lambda line: line.cycles):
-        places.setdefault(line.waves[0].place, []).append(line)
+        places.setdefault(line.place, []).append(line)
     values: list[Line] = [null_line()]
     above: list[Line] = []
     times: list[Line] = []
@@ -738,8 +739,8 @@ def frequency_panels(lines: Sequence[FittedWave], measure: str) -> list[Panel]:
             shares = [line.class_share for line in of_place]
             told = "told by the class alone" if not times else ""
             values.append(Line(cycles, shares, told, style=":", colour=colour))
-            learned = [line.learning_epoch for line in of_place]
-            times.append(points(cycles, learned, name, colour))
+            passed = [line.learning_epoch for line in of_place]
+            times.append(points(cycles, passed, name, colour))
     x, (long, short) = "cycles across the data", NAMES[measure]
     panels = [
         Panel(values, x, long, xscale="log"),
@@ -759,7 +760,7 @@ def place_panels(lines: Sequence[FittedWave]) -> list[Panel]:
         x = "spatial frequency of the direction [cycles per image]"
     groups: dict[tuple[str, float], list[FittedWave]] = {}
     for line in sorted(lines, key=lambda line: line.image_frequency):
-        groups.setdefault((line.waves[0].kind, line.waves[0].value), []).append(line)
+        groups.setdefault((line.kind, line.value), []).append(line)
     panels: list[Panel] = []
     for kind, name in (("frequency", "equal f"), ("cycles", "equal cycles across the data")):
         values, above = [null_line()], []

@@ -8,7 +8,9 @@ from spectral_tf.experiments.fitted_waves import (
     LEARNED,
     MEASURES,
     Examples,
+    KeptWave,
     fit_waves,
+    learned,
     place_claims,
     wave_claims,
 )
@@ -88,7 +90,9 @@ def test_half_of_a_wave_is_followed_and_read_with_its_null():
     assert abs(found.difference.value - 0.5) < 0.01
     assert 0.45 < found.difference.low < found.difference.high < 0.55
     assert (found.difference.n, found.difference.unit) == (3, "seeds x 400 images")
-    assert line.learned
+    assert learned([line]) == [True]
+    assert found.difference.p_value < 0.01
+    assert found.network.p_value is None  # Its 0 is not "nothing there".
     # Beta is LEARNED = half of 0.5 after 2 epochs.
     at = line.learning_epoch
     assert LEARNED == 0.25
@@ -99,12 +103,31 @@ def test_half_of_a_wave_is_followed_and_read_with_its_null():
 def test_a_wave_that_nobody_follows_is_not_learned_and_one_seed_says_nothing():
     rng = np.random.default_rng(2)
     line = fitted(2, np.zeros(EPOCHS), rng)[1]
-    assert line.learned is False
+    assert learned([line]) == [False]
     assert np.isinf(line.learning_epoch.value)
     alone = fitted(2, rising(0.5, 2), rng, seeds=1)[1]
-    assert alone.learned is None
+    assert learned([alone, line]) == [None, False]
     assert alone.estimates["final_fit_coefficient"].difference.missing == "1 seed, 2 needed"
     assert "2 needed" in alone.learning_epoch.missing
+
+
+def kept(means, cycles=2.0):
+    """A wave whose seeds have so much beta, on every image; the null has none."""
+    values = np.repeat(np.array(means)[:, None], 20, axis=1)
+    pair = {"final_fit_coefficient": (values, np.zeros_like(values))}
+    return KeptWave("cycles", cycles, 0.0, cycles, "seeds", pair, Examples(np.arange(20), C))
+
+
+def test_a_wave_is_learned_among_all_waves_of_its_run():
+    unsure, sure = kept([0.4, 0.5, 0.6]), kept([0.999, 1.0, 1.001])
+    found = unsure.estimates["final_fit_coefficient"].difference
+    assert found.low > 0
+    assert 0.01 < found.p_value < 0.02  # Student's of t = 0.5 sqrt(3) / 0.1, two degrees.
+    null = [kept([-0.1, 0.0, 0.1]) for _ in range(7)]
+    assert learned([unsure]) == [True]
+    assert learned([unsure, *null]) == [False] * 8
+    assert learned([*null, sure]) == [False] * 7 + [True]
+    assert learned([kept([-0.6, -0.5, -0.4])]) == [False]  # Followed the wrong way round.
 
 
 def test_the_minimum_of_nf_is_that_of_each_network_by_itself():
@@ -164,6 +187,7 @@ def test_c1_and_c2_of_waves_that_are_followed_the_less_and_the_later_the_faster(
     assert "minimum of NF" in primary["C1", "published"].reading
     slow_fast = next(c for c in claims if c.reading.startswith("final β − null of the slowest"))
     assert slow_fast.direction == 1
+    assert slow_fast.estimate.p_value < 0.001
     assert slow_fast.estimate.low < 0.9 < slow_fast.estimate.high
     c2 = primary["C2", "corrected"]
     assert (c2.direction, c2.estimate.n) == (1, 8)
@@ -198,7 +222,7 @@ def test_what_networks_do_that_never_saw_the_waves_is_no_preference():
     assert found[f"final β {slow_fast}"].low > 0.2
     above = found[f"final β − null {slow_fast}"]
     assert above.low < 0 < above.high
-    assert not any(line.learned for _, line in lines[:4])
+    assert not any(learned([line for _, line in lines]))
 
 
 def test_few_waves_and_waves_below_a_cycle():
@@ -253,6 +277,9 @@ def test_c11_is_over_directions_at_equal_f_and_at_equal_cycles():
     assert (found.n, found.unit) == (4, "directions x 400 images")
     assert found.low < 0.3 < found.high
     assert found.low > 0.2
+    # All have one, so that Holm's correction spans them.
+    assert all(c.estimate.p_value is not None for c in claims)
+    assert found.p_value < 0.01
     # Exponents: the larger, the lower the image frequencies.
     turned = {c.primary: c for c in place_claims(lines, rising=False) if c.primary}
     assert turned["corrected"].estimate.value == pytest.approx(-found.value)
