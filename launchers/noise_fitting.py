@@ -43,6 +43,7 @@ from spectral_tf.experiments.fitted_waves import (
     MEASURES,
     Examples,
     FittedWave,
+    at_lowest,
     fit_waves,
     learned,
     place_claims,
@@ -581,7 +582,8 @@ def write_waves(
 ) -> None:
     """Writes `waves.csv`: what each wave is and how it ended; `curves.csv`: how it got there."""
     columns = (
-        "wave,kind,image_frequency,direction,frequency,cycles,coordinate_mean,coordinate_deviation,"
+        "wave,kind,place,image_frequency,direction,frequency,cycles,"
+        "coordinate_mean,coordinate_deviation,"
         "augmented_mean,augmented_deviation,held_out_mean,held_out_deviation,"
         "smoothing_mean,smoothing_deviation,class_share,learned"
     )
@@ -592,6 +594,7 @@ def write_waves(
         place = [
             wave.name,
             wave.kind,
+            wave.place,
             wave.image_frequency,
             wave.direction,
             wave.smoothing.frequency,
@@ -645,20 +648,23 @@ def held_out_answers(
 ) -> HeldOut:
     """What is kept of every held-out image."""
     levels = np.stack([wave.levels[chosen[images.measured]] for wave in waves])
-    last, lowest = [], []
+    last, lowest, lowest_null = [], [], []
     for wave, s in zip(waves, levels, strict=True):
-        g = margins_of(histories, wave.name, runs_of(wave), chosen)
-        at = spectra.wave_fit(g, s, images.num_classes).noise_fitting.argmin(axis=1)
-        last.append(g[:, -1])
-        lowest.append(g[np.arange(len(g)), at])
+        network, of_null = (
+            margins_of(histories, name, runs_of(wave), chosen) for name in (wave.name, "uniform")
+        )
+        last.append(network[:, -1])
+        lowest.append(at_lowest(network, s, images.num_classes))
+        lowest_null.append(at_lowest(of_null, s, images.num_classes))
     null = margins_of(histories, "uniform", range(FLAGS.directions * FLAGS.seeds), chosen)[:, -1]
     return HeldOut(
         waves=np.array([wave.name for wave in waves]),
         directions=np.array([wave.direction for wave in waves]),
         smoothing=levels.astype(np.float32),
-        margins=np.stack(last).astype(np.float16),
-        lowest_margins=np.stack(lowest).astype(np.float16),
-        null_margins=null.reshape(FLAGS.directions, FLAGS.seeds, -1).astype(np.float16),
+        margins=np.stack(last),
+        lowest_margins=np.stack(lowest),
+        null_margins=null.reshape(FLAGS.directions, FLAGS.seeds, -1),
+        lowest_null_margins=np.stack(lowest_null),
         labels=images.labels[chosen].astype(np.int64),
         clusters=images.clusters[chosen].astype(np.int64),
         images=np.flatnonzero(chosen),

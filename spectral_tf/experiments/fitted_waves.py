@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_tf import spectra
+from spectral_tf.errors import UserError
+from spectral_tf.records.waves import HeldOut
 from spectral_tf.spectra import AgainstNull, Estimate
 from spectral_tf.spectra.inference import SETTINGS_FOR_CORRELATION
 from spectral_tf.spectra.verdicts import Finding
@@ -234,6 +236,105 @@ def _over_seeds(directions: Sequence[Mapping[str, Pair]]) -> dict[str, Pair]:
         )
         for name in directions[0]
     }
+
+
+def at_lowest(
+    margins: NDArray[np.floating], smoothing: NDArray[np.floating], num_classes: int
+) -> NDArray[np.floating]:
+    """Margins of each seed after the epoch of its lowest noise fitting, [seeds, n].
+
+    Args:
+      margins: of networks after each epoch, [seeds, epochs, n].
+      smoothing: s of a wave, [n], whether or not the networks have seen it.
+      num_classes: C.
+
+    Raises:
+      UserError: as `spectra.wave_fit`.
+    """
+    nf = spectra.wave_fit(margins, smoothing, num_classes).noise_fitting
+    return margins[np.arange(len(margins)), nf.argmin(axis=1)]
+
+
+def kept_waves(
+    answers: HeldOut, table: Mapping[str, Sequence[float | str]]
+) -> tuple[dict[str, KeptWave], list[KeptWave]]:
+    """The waves of a finished run, recomputed from the answers to held-out images that it left.
+
+    Args:
+      answers: its held_out.npz.
+      table: its waves.csv, of which only what each wave is (kind, place, frequency, cycles) is
+        taken, and nothing that was measured.
+
+    Returns:
+      {name of a wave: it alone}; every frequency with all its directions, as `fit_waves`.
+
+    Raises:
+      UserError: a wave that is not in the table; as `spectra.influence`.
+    """
+    examples = Examples(answers.clusters, int(answers.num_classes))
+    rows = {str(name): i for i, name in enumerate(table["wave"])}
+    alone: dict[str, KeptWave] = {}
+    groups: dict[tuple[str, float, float], list[KeptWave]] = {}
+    for i, name in enumerate(answers.waves.tolist()):
+        if name not in rows:
+            raise UserError(
+                "waves.csv",
+                expected=f"a row for {name} of held_out.npz",
+                got=", ".join(rows),
+                hint="take both from one run folder",
+            )
+        lowest, lowest_null, final, null = (
+            spectra.influence(margins, answers.smoothing[i], examples.num_classes)
+            for margins in (
+                answers.lowest_margins[i],
+                answers.lowest_null_margins[i],
+                answers.margins[i],
+                answers.null_margins[answers.directions[i]],
+            )
+        )
+        kind = str(table["kind"][rows[name]])
+        cycles, frequency, place = (
+            float(table[column][rows[name]]) for column in ("cycles", "frequency", "place")
+        )
+        alone[name] = KeptWave(
+            kind=kind,
+            value=cycles if kind == "cycles" else frequency,
+            place=place,
+            cycles=cycles,
+            unit="seeds",
+            values={
+                "minimum_noise_fitting": (lowest.noise_fitting, lowest_null.noise_fitting),
+                "final_noise_fitting": (final.noise_fitting, null.noise_fitting),
+                "final_fit_coefficient": (final.fit_coefficient, null.fit_coefficient),
+            },
+            examples=examples,
+        )
+        one = alone[name]
+        groups.setdefault((one.kind, one.value, one.place), []).append(one)
+    return alone, [_over_directions(group) for group in groups.values()]
+
+
+def _over_directions(group: Sequence[KeptWave]) -> KeptWave:
+    if len(group) == 1:
+        return group[0]
+    return dataclasses.replace(
+        group[0],
+        cycles=float(np.mean([wave.cycles for wave in group])),
+        unit="directions",
+        values=_over_seeds([wave.values for wave in group]),
+    )
+
+
+def kept_claims(lines: Sequence[KeptWave], *, rising: bool) -> list[Finding]:
+    """Every reading that the answers a run keeps give: C11 of several places, else C1.
+
+    Args:
+      lines: every frequency, of one run.
+      rising: as for `place_claims`.
+    """
+    if len({line.place for line in lines}) > 1:
+        return place_claims(lines, rising=rising)
+    return preference_claims(lines)
 
 
 def wave_claims(lines: Sequence[FittedWave]) -> list[Finding]:

@@ -4,16 +4,21 @@ import numpy as np
 import pytest
 
 from spectral_tf import spectra
+from spectral_tf.errors import UserError
 from spectral_tf.experiments.fitted_waves import (
     LEARNED,
     MEASURES,
     Examples,
     KeptWave,
+    at_lowest,
     fit_waves,
+    kept_claims,
+    kept_waves,
     learned,
     place_claims,
     wave_claims,
 )
+from spectral_tf.records.waves import HeldOut
 from spectral_tf.tasks import PlacedWave, SmoothingWave
 
 C, N, EPOCHS = 10, 400, 11
@@ -167,6 +172,74 @@ def test_seeds_are_nested_in_directions():
     # As wide as four such different numbers make it, however many seeds there are.
     assert found.high - found.low > 0.5
     assert line.curves["fit_coefficient"].difference.value.shape == (EPOCHS,)
+
+
+def dipping(rng, seeds=3):
+    """Margins [seeds, epochs, n] of networks whose NF is lowest after an epoch of their own."""
+    dips = rng.permutation(np.arange(1, EPOCHS - 1))[:seeds, None, None]
+    away = 0.04 * np.abs(np.arange(EPOCHS)[:, None] - dips)
+    hard = 0.1 * rng.uniform(size=N)
+    t = 0.2 + away + hard + 0.05 * rng.uniform(-1, 1, size=(seeds, EPOCHS, N))
+    return spectra.smoothed_margin(np.clip(t, 0.01, 1), C)
+
+
+@pytest.mark.parametrize("place_count", [1, 2])
+def test_what_is_kept_of_each_image_gives_what_all_epochs_gave(place_count):
+    rng = np.random.default_rng(12)
+    directions = 1 if place_count == 1 else 3
+    nulls = np.stack([dipping(rng) for _ in range(directions)])
+    waves, networks, lines, alone = [], [], [], {}
+    for place in range(place_count):
+        for cycles in (1, 2, 3, 5, 7, 8):
+            group = [placed(cycles, float(place), d) for d in range(directions)]
+            levels = np.stack([wave.levels for wave in group])
+            of_group = np.stack([dipping(rng) for _ in group])
+            each, line = fit_waves(group, of_group, nulls, levels, EXAMPLES)
+            alone |= {wave.name: one for wave, one in zip(group, each, strict=True)}
+            lines.append(line)
+            waves += group
+            networks += list(of_group)
+    of_nulls = [nulls[wave.direction] for wave in waves]
+    answers = HeldOut(
+        waves=np.array([wave.name for wave in waves]),
+        directions=np.array([wave.direction for wave in waves]),
+        smoothing=np.stack([wave.levels for wave in waves]),
+        margins=np.stack(networks)[:, :, -1],
+        lowest_margins=np.stack(
+            [at_lowest(g, w.levels, C) for g, w in zip(networks, waves, strict=True)]
+        ),
+        null_margins=nulls[:, :, -1],
+        lowest_null_margins=np.stack(
+            [at_lowest(g, w.levels, C) for g, w in zip(of_nulls, waves, strict=True)]
+        ),
+        labels=np.zeros(N, np.int64),
+        clusters=EXAMPLES.clusters,
+        images=np.arange(N),
+        num_classes=np.array(C),
+    )
+    columns = ("wave", "kind", "place", "frequency", "cycles")
+    rows = [(w.name, w.kind, w.place, w.smoothing.frequency, w.cycles) for w in waves[::-1]]
+    table = {n: list(v) for n, v in zip(columns, zip(*rows, strict=True), strict=True)}
+    kept, together = kept_waves(answers, table)
+    assert kept.keys() == alone.keys()
+    pairs = [(kept[name], alone[name]) for name in alone] + list(zip(together, lines, strict=True))
+    for found, expected in pairs:
+        for name in ("kind", "value", "place", "cycles", "unit"):
+            assert getattr(found, name) == getattr(expected, name)
+        for measure in MEASURES:
+            for a, b in zip(found.values[measure], expected.values[measure], strict=True):
+                np.testing.assert_allclose(a, b, atol=1e-12)
+    claims = kept_claims(together, rising=True)
+    if place_count == 1:
+        expected = [claim for claim in wave_claims(lines) if claim.claim == "C1"]
+    else:
+        expected = place_claims(lines, rising=True)
+    assert len(claims) == len(expected) >= 12
+    for a, b in zip(claims, expected, strict=True):
+        assert a[:5] == b[:5]
+        np.testing.assert_allclose(a.estimate.low, b.estimate.low, atol=1e-12)
+    with pytest.raises(UserError, match=r"expected a row for cycles_8"):
+        kept_waves(answers, {name: column[1:] for name, column in table.items()})
 
 
 def test_c1_and_c2_of_waves_that_are_followed_the_less_and_the_later_the_faster():
