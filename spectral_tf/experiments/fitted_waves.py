@@ -55,8 +55,8 @@ class KeptWave:
     """One wave, or one frequency along several directions, by what a run keeps of every image.
 
     Rows are seeds if there is one direction. If there are several, rows are directions, each the
-    mean over its own seeds: seeds are nested in directions. Waves of one run share their rows, row
-    by row (weights and order, and the direction): they are crossed with them.
+    mean over its own seeds: seeds are nested in directions. Waves of one run, and the null, share
+    the seeds of a row (first weights and order): rows are crossed with waves.
 
     Attributes:
       kind, value, place: as asked for (`tasks.AskedWave`).
@@ -128,8 +128,8 @@ class FittedWave(KeptWave):
 def learned(lines: Sequence[KeptWave]) -> list[bool | None]:
     """Which waves of a run are learned: beta - null is above 0, after Holm's correction over them.
 
-    Without the correction one of 8 waves that nobody follows would be called learned in 12 % of
-    runs, and be the fastest.
+    Without the correction one of 8 waves that nobody follows would be called learned in about a
+    tenth of runs, and be the fastest.
 
     Args:
       lines: all waves of the run.
