@@ -14,9 +14,12 @@ for a GPU:
 
     python launchers/noise_fitting.py --flagfile=results/noise_fitting/cifar10_wrn_32.flags
 
-Every wave and seed is a training of its own in the run folder, resumed one by one. To see: waves of
-few cycles across the data are followed early and nearly fully, fast ones late or no further than by
-networks that never saw them (results/noise_fitting).
+Every wave and seed is a training of its own in the run folder, resumed one by one. A seed gives all
+waves and the null the same first weights and order, and a --teacher is one network for all
+students: what another teacher would do is held fixed, and not in the intervals.
+
+To see: waves of few cycles across the data are followed early and nearly fully, fast ones late or
+no further than by networks that never saw them (results/noise_fitting).
 """
 
 from __future__ import annotations
@@ -43,7 +46,9 @@ from spectral_tf.experiments.fitted_waves import (
     MEASURES,
     Examples,
     FittedWave,
+    at_lowest,
     fit_waves,
+    learned,
     place_claims,
     wave_claims,
 )
@@ -379,6 +384,7 @@ def report(
     lines, alone = fitted(waves, histories, images, chosen)
     accuracy = {wave.name: accuracy_of(wave, histories, images, finite) for wave in waves}
     claims = claims_of(lines)
+    known = learned(lines)
     write_epochs(folder, waves, histories, images, chosen)
     write_waves(folder, waves, alone, accuracy)
     if FLAGS.directions > 1:
@@ -408,9 +414,9 @@ def report(
                 "network": line.estimates[BETA].network.record(),
                 "null": line.estimates[BETA].null.record(),
                 "above_null": line.estimates[BETA].difference.record(),
-                "learned": line.learned,
+                "learned": yes,
             }
-            for line in lines
+            for line, yes in zip(lines, known, strict=True)
         },
         "claims": {
             f"{claim.claim}, {claim.primary}": {
@@ -426,23 +432,23 @@ def report(
     print(f"{int(chosen.sum()):,} held-out images of {training.title}")
     if left_out:
         print(f"{left_out} more are left out: an output on them was not finite")
-    for line in lines:
+    for line, yes in zip(lines, known, strict=True):
         found, nf = (line.estimates[name] for name in (BETA, NF))
         scores = np.mean([accuracy[wave.name].value for wave in line.waves])
         print(
             f"{label(line):>28}: beta {found.network.value:.3f}, its null {found.null.value:.3f}, "
-            f"above it {found.difference.text('.3f')}, {verdict(line)}; lowest NF "
+            f"above it {found.difference.text('.3f')}, {verdict(line, yes)}; lowest NF "
             f"{nf.network.value:.3f}, its null {nf.null.value:.3f}; accuracy {scores:.3f}"
         )
     print(f"{'uniform':>28}: accuracy {accuracy['uniform'].text('.3f')}")
     runtime.say_where(folder)
 
 
-def verdict(line: FittedWave) -> str:
-    """What the interval of beta - null says."""
-    if line.learned is None:
+def verdict(line: FittedWave, is_learned: bool | None) -> str:
+    """What beta - null says, after the correction for all waves (`learned`)."""
+    if is_learned is None:
         return "without an interval nothing is said of it"
-    if not line.learned:
+    if not is_learned:
         return "not told from networks that never saw it"
     passed = line.learning_epoch
     when = f"from epoch {passed.text('.1f')}" if np.isfinite(passed.value) else "never"
@@ -452,7 +458,7 @@ def verdict(line: FittedWave) -> str:
 def label(line: FittedWave) -> str:
     """How lines, legends and records call a wave, or its directions together."""
     place = "" if math.isnan(line.image_frequency) else f"F = {line.image_frequency:.3g}, "
-    by = f"f = {line.waves[0].value:.3g}, " if line.waves[0].kind == "frequency" else ""
+    by = f"f = {line.value:.3g}, " if line.kind == "frequency" else ""
     return f"{place}{by}{line.cycles:.3g} cycles"
 
 
@@ -491,7 +497,7 @@ def fitted(
 
 def claims_of(lines: Sequence[FittedWave]) -> list[Finding]:
     """Every reading of what the waves were asked for: C1 and C2 of one coordinate, C11 of more."""
-    if len({line.waves[0].place for line in lines}) > 1:
+    if len({line.place for line in lines}) > 1:
         # Magnitudes fall as rho^-exponent: the larger it is, the lower the image frequencies.
         return place_claims(lines, rising=FLAGS.wave == "fourier")
     return wave_claims(lines)
@@ -579,17 +585,19 @@ def write_waves(
 ) -> None:
     """Writes `waves.csv`: what each wave is and how it ended; `curves.csv`: how it got there."""
     columns = (
-        "wave,kind,image_frequency,direction,frequency,cycles,coordinate_mean,coordinate_deviation,"
+        "wave,kind,place,image_frequency,direction,frequency,cycles,"
+        "coordinate_mean,coordinate_deviation,"
         "augmented_mean,augmented_deviation,held_out_mean,held_out_deviation,"
         "smoothing_mean,smoothing_deviation,class_share,learned"
     )
+    known = dict(zip(alone, learned(list(alone.values())), strict=True))
     rows = []
     for wave in waves:
-        line = alone.get(wave.name)
-        learned = None if line is None else line.learned
+        line, yes = alone.get(wave.name), known.get(wave.name)
         place = [
             wave.name,
             wave.kind,
+            wave.place,
             wave.image_frequency,
             wave.direction,
             wave.smoothing.frequency,
@@ -603,7 +611,7 @@ def write_waves(
             wave.levels.mean(),
             wave.levels.std(),
             wave.class_share,
-            "null" if learned is None else ("no", "yes")[learned],
+            "null" if yes is None else ("no", "yes")[yes],
         ]
         rows.append([*place, *estimated(line), accuracy[wave.name]])
     records.write_table(
@@ -630,8 +638,7 @@ def write_directions(folder: records.RunFolder, lines: Sequence[FittedWave]) -> 
     columns = ("place", "kind", "value", "image_frequency", "cycles", "num_directions")
     rows = []
     for line in lines:
-        first = line.waves[0]
-        place = [first.place, first.kind, first.value, line.image_frequency, line.cycles]
+        place = [line.place, line.kind, line.value, line.image_frequency, line.cycles]
         rows.append([*place, len(line.waves), line.class_share, *estimated(line)])
     records.write_table(folder.path / "directions.csv", [*columns, "class_share", *ESTIMATED], rows)
 
@@ -644,20 +651,23 @@ def held_out_answers(
 ) -> HeldOut:
     """What is kept of every held-out image."""
     levels = np.stack([wave.levels[chosen[images.measured]] for wave in waves])
-    last, lowest = [], []
+    last, lowest, lowest_null = [], [], []
     for wave, s in zip(waves, levels, strict=True):
-        g = margins_of(histories, wave.name, runs_of(wave), chosen)
-        at = spectra.wave_fit(g, s, images.num_classes).noise_fitting.argmin(axis=1)
-        last.append(g[:, -1])
-        lowest.append(g[np.arange(len(g)), at])
+        network, of_null = (
+            margins_of(histories, name, runs_of(wave), chosen) for name in (wave.name, "uniform")
+        )
+        last.append(network[:, -1])
+        lowest.append(at_lowest(network, s, images.num_classes))
+        lowest_null.append(at_lowest(of_null, s, images.num_classes))
     null = margins_of(histories, "uniform", range(FLAGS.directions * FLAGS.seeds), chosen)[:, -1]
     return HeldOut(
         waves=np.array([wave.name for wave in waves]),
         directions=np.array([wave.direction for wave in waves]),
         smoothing=levels.astype(np.float32),
-        margins=np.stack(last).astype(np.float16),
-        lowest_margins=np.stack(lowest).astype(np.float16),
-        null_margins=null.reshape(FLAGS.directions, FLAGS.seeds, -1).astype(np.float16),
+        margins=np.stack(last),
+        lowest_margins=np.stack(lowest),
+        null_margins=null.reshape(FLAGS.directions, FLAGS.seeds, -1),
+        lowest_null_margins=np.stack(lowest_null),
         labels=images.labels[chosen].astype(np.int64),
         clusters=images.clusters[chosen].astype(np.int64),
         images=np.flatnonzero(chosen),
@@ -680,7 +690,7 @@ def draw(folder: records.RunFolder, lines: Sequence[FittedWave], training: data.
     if len(lines) > 1:
         pictures["frequencies"] = frequency_panels(lines, BETA)
         pictures["frequencies_noise_fitting"] = frequency_panels(lines, NF)
-    if len({line.waves[0].place for line in lines}) > 1:
+    if len({line.place for line in lines}) > 1:
         pictures["image_frequency"] = place_panels(lines)
     title = f"{FLAGS.wave} waves on the labels of {training.name}, A = {FLAGS.amplitude:g}"
     for name, panels in pictures.items():
@@ -722,7 +732,7 @@ def frequency_panels(lines: Sequence[FittedWave], measure: str) -> list[Panel]:
 
     places: dict[float, list[FittedWave]] = {}
     for line in sorted(lines, key=lambda line: line.cycles):
-        places.setdefault(line.waves[0].place, []).append(line)
+        places.setdefault(line.place, []).append(line)
     values: list[Line] = [null_line()]
     above: list[Line] = []
     times: list[Line] = []
@@ -738,8 +748,8 @@ def frequency_panels(lines: Sequence[FittedWave], measure: str) -> list[Panel]:
             shares = [line.class_share for line in of_place]
             told = "told by the class alone" if not times else ""
             values.append(Line(cycles, shares, told, style=":", colour=colour))
-            learned = [line.learning_epoch for line in of_place]
-            times.append(points(cycles, learned, name, colour))
+            passed = [line.learning_epoch for line in of_place]
+            times.append(points(cycles, passed, name, colour))
     x, (long, short) = "cycles across the data", NAMES[measure]
     panels = [
         Panel(values, x, long, xscale="log"),
@@ -759,7 +769,7 @@ def place_panels(lines: Sequence[FittedWave]) -> list[Panel]:
         x = "spatial frequency of the direction [cycles per image]"
     groups: dict[tuple[str, float], list[FittedWave]] = {}
     for line in sorted(lines, key=lambda line: line.image_frequency):
-        groups.setdefault((line.waves[0].kind, line.waves[0].value), []).append(line)
+        groups.setdefault((line.kind, line.value), []).append(line)
     panels: list[Panel] = []
     for kind, name in (("frequency", "equal f"), ("cycles", "equal cycles across the data")):
         values, above = [null_line()], []

@@ -3,16 +3,19 @@
 Reads finished runs of noise_fitting.py that share data, waves and seeds and differ in one thing
 (width, weight decay, mixup, augmentation, a teacher, ...), and compares how they follow every wave,
 seed by seed and image by image: the fit coefficient beta, and what beta has more than in networks
-that were trained alike, but without the wave (a difference of differences).
+that were trained alike, but without the wave (a difference of differences). Of distillation one
+teacher is compared, the same for all students: it is held fixed, and what another one would do is
+not in the intervals.
 
     python launchers/noise_fitting_compare.py --baseline=runs/plain --cases=runs/wide,runs/decayed
 
-takes seconds. To see: whether wider networks follow faster waves, and regularised ones slower
-(results/noise_fitting).
+takes seconds. To see: whether at the end of training wider networks follow fast waves further, and
+regularised ones less far (results/noise_fitting).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import pathlib
@@ -106,14 +109,24 @@ class Run(NamedTuple):
             ABOVE: final.fit_coefficient - null.fit_coefficient,
         }
 
-    def mean(self, rows: NDArray) -> Estimate:
-        """Of values [seeds, n], over both."""
+    def mean(self, rows: NDArray, *, tested: bool = True) -> Estimate:
+        """Of values [seeds, n], over both; tested where their 0 is "nothing there"."""
         clusters = self.answers.clusters
-        return spectra.crossed_mean(rows, clusters=clusters, units=("seeds", "images"))
+        return spectra.crossed_mean(
+            rows, clusters=clusters, units=("seeds", "images"), tested=tested
+        )
 
-    def learned(self, wave: str) -> bool:
-        """Whether the interval of beta - null lies above 0."""
-        return bool(self.mean(self.rows(wave)[ABOVE]).low > 0)
+    def learned(self) -> dict[str, bool | None]:
+        """{wave: whether beta - null is above 0}, after Holm's correction over the run's waves.
+
+        None without an interval.
+        """
+        found = [self.mean(self.rows(wave)[ABOVE]) for wave in self.waves]
+        above = spectra.above_zero(found)
+        return {
+            wave: None if np.isnan(e.low) else yes
+            for wave, e, yes in zip(self.waves, found, above, strict=True)
+        }
 
 
 def main() -> None:
@@ -262,11 +275,12 @@ class Effect(NamedTuple):
 
     Attributes:
       fit_coefficient, null, above_null: beta, that of networks that never saw the wave, the rest.
-      learned: whether the interval of `above_null` lies above 0.
+      learned: whether `above_null` is above 0, after Holm's correction over the run's waves.
       difference: of beta.
       difference_above_null: of `above_null`, a difference of differences.
       difference_of_minimum_noise_fitting: the paper's measure.
       sign_test: two-sided p-value of the seeds' `difference_above_null`.
+      least_sign_test: the smallest that so many seeds can reach, 2 / 2^seeds.
       num_seeds: trainings of each wave.
     """
 
@@ -278,25 +292,28 @@ class Effect(NamedTuple):
     difference_above_null: Estimate
     difference_of_minimum_noise_fitting: Estimate
     sign_test: float
+    least_sign_test: float
     num_seeds: int
 
 
 def compare(baseline: Run, run: Run) -> dict[str, Effect]:
     """{wave: what the run does to it}, by cycles."""
     effects = {}
-    for wave in run.waves:
+    words = {None: "null", False: "no", True: "yes"}
+    for wave, learned in run.learned().items():
         ours, theirs = baseline.rows(wave), run.rows(wave)
-        above = run.mean(theirs[ABOVE])
+        num_seeds = len(theirs[ABOVE])
         effects[wave] = Effect(
-            fit_coefficient=run.mean(theirs[BETA]),
-            null=run.mean(theirs[NULL]),
-            above_null=above,
-            learned="null" if np.isnan(above.low) else ("no", "yes")[int(above.low > 0)],
+            fit_coefficient=run.mean(theirs[BETA], tested=False),
+            null=run.mean(theirs[NULL], tested=False),
+            above_null=run.mean(theirs[ABOVE]),
+            learned=words[learned],
             difference=run.mean(theirs[BETA] - ours[BETA]),
             difference_above_null=run.mean(theirs[ABOVE] - ours[ABOVE]),
             difference_of_minimum_noise_fitting=run.mean(theirs[LOWEST] - ours[LOWEST]),
             sign_test=spectra.sign_test((theirs[ABOVE] - ours[ABOVE]).mean(axis=1)),
-            num_seeds=len(theirs[ABOVE]),
+            least_sign_test=2 * 0.5**num_seeds,
+            num_seeds=num_seeds,
         )
     return effects
 
@@ -348,8 +365,8 @@ class Pair(NamedTuple):
     @property
     def fast(self) -> list[str]:
         """The fastest waves in common that one of both has learned: two, one or none."""
-        both = (self.more, self.less)
-        return [wave for wave in self.common if any(run.learned(wave) for run in both)][-FASTEST:]
+        both = [run.learned() for run in (self.more, self.less)]
+        return [wave for wave in self.common if any(of_run[wave] for of_run in both)][-FASTEST:]
 
     def rows(self, measure: str, waves: Sequence[str]) -> NDArray[np.float64]:
         """What the first has more, mean over waves, [seeds, n]."""
@@ -358,7 +375,7 @@ class Pair(NamedTuple):
 
 
 def claimed_pairs(baseline: Run, cases: Sequence[Run]) -> list[Pair]:
-    """C3, larger networks learn fast waves better, and C4, regularisation delays them.
+    """C3, larger networks follow fast waves further, and C4, regularised ones less far.
 
     None for runs of several directions, whose waves share no seeds.
     """
@@ -380,7 +397,8 @@ def claimed_pairs(baseline: Run, cases: Sequence[Run]) -> list[Pair]:
         if more[case.name]:
             strong, weak = (case, baseline) if more[case.name] > 0 else (baseline, case)
             called = case.thing if things.count(case.thing) == 1 else case.name
-            statement = f"Regularisation by {called.replace('_', ' ')} delays fast waves"
+            by = called.replace("_", " ")
+            statement = f"Regularisation by {by}: fast waves are followed less far"
             pairs.append(Pair(f"C4 {called}", statement, strong, weak, -1, decides=True))
     return pairs
 
@@ -399,17 +417,35 @@ def strength(run: Run, thing: str) -> float:
 def readings(pair: Pair) -> list[Finding]:
     """At the fastest waves that one of both has learned; and there more than at the slowest wave.
 
-    What varies: seeds and held-out images, both the same in both runs. Held fixed: the waves.
+    What varies: seeds and held-out images, both the same in both runs. Held fixed: the waves, which
+    the unit of each estimate names (readings are the same texts on all data sets), and the teacher
+    of distillation, which is one for all students.
     """
     fast, slow = pair.fast, pair.common[:1]
     at_fast = "at the fastest learned waves"
-    found: list[tuple[str, str, NDArray[np.float64] | None]] = [
-        (f"{measure}, {at_fast}", primary, pair.rows(measure, fast) if fast else None)
-        for measure, primary in ((LOWEST, "published"), (BETA, ""), (ABOVE, "corrected"))
+    named = " and ".join(fast)
+
+    def estimate(rows: NDArray[np.float64], waves: str) -> Estimate:
+        mean = pair.more.mean(rows)
+        return dataclasses.replace(mean, unit=f"{mean.unit}, {waves}")
+
+    def at(measure: str) -> Estimate:
+        if not fast:
+            return spectra.not_enough(0, 1, "waves learned")
+        return estimate(pair.rows(measure, fast), named)
+
+    def beyond() -> Estimate:
+        if not fast or fast == slow:  # Against itself a wave has nothing more.
+            return spectra.not_enough(len(fast), 2, "waves learned")
+        away = pair.rows(ABOVE, fast) - pair.rows(ABOVE, slow)
+        return estimate(away, f"{named} against {slow[0]}")
+
+    found = [
+        (f"{LOWEST}, {at_fast}", "published", at(LOWEST)),
+        (f"{BETA}, {at_fast}", "", at(BETA)),
+        (f"{ABOVE}, {at_fast}", "corrected", at(ABOVE)),
+        (f"{ABOVE}, {at_fast} − at the slowest wave", "", beyond()),
     ]
-    beyond = pair.rows(ABOVE, fast) - pair.rows(ABOVE, slow) if fast else None
-    found.append((f"{ABOVE}, {at_fast} − at the slowest wave", "", beyond))
-    nothing = spectra.not_enough(0, 1, "learned waves")
     return [
         Finding(
             claim=pair.claim,
@@ -417,9 +453,9 @@ def readings(pair: Pair) -> list[Finding]:
             reading=f"{pair.name}: {reading}",
             primary=primary if pair.decides else "",
             direction=pair.direction,
-            estimate=nothing if rows is None else pair.more.mean(rows),
+            estimate=estimated,
         )
-        for reading, primary, rows in found
+        for reading, primary, estimated in found
     ]
 
 

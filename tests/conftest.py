@@ -132,6 +132,65 @@ def assert_estimates(path: pathlib.Path) -> None:
     check("summary", json.loads((path / "summary.json").read_text()))
 
 
+def assert_alike(found: Any, told: Any, what: str, atol: float = 2e-3) -> None:
+    """That an estimate is that of a table, but for so much in its numbers."""
+    words = [(e.n, e.unit, e.missing, e.p_value is None) for e in (found, told)]
+    assert words[0] == words[1], what
+    numbers = [[float(x) for x in (e.value, e.low, e.high)] for e in (found, told)]
+    np.testing.assert_allclose(*numbers, atol=atol, rtol=0, err_msg=what)
+    if told.p_value is not None:
+        assert abs(found.p_value - told.p_value) < 0.02, what
+
+
+def assert_recomputed(folder: pathlib.Path) -> None:
+    """That the answers which a run of noise_fitting keeps give what its tables say.
+
+    All that is read of a wave and all readings of C1 and C11, but for the rounding of margins; and
+    beta above its null by a plain slope, too, of the smoothing that answers imply on the wave.
+    """
+    from spectral_tf import records, spectra
+    from spectral_tf.experiments.fitted_waves import MEASURES, kept_claims, kept_waves, learned
+    from spectral_tf.records.waves import read_held_out
+
+    kept = read_held_out(folder / "held_out.npz")
+    waves = records.read_table(folder / "waves.csv")
+    alone, lines = kept_waves(kept, waves)
+    rows = [waves["wave"].index(name) for name in alone]
+    assert len(rows) == len(waves["wave"]) - 1  # All but the control.
+    for measure in MEASURES:
+        for side, end in (("network", ""), ("null", "_null"), ("difference", "_above_null")):
+            told = records.estimates(waves, f"{measure}{end}")
+            for (name, wave), row in zip(alone.items(), rows, strict=True):
+                found = getattr(wave.estimates[measure], side)
+                assert_alike(found, told[row], f"{folder}: {measure}{end} of {name}")
+    words = {None: "nan", False: "no", True: "yes"}
+    found = [words[yes] for yes in learned(list(alone.values()))]
+    assert found == [str(waves["learned"][row]) for row in rows], folder
+    for i, row in enumerate(rows):
+        s, null = kept.smoothing[i].astype(float), kept.null_margins[kept.directions[i]]
+        implied = [
+            spectra.implied_smoothing(g, int(kept.num_classes)) for g in (kept.margins[i], null)
+        ]
+        slopes = [np.polyfit(s, t.T, 1)[0].mean() for t in implied]
+        told = waves["final_fit_coefficient_above_null"][row]
+        np.testing.assert_allclose(slopes[0] - slopes[1], told, atol=1e-3)
+    flags = records.read_flags(folder) or {}
+    claims = kept_claims(lines, rising=flags["wave"] == "fourier")
+    if not claims:
+        assert not (folder / "claims.csv").exists(), folder
+        return
+    table = records.read_table(folder / "claims.csv")
+    of_answers = [i for i, claim in enumerate(table["claim"]) if claim in ("C1", "C11")]
+    told = records.estimates(table, "estimate")
+    for finding, i in zip(claims, of_answers, strict=True):
+        assert (finding.claim, finding.reading, finding.primary, finding.direction) == tuple(
+            table[name][i] for name in ("claim", "reading", "primary", "direction")
+        )
+        # Waves that are followed alike may change their ranks by the rounding.
+        atol = 0.05 if finding.reading.startswith("rank") else 2e-3
+        assert_alike(finding.estimate, told[i], f"{folder}: {finding.reading}", atol)
+
+
 def assert_refused(result: subprocess.CompletedProcess, line: str) -> None:
     """That a launcher ended with status 2 and a last line that says this, and no traceback."""
     told = result.stderr

@@ -1,7 +1,8 @@
 """The committed tables of noise_fitting are whole, and so are the flagfiles of its studies.
 
-The tables were made before networks were held against a null: of what they say of waves nothing is
-asserted here. What is claimed of them is withdrawn in their README.
+Of tables that were made before networks were held against a null nothing is asserted of what they
+say of waves; it is withdrawn in their README. Every folder that keeps answers to held-out images is
+recomputed from them: each wave, and each reading of each claim.
 """
 
 import csv
@@ -9,9 +10,9 @@ import json
 
 import numpy as np
 import pytest
-from conftest import ROOT, assert_refused, launch
+from conftest import ROOT, assert_alike, assert_recomputed, assert_refused, launch
 
-from spectral_tf.records import read_table
+from spectral_tf.records import estimates, read_flags, read_table
 
 RESULTS = ROOT / "results" / "noise_fitting"
 STUDIES = RESULTS / "studies"
@@ -50,6 +51,65 @@ def test_every_wave_and_seed_has_every_epoch_and_learns_its_classes(name, case):
     np.testing.assert_allclose(t["clean_loss"][start], np.log(10), atol=1e-6)
     assert (t["accuracy"][end] > 0.7).all()
     assert (t["accuracy"][end] > t["accuracy"][start] + 0.5).all()
+
+
+def committed(folders, what):
+    """The folders as cases of a test, or one that is skipped and says why."""
+    if folders:
+        return [pytest.param(path, id=f"{path.parent.name}/{path.name}") for path in folders]
+    skip = pytest.mark.skip(reason=f"no {what} is committed: the tables are of before nulls")
+    return [pytest.param(None, marks=skip)]
+
+
+KEPT = sorted(file.parent for file in RESULTS.glob("*/*/held_out.npz"))
+COMPARED = sorted(
+    file.parent
+    for file in RESULTS.glob("*/*/comparison.csv")
+    if (file.parent / "claims.csv").exists()
+)
+
+
+@pytest.mark.parametrize("path", committed(KEPT, "run that keeps its answers"))
+def test_every_wave_and_reading_is_recomputed_from_the_answers(path):
+    assert_recomputed(path)
+
+
+@pytest.mark.parametrize("path", committed(COMPARED, "comparison with claims"))
+def test_every_comparison_is_made_anew_from_the_answers(path, tmp_path):
+    """C3 and C4: by the page, from the folders beside it; their values from the tables, too."""
+    flags = read_flags(path)
+    runs = [run.rpartition("/")[2] for run in (flags["baseline"], *flags["cases"].split(","))]
+    baseline, *cases = (path.parent / run for run in runs)
+    result = launch(
+        "noise_fitting_compare",
+        *(f"--flagfile={path / 'run.flags'}", f"--workdir={tmp_path / 'run'}"),
+        *(f"--baseline={baseline}", f"--cases={','.join(map(str, cases))}"),
+    )
+    assert result.returncode == 0, result.stderr
+    made, told = (read_table(p / "claims.csv") for p in (tmp_path / "run", path))
+    for name in ("claim", "statement", "reading", "primary", "direction"):
+        assert made[name] == told[name]
+    pairs = [estimates(table, "estimate") for table in (made, told)]
+    for found, expected, reading in zip(*pairs, told["reading"], strict=True):
+        assert_alike(found, expected, f"{path}: {reading}", atol=1e-9)
+    effects = [read_table(p / "comparison.csv") for p in (tmp_path / "run", path)]
+    assert effects[0]["wave"] == effects[1]["wave"]
+    for name in ("above_null", "difference_above_null", "difference_of_minimum_noise_fitting"):
+        for found, expected in zip(*(estimates(t, name) for t in effects), strict=True):
+            assert_alike(found, expected, f"{path}: {name}", atol=1e-9)
+    columns = {"published": "minimum_noise_fitting"}
+    columns["corrected"] = "final_fit_coefficient_above_null"
+    tables = {run: read_table(path.parent / run / "waves.csv") for run in runs}
+    checked = zip(told["primary"], told["reading"], pairs[1], strict=True)
+    for primary, reading, estimate in checked:
+        if primary and not np.isnan(estimate.value):
+            waves = estimate.unit.rpartition(", ")[2].split(" and ")
+            more, less = (
+                np.mean([of[columns[primary]][of["wave"].index(wave)] for wave in waves])
+                for of in (tables[run] for run in reading.partition(":")[0].split(" − "))
+            )
+            # Images that one of the runs left out are in its own table alone.
+            assert estimate.value == pytest.approx(more - less, abs=5e-3), reading
 
 
 def test_all_tables_are_of_a_size_for_a_repository():

@@ -3,12 +3,14 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spectral_tf import spectra
+from spectral_tf.errors import UserError
+from spectral_tf.records.waves import HeldOut
 from spectral_tf.spectra import AgainstNull, Estimate
 from spectral_tf.spectra.inference import SETTINGS_FOR_CORRELATION
 from spectral_tf.spectra.verdicts import Finding
@@ -49,34 +51,62 @@ class Examples(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class FittedWave:
-    """One wave, or one frequency along several directions, as it is followed.
+class KeptWave:
+    """One wave, or one frequency along several directions, by what a run keeps of every image.
 
     Rows are seeds if there is one direction. If there are several, rows are directions, each the
-    mean over its own seeds: seeds are nested in directions.
+    mean over its own seeds: seeds are nested in directions. Waves of one run, and the null, share
+    the seeds of a row (first weights and order): rows are crossed with waves.
 
     Attributes:
-      waves: one for each direction.
+      kind, value, place: as asked for (`tasks.AskedWave`).
+      cycles: across the data, mean over directions.
       unit: of the rows, "seeds" or "directions".
       values: {measure: for each image, with the measure as their mean (`spectra.influence`), of
         shape [rows, n]}. Of the minimum of NF they are those of the epoch at which the network, or
         the null, has it.
-      lowest_epochs: at which networks have it, mean over the seeds of a row, [rows].
-      curves: {"noise_fitting" and "fit_coefficient": of shape [epochs]}.
       examples: the images.
     """
 
-    waves: tuple[PlacedWave, ...]
+    kind: str
+    value: float
+    place: float
+    cycles: float
     unit: str
     values: Mapping[str, Pair]
-    lowest_epochs: NDArray[np.float64]
-    curves: Mapping[str, AgainstNull]
     examples: Examples
 
-    @property
-    def cycles(self) -> float:
-        """Across the data, mean over directions."""
-        return float(np.mean([wave.cycles for wave in self.waves]))
+    @functools.cached_property
+    def estimates(self) -> Mapping[str, AgainstNull]:
+        """{measure of `MEASURES`: of the networks, of their null, the difference}."""
+        units = (self.unit, "images")
+        return {
+            name: spectra.against_null(*pair, self.examples.clusters, units)
+            for name, pair in self.values.items()
+        }
+
+    def rows(self, measure: str, above_null: bool) -> NDArray[np.float64]:
+        """Values of networks, or what they have more than their null, [rows, n]."""
+        network, null = self.values[measure]
+        return network - null if above_null else network
+
+
+_Wave = TypeVar("_Wave", bound=KeptWave)
+
+
+@dataclasses.dataclass(frozen=True)
+class FittedWave(KeptWave):
+    """A wave as it is followed while networks are trained.
+
+    Attributes:
+      waves: one for each direction.
+      lowest_epochs: at which networks have their lowest NF, mean over the seeds of a row, [rows].
+      curves: {"noise_fitting" and "fit_coefficient": of shape [epochs]}.
+    """
+
+    waves: tuple[PlacedWave, ...]
+    lowest_epochs: NDArray[np.float64]
+    curves: Mapping[str, AgainstNull]
 
     @property
     def image_frequency(self) -> float:
@@ -88,31 +118,28 @@ class FittedWave:
         """What the classes alone tell, mean over directions."""
         return float(np.mean([wave.class_share for wave in self.waves]))
 
-    @functools.cached_property
-    def estimates(self) -> Mapping[str, AgainstNull]:
-        """{measure of `MEASURES`: of the networks, of their null, the difference}."""
-        units = (self.unit, "images")
-        return {
-            name: spectra.against_null(*pair, self.examples.clusters, units)
-            for name, pair in self.values.items()
-        }
-
-    @property
-    def learned(self) -> bool | None:
-        """Whether the interval of beta - null lies above 0; None if there is none."""
-        low = self.estimates["final_fit_coefficient"].difference.low
-        return None if np.isnan(low) else bool(low > 0)
-
     @property
     def learning_epoch(self) -> Estimate:
         """When beta is `LEARNED` above its null."""
         band = self.curves["fit_coefficient"].difference
         return spectra.crossing(np.arange(len(band)), band, LEARNED)
 
-    def rows(self, measure: str, above_null: bool) -> NDArray[np.float64]:
-        """Values of networks, or what they have more than their null, [rows, n]."""
-        network, null = self.values[measure]
-        return network - null if above_null else network
+
+def learned(lines: Sequence[KeptWave]) -> list[bool | None]:
+    """Which waves of a run are learned: beta - null is above 0, after Holm's correction over them.
+
+    Without the correction one of 8 waves that nobody follows would be called learned in about a
+    tenth of runs, and be the fastest.
+
+    Args:
+      lines: all waves of the run.
+
+    Returns:
+      one for each; None without an interval.
+    """
+    found = [line.estimates["final_fit_coefficient"].difference for line in lines]
+    above = spectra.above_zero(found)
+    return [None if np.isnan(e.low) else yes for e, yes in zip(found, above, strict=True)]
 
 
 def fit_waves(
@@ -181,7 +208,19 @@ def _fitted(
         name: spectra.against_null(*pair, examples.clusters, (unit, "images"))
         for name, pair in curves.items()
     }
-    return FittedWave(waves, unit, values, lowest, bands, examples)
+    first, cycles = waves[0], float(np.mean([wave.cycles for wave in waves]))
+    return FittedWave(
+        kind=first.kind,
+        value=first.value,
+        place=first.place,
+        cycles=cycles,
+        unit=unit,
+        values=values,
+        examples=examples,
+        waves=waves,
+        lowest_epochs=lowest,
+        curves=bands,
+    )
 
 
 def _each(pair: Pair, function: Callable[[NDArray], NDArray]) -> Pair:
@@ -199,11 +238,161 @@ def _over_seeds(directions: Sequence[Mapping[str, Pair]]) -> dict[str, Pair]:
     }
 
 
-def wave_claims(lines: Sequence[FittedWave]) -> list[Finding]:
-    """C1, low frequencies are preferred, and C2, they come first.
+def at_lowest(
+    margins: NDArray[np.floating], smoothing: NDArray[np.floating], num_classes: int
+) -> NDArray[np.floating]:
+    """Margins of each seed after the epoch of its lowest noise fitting, [seeds, n].
 
-    What varies: for rank correlations waves, with their seeds nested, and for C1 images; for the
-    difference of two waves seeds (or directions) and images.
+    Args:
+      margins: of networks after each epoch, [seeds, epochs, n].
+      smoothing: s of a wave, [n], whether or not the networks have seen it.
+      num_classes: C.
+
+    Raises:
+      UserError: as `spectra.wave_fit`.
+    """
+    nf = spectra.wave_fit(margins, smoothing, num_classes).noise_fitting
+    return margins[np.arange(len(margins)), nf.argmin(axis=1)]
+
+
+def kept_waves(
+    answers: HeldOut, table: Mapping[str, Sequence[float | str]]
+) -> tuple[dict[str, KeptWave], list[KeptWave]]:
+    """The waves of a finished run, recomputed from the answers to held-out images that it left.
+
+    Args:
+      answers: its held_out.npz.
+      table: its waves.csv, of which only what each wave is (kind, place, frequency, cycles) is
+        taken, and nothing that was measured.
+
+    Returns:
+      {name of a wave: it alone}; every frequency with all its directions, as `fit_waves`.
+
+    Raises:
+      UserError: a wave that is not in the table; as `spectra.influence`.
+    """
+    examples = Examples(answers.clusters, int(answers.num_classes))
+    rows = {str(name): i for i, name in enumerate(table["wave"])}
+    alone: dict[str, KeptWave] = {}
+    groups: dict[tuple[str, float, float], list[KeptWave]] = {}
+    for i, name in enumerate(answers.waves.tolist()):
+        if name not in rows:
+            raise UserError(
+                "waves.csv",
+                expected=f"a row for {name} of held_out.npz",
+                got=", ".join(rows),
+                hint="take both from one run folder",
+            )
+        lowest, lowest_null, final, null = (
+            spectra.influence(margins, answers.smoothing[i], examples.num_classes)
+            for margins in (
+                answers.lowest_margins[i],
+                answers.lowest_null_margins[i],
+                answers.margins[i],
+                answers.null_margins[answers.directions[i]],
+            )
+        )
+        kind = str(table["kind"][rows[name]])
+        cycles, frequency, place = (
+            float(table[column][rows[name]]) for column in ("cycles", "frequency", "place")
+        )
+        alone[name] = KeptWave(
+            kind=kind,
+            value=cycles if kind == "cycles" else frequency,
+            place=place,
+            cycles=cycles,
+            unit="seeds",
+            values={
+                "minimum_noise_fitting": (lowest.noise_fitting, lowest_null.noise_fitting),
+                "final_noise_fitting": (final.noise_fitting, null.noise_fitting),
+                "final_fit_coefficient": (final.fit_coefficient, null.fit_coefficient),
+            },
+            examples=examples,
+        )
+        one = alone[name]
+        groups.setdefault((one.kind, one.value, one.place), []).append(one)
+    return alone, [_over_directions(group) for group in groups.values()]
+
+
+def _over_directions(group: Sequence[KeptWave]) -> KeptWave:
+    if len(group) == 1:
+        return group[0]
+    return dataclasses.replace(
+        group[0],
+        cycles=float(np.mean([wave.cycles for wave in group])),
+        unit="directions",
+        values=_over_seeds([wave.values for wave in group]),
+    )
+
+
+def kept_claims(lines: Sequence[KeptWave], *, rising: bool) -> list[Finding]:
+    """Every reading that the answers a run keeps give: C11 of several places, else C1.
+
+    Args:
+      lines: every frequency, of one run.
+      rising: as for `place_claims`.
+    """
+    if len({line.place for line in lines}) > 1:
+        return place_claims(lines, rising=rising)
+    return preference_claims(lines)
+
+
+def wave_claims(lines: Sequence[FittedWave]) -> list[Finding]:
+    """C1, low frequencies are preferred (`preference_claims`), and C2, they come first.
+
+    What varies: as there; for C2 waves alone, so that the images are held fixed, and so is what a
+    seed that all waves and nulls share does to all of them.
+
+    Args:
+      lines: all waves of a run, of one coordinate; those of less than a cycle are hardly waves and
+        no part of what is claimed.
+
+    Returns:
+      every reading in one order; none for fewer than 2 waves.
+    """
+    claims = preference_claims(lines)
+    if not claims:
+        return []
+    # Learned among all waves of the run, as its tables say it.
+    sure = _by_cycles([line for line, yes in zip(lines, learned(lines), strict=True) if yes])
+    lines = _by_cycles(lines)
+
+    def passed(line: FittedWave, above_null: bool, level: float) -> NDArray[np.float64]:
+        curve = line.curves["fit_coefficient"]
+        values = (curve.difference if above_null else curve.network).value
+        at = spectra.learning_times(np.arange(len(values)), values, level)
+        # Ranks are all that is asked of the times: never is later than any.
+        return np.atleast_1d(np.minimum(at, len(values)))
+
+    ends = [float(line.curves["fit_coefficient"].difference.value[-1]) for line in sure]
+    halves = [passed(line, True, end / 2) for line, end in zip(sure, ends, strict=True)]
+    plain, beyond = ([passed(line, side, LEARNED) for line in lines] for side in (False, True))
+    for name, primary, some, rows in (
+        ("of NF's minimum", "published", lines, [line.lowest_epochs for line in lines]),
+        (f"at which β passes {LEARNED}", "", lines, plain),
+        (f"at which β − null passes {LEARNED}", "corrected", lines, beyond),
+        ("at which β − null of learned waves passes half of its end", "", sure, halves),
+    ):
+        claims.append(
+            Finding(
+                claim="C2",
+                statement="Waves of few cycles are learned first",
+                reading=f"rank correlation over waves of cycles and the epoch {name}",
+                primary=primary,
+                direction=1,
+                estimate=_over_waves(some, rows),
+            )
+        )
+    return claims
+
+
+def preference_claims(lines: Sequence[KeptWave]) -> list[Finding]:
+    """C1, low frequencies are preferred, all of which the answers that a run keeps give.
+
+    What varies: for rank correlations waves and images; for the difference of two waves seeds (or
+    directions) and images. Held fixed in rank correlations: the seeds, since all waves and nulls of
+    a run share them (or directions with their seeds). They are crossed with the waves, not nested
+    in them: what a shared seed does to all waves is in every resample of waves, and not varied.
 
     Args:
       lines: of one coordinate; waves of less than a cycle are hardly waves and left out.
@@ -211,7 +400,7 @@ def wave_claims(lines: Sequence[FittedWave]) -> list[Finding]:
     Returns:
       every reading in one order; none for fewer than 2 waves.
     """
-    lines = sorted((line for line in lines if line.cycles >= 1 - 1e-9), key=lambda w: w.cycles)
+    lines = _by_cycles(lines)
     if len(lines) < 2:
         return []
     slow, fast = lines[0], lines[-1]
@@ -240,41 +429,19 @@ def wave_claims(lines: Sequence[FittedWave]) -> list[Finding]:
                     slow.rows(measure, above) - fast.rows(measure, above),
                     clusters=slow.examples.clusters,
                     units=(slow.unit, "images"),
+                    tested=True,
                 ),
-            )
-        )
-
-    def passed(line: FittedWave, above_null: bool, level: float) -> NDArray[np.float64]:
-        curve = line.curves["fit_coefficient"]
-        values = (curve.difference if above_null else curve.network).value
-        at = spectra.learning_times(np.arange(len(values)), values, level)
-        # Ranks are all that is asked of the times: never is later than any.
-        return np.atleast_1d(np.minimum(at, len(values)))
-
-    learned = [line for line in lines if line.learned]
-    ends = [float(line.curves["fit_coefficient"].difference.value[-1]) for line in learned]
-    halves = [passed(line, True, end / 2) for line, end in zip(learned, ends, strict=True)]
-    plain, beyond = ([passed(line, side, LEARNED) for line in lines] for side in (False, True))
-    for name, primary, some, rows in (
-        ("of NF's minimum", "published", lines, [line.lowest_epochs for line in lines]),
-        (f"at which β passes {LEARNED}", "", lines, plain),
-        (f"at which β − null passes {LEARNED}", "corrected", lines, beyond),
-        ("at which β − null of learned waves passes half of its end", "", learned, halves),
-    ):
-        claims.append(
-            Finding(
-                claim="C2",
-                statement="Waves of few cycles are learned first",
-                reading=f"rank correlation over waves of cycles and the epoch {name}",
-                primary=primary,
-                direction=1,
-                estimate=_over_waves(some, rows),
             )
         )
     return claims
 
 
-def _over_waves(lines: Sequence[FittedWave], rows: Sequence[NDArray]) -> Estimate:
+def _by_cycles(lines: Sequence[_Wave]) -> list[_Wave]:
+    """In the order of their cycles, those of less than one left out."""
+    return sorted((line for line in lines if line.cycles >= 1 - 1e-9), key=lambda w: w.cycles)
+
+
+def _over_waves(lines: Sequence[KeptWave], rows: Sequence[NDArray]) -> Estimate:
     """Spearman's rho of cycles and of rows [r] or [r, clusters] of each wave."""
     if not lines:
         return spectra.not_enough(0, SETTINGS_FOR_CORRELATION, "waves")
@@ -285,7 +452,7 @@ def _over_waves(lines: Sequence[FittedWave], rows: Sequence[NDArray]) -> Estimat
     )
 
 
-def _by_cluster(line: FittedWave, measure: str, above_null: bool) -> NDArray[np.float64]:
+def _by_cluster(line: KeptWave, measure: str, above_null: bool) -> NDArray[np.float64]:
     """Values [rows, clusters] of the same mean as those [rows, n]."""
     rows = line.rows(measure, above_null)
     _, member, counts = np.unique(line.examples.clusters, return_inverse=True, return_counts=True)
@@ -293,10 +460,11 @@ def _by_cluster(line: FittedWave, measure: str, above_null: bool) -> NDArray[np.
     return sums * (len(counts) / rows.shape[1])
 
 
-def place_claims(lines: Sequence[FittedWave], *, rising: bool) -> list[Finding]:
+def place_claims(lines: Sequence[KeptWave], *, rising: bool) -> list[Finding]:
     """C11, low image frequencies are followed further: the lowest against the highest.
 
-    What varies: directions, each with seeds of its own and paired by their number, and images.
+    What varies: directions, each with seeds of its own (the same at both places, by the number of
+    the direction), and images.
 
     Args:
       lines: of every frequency along every place.
@@ -308,7 +476,7 @@ def place_claims(lines: Sequence[FittedWave], *, rising: bool) -> list[Finding]:
     """
     claims = []
     for kind, name, decides in (("frequency", "f", "published"), ("cycles", "cycles", "corrected")):
-        ends = _ends([line for line in lines if line.waves[0].kind == kind], rising)
+        ends = _ends([line for line in lines if line.kind == kind], rising)
         # All values together, and each by itself.
         for values in [tuple(ends), *((value,) for value in ends if len(ends) > 1)]:
             equal = f"at equal {name} ({', '.join(f'{value:g}' for value in values)})"
@@ -329,21 +497,22 @@ def place_claims(lines: Sequence[FittedWave], *, rising: bool) -> list[Finding]:
                             np.mean(differences, axis=0),
                             clusters=lines[0].examples.clusters,
                             units=("directions", "images"),
+                            tested=True,
                         ),
                     )
                 )
     return claims
 
 
-def _ends(lines: Sequence[FittedWave], rising: bool) -> dict[float, tuple[FittedWave, FittedWave]]:
+def _ends(lines: Sequence[KeptWave], rising: bool) -> dict[float, tuple[KeptWave, KeptWave]]:
     """{value: its lines of the lowest and of the highest image frequency}, where there are two."""
-    found: dict[float, list[FittedWave]] = {}
-    for line in sorted(lines, key=lambda line: line.waves[0].place, reverse=not rising):
-        found.setdefault(line.waves[0].value, []).append(line)
+    found: dict[float, list[KeptWave]] = {}
+    for line in sorted(lines, key=lambda line: line.place, reverse=not rising):
+        found.setdefault(line.value, []).append(line)
     return {value: (row[0], row[-1]) for value, row in found.items() if len(row) > 1}
 
 
-def _of_directions(line: FittedWave, measure: str, above_null: bool) -> NDArray[np.float64]:
+def _of_directions(line: KeptWave, measure: str, above_null: bool) -> NDArray[np.float64]:
     """Values [directions, n]: seeds are no directions."""
     rows = line.rows(measure, above_null)
     return rows if line.unit == "directions" else rows.mean(axis=0, keepdims=True)

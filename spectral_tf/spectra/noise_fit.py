@@ -230,18 +230,22 @@ def against_null(
       units: of rows and columns.
 
     Returns:
-      of shape [...]; no interval for a single row.
+      of shape [...]; no interval for a single row. A single difference has a p-value, too; the
+      measures themselves have none, since their 0 is not "nothing there".
 
     Raises:
       UserError: as `crossed_mean`.
 
     >>> against_null([[0.4, 0.6], [0.6, 0.8]], [[0.1, 0.1], [0.1, 0.1]]).difference.text()
-    '0.50 (-1.30 to 2.30; n = 2 seeds x 2 images)'
+    '0.50 (-1.30 to 2.30; n = 2 seeds x 2 images; p = 0.18)'
     """
     ours, theirs = np.asarray(network, np.float64), np.asarray(null, np.float64)
-    return AgainstNull(
-        *(crossed_mean(v, clusters=clusters, units=units) for v in (ours, theirs, ours - theirs))
-    )
+    away = ours - theirs
+
+    def mean(values: NDArray, tested: bool = False) -> Estimate:
+        return crossed_mean(values, clusters=clusters, units=units, tested=tested)
+
+    return AgainstNull(mean(ours), mean(theirs), mean(away, tested=away.ndim == 2))
 
 
 def class_share(smoothing: ArrayLike, labels: ArrayLike) -> float:

@@ -4,14 +4,21 @@ import numpy as np
 import pytest
 
 from spectral_tf import spectra
+from spectral_tf.errors import UserError
 from spectral_tf.experiments.fitted_waves import (
     LEARNED,
     MEASURES,
     Examples,
+    KeptWave,
+    at_lowest,
     fit_waves,
+    kept_claims,
+    kept_waves,
+    learned,
     place_claims,
     wave_claims,
 )
+from spectral_tf.records.waves import HeldOut
 from spectral_tf.tasks import PlacedWave, SmoothingWave
 
 C, N, EPOCHS = 10, 400, 11
@@ -88,7 +95,9 @@ def test_half_of_a_wave_is_followed_and_read_with_its_null():
     assert abs(found.difference.value - 0.5) < 0.01
     assert 0.45 < found.difference.low < found.difference.high < 0.55
     assert (found.difference.n, found.difference.unit) == (3, "seeds x 400 images")
-    assert line.learned
+    assert learned([line]) == [True]
+    assert found.difference.p_value < 0.01
+    assert found.network.p_value is None  # Its 0 is not "nothing there".
     # Beta is LEARNED = half of 0.5 after 2 epochs.
     at = line.learning_epoch
     assert LEARNED == 0.25
@@ -99,12 +108,31 @@ def test_half_of_a_wave_is_followed_and_read_with_its_null():
 def test_a_wave_that_nobody_follows_is_not_learned_and_one_seed_says_nothing():
     rng = np.random.default_rng(2)
     line = fitted(2, np.zeros(EPOCHS), rng)[1]
-    assert line.learned is False
+    assert learned([line]) == [False]
     assert np.isinf(line.learning_epoch.value)
     alone = fitted(2, rising(0.5, 2), rng, seeds=1)[1]
-    assert alone.learned is None
+    assert learned([alone, line]) == [None, False]
     assert alone.estimates["final_fit_coefficient"].difference.missing == "1 seed, 2 needed"
     assert "2 needed" in alone.learning_epoch.missing
+
+
+def kept(means, cycles=2.0):
+    """A wave whose seeds have so much beta, on every image; the null has none."""
+    values = np.repeat(np.array(means)[:, None], 20, axis=1)
+    pair = {"final_fit_coefficient": (values, np.zeros_like(values))}
+    return KeptWave("cycles", cycles, 0.0, cycles, "seeds", pair, Examples(np.arange(20), C))
+
+
+def test_a_wave_is_learned_among_all_waves_of_its_run():
+    unsure, sure = kept([0.4, 0.5, 0.6]), kept([0.999, 1.0, 1.001])
+    found = unsure.estimates["final_fit_coefficient"].difference
+    assert found.low > 0
+    assert 0.01 < found.p_value < 0.02  # Student's of t = 0.5 sqrt(3) / 0.1, two degrees.
+    null = [kept([-0.1, 0.0, 0.1]) for _ in range(7)]
+    assert learned([unsure]) == [True]
+    assert learned([unsure, *null]) == [False] * 8
+    assert learned([*null, sure]) == [False] * 7 + [True]
+    assert learned([kept([-0.6, -0.5, -0.4])]) == [False]  # Followed the wrong way round.
 
 
 def test_the_minimum_of_nf_is_that_of_each_network_by_itself():
@@ -146,6 +174,74 @@ def test_seeds_are_nested_in_directions():
     assert line.curves["fit_coefficient"].difference.value.shape == (EPOCHS,)
 
 
+def dipping(rng, seeds=3):
+    """Margins [seeds, epochs, n] of networks whose NF is lowest after an epoch of their own."""
+    dips = rng.permutation(np.arange(1, EPOCHS - 1))[:seeds, None, None]
+    away = 0.04 * np.abs(np.arange(EPOCHS)[:, None] - dips)
+    hard = 0.1 * rng.uniform(size=N)
+    t = 0.2 + away + hard + 0.05 * rng.uniform(-1, 1, size=(seeds, EPOCHS, N))
+    return spectra.smoothed_margin(np.clip(t, 0.01, 1), C)
+
+
+@pytest.mark.parametrize("place_count", [1, 2])
+def test_what_is_kept_of_each_image_gives_what_all_epochs_gave(place_count):
+    rng = np.random.default_rng(12)
+    directions = 1 if place_count == 1 else 3
+    nulls = np.stack([dipping(rng) for _ in range(directions)])
+    waves, networks, lines, alone = [], [], [], {}
+    for place in range(place_count):
+        for cycles in (1, 2, 3, 5, 7, 8):
+            group = [placed(cycles, float(place), d) for d in range(directions)]
+            levels = np.stack([wave.levels for wave in group])
+            of_group = np.stack([dipping(rng) for _ in group])
+            each, line = fit_waves(group, of_group, nulls, levels, EXAMPLES)
+            alone |= {wave.name: one for wave, one in zip(group, each, strict=True)}
+            lines.append(line)
+            waves += group
+            networks += list(of_group)
+    of_nulls = [nulls[wave.direction] for wave in waves]
+    answers = HeldOut(
+        waves=np.array([wave.name for wave in waves]),
+        directions=np.array([wave.direction for wave in waves]),
+        smoothing=np.stack([wave.levels for wave in waves]),
+        margins=np.stack(networks)[:, :, -1],
+        lowest_margins=np.stack(
+            [at_lowest(g, w.levels, C) for g, w in zip(networks, waves, strict=True)]
+        ),
+        null_margins=nulls[:, :, -1],
+        lowest_null_margins=np.stack(
+            [at_lowest(g, w.levels, C) for g, w in zip(of_nulls, waves, strict=True)]
+        ),
+        labels=np.zeros(N, np.int64),
+        clusters=EXAMPLES.clusters,
+        images=np.arange(N),
+        num_classes=np.array(C),
+    )
+    columns = ("wave", "kind", "place", "frequency", "cycles")
+    rows = [(w.name, w.kind, w.place, w.smoothing.frequency, w.cycles) for w in waves[::-1]]
+    table = {n: list(v) for n, v in zip(columns, zip(*rows, strict=True), strict=True)}
+    kept, together = kept_waves(answers, table)
+    assert kept.keys() == alone.keys()
+    pairs = [(kept[name], alone[name]) for name in alone] + list(zip(together, lines, strict=True))
+    for found, expected in pairs:
+        for name in ("kind", "value", "place", "cycles", "unit"):
+            assert getattr(found, name) == getattr(expected, name)
+        for measure in MEASURES:
+            for a, b in zip(found.values[measure], expected.values[measure], strict=True):
+                np.testing.assert_allclose(a, b, atol=1e-12)
+    claims = kept_claims(together, rising=True)
+    if place_count == 1:
+        expected = [claim for claim in wave_claims(lines) if claim.claim == "C1"]
+    else:
+        expected = place_claims(lines, rising=True)
+    assert len(claims) == len(expected) >= 12
+    for a, b in zip(claims, expected, strict=True):
+        assert a[:5] == b[:5]
+        np.testing.assert_allclose(a.estimate.low, b.estimate.low, atol=1e-12)
+    with pytest.raises(UserError, match=r"expected a row for cycles_8"):
+        kept_waves(answers, {name: column[1:] for name, column in table.items()})
+
+
 def test_c1_and_c2_of_waves_that_are_followed_the_less_and_the_later_the_faster():
     rng = np.random.default_rng(5)
     lines = radial(rng, (0.9, 0.8, 0.6, 0.5, 0.4, 0.3, 0.1, 0.0), (0.5, 1, 1.5, 2, 2.5, 3, 4, 4))
@@ -164,6 +260,7 @@ def test_c1_and_c2_of_waves_that_are_followed_the_less_and_the_later_the_faster(
     assert "minimum of NF" in primary["C1", "published"].reading
     slow_fast = next(c for c in claims if c.reading.startswith("final β − null of the slowest"))
     assert slow_fast.direction == 1
+    assert slow_fast.estimate.p_value < 0.001
     assert slow_fast.estimate.low < 0.9 < slow_fast.estimate.high
     c2 = primary["C2", "corrected"]
     assert (c2.direction, c2.estimate.n) == (1, 8)
@@ -198,7 +295,7 @@ def test_what_networks_do_that_never_saw_the_waves_is_no_preference():
     assert found[f"final β {slow_fast}"].low > 0.2
     above = found[f"final β − null {slow_fast}"]
     assert above.low < 0 < above.high
-    assert not any(line.learned for _, line in lines[:4])
+    assert not any(learned([line for _, line in lines]))
 
 
 def test_few_waves_and_waves_below_a_cycle():
@@ -253,6 +350,9 @@ def test_c11_is_over_directions_at_equal_f_and_at_equal_cycles():
     assert (found.n, found.unit) == (4, "directions x 400 images")
     assert found.low < 0.3 < found.high
     assert found.low > 0.2
+    # All have one, so that Holm's correction spans them.
+    assert all(c.estimate.p_value is not None for c in claims)
+    assert found.p_value < 0.01
     # Exponents: the larger, the lower the image frequencies.
     turned = {c.primary: c for c in place_claims(lines, rising=False) if c.primary}
     assert turned["corrected"].estimate.value == pytest.approx(-found.value)

@@ -79,7 +79,7 @@ def test_a_saved_model_is_one_network(embedded_dir, tmp_path):
     assert result.stdout.startswith("one saved network, which says nothing of another training")
     plane, rings = (columns(tmp_path / "run", name) for name in ("sensitivity", "rings"))
     assert np.isnan(plane["error_low"].astype(float)).all()
-    assert set(plane["error_method"]) == {"none: 1 network, 2 needed"}
+    assert set(plane["error_method"]) == {"none: 1 network, 2 needed, over networks"}
     assert (rings["error_n"] == 40).all()
     assert all("images of one network" in text for text in rings["error_method"])
 

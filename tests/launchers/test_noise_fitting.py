@@ -7,7 +7,14 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, assert_refused, free_addresses, launch, mocked_cifar10
+from conftest import (
+    ROOT,
+    assert_recomputed,
+    assert_refused,
+    free_addresses,
+    launch,
+    mocked_cifar10,
+)
 from PIL import Image
 
 from spectral_tf import spectra
@@ -153,10 +160,11 @@ def test_what_is_kept_of_each_image_gives_the_tables(finished):
     np.testing.assert_allclose(above[:2], (beta - null)[:2])
     method = read_table(path / "waves.csv")["final_fit_coefficient_above_null_method"]
     assert method[0].endswith("over seeds x 360 images")
-    assert method[2] == "none: not enough: 0 waves, 1 needed"
-    # The interval decides which waves are learned.
-    low = waves["final_fit_coefficient_above_null_low"]
-    assert waves["learned"].tolist()[:2] == ["yes" if end > 0 else "no" for end in low[:2]]
+    assert method[2] == "none: not enough: 0 waves, 1 needed, over waves"
+    # The p-values, of both waves together, decide which are learned.
+    p = spectra.holm(waves["final_fit_coefficient_above_null_p"][:2])
+    decided = [bool(x <= 0.05 and y > 0) for x, y in zip(p, above, strict=False)]
+    assert waves["learned"].tolist()[:2] == ["yes" if yes else "no" for yes in decided]
     curves = columns(path, "curves")
     np.testing.assert_allclose(
         curves["fit_coefficient_above_null"][curves["epoch"] == 2], above[:2], atol=1e-12
@@ -166,6 +174,19 @@ def test_what_is_kept_of_each_image_gives_the_tables(finished):
         assert "n = 2 seeds x 360 images" in line
 
 
+def test_what_is_kept_of_each_image_gives_every_reading(finished):
+    assert_recomputed(finished[0])
+    kept = read_held_out(finished[0] / "held_out.npz")
+    assert kept.lowest_null_margins.shape == (2, 2, 360)
+    epochs = columns(finished[0], "epochs")
+    for i, wave in enumerate(kept.waves):
+        lowest = -np.mean(kept.smoothing[i] * kept.lowest_null_margins[i].astype(float), axis=1)
+        for r in (0, 1):
+            of_run = (epochs["wave"] == wave) & (epochs["seed"] == r)
+            expected = epochs["null_noise_fitting"][of_run].min()
+            np.testing.assert_allclose(lowest[r], expected, atol=1e-4)
+
+
 def test_two_waves_claim_what_two_waves_can(finished):
     claims = columns(finished[0], "claims")
     assert claims["claim"].tolist() == ["C1"] * 12 + ["C2"] * 4
@@ -173,9 +194,10 @@ def test_two_waves_claim_what_two_waves_can(finished):
         zip(zip(claims["claim"], claims["primary"], strict=True), range(16), strict=True)
     )
     assert {("C1", "published"), ("C1", "corrected"), ("C2", "corrected")} <= primary.keys()
-    few = "none: not enough: 2 waves, 4 needed"
+    few = "none: not enough: 2 waves, 4 needed, over waves"
     assert claims["estimate_method"][primary["C1", "corrected"]] == few
     assert np.isfinite(claims["estimate_low"][6:12]).all()
+    assert np.isfinite(claims["estimate_p"][6:12]).all()
     summary = json.loads((finished[0] / "summary.json").read_text())
     assert summary["claims"]["C1, corrected"]["value"] is None
     assert summary["num_images_left_out"] == 0
@@ -321,6 +343,8 @@ def test_directions_are_units_with_seeds_of_their_own(embedded_dir, tmp_path):
     published = claims["primary"] == "published"
     lowest = places["minimum_noise_fitting"]
     assert claims["estimate"][published][0] == pytest.approx(lowest[1] - lowest[3])
+    assert np.isfinite(claims["estimate_p"]).all()
+    assert_recomputed(tmp_path)
     kept = read_held_out(tmp_path / "held_out.npz")
     assert kept.null_margins.shape == (2, 1, 360)
     i, s = 2, kept.smoothing[2]  # Of direction 1.
@@ -344,6 +368,7 @@ def test_power_law_waves_lie_by_their_exponent(embedded_dir, tmp_path):
     # Exponent 1 has the lower image frequencies; one direction has no interval.
     assert claims["estimate"][reading] == pytest.approx(beta[1] - beta[0])
     assert "1 direction, 2 needed" in claims["estimate_method"][reading]
+    assert_recomputed(tmp_path)
 
 
 def test_a_student_learns_from_a_kept_model_and_runs_compare(finished, tmp_path):

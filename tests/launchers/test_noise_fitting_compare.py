@@ -70,6 +70,7 @@ def made_up(path, follows, null=None, parameters=1_000, data=None, images=None, 
             null_margins=margins([(null or {}).get(c, 0.0) for c in follows])[None].astype(
                 np.float16
             ),
+            lowest_null_margins=np.stack(networks).astype(np.float16),
             labels=np.arange(N) % C,
             clusters=np.arange(N) // 2,
             images=np.arange(N),
@@ -125,6 +126,8 @@ def test_what_the_null_has_too_is_no_effect(tmp_path):
     assert t["learned"].tolist() == ["yes", "yes", "yes", "no"] * 2
     # Three seeds of one sign, both ways: 1 in 4.
     assert t["sign_test"][at[3]] == 0.25
+    assert t["least_sign_test"].tolist() == [0.25] * 8
+    assert t["difference_above_null_p"][at[3]] < 0.01 < t["difference_above_null_p"][at[2]]
     summary = json.loads((tmp_path / "compared" / "summary.json").read_text())
     assert summary["differs"] == {"case": "width 32 for 0"}
     assert "case (width 32 for 0)" in result.stdout
@@ -155,6 +158,11 @@ def test_c3_is_read_from_the_smallest_to_the_largest(tmp_path):
     # The fastest that one of both follows: 2 and 3 cycles, (0.3 + 0.4) / 2.
     summary = json.loads((tmp_path / "compared" / "summary.json").read_text())
     fastest = ["radial_cycles_2", "radial_cycles_3"]
+    # Readings do not name the waves, estimates do.
+    unit = ", over seeds x 200 clusters of images, radial_cycles_2 and radial_cycles_3"
+    assert all(method.endswith(unit) for method in t["estimate_method"][:3])
+    assert t["estimate_method"][3].endswith(f"{unit} against radial_cycles_1")
+    assert np.isfinite(t["estimate_p"]).all()
     assert summary["fastest_learned_waves"]["wide − narrow"] == fastest
     assert t["estimate_low"][corrected] < 0.35 < t["estimate_high"][corrected]
     assert t["estimate_low"][corrected] > 0.3
@@ -188,7 +196,8 @@ def test_c4_is_the_more_regularised_minus_the_less(tmp_path):
     np.testing.assert_allclose(t["estimate"][corrected], -0.1 * np.array(signs), atol=0.02)
     assert (np.sign(t["estimate_low"][corrected]) == np.sign(t["estimate_high"][corrected])).all()
     differs = dict(zip(t["claim"], t["statement"], strict=True))
-    assert differs["C4 mixup"] == "Regularisation by mixup delays fast waves"
+    statement = "Regularisation by mixup: fast waves are followed less far"
+    assert differs["C4 mixup"] == statement
     told = json.loads((tmp_path / "compared" / "summary.json").read_text())["differs"]
     assert told["mixup"] == "mixup_alpha 0.2 for 0.0, mixup_per_example true for false"
 
@@ -205,8 +214,37 @@ def test_without_a_learned_wave_nothing_is_read(tmp_path):
     case = made_up(tmp_path / "case", dict.fromkeys(PLAIN, 0.0), weight_decay="0.01")
     assert compared(tmp_path, case).returncode == 0
     t = table(tmp_path, "claims")
-    method = "none: not enough: 0 learned waves, 1 needed"
-    assert t["estimate_method"][t["primary"] == "corrected"].tolist() == [method]
+    few = "none: not enough: 0 waves learned, {} needed, over waves learned"
+    assert t["estimate_method"].tolist() == [few.format(n) for n in (1, 1, 1, 2)]
+
+
+def test_the_slowest_wave_has_nothing_more_than_itself(tmp_path):
+    made_up(tmp_path / "base", {**dict.fromkeys(PLAIN, 0.0), 1: 0.9})
+    case = made_up(tmp_path / "case", {**dict.fromkeys(PLAIN, 0.0), 1: 0.7}, weight_decay="0.01")
+    assert compared(tmp_path, case).returncode == 0
+    t = table(tmp_path, "claims")
+    assert t["estimate_method"][2].endswith("clusters of images, radial_cycles_1")
+    assert abs(t["estimate"][2] + 0.2) < 0.02
+    assert np.isnan(t["estimate"][3])
+    few = "none: not enough: 1 wave learned, 2 needed, over waves learned"
+    assert t["estimate_method"][3] == few
+
+
+def test_a_wave_is_learned_among_all_waves_of_its_run(tmp_path):
+    """One wave of eight is hardly followed: alone it would be called learned."""
+    follows = {**dict.fromkeys(range(1, 9), 0.0), 1: 0.9, 8: 0.02}
+    made_up(tmp_path / "base", follows)
+    case = made_up(tmp_path / "case", follows, weight_decay="0.01")
+    assert compared(tmp_path, case).returncode == 0
+    t = table(tmp_path, "comparison")
+    low, p = (t[f"above_null_{end}"] for end in ("low", "p"))
+    for of_run in (slice(0, 8), slice(8, 16)):
+        # Not learned, and yet its interval lies above 0.
+        assert ((low[of_run] > 0) & (t["learned"][of_run] == "no")).any(), p[of_run]
+        learned = (spectra.holm(p[of_run]) <= 0.05) & (low[of_run] > 0)
+        assert t["learned"][of_run].tolist() == ["yes" if yes else "no" for yes in learned]
+    fastest = json.loads((tmp_path / "compared" / "summary.json").read_text())
+    assert fastest["fastest_learned_waves"] == {"case − base": ["radial_cycles_1"]}
 
 
 def test_waves_and_images_in_common_are_compared(tmp_path):
@@ -277,7 +315,7 @@ def test_one_seed_has_no_interval_and_learns_nothing(tmp_path):
         with np.load(path / "held_out.npz") as archive:
             kept = HeldOut(**archive)
         one = kept._replace(
-            **{n: getattr(kept, n)[:, :1] for n in ("margins", "lowest_margins", "null_margins")}
+            **{n: getattr(kept, n)[:, :1] for n in kept._fields if n.endswith("margins")}
         )
         write_held_out(path / "held_out.npz", one)
     assert compared(tmp_path, tmp_path / "case").returncode == 0
@@ -285,6 +323,7 @@ def test_one_seed_has_no_interval_and_learns_nothing(tmp_path):
     assert np.isnan(t["difference_low"]).all()
     assert t["difference_method"][0].startswith("none: 1 seed, 2 needed")
     assert np.isnan(t["learned"].astype(float)).all()
+    assert t["least_sign_test"].tolist() == [1.0] * 8
 
 
 def test_two_sets_make_one_table_of_claims(tmp_path):

@@ -157,7 +157,7 @@ def test_grid_cells_learn_what_they_can_and_are_told_beside_chance(finished):
         *("manifold_lobes", "frequency", "threshold", *estimated("accuracy"), "chance")
     ]
     # A cell is one network.
-    assert set(table["accuracy_method"]) == {"none: 1 run, 2 needed"}
+    assert set(table["accuracy_method"]) == {"none: 1 run, 2 needed, over runs"}
     assert np.all(np.isnan(table["accuracy_low"]))
     cells = list(zip(table["manifold_lobes"], table["frequency"], table["threshold"], strict=True))
     assert len(set(cells)) == len(cells) == 8

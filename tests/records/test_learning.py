@@ -61,7 +61,7 @@ def test_one_run_is_tabled_without_intervals(tmp_path):
     table = read_table(tmp_path / "spectra.csv")
     assert table["magnitude"] == SLOW.ravel().tolist()
     assert np.all(np.isnan(table["magnitude_low"]))
-    assert set(table["magnitude_method"]) == {"none: 1 run, 2 needed"}
+    assert set(table["magnitude_method"]) == {"none: 1 run, 2 needed, over runs"}
     assert "nan" not in (tmp_path / "spectra.csv").read_text()
 
 
@@ -77,7 +77,7 @@ def test_losses_by_run_and_their_mean(tmp_path):
     assert list(table) == ["step", *estimated("loss")]
     assert (table["loss"], table["loss_n"]) == ([3.0, 1.0], [2, 1])
     assert table["loss_method"][0] == "Student, stretched for skewness, over runs"
-    assert table["loss_method"][1] == "none: fewer than 2 runs"
+    assert table["loss_method"][1] == "none: fewer than 2 runs, over runs"
 
 
 def test_norms_by_layer(tmp_path):

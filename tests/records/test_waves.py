@@ -19,6 +19,7 @@ def answers(n=300, waves=3, seeds=2):
         margins=g.astype(np.float16),
         lowest_margins=(g + 1).astype(np.float16),
         null_margins=g[:1].astype(np.float16),
+        lowest_null_margins=(g - 1).astype(np.float16),
         labels=RNG.integers(10, size=n),
         clusters=np.arange(n) // 3,
         images=np.arange(n) * 2,
@@ -58,12 +59,45 @@ def test_some_of_the_images_and_some_of_the_waves():
     some = kept.of(np.array([10, 4, 598]))
     assert some.images.tolist() == [10, 4, 598]
     np.testing.assert_array_equal(some.margins, kept.margins[..., [5, 2, 299]])
+    lowest_null = kept.lowest_null_margins
+    np.testing.assert_array_equal(some.lowest_null_margins, lowest_null[..., [5, 2, 299]])
     np.testing.assert_array_equal(some.labels, kept.labels[[5, 2, 299]])
     np.testing.assert_array_equal(some.smoothing, kept.smoothing[:, [5, 2, 299]])
     one = kept.only([2])
     assert one.waves.tolist() == ["wave_2"]
     np.testing.assert_array_equal(one.lowest_margins, kept.lowest_margins[2:])
     np.testing.assert_array_equal(one.null_margins, kept.null_margins)
+    np.testing.assert_array_equal(one.lowest_null_margins, lowest_null[2:])
+
+
+MARGINS = ("margins", "lowest_margins", "null_margins", "lowest_null_margins")
+
+
+@pytest.mark.parametrize("name", MARGINS)
+def test_margins_are_rounded_and_those_beyond_float16_refused(name, tmp_path):
+    kept, _ = answers()
+    wide = getattr(kept, name).astype(np.float64)
+    wide[0, 1, 7] = -65_504.0
+    wide[0, 0, 0] = 1 + 2**-20
+    path = tmp_path / "held_out.npz"
+    write_held_out(path, kept._replace(**{name: wide}))
+    read = getattr(read_held_out(path), name)
+    assert read.dtype == np.float16
+    assert (read[0, 1, 7], read[0, 0, 0]) == (-65_504, 1)
+    before = path.read_bytes()
+    for value, told in ((-65_505.0, "65,505"), (np.inf, "inf"), (np.nan, "nan")):
+        wide[0, 1, 7] = value
+        with pytest.raises(UserError, match=f"^{name} of .* at most 65,504 .*, got {told}"):
+            write_held_out(path, kept._replace(**{name: wide}))
+    assert path.read_bytes() == before
+
+
+def test_a_file_of_before_nulls_had_their_lowest_is_refused(tmp_path):
+    kept = answers()[0]._asdict()
+    del kept["lowest_null_margins"]
+    np.savez_compressed(tmp_path / "held_out.npz", **kept)
+    with pytest.raises(UserError, match="got KeyError: .*lowest_null_margins.*--overwrite"):
+        read_held_out(tmp_path / "held_out.npz")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"text", b"PK\x03\x04 damaged"])
