@@ -247,7 +247,9 @@ def test_the_kernel_page_measures_what_closed_forms_say(finished):
     assert set(coefficients["bin"]) == set(range(12))
     of_target = np.equal(coefficients["function"], "clean_target")
     assert np.all(np.isnan(np.array(coefficients["magnitude_low"])[of_target]))
-    assert set(np.array(coefficients["magnitude_method"])[of_target]) == {"none: given, not drawn, over target"}
+    assert set(np.array(coefficients["magnitude_method"])[of_target]) == {
+        "none: given, not drawn, over target"
+    }
 
 
 def test_the_manifold_page_matches_scales_and_says_them(finished):
