@@ -49,8 +49,7 @@ FOLDERS = {str(file.parent.relative_to(RESULTS)) for file in RESULTS.rglob("run.
 OTHERS |= {
     name
     for name in FOLDERS
-    if name.startswith(("noise_fitting/", "class_diversity/", "fourier_"))
-    and not list((RESULTS / name).glob("*.npz"))
+    if name.startswith(("noise_fitting/", "fourier_")) and not list((RESULTS / name).glob("*.npz"))
 }
 
 

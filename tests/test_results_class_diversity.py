@@ -13,10 +13,6 @@ from spectral_tf.records import read_table
 RESULTS = ROOT / "results" / "class_diversity"
 SETS = ("photo_patches", "fashion_mnist")
 both = pytest.mark.parametrize("name", SETS)
-# Folders from before per-path values were kept are to be run again; results/README.md says so.
-pytestmark = pytest.mark.skipif(
-    not list(RESULTS.rglob("paths.npz")), reason="the studies of classes have not been run again"
-)
 
 
 def table(*names):
