@@ -1,4 +1,17 @@
 """What several pages compose in the same way, from all other rooms; nothing but pages imports it.
 
-The modules import TensorFlow when a strategy is there, not before: take them after the checks.
+The modules import TensorFlow when a strategy is there, not before.
 """
+
+from typing import TYPE_CHECKING
+
+from spectral_tf import lazy
+
+if TYPE_CHECKING:
+    from spectral_tf.experiments.page import Page as Page
+    from spectral_tf.experiments.page import Picture as Picture
+    from spectral_tf.experiments.page import launch as launch
+
+__getattr__, __dir__, __all__ = lazy.room(
+    __name__, {"Page": "page", "Picture": "page", "launch": "page"}
+)

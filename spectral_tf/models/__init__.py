@@ -1,8 +1,15 @@
 """Builders of uncompiled Keras models. The builders import Keras: take them from their modules."""
 
+from __future__ import annotations
+
+import dataclasses
 import pathlib
+from typing import TYPE_CHECKING
 
 from spectral_tf.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
 
 # The activations that launchers accept; "sine" is ours, the others are Keras'.
 ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "elu", "softplus", "sigmoid", "sine")
@@ -45,3 +52,26 @@ def refuse_application(name: str, weights: str) -> None:
             got=f"{weights or 'nothing'}, no file",
             hint="say --weights=imagenet",
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Mlp:
+    """A fully connected network that is to be built: the arguments of `models.mlp.mlp`."""
+
+    width: int = 256
+    depth: int = 6
+    activation: str = "relu"
+    input_dim: int = 1
+    output_dim: int = 1
+    fourier_features: int = 0
+    fourier_scale: float = 1.0
+
+    def build(self, seed: int) -> keras.Model:
+        """The network with the weights of a seed; loads Keras.
+
+        Raises:
+          UserError: as `models.mlp.mlp`.
+        """
+        from spectral_tf.models.mlp import mlp
+
+        return mlp(**dataclasses.asdict(self), seed=seed)

@@ -1,4 +1,24 @@
 """Model -> samples. A probe never trains, logs, draws or changes what it measures.
 
-The probes import TensorFlow: take them from their modules.
+The modules import TensorFlow; a name of this room loads them when it is first used.
 """
+
+from typing import TYPE_CHECKING
+
+from spectral_tf import lazy
+
+if TYPE_CHECKING:
+    from spectral_tf.probes.functions import stacked_outputs as stacked_outputs
+    from spectral_tf.probes.kernels import kernel_matrices as kernel_matrices
+    from spectral_tf.probes.kernels import kernel_names as kernel_names
+    from spectral_tf.probes.tangent import tangent_kernels as tangent_kernels
+
+__getattr__, __dir__, __all__ = lazy.room(
+    __name__,
+    {
+        "kernel_matrices": "kernels",
+        "kernel_names": "kernels",
+        "stacked_outputs": "functions",
+        "tangent_kernels": "tangent",
+    },
+)

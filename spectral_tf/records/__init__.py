@@ -4,19 +4,37 @@
 `spectral_tf.records.figures` (the only module that draws) matplotlib.
 """
 
+from typing import TYPE_CHECKING
+
+from spectral_tf import lazy
 from spectral_tf.records.files import whole_file
 from spectral_tf.records.finished import TrainedNetworks, trained_networks
 from spectral_tf.records.folder import Part, RunFolder, read_flags
-from spectral_tf.records.tables import averaged, estimates, read_table, write_table
+from spectral_tf.records.found import Found, Series
+from spectral_tf.records.report import Animation, Report
+from spectral_tf.records.tables import Table, averaged, estimates, read_table, tidy, write_table
+
+if TYPE_CHECKING:
+    from spectral_tf.records import figures as figures
+    from spectral_tf.records import learning as learning
+
+# The rooms that draw load matplotlib when they are first used.
+__getattr__ = lazy.room(__name__, {}, ("figures", "learning"))[0]
 
 __all__ = [
+    "Animation",
+    "Found",
     "Part",
+    "Report",
     "RunFolder",
+    "Series",
+    "Table",
     "TrainedNetworks",
     "averaged",
     "estimates",
     "read_flags",
     "read_table",
+    "tidy",
     "trained_networks",
     "whole_file",
     "write_table",

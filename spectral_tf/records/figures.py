@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from spectral_tf.records.files import whole_file
+from spectral_tf.records.report import Animation
 from spectral_tf.spectra import Estimate, PowerLaw
 
 # It tells which writer saves an animation.
@@ -178,6 +179,11 @@ def learned_function(
     axes.set(xlabel="z [unit]", ylabel="value", title=title, xlim=window)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
+
+
+def animation(*drawn: Any, **named: Any) -> Animation:
+    """An animation that `save_animation` is to write, by its arguments but for the path."""
+    return Animation(lambda path: save_animation(path, *drawn, **named))
 
 
 def save_animation(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spectral_tf.records.tables import averaged, write_table
+from spectral_tf.records.tables import Table, averaged, joined, tidy, write_table
 from spectral_tf.spectra import Estimate, LearningCurves, mean_over_runs
 
 # What distinguishes the groups of runs in one table, e.g. (4,) for four lobes; () if nothing does.
@@ -35,6 +35,37 @@ def over_runs(recorded: ArrayLike, axis: int = 1) -> Estimate:
 def not_negative(estimate: Estimate) -> Estimate:
     """An estimate of what cannot be below 0: its interval ends there."""
     return estimate.map(lambda ends: np.maximum(ends, 0.0))
+
+
+def curve_tables(
+    curves: Mapping[Setting, LearningCurves], columns: Sequence[str] = ()
+) -> dict[str, Table]:
+    """`spectra` and `learning_times`, as `write_learning_curves` writes them."""
+    means, times = {}, {}
+    for setting, group in curves.items():
+        k = [f"{value:g}" for value in group.frequencies]
+        means[setting] = tidy(
+            {"step": group.steps, "frequency": k}, magnitude=not_negative(group.mean)
+        )
+        rows = [
+            (level, *row)
+            for level, of_level in group.times.items()
+            for row in tidy({"frequency": k}, step=of_level).rows
+        ]
+        times[setting] = Table(("level", "frequency", "step"), rows)
+    return {"spectra": joined(means, columns), "learning_times": joined(times, columns)}
+
+
+def loss_tables(
+    steps: Sequence[int], losses: Mapping[Setting, NDArray], columns: Sequence[str] = ()
+) -> dict[str, Table]:
+    """`runs` and `losses` from losses [s, runs], as `write_losses` writes them."""
+    runs = {
+        setting: tidy({"run": range(values.shape[1]), "step": steps}, loss=values.T)
+        for setting, values in losses.items()
+    }
+    means = {s: tidy({"step": steps}, loss=over_runs(values)) for s, values in losses.items()}
+    return {"runs": joined(runs, columns), "losses": joined(means, columns)}
 
 
 def write_learning_curves(

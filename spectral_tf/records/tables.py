@@ -1,11 +1,14 @@
 """Tidy CSV tables: one row per observation, units in the column names."""
 
 import csv
+import itertools
 import math
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spectral_tf.records.files import whole_file
 from spectral_tf.spectra import Estimate
@@ -13,6 +16,52 @@ from spectral_tf.spectra import Estimate
 # What an estimate x takes in a table: x itself, and these; those with a p-value two more.
 _ESTIMATED = ("_low", "_high", "_n", "_method")
 _TESTED = ("_p", "_least_p")
+
+
+class Table(NamedTuple):
+    """A table as `write_table` takes it.
+
+    Attributes:
+      columns: one name for each entry of a row.
+      rows: of numbers, texts and estimates.
+    """
+
+    columns: Sequence[str]
+    rows: Iterable[Sequence[object]]
+
+
+def tidy(axes: Mapping[str, Sequence[Any] | NDArray], **values: NDArray | Estimate) -> Table:
+    """One row for every place of arrays: its coordinates, then what stands there.
+
+    Args:
+      axes: {column: coordinates}, in the order of the arrays' axes; the last one runs fastest.
+      values: {column: array, or estimate, of that shape}.
+
+    >>> tidy({"step": [0, 10], "run": [0, 1]}, loss=np.array([[4, 3], [2, 1]])).rows[2]
+    (10, 0, 2)
+    """
+    shape = tuple(len(coordinates) for coordinates in axes.values())
+    for name, array in values.items():
+        given = np.shape(array.value if isinstance(array, Estimate) else array)
+        assert given == shape, f"{name} has shape {given}, its axes {shape}"
+    places = itertools.product(*axes.values())
+    rows = [
+        (*place, *(array[index] for array in values.values()))
+        for place, index in zip(places, np.ndindex(shape), strict=True)
+    ]
+    return Table((*axes, *values), rows)
+
+
+def joined(parts: Mapping[tuple[object, ...], Table], columns: Sequence[str]) -> Table:
+    """Tables of the same columns below each other, behind what distinguishes them.
+
+    Args:
+      parts: {values of `columns`: table}.
+      columns: named first.
+    """
+    first = next(iter(parts.values()))
+    rows = [(*key, *row) for key, part in parts.items() for row in part.rows]
+    return Table((*columns, *first.columns), rows)
 
 
 def write_table(

@@ -23,7 +23,7 @@ from spectral_tf.runtime.flags import (
     words,
 )
 from spectral_tf.runtime.folder import run_folder, say_where
-from spectral_tf.runtime.launch import configuration, launch, settings
+from spectral_tf.runtime.launch import configuration, flag, launch, settings
 from spectral_tf.runtime.seeds import derive_seed, generator
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "define_run_flags",
     "define_subject_flags",
     "derive_seed",
+    "flag",
     "generator",
     "launch",
     "numbers",

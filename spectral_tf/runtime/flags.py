@@ -17,17 +17,20 @@ flags.disclaim_key_flags()
 # They say where and how a run is made, not what it computes: not part of its configuration.
 NOT_CONFIGURATION = (
     *("workdir", "overwrite", "save_every_seconds", "strategy", "tpu"),
-    *("data_dir", "download", "manual_dir", "shard"),
+    *("data_dir", "download", "manual_dir", "shard", "report_only"),
 )
 
 
-def define_run_flags(experiment: str, *, resumes: bool = True, distributes: bool = True) -> None:
+def define_run_flags(
+    experiment: str, *, resumes: bool = True, distributes: bool = True, reports: bool = False
+) -> None:
     """Defines the flags of every run, for a launcher of the given name.
 
     Args:
       experiment: names the default folder.
       resumes: whether a killed run can go on; else there is no `--save_every_seconds`.
       distributes: whether it runs under other strategies; else there is no `--strategy`.
+      reports: whether its report can be made again of what was found.
     """
     flags.DEFINE_string(
         "workdir",
@@ -38,6 +41,10 @@ def define_run_flags(experiment: str, *, resumes: bool = True, distributes: bool
         "seed", 0, "Root of all random draws of the run, 0 or more.", lower_bound=0
     )
     flags.DEFINE_bool("overwrite", False, "Remove the run that the folder holds and start anew.")
+    if reports:
+        flags.DEFINE_bool(
+            "report_only", False, "Make tables and figures again of what the run has measured."
+        )
     if resumes:
         # TensorBoard orders event files by the second of their making.
         define_finite_float(

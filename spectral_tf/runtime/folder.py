@@ -10,7 +10,7 @@ from spectral_tf.runtime.cluster import is_chief
 from spectral_tf.runtime.launch import configuration
 
 
-def run_folder(experiment: str, growing: Collection[str] = ()) -> RunFolder:
+def run_folder(experiment: str, growing: Collection[str] = (), *, again: bool = False) -> RunFolder:
     """Checks the folder of `--workdir`; nothing is written before its `start`.
 
     If it holds this run, finished, a line says so and the process ends with status 0.
@@ -18,6 +18,7 @@ def run_folder(experiment: str, growing: Collection[str] = ()) -> RunFolder:
     Args:
       experiment: named in that line.
       growing: as for `RunFolder`.
+      again: whether a finished run is taken, to make its report again.
 
     Raises:
       UserError: as `RunFolder`.
@@ -30,7 +31,7 @@ def run_folder(experiment: str, growing: Collection[str] = ()) -> RunFolder:
         growing=growing,
         writes="strategy" not in values or is_chief(values.strategy, values.tpu),
     )
-    if folder.finished:
+    if folder.finished and not again:
         print(f"{experiment}: {folder.path} holds this run, finished; --overwrite makes it anew")
         sys.exit(0)
     return folder

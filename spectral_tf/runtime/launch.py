@@ -4,7 +4,7 @@ import logging as standard_logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
@@ -58,6 +58,11 @@ def launch(main: Callable[[], int | None]) -> None:
 def _refuse(name: str, line: str, status: int = 2) -> NoReturn:
     print(f"{name}: {' '.join(line.split())}", file=sys.stderr)
     sys.exit(status)
+
+
+def flag(name: str) -> Any:
+    """The value of one of the shared flags."""
+    return flags.FLAGS[name].value
 
 
 def configuration() -> dict[str, str]:

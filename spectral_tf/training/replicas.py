@@ -8,6 +8,11 @@ import numpy as np
 import tensorflow as tf
 
 
+def wait_for_all(strategy: tf.distribute.Strategy) -> None:
+    """Returns when every host has come here."""
+    Replicas(strategy, 1).agree(0)
+
+
 class Replicas:
     """Places arrays with a leading member axis on replicas, in blocks, and collects them again.
 

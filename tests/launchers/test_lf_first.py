@@ -127,7 +127,7 @@ def test_tensorboard_holds_every_curve_and_picture_once(finished):
     pictures = {file.name for file in (path / "figures").iterdir()}
     assert {f"heat_map_step_{30 * i:06d}.png" for i in range(1, 10)} < pictures
     assert {"heat_map.png", "losses.png", "norms.png", "learning_times.png"} < pictures
-    assert {"function_step_000100.png", "function_step_000300.png"} < pictures
+    assert {"learned_function_step_000100.png", "learned_function.png"} < pictures
 
 
 def test_a_finished_run_says_so_and_does_nothing(finished, run_launcher):
@@ -137,6 +137,29 @@ def test_a_finished_run_says_so_and_does_nothing(finished, run_launcher):
     assert result.returncode == 0
     assert "finished; --overwrite makes it anew" in result.stdout
     assert before == {f: f.stat().st_mtime_ns for f in path.rglob("*") if f.name != ".lock"}
+
+
+def test_a_report_is_made_again_without_training(finished, run_launcher, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(finished[0], path)
+    shutil.rmtree(path / "checkpoints")
+    for file in [*path.glob("*.csv"), path / "summary.json", *path.glob("figures/*")]:
+        file.unlink()
+    result = run_launcher(
+        "lf_first", *TINY, f"--workdir={path}", "--report_only", python=("-X", "importtime")
+    )
+    assert result.returncode == 0, result.stderr
+    assert "| tensorflow" not in result.stderr.replace("  ", " ")
+    assert_same_tables(finished[0], path)
+    assert (path / "figures" / "learned_function.gif").is_file()
+    assert json.loads((path / "summary.json").read_text()) == json.loads(
+        (finished[0] / "summary.json").read_text()
+    )
+    (path / "found.npz").unlink()
+    refused = run_launcher("lf_first", *TINY, f"--workdir={path}", "--report_only")
+    assert refused.returncode == 2
+    (line,) = refused.stderr.splitlines()
+    assert "--report_only: expected a run that has been measured to its end" in line
 
 
 def test_the_flagfile_repeats_the_run(finished, run_launcher, tmp_path):
@@ -337,15 +360,13 @@ other = eval(sys.argv[3])
 FLAGS = flags.FLAGS
 FLAGS(["lf_first", *eval(sys.argv[4])])
 from spectral_tf import runtime
+from spectral_tf.experiments.page import in_folder
 assert set(runtime.configuration()) == set(other), set(runtime.configuration()) ^ set(other)
-from spectral_tf.records import figures  # Which take the most time, and only tables are compared.
-lf_first.draw_function = lf_first.draw_heat_map = lf_first.draw_curves = lambda *arguments: None
-figures.save_animation = lambda *arguments, **named: None
 def tables(name):
     FLAGS.workdir = f"{sys.argv[2]}/{name}"
-    lf_first.main()
-    folder = pathlib.Path(FLAGS.workdir)
-    return [(folder / f"{t}.csv").read_bytes() for t in ("spectra", "norms", "runs")]
+    planned = lf_first.plan()
+    found = lf_first.run(planned, in_folder("lf_first", runtime.run_folder("lf_first")))
+    return {name: (steps, values.tolist()) for name, (steps, values) in found.series.items()}
 base = tables("base")
 for name, text in other.items():
     flag = FLAGS[name]

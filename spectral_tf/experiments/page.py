@@ -1,0 +1,218 @@
+"""An experiment is three functions; this composes them with folder, devices and hosts.
+
+* `plan()` checks every flag and gives what was asked for as values; no TensorFlow.
+* `run(plan, page)` builds, trains and measures, on all hosts alike, and gives a `Found`.
+* `report(plan, found)` makes of it what is shown, a `Report`: tables, figures, numbers, lines. It
+  runs on the host that writes, and gets neither session nor device, so that no host can wait for
+  another one in it, and a report can be made again of what was found (`--report_only`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from spectral_tf import runtime
+from spectral_tf.records import RunFolder
+from spectral_tf.records.found import Found, Series
+from spectral_tf.records.report import Report
+from spectral_tf.runtime.launch import settings
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+    from matplotlib.figure import Figure
+
+    from spectral_tf.records.tensorboard import TensorBoard
+    from spectral_tf.training.measures import Measure
+    from spectral_tf.training.session import Session, Trainable
+
+Plan = TypeVar("Plan")
+
+
+class Picture(NamedTuple):
+    """A figure of what is found so far, drawn while networks train.
+
+    Attributes:
+      draw: what is found, the step -> the figure.
+      at: steps.
+    """
+
+    draw: Callable[[Found, int], Figure]
+    at: Collection[int]
+
+
+class Page:
+    """What an experiment runs in.
+
+    Attributes:
+      strategy: that computes.
+      seed: root of all draws.
+      writes: whether this host writes; the others compute alike.
+    """
+
+    def __init__(
+        self, name: str, folder: RunFolder, strategy: tf.distribute.Strategy, seed: int
+    ) -> None:
+        self.strategy, self.seed, self.writes = strategy, seed, folder.writes
+        self._name, self._folder = name, folder
+        self._board: TensorBoard | None = None
+        self._last_step = 0
+
+    def begin(self, data: Mapping[str, Any] | None = None) -> None:
+        """Takes the folder; no host goes on before it is there and empty of what is overwritten.
+
+        Args:
+          data: the record of the images, if there are any.
+        """
+        from spectral_tf.records.environment import environment
+        from spectral_tf.training.replicas import wait_for_all
+
+        self._folder.start(environment(self.strategy, self.seed, data))
+        wait_for_all(self.strategy)
+
+    def seeds(self, name: str, count: int) -> list[int]:
+        """Seeds of so many runs, of a draw by its name."""
+        return [runtime.derive_seed(self.seed, name, run) for run in range(count)]
+
+    def follow(
+        self,
+        members: Trainable,
+        measures: Mapping[str, Measure],
+        *,
+        charts: Mapping[str, Sequence[str]],
+        pictures: Mapping[str, Picture] | None = None,
+        hparams: Mapping[str, Any] | None = None,
+    ) -> Found:
+        """Trains to the last step of all measures; each is taken when it is due.
+
+        Args:
+          members: what is trained, freshly built.
+          measures: {name: measure}.
+          charts: {title: tags that share a chart of TensorBoard}.
+          pictures: {tag: figure that grows with the run}.
+          hparams: what TensorBoard's table shows beside the flags.
+
+        Returns:
+          the measures' series; facts: `seconds`, `probe_seconds`, `diverged`, {run: step}.
+
+        Raises:
+          UserError: as `Session`.
+        """
+        from spectral_tf.training.session import Session
+
+        pictures = pictures or {}
+        stops = {step for m in measures.values() for step in m.at or ()}
+        steps = sorted(stops.union(*(picture.at for picture in pictures.values())))
+        session = Session(members, self._folder, steps, save_every(), self._name)
+        if not session.resumed:
+            session.board.describe({**settings(), **(hparams or {})}, charts)
+        for step in session:
+            shown: dict[str, float] = {}
+            for name, measure in measures.items():
+                if measure.at is None or step in measure.at:
+                    session.history.add(name, step, measure.of(session))
+                    shown |= measure.curves(name, session.history[name][1][-1])
+            session.board.scalars(shown, step)
+            if self.writes:
+                self._draw(session, pictures, step)
+        self._board, self._last_step = session.board, steps[-1]
+        return found_by(session)
+
+    def _draw(self, session: Session, pictures: Mapping[str, Picture], step: int) -> None:
+        due = {tag: p for tag, p in pictures.items() if step in p.at}
+        if not due:
+            return
+        from spectral_tf.records.figures import save_figure
+
+        found = found_by(session)
+        for tag, picture in due.items():
+            path = self._folder.figures / f"{tag}_step_{step:06d}.png"
+            session.board.image(tag, save_figure(picture.draw(found, step), path), step)
+
+    def finish(self, found: Found, make: Callable[[Found], Report]) -> None:
+        """Keeps what was found, and writes the report, on the host that writes."""
+        from spectral_tf.training.replicas import wait_for_all
+
+        if self.writes:
+            found.save(self._folder.path / FOUND)
+            board = self._board
+            show = None if board is None else lambda n, x: board.image(n, x, self._last_step)
+            publish(self._name, self._folder, found, make(found), show)
+            if board is not None:
+                board.close_segment()
+        wait_for_all(self.strategy)
+
+
+FOUND = "found.npz"
+
+
+def found_by(session: Session) -> Found:
+    """What a session has measured so far."""
+    series = {name: Series(*session.history[name]) for name in session.history.names}
+    facts = {
+        "seconds": session.seconds,
+        "probe_seconds": session.probe_seconds,
+        "diverged": {str(run): step for run, step in session.diverged.items()},
+    }
+    return Found(series, facts)
+
+
+def publish(
+    name: str,
+    folder: RunFolder,
+    found: Found,
+    report: Report,
+    show: Callable[[str, Any], None] | None = None,
+) -> None:
+    """Writes a report into its folder and says what was found and where to look."""
+    report.write(folder.path, show)
+    folder.finish({"experiment": name, **report.summary}, wall_seconds=found.fact("seconds"))
+    for line in report.lines:
+        print(line)
+    runtime.say_where(folder, num_images=report.images_shown)
+
+
+def save_every() -> float:
+    """Seconds between saved states, as the flag says."""
+    return float(runtime.flag("save_every_seconds"))
+
+
+def launch(
+    name: str,
+    plan: Callable[[], Plan],
+    run: Callable[[Plan, Page], Found],
+    report: Callable[[Plan, Found], Report],
+    *,
+    growing: Iterable[str] = (),
+) -> None:
+    """Runs an experiment as its flags say; never returns.
+
+    Args:
+      name: of the experiment.
+      plan, run, report: as above.
+      growing: flags that may get longer later, as for `RunFolder`.
+    """
+
+    def main() -> None:
+        planned = plan()
+        again = runtime.flag("report_only")
+        folder = runtime.run_folder(name, tuple(growing), again=again)
+        if again:
+            found = Found.read(folder.path / FOUND)
+            publish(name, folder, found, report(planned, found))
+            return
+        page = in_folder(name, folder)
+        found = run(planned, page)
+        page.finish(found, lambda found: report(planned, found))
+
+    runtime.launch(main)
+
+
+def in_folder(name: str, folder: RunFolder) -> Page:
+    """The page of a run folder, under the strategy of the flags."""
+    # TensorFlow takes seconds to import: only now that the flags are known to be good. The strategy
+    # is first to use it: hosts cannot be joined later.
+    from spectral_tf.runtime.strategy import make_strategy
+
+    strategy = make_strategy(runtime.flag("strategy"), runtime.flag("tpu"))
+    return Page(name, folder, strategy, runtime.flag("seed"))

@@ -1,0 +1,32 @@
+"""Rooms whose modules load when a name of theirs is first used.
+
+Pages import rooms at their top, `from spectral_tf import training`, and use `training.Ensemble` in
+`run`: nothing heavy loads before a page has checked its flags. (`from spectral_tf.training import
+Ensemble` loads at once; a test keeps that form out of pages.)
+"""
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+
+def room(
+    name: str, names: Mapping[str, str], modules: Sequence[str] = ()
+) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """`__getattr__`, `__dir__` and `__all__` of a package.
+
+    Args:
+      name: of the package, its `__name__`.
+      names: {public name: module of the package that defines it}.
+      modules: that are public themselves.
+    """
+    public = sorted({*names, *modules})
+
+    def get(attribute: str) -> Any:
+        if attribute in modules:
+            return importlib.import_module(f"{name}.{attribute}")
+        if attribute not in names:
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
+        return getattr(importlib.import_module(f"{name}.{names[attribute]}"), attribute)
+
+    return get, lambda: public, public

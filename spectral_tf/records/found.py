@@ -1,0 +1,116 @@
+"""What a run has measured, as plain arrays: all that a report is made from."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import zipfile
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spectral_tf.errors import UserError
+from spectral_tf.records.files import whole_file
+
+
+class Series(NamedTuple):
+    """One measure while a run went on.
+
+    Attributes:
+      steps: at which it was taken, [s].
+      values: shape [s, ...]; NaN where a network had stopped.
+    """
+
+    steps: list[int]
+    values: NDArray[np.float64]
+
+    def at(self, step: int) -> NDArray[np.float64]:
+        """The values of one step."""
+        return self.values[self.steps.index(step)]
+
+
+class Found:
+    """Series by name, and facts beside them: numbers, texts, lists, arrays.
+
+    Args:
+      series: {name: what was measured, step by step}.
+      facts: {name: what is said once}; JSON values, or arrays.
+    """
+
+    def __init__(
+        self, series: Mapping[str, Series] | None = None, facts: Mapping[str, Any] | None = None
+    ) -> None:
+        self.series, self.facts = dict(series or {}), dict(facts or {})
+
+    def __getitem__(self, name: str) -> Series:
+        return self.series[name]
+
+    def fact(self, name: str) -> Any:
+        """What is said once.
+
+        Raises:
+          KeyError: nothing is said of that name.
+        """
+        return self.facts[name]
+
+    def speed(self, member_steps: int) -> dict[str, Any]:
+        """What a summary says of diverged runs and of the pace of the training.
+
+        Args:
+          member_steps: updates of all networks.
+        """
+        seconds = self.facts["seconds"]
+        return {
+            "diverged_at_step": self.facts["diverged"],
+            "member_steps_per_second": member_steps / seconds,
+            "probing_percent_of_time": 100 * self.facts["probe_seconds"] / seconds,
+        }
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes an npz file, whole or not at all."""
+        arrays: dict[str, ArrayLike] = {}
+        for name, (steps, values) in self.series.items():
+            arrays |= {f"steps/{name}": np.asarray(steps), f"values/{name}": values}
+        plain = {}
+        for name, fact in self.facts.items():
+            if isinstance(fact, np.ndarray):
+                arrays[f"facts/{name}"] = fact
+            else:
+                plain[name] = fact
+        arrays["json"] = np.array(json.dumps(plain))
+        with whole_file(path) as temporary, open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub.
+
+    @classmethod
+    def read(cls, path: pathlib.Path) -> Found:
+        """Reads what `save` wrote.
+
+        Raises:
+          UserError: there is no such file, or it is not whole.
+        """
+        try:
+            with np.load(path) as archive:
+                arrays = dict(archive)
+            facts = json.loads(str(arrays.pop("json")))
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise UserError(
+                "--report_only",
+                expected="a run that has been measured to its end",
+                got=f"{path} ({type(error).__name__}: {error})",
+                hint="start its command without --report_only",
+            ) from error
+        series = {
+            name.removeprefix("steps/"): Series(
+                steps.tolist(), arrays[f"values/{name.removeprefix('steps/')}"]
+            )
+            for name, steps in arrays.items()
+            if name.startswith("steps/")
+        }
+        facts |= {
+            name.removeprefix("facts/"): array
+            for name, array in arrays.items()
+            if name.startswith("facts/")
+        }
+        return cls(series, facts)

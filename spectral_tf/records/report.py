@@ -1,0 +1,73 @@
+"""What an experiment shows, as values: tables, figures, headline numbers, closing lines.
+
+A report is made from what was measured alone. It holds no session, model or device, so that it can
+be made anywhere and at any time, of a run that was killed, too; `write` puts it into a run folder.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spectral_tf.records.files import whole_file
+from spectral_tf.records.tables import Table, write_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Animation(NamedTuple):
+    """A moving picture: what writes it to a file."""
+
+    save: Callable[[pathlib.Path], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What an experiment shows.
+
+    Attributes:
+      summary: headline numbers, for `summary.json`.
+      lines: what the screen ends with.
+      tables: {name of a CSV file: its table}.
+      figures: {name of a picture: it}; also shown in TensorBoard.
+      animations: {name of a moving picture: it}.
+      arrays: {name of an npz file: {name: array}}.
+      images_shown: of each tag that TensorBoard is to show; 0: its own 10.
+    """
+
+    summary: Mapping[str, Any]
+    lines: Sequence[str] = ()
+    tables: Mapping[str, Table] = dataclasses.field(default_factory=dict)
+    figures: Mapping[str, Figure] = dataclasses.field(default_factory=dict)
+    animations: Mapping[str, Animation] = dataclasses.field(default_factory=dict)
+    arrays: Mapping[str, Mapping[str, NDArray]] = dataclasses.field(default_factory=dict)
+    images_shown: int = 0
+
+    def write(
+        self, folder: pathlib.Path, show: Callable[[str, NDArray[np.uint8]], None] | None = None
+    ) -> None:
+        """Writes tables, arrays and pictures, each whole or not at all.
+
+        Args:
+          folder: of the run.
+          show: takes the pixels of every figure by its name, for TensorBoard.
+        """
+        from spectral_tf.records.figures import save_figure
+
+        for name, table in self.tables.items():
+            write_table(folder / f"{name}.csv", *table)
+        for name, arrays in self.arrays.items():
+            with whole_file(folder / f"{name}.npz") as temporary, open(temporary, "wb") as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub.
+        for name, figure in self.figures.items():
+            pixels = save_figure(figure, folder / "figures" / f"{name}.png")
+            if show:
+                show(name, pixels)
+        for name, animation in self.animations.items():
+            animation.save(folder / "figures" / f"{name}.gif")
