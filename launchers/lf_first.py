@@ -191,7 +191,10 @@ def report(session: Session, folder: records.RunFolder, target: tasks.SumOfSines
     draw_function(session, folder, target, FLAGS.num_steps)
     draw_heat_map(session, folder, target, FLAGS.num_steps)
     steps, magnitudes = session.history["magnitude"]
-    curves = spectra.learning_curves(steps, target.frequencies, np.moveaxis(magnitudes, 1, 0))
+    by_run = np.moveaxis(magnitudes, 1, 0)
+    curves = spectra.learning_curves(
+        steps, target.frequencies, by_run, where=learning.going(by_run)
+    )
     learning.write_learning_curves(folder.path, {(): curves})
     loss_steps, losses = session.history["loss"]
     loss = learning.write_losses(folder.path, loss_steps, {(): losses})[()]
