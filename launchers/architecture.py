@@ -213,8 +213,8 @@ def report(
     normalised = FLAGS.num_samples * magnitudes[..., 1:]
     k = np.arange(1, FLAGS.num_samples // 2)
     curves = {
-        tuple(setting): spectra.learning_curves(steps, k, np.moveaxis(normalised[:, i], 1, 0))
-        for i, setting in enumerate(settings)
+        tuple(setting): spectra.learning_curves(steps, k, runs, where=learning.going(runs))
+        for setting, runs in zip(settings, np.moveaxis(normalised, 0, 2), strict=True)
     }
     learning.write_learning_curves(folder.path, thinned(curves), Setting._fields)
     by_setting = {tuple(setting): losses[:, i] for i, setting in enumerate(settings)}

@@ -36,7 +36,7 @@ KINDS = {"published": "as published", "corrected": "with what misleads taken out
 RULE = (
     "A reading that decides counts where its p-value is at most 5 % after Holm's correction over "
     "the claims of its kind and its interval excludes 0; another one where its own p-value is. "
-    "P-values of correlations hold the paths fixed, intervals vary them."
+    "P-values of correlations hold paths and images fixed, intervals vary them."
 )
 # An interval of a correlation that leaves out less than this at either end tells nothing.
 UNTOLD = 0.05

@@ -166,7 +166,9 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     """What was learned when: Fig 1, 2 and 10, and the law of the learning times."""
     target, runs = plan.targets[0], records.averaged(len(plan.targets))
     steps, magnitudes = found["magnitude"]
-    curves = spectra.learning_curves(steps, target.frequencies, np.moveaxis(magnitudes, 1, 0))
+    of_runs = np.moveaxis(magnitudes, 1, 0)
+    going = records.learning.going(of_runs)
+    curves = spectra.learning_curves(steps, target.frequencies, of_runs, where=going)
     loss = records.learning.over_runs(found["loss"].values)
     norms = records.learning.over_runs(found["spectral_norm"].values)
     norm_steps, layers = found["spectral_norm"].steps, found.fact("layers")

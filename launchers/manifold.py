@@ -165,11 +165,12 @@ def report(
 
     draw_heat_maps(session, folder, target, curves, FLAGS.num_steps)
     steps, magnitudes = session.history["magnitude"]
+    by_curve = np.moveaxis(magnitudes, 0, 2)  # [curves, runs, steps, frequencies]
     groups: dict[learning.Setting, spectra.LearningCurves] = {
         (curve.num_lobes,): spectra.learning_curves(
-            steps, target.frequencies, np.moveaxis(magnitudes[:, i], 1, 0)
+            steps, target.frequencies, runs, where=learning.going(runs)
         )
-        for i, curve in enumerate(curves)
+        for curve, runs in zip(curves, by_curve, strict=True)
     }
     _, losses = session.history["loss"]
     columns = ("manifold_lobes",)

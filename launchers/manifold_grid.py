@@ -11,9 +11,9 @@ takes about 2 minutes on 2 cores (4 frequencies, 3 curves, 2,000 steps). The who
 
     python launchers/manifold_grid.py --flagfile=results/manifold_grid/zero/run.flags
 
-and with `both.flags` for `zero/run.flags` the threshold of the paper's text, 0.5, beside that of
-its code, 0, in two hours. A cell is one network: no number of a single cell has an interval, but
-what the most lobes gain over the fewest has, over frequencies.
+and with `half.flags` for `zero/run.flags` the same cells, phases and first weights at the threshold
+of the paper's text, 0.5, where its code has 0. A cell is one network: no number of a single cell
+has an interval, but what the most lobes gain over the fewest has, over frequencies.
 
 To see: accuracy rises with L and falls with k; on the circle high frequencies stay near chance; two
 networks that agree on the curve differ off it (results/manifold_grid).

@@ -279,9 +279,9 @@ def learning_tables(
     _, losses = session.history["loss"]
     groups: dict[learning.Setting, spectra.LearningCurves] = {
         (name,): spectra.learning_curves(
-            steps, target.frequencies, np.moveaxis(magnitudes[:, i], 1, 0)
+            steps, target.frequencies, runs, where=learning.going(runs)
         )
-        for i, name in enumerate(GROUPS)
+        for name, runs in zip(GROUPS, np.moveaxis(magnitudes, 0, 2), strict=True)
     }
     columns = ("group",)
     learning.write_learning_curves(folder.path, groups, columns)
@@ -610,6 +610,7 @@ def learning_times(
     predictions: list[Prediction],
 ) -> tuple[dict[str, spectra.PowerLaw], dict[str, spectra.Estimate]]:
     """Predicted and measured learning times of gradient descent: their power laws, and all."""
+    from spectral_tf.records import learning
     from spectral_tf.records.figures import Line
 
     k = np.asarray(targets[0].frequencies, float)
@@ -629,7 +630,9 @@ def learning_times(
         }
         of_group = {}
         for kind, values in curves.items():
-            learned = spectra.learning_curves(steps, k, values, [LEVEL])
+            learned = spectra.learning_curves(
+                steps, k, values, [LEVEL], where=learning.going(values)
+            )
             of_group[kind] = learned.times[LEVEL]
             name = f"{kind}_{('narrow', 'wide')[group]}"
             laws[f"learning_time_exponent_{name}"] = learned.law

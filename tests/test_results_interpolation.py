@@ -118,6 +118,30 @@ def test_rings_rest_on_networks_and_squares(name):
         np.testing.assert_allclose(plane[f"{measure}_high"], over_networks.high)
 
 
+@pytest.mark.parametrize(
+    ("measure", "told"), [("error", (-0.030, -0.071, 0.010)), ("change", (-0.023, -0.075, 0.030))]
+)
+def test_six_networks_do_not_tell_what_augmentation_changes(measure, told):
+    """The same seeds and images with and without it, over the plane; as results/README.md says."""
+    over_plane = []
+    for name in ("photo_patches", "photo_patches_augmented"):
+        sizes = table("fourier_sensitivity", name, "rings.csv")["num_vectors"]
+        with np.load(RESULTS / "fourier_sensitivity" / name / "images.npz") as kept:
+            over_plane.append(kept[f"ring_{measure}"] @ sizes / sizes.sum())
+            clusters = kept["clusters"]
+    found = spectra.crossed_mean(over_plane[1] - over_plane[0], clusters=clusters)
+    np.testing.assert_allclose([found.value, found.low, found.high], told, atol=6e-4)
+
+
+def test_maps_of_two_trainings_differ():
+    summary = json.loads(
+        (RESULTS / "fourier_sensitivity" / "photo_patches" / "summary.json").read_text()
+    )
+    alike = list(summary["correlation_of_maps"]["error"].values())
+    assert len(alike) == 15
+    assert min(alike) < 0 < 0.75 < max(alike)
+
+
 def test_the_environment_is_that_of_committed_code():
     for file in RESULTS.glob("interpolation/*/environment.json"):
         record = json.loads(file.read_text())

@@ -33,7 +33,7 @@ def test_the_records_say_which_data_and_how_many_runs(name):
     assert summary["num_seeds"] == 3
     assert environment["data"]["normalisation"]["mean"]
     if name == "fashion_mnist":
-        assert summary["num_training_images"] == 10_000
+        assert summary["num_training_images"] == 5_000
         assert environment["data"]["version"] == "fashion_mnist/3.0.1"
     else:
         assert "embedded" in summary["dataset"]

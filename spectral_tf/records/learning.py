@@ -14,6 +14,11 @@ from spectral_tf.spectra import Estimate, LearningCurves, mean_over_runs
 Setting = tuple[object, ...]
 
 
+def going(recorded: ArrayLike) -> NDArray[np.bool_]:
+    """Where runs had not stopped: their record is NaN from there on."""
+    return ~np.isnan(np.asarray(recorded, np.float64))
+
+
 def over_runs(recorded: ArrayLike, axis: int = 1) -> Estimate:
     """Mean over runs of what was recorded while they trained and is not negative: losses, norms.
 
@@ -29,7 +34,7 @@ def over_runs(recorded: ArrayLike, axis: int = 1) -> Estimate:
     ([2.0, 2.0], [2, 1])
     """
     values = np.moveaxis(np.asarray(recorded, np.float64), axis, 0)
-    return not_negative(mean_over_runs(values, where=~np.isnan(values)))
+    return not_negative(mean_over_runs(values, where=going(values)))
 
 
 def not_negative(estimate: Estimate) -> Estimate:
@@ -161,7 +166,10 @@ def learning_table(curves: LearningCurves) -> str:
     level, times = next(iter(curves.times.items()))
     known = np.isfinite(times.low).any()
     how = f"95 % intervals ({times.method})" if known else f"no interval: {times.missing}"
-    lines = [f"learning times [steps], {averaged(curves.num_runs)}, {how}"]
+    runs = averaged(curves.num_runs)
+    left = int(np.min(np.broadcast_to(curves.mean.n, curves.mean.value.shape)[-1]))
+    runs += f" ({curves.num_runs - left} stopped)" * (left < curves.num_runs)
+    lines = [f"learning times [steps], {runs}, {how}"]
     lines.append(
         f"{'cycles per unit':>15}" + "".join(f"{f'level {x:g}':>34}" for x in curves.times)
     )

@@ -294,37 +294,44 @@ def learning_curves(
     frequencies: ArrayLike,
     magnitudes: ArrayLike,
     levels: Sequence[float] = (0.5, 0.9),
+    *,
+    where: ArrayLike | None = None,
 ) -> LearningCurves:
     """Averages magnitudes over runs and reads the learning times off the mean curves.
 
-    What varies: runs; of a run that stopped (its magnitudes are NaN from there on) the steps before
-    count, and the number that counted is in the mean.
+    What varies: runs; of one that stopped the steps before may count, and the number of runs behind
+    each step is that of the mean.
 
     Args:
       steps: increasing, shape [s].
       frequencies: positive, shape [m], in cycles per unit.
-      magnitudes: normalised, finite or, where a run has stopped, NaN; shape [runs, s, m].
+      magnitudes: normalised, finite where they count, shape [runs, s, m].
       levels: of the learning times; the power law is fitted at the first.
+      where: which count, bool [runs, s, m]; default: all.
 
     Raises:
-      UserError: shapes that do not match, as `learning_times` and `fit_power_law`.
+      UserError: magnitudes that count and are not finite, shapes that do not match, as
+        `learning_times` and `fit_power_law`.
 
     Source: Rahaman et al. (2019), Fig 1: magnitudes first, then the mean over runs.
     """
+    mean = mean_over_runs(magnitudes, where=where)
     values = np.asarray(magnitudes, dtype=np.float64)
-    mean = mean_over_runs(values, where=~np.isnan(values))
+    counts = np.ones(values.shape, bool) if where is None else np.asarray(where)
 
     def read(runs: NDArray) -> NDArray:
-        there = ~np.isnan(runs)
+        """Of magnitudes and their weights, [n, 2, s, m]."""
         with np.errstate(invalid="ignore"):
-            curve = np.where(there, runs, 0.0).sum(axis=0) / there.sum(axis=0)
+            curve = (runs[:, 0] * runs[:, 1]).sum(axis=0) / runs[:, 1].sum(axis=0)
         return learning_times(steps, curve, levels[0])
+
+    weighted = np.stack([np.where(counts, values, 0.0), counts], axis=1)
 
     return LearningCurves(
         steps=np.asarray(steps, dtype=np.int64),
         frequencies=np.asarray(frequencies, dtype=np.float64),
         mean=mean,
         times={float(level): crossing(steps, mean, level) for level in levels},
-        law=power_law_over_runs(frequencies, read, values),
+        law=power_law_over_runs(frequencies, read, weighted),
         num_runs=values.shape[0],
     )

@@ -131,10 +131,10 @@ def _verdict(
     adjusted: Mapping[str, float | None],
     readings: Mapping[str, Sequence[Finding]],
 ) -> Verdict:
-    claimed = first.direction
-    signs = {name: claimed * sign_of(f.estimate, adjusted[name]) for name, f in primary.items()}
+    # Every reading has its own direction: one may fall where another rises.
+    signs = {name: f.direction * sign_of(f.estimate, adjusted[name]) for name, f in primary.items()}
     others = [
-        (name, f.reading, claimed * sign_of(f.estimate, f.estimate.p_value))
+        (name, f.reading, f.direction * sign_of(f.estimate, f.estimate.p_value))
         for name, of_set in readings.items()
         for f in of_set
         if f.primary != first.primary

@@ -210,11 +210,11 @@ def test_the_grid_reports_every_threshold_apart(finished):
 
 def test_the_flags_of_both_thresholds_are_those_of_the_study_and_taken(tmp_path):
     folder = ROOT / "results" / "manifold_grid"
-    zero, both = (
-        (folder / name).read_text().splitlines() for name in ("zero/run.flags", "both.flags")
+    zero, half = (
+        (folder / name).read_text().splitlines() for name in ("zero/run.flags", "half.flags")
     )
-    assert set(both) ^ set(zero) == {"--thresholds=0", "--thresholds=0,0.5"}
-    flags = (f"--flagfile={folder / 'both.flags'}", "--lobes=500", f"--workdir={tmp_path}")
+    assert set(half) ^ set(zero) == {"--thresholds=0", "--thresholds=0.5"}
+    flags = (f"--flagfile={folder / 'half.flags'}", "--lobes=500", f"--workdir={tmp_path}")
     result = conftest.launch("manifold_grid", *flags)
     assert "--lobes: expected at most 499" in result.stderr  # All the others were taken.
 

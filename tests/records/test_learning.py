@@ -50,6 +50,14 @@ def test_a_power_law_is_told_with_its_interval_and_its_points():
     assert told.endswith("n = 3 runs), from 3 of 3 frequencies")
 
 
+def test_the_title_says_how_many_runs_stopped():
+    runs = np.array([SLOW, FAST, FAST], float)
+    runs[2, -1] = np.nan
+    curves = spectra.learning_curves(STEPS, [5, 10], runs, where=learning.going(runs))
+    title = learning.learning_table(curves).splitlines()[0]
+    assert title.startswith("learning times [steps], mean of 3 runs (1 stopped), 95 % intervals")
+
+
 def test_one_run_is_tabled_without_intervals(tmp_path):
     curves = spectra.learning_curves(STEPS, [5, 10], [SLOW])
     text = learning.learning_table(curves)

@@ -192,7 +192,9 @@ def test_runs_that_stopped_count_until_then(assert_close):
     runs = np.full((3, 3, 1), 0.2) * np.arange(3)[:, None]
     runs[1] *= 2
     runs[2, 2] = np.nan
-    curves = spectra.learning_curves([0, 1, 2], [1], runs)
+    with pytest.raises(ValueError, match="say with `where` what counts"):
+        spectra.learning_curves([0, 1, 2], [1], runs)
+    curves = spectra.learning_curves([0, 1, 2], [1], runs, where=~np.isnan(runs))
     assert curves.mean.n[:, 0].tolist() == [3, 3, 2]
     assert_close(curves.mean.value[:, 0], [0, 0.8 / 3, 0.6])
     assert curves.times[0.5].n.tolist() == [2]

@@ -57,6 +57,17 @@ def test_the_four_words():
     assert word((RISES,), (FALLS,)) == ("mixed", "holds on set 0, contradicted on set 1")
 
 
+def test_every_reading_has_a_direction_of_its_own():
+    """One that falls with the other's rise agrees with it."""
+    rises, falls = findings(RISES, FALLS)
+    falls = falls._replace(direction=-1)
+    (found,) = verdicts({"set": [rises, falls]}, "published")
+    assert (found.word, found.why) == ("holds", "")
+    falls = falls._replace(direction=1)
+    (found,) = verdicts({"set": [rises, falls]}, "published")
+    assert found.word == "mixed"
+
+
 def test_readings_that_disagree_are_named():
     assert word((RISES, FALLS), (RISES,)) == ("mixed", "against it: second on set 0")
     assert word((FALLS, RISES), (FALLS,)) == ("mixed", "contradicted, but for second on set 0")
