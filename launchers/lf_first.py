@@ -68,12 +68,9 @@ def plan() -> Plan:
             got=FLAGS.batch_size,
             hint="0 takes all samples in every step",
         )
-    targets = [
-        tasks.SumOfSines.with_random_phases(
-            frequencies, amplitudes, FLAGS.num_samples, runtime.generator(FLAGS.seed, "phases", run)
-        )
-        for run in range(FLAGS.num_runs)
-    ]
+    targets = experiments.sines_of_runs(
+        FLAGS.num_runs, frequencies, FLAGS.num_samples, FLAGS.seed, amplitudes
+    )
     tenths = [FLAGS.num_steps * i // 10 for i in range(1, 11)]
     return Plan(
         targets,

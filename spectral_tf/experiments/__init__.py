@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from spectral_tf.experiments.page import Page as Page
     from spectral_tf.experiments.page import Picture as Picture
     from spectral_tf.experiments.page import launch as launch
+    from spectral_tf.experiments.sines import sines_of_runs as sines_of_runs
 
 __getattr__, __dir__, __all__ = lazy.room(
-    __name__, {"Page": "page", "Picture": "page", "launch": "page"}
+    __name__,
+    {"Page": "page", "Picture": "page", "launch": "page", "sines_of_runs": "sines"},
 )

@@ -3,6 +3,7 @@
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +12,7 @@ from spectral_tf.records.tables import Table, averaged, joined, tidy, write_tabl
 from spectral_tf.spectra import Estimate, LearningCurves, mean_over_runs
 
 # What distinguishes the groups of runs in one table, e.g. (4,) for four lobes; () if nothing does.
-Setting = tuple[object, ...]
+Setting = tuple[Any, ...]
 
 
 def going(recorded: ArrayLike) -> NDArray[np.bool_]:
