@@ -107,7 +107,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         values[session.stopped_at >= 0] = np.nan
         return values
 
-    of_k = {"k={:03d}": target.frequencies}
+    of_k = [f"k={k:03d}" for k in target.frequencies]
     layers = probes.kernel_names(members.model)
     tenths = [plan.num_steps * i // 10 for i in range(1, 10)]
     found = page.follow(
@@ -116,7 +116,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "magnitude": training.Measure(magnitudes, plan.spectra_at, ("run", of_k)),
             "loss": training.Measure(lambda s: s.losses, plan.spectra_at, ("run",)),
             "function": training.Measure(lambda s: s.outputs[0, :, 0], plan.spectra_at),
-            "spectral_norm": training.Measure(norms, plan.norms_at, ("run", {"{}": layers})),
+            "spectral_norm": training.Measure(norms, plan.norms_at, ("run", layers)),
         },
         charts={"magnitude of every frequency": ["magnitude/k=.*"], "loss": ["loss"]},
         pictures={

@@ -97,9 +97,9 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             outputs(session), target.frequencies, target.amplitudes
         )
 
-    of_curve = {"L={:02d}": [curve.num_lobes for curve in curves]}
-    axes = (of_curve, "run", {"k={:03d}": target.frequencies})
-    charts = {f"L = {c.num_lobes}": [f"magnitude/L={c.num_lobes:02d}/.*"] for c in curves}
+    of_curve = [f"L={curve.num_lobes:02d}" for curve in curves]
+    axes = (of_curve, "run", [f"k={k:03d}" for k in target.frequencies])
+    charts = {name: [f"magnitude/{name}/.*"] for name in of_curve}
     return page.follow(
         members,
         {

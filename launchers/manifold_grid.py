@@ -21,22 +21,20 @@ networks that agree on the curve differ off it (results/manifold_grid).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from absl import flags
 
-from spectral_tf import models, records, runtime, spectra, tasks
+from spectral_tf import experiments, models, probes, records, runtime, spectra, tasks, training
 
 if TYPE_CHECKING:
-    import keras
     from matplotlib.figure import Figure
-
-    from spectral_tf.training.ensemble import Ensemble
-    from spectral_tf.training.session import Session
+    from sklearn.neighbors import KNeighborsClassifier
 
 FLAGS = flags.FLAGS
-runtime.define_run_flags("manifold_grid")
+runtime.define_run_flags("manifold_grid", reports=True)
 flags.DEFINE_list(
     "frequencies", [50, 150, 200, 400], "k: whole cycles per unit, one for each column."
 )
@@ -62,14 +60,67 @@ class Cell(NamedTuple):
     frequency: int
 
 
-def make_cells() -> tuple[list[Cell], list[Cell]]:
-    """The cells of the grid, and those of them whose regions are drawn, one for each threshold."""
+class Plan(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+      grid: its cells, one network each.
+      drawn: those whose regions are drawn, one for each threshold; each has a second network.
+      waves: the labels of all networks, the second ones last.
+      network, learning_rate, num_steps, probed_at: of the training.
+      last_probes: accuracies averaged at its end.
+      knn: whether nearest neighbours classify, too.
+    """
+
+    grid: list[Cell]
+    drawn: list[Cell]
+    waves: list[tasks.LabelWave]
+    network: models.Mlp
+    learning_rate: float
+    num_steps: int
+    probed_at: list[int]
+    last_probes: int
+    knn: bool
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Of all networks."""
+        return [*self.grid, *self.drawn]
+
+    def points(self, i: int) -> np.ndarray:
+        """What network i sees, [n, 2]."""
+        return tasks.Flower(self.cells[i].lobes)(self.waves[i].wave.positions)
+
+    def pair(self, cell: Cell) -> list[int]:
+        """The two networks of a cell that is drawn."""
+        return [self.grid.index(cell), len(self.grid) + self.drawn.index(cell)]
+
+    def radial(self, threshold: float) -> int:
+        """The network whose radial spectrum is drawn."""
+        return self.grid.index(nearest_cell(self.grid, *RADIAL_CELL, threshold))
+
+
+def plan() -> Plan:
+    """Checks the flags."""
     frequencies = runtime.whole_numbers("frequencies", FLAGS.frequencies)
     lobes = runtime.whole_numbers("lobes", FLAGS.lobes)
     runtime.refuse_above("lobes", max(lobes), (FLAGS.num_samples - 1) // 2)
     thresholds = runtime.numbers("thresholds", FLAGS.thresholds)
-    cells = [Cell(t, n, k) for t in thresholds for n in lobes for k in frequencies]
-    return cells, [nearest_cell(cells, *MAP_CELL, threshold) for threshold in thresholds]
+    if FLAGS.knn:
+        runtime.refuse_below("num_samples", FLAGS.num_samples, max(NEIGHBOURS))
+    grid = [Cell(t, n, k) for t in thresholds for n in lobes for k in frequencies]
+    drawn = [nearest_cell(grid, *MAP_CELL, threshold) for threshold in thresholds]
+    return Plan(
+        grid,
+        drawn,
+        [labels_of(cell) for cell in [*grid, *drawn]],
+        models.Mlp(FLAGS.width, FLAGS.depth, FLAGS.activation, input_dim=2),
+        FLAGS.learning_rate,
+        FLAGS.num_steps,
+        training.every(FLAGS.num_steps, FLAGS.probe_every),
+        FLAGS.last_probes,
+        FLAGS.knn,
+    )
 
 
 def nearest_cell(cells: list[Cell], frequency: int, lobes: int, threshold: float) -> Cell:
@@ -78,165 +129,122 @@ def nearest_cell(cells: list[Cell], frequency: int, lobes: int, threshold: float
     return min(own, key=lambda c: (abs(c.lobes - lobes), abs(c.frequency - frequency)))
 
 
-def make_task(cell: Cell) -> tasks.LabelWave:
+def labels_of(cell: Cell) -> tasks.LabelWave:
     """The labels of a cell; its phase and its initial weights are the same at all thresholds."""
     rng = runtime.generator(FLAGS.seed, "phases", cell.frequency, cell.lobes)
     wave = tasks.SumOfSines.with_random_phases([cell.frequency], [1.0], FLAGS.num_samples, rng)
     return tasks.LabelWave(wave, cell.threshold)
 
 
-def main() -> None:
-    """Runs the experiment that the flags describe."""
-    if FLAGS.knn:
-        runtime.refuse_below("num_samples", FLAGS.num_samples, max(NEIGHBOURS))
-    grid, drawn = make_cells()
-    cells = [*grid, *drawn]  # The networks of the second are others.
-    waves = [make_task(cell) for cell in cells]
-    curves = [tasks.Flower(cell.lobes)(waves[0].wave.positions) for cell in cells]
-    folder = runtime.run_folder("manifold_grid")
-
-    from spectral_tf.models.mlp import mlp
-    from spectral_tf.records.environment import environment
-    from spectral_tf.runtime.strategy import make_strategy
-    from spectral_tf.training.adam import Adam
-    from spectral_tf.training.ensemble import Ensemble
-    from spectral_tf.training.session import Session, probe_steps
-
-    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    folder.start(environment(strategy, FLAGS.seed))
-
-    def build(seed: int) -> keras.Model:
-        return mlp(
-            width=FLAGS.width,
-            depth=FLAGS.depth,
-            input_dim=2,
-            activation=FLAGS.activation,
-            seed=seed,
-        )
-
-    names = [("first", c.frequency, c.lobes) for c in grid]
-    names += [("second", c.frequency, c.lobes) for c in drawn]
-    ensemble = Ensemble(
-        build,
-        [runtime.derive_seed(FLAGS.seed, "init", *name) for name in names],
-        [wave.dataset(curve) for wave, curve in zip(waves, curves, strict=True)],
+def run(plan: Plan, page: experiments.Page) -> records.Found:
+    """Trains all cells at once, follows their accuracy, and looks at some functions at the end."""
+    page.begin()
+    names = [("first", c.frequency, c.lobes) for c in plan.grid]
+    names += [("second", c.frequency, c.lobes) for c in plan.drawn]
+    members = training.Ensemble(
+        plan.network.build,
+        [runtime.derive_seed(page.seed, "init", *name) for name in names],
+        [wave.dataset(plan.points(i)) for i, wave in enumerate(plan.waves)],
         loss="sigmoid_cross_entropy",
-        optimizer=Adam(FLAGS.learning_rate),
-        strategy=strategy,
+        optimizer=training.Adam(plan.learning_rate),
+        strategy=page.strategy,
     )
-    steps = probe_steps(FLAGS.num_steps, FLAGS.probe_every)
-    session = Session(ensemble, folder, steps, FLAGS.save_every_seconds, "manifold_grid")
-    if not session.resumed:
-        charts = {"accuracy by lobes": ["accuracy/.*"], "loss": ["loss"]}
-        session.board.describe(runtime.settings(), charts)
-    labels = np.stack([wave.labels for wave in waves])
-    for step in session:
-        probe(session, cells, labels, step)
-    if folder.writes:
-        report(session, folder, grid, drawn, waves)
-    session.wait_for_all()
+    labels = np.stack([wave.labels for wave in plan.waves])
+    rows = [f"threshold={cell.threshold:g}/L={cell.lobes:02d}" for cell in plan.cells]
+
+    def accuracies(session: training.Session) -> np.ndarray:
+        found = np.mean((session.outputs[..., 0] > 0) == labels, axis=-1)
+        found[np.isnan(session.losses)] = np.nan
+        return found
+
+    found = page.follow(
+        members,
+        {
+            "accuracy": training.Measure(accuracies, plan.probed_at, (rows,)),
+            "loss": training.Measure(lambda session: session.losses, plan.probed_at, ("cell",)),
+        },
+        charts={"accuracy by lobes": ["accuracy/.*"], "loss": ["loss"]},
+    )
+    pairs = [i for cell in plan.drawn for i in plan.pair(cell)]
+    shown = sorted({*pairs, *(plan.radial(cell.threshold) for cell in plan.drawn)})
+    weights = members.weights
+    outputs = [
+        probes.stacked_outputs(members.model, [w[[i]] for w in weights], [], square()).numpy()
+        for i in shown
+    ]
+    found.facts |= {
+        "shown": shown,
+        "on_square": np.reshape(outputs, (len(shown), SIDE_POINTS, SIDE_POINTS)),
+        "on_curve": members.evaluate()[0][pairs, :, 0] > 0,
+    }
+    return found
 
 
-def probe(session: Session[Ensemble], cells: list[Cell], labels: np.ndarray, step: int) -> None:
-    """Records the training accuracy of every network, at a probability above 1/2."""
-    logits = session.outputs[..., 0]
-    accuracies = np.mean((logits > 0) == labels, axis=-1)
-    accuracies[np.isnan(session.losses)] = np.nan
-    session.history.add("accuracy", step, accuracies)
-    session.history.add("loss", step, session.losses)
-    rows = [f"accuracy/threshold={cell.threshold:g}/L={cell.lobes:02d}" for cell in cells]
-    means = {row: np.nanmean(accuracies[np.equal(rows, row)]) for row in dict.fromkeys(rows)}
-    session.board.scalars({"loss": np.nanmean(session.losses), **means}, step)
+def square() -> np.ndarray:
+    """The points of the square in which functions are looked at, shape [points^2, 2]."""
+    side = np.linspace(-HALF_SIDE, HALF_SIDE, SIDE_POINTS, endpoint=False)
+    x, y = np.meshgrid(side, side)
+    return np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float32)
 
 
-def report(
-    session: Session[Ensemble],
-    folder: records.RunFolder,
-    grid: list[Cell],
-    drawn: list[Cell],
-    waves: list[tasks.LabelWave],
-) -> None:
-    """Writes tables, figures and summary, and says what was found and where to look."""
-    from spectral_tf.records import figures
-
-    steps, accuracies = session.history["accuracy"]
-    _, losses = session.history["loss"]
-    accuracy = [accuracy_of(accuracies[-FLAGS.last_probes :, i]) for i in range(len(grid))]
-    records.write_table(
-        folder.path / "accuracy.csv",
-        ("manifold_lobes", "frequency", "threshold", "accuracy", "chance"),
-        (
-            (c.lobes, c.frequency, c.threshold, accuracy[i], waves[i].chance)
-            for i, c in enumerate(grid)
+def report(plan: Plan, found: records.Found) -> records.Report:
+    """The grid of accuracies by threshold, and what two networks of one cell agree on."""
+    steps, accuracies = found["accuracy"]
+    losses, grid = found["loss"].values, plan.grid
+    accuracy = [accuracy_of(accuracies[-plan.last_probes :, i]) for i in range(len(grid))]
+    tables = {
+        "accuracy": records.Table(
+            ("manifold_lobes", "frequency", "threshold", "accuracy", "chance"),
+            [
+                (c.lobes, c.frequency, c.threshold, accuracy[i], plan.waves[i].chance)
+                for i, c in enumerate(grid)
+            ],
         ),
-    )
-    records.write_table(
-        folder.path / "runs.csv",
-        ("manifold_lobes", "frequency", "threshold", "step", "accuracy", "loss"),
-        (
-            (c.lobes, c.frequency, c.threshold, step, accuracies[s, i], losses[s, i])
-            for i, c in enumerate(grid)
-            for s, step in enumerate(steps)
+        "runs": records.Table(
+            ("manifold_lobes", "frequency", "threshold", "step", "accuracy", "loss"),
+            [
+                (c.lobes, c.frequency, c.threshold, step, accuracies[s, i], losses[s, i])
+                for i, c in enumerate(grid)
+                for s, step in enumerate(steps)
+            ],
         ),
-    )
-    found = {}
-    for cell in drawn:
-        own = [i for i, c in enumerate(grid) if c.threshold == cell.threshold]
-        lobes, frequencies = (
-            sorted({getattr(grid[i], name) for i in own}) for name in ("lobes", "frequency")
-        )
-        # Both [lobes, frequencies].
-        order = sorted(own, key=lambda i: (grid[i].lobes, grid[i].frequency))
-        shape = (len(lobes), len(frequencies))
-        values = np.reshape([float(accuracy[i].value) for i in order], shape)
-        figure = figures.grid_map(
-            lobes,
-            frequencies,
-            {"networks": values, "chance": np.reshape([waves[i].chance for i in order], shape)},
-            xlabel="frequency k [cycles per unit]",
-            ylabel="lobes L",
-            label="training accuracy",
-            title=f"Labels above {cell.threshold:g}, step {FLAGS.num_steps:,}, mean of the last "
-            f"{FLAGS.last_probes} probes, one network in a cell",
+    }
+    figures: dict[str, Figure] = {}
+    facts, lines = {}, []
+    for cell in plan.drawn:
+        name = f"threshold_{cell.threshold:g}"
+        values, chance = by_row(plan, cell.threshold, accuracy)
+        figures[f"accuracy_{name}"] = grid_map(
+            plan,
+            cell.threshold,
+            {"networks": values, "chance": chance},
+            title=f"Labels above {cell.threshold:g}, step {plan.num_steps:,}, mean of the last "
+            f"{plan.last_probes} probes, one network in a cell",
             limits=(0.5, 1.0),
         )
-        save(session, folder, "accuracy", cell, figure)
-        found[cell.threshold] = {
-            **changes(values),
-            **draw_regions(session, folder, grid, drawn, cell, waves),
+        figures[f"decision_regions_{name}"] = decision_regions(plan, found, cell)
+        own = {**changes(values), **agreement(plan, found, cell)}
+        facts[f"{cell.threshold:g}"] = {
+            "mean_accuracy_by_lobes": by("lobes", cell.threshold, grid, accuracy),
+            "mean_accuracy_by_frequency": by("frequency", cell.threshold, grid, accuracy),
+            **{fact: estimate.record() for fact, estimate in own.items()},
         }
-    if FLAGS.knn:
-        nearest_neighbours(session, folder, grid, drawn, waves)
-    session.board.close_segment()
-    folder.finish(
-        {
-            "experiment": "manifold_grid",
+        lines += told(cell, grid, accuracy, own)
+    if plan.knn:
+        more_tables, more_figures = nearest_neighbours(plan, found)
+        tables |= more_tables
+        figures |= more_figures
+    return records.Report(
+        tables=tables,
+        figures=figures,
+        summary={
             "num_cells": len(grid),
-            "num_steps": FLAGS.num_steps,
-            "by_threshold": {
-                f"{threshold:g}": {
-                    "mean_accuracy_by_lobes": by("lobes", threshold, grid, accuracy),
-                    "mean_accuracy_by_frequency": by("frequency", threshold, grid, accuracy),
-                    **{name: estimate.record() for name, estimate in facts.items()},
-                }
-                for threshold, facts in found.items()
-            },
-            "diverged_at_step": session.diverged,
-            "member_steps_per_second": len(waves) * FLAGS.num_steps / session.seconds,
+            "num_steps": plan.num_steps,
+            "by_threshold": facts,
+            **found.speed(len(plan.waves) * plan.num_steps),
         },
-        wall_seconds=session.seconds,
+        lines=lines,
     )
-    for cell in drawn:
-        print(f"labels above {cell.threshold:g}, one network in a cell:")
-        for name in ("lobes", "frequency"):
-            means = by(name, cell.threshold, grid, accuracy)
-            row = "  ".join(f"{value}: {mean:.3f}" for value, mean in means.items())
-            print(f"  mean accuracy by {name}:  {row}")
-        pair = f"two networks of k = {cell.frequency}, L = {cell.lobes}"
-        for name, estimate in found[cell.threshold].items():
-            told = name.replace("_", " ").replace("two networks", pair)
-            print(f"  {told}: {estimate.text('.3f')}")
-    runtime.say_where(folder)
 
 
 def accuracy_of(last: np.ndarray) -> spectra.Estimate:
@@ -245,6 +253,42 @@ def accuracy_of(last: np.ndarray) -> spectra.Estimate:
     if not going.any():
         return spectra.not_enough(0, 1, "runs")
     return spectra.not_enough(1, 2, "runs", float(last[going].mean()))
+
+
+def axes_of(plan: Plan, threshold: float) -> tuple[list[int], list[int]]:
+    """The lobes and the frequencies of the cells of a threshold."""
+    own = [cell for cell in plan.grid if cell.threshold == threshold]
+    return sorted({cell.lobes for cell in own}), sorted({cell.frequency for cell in own})
+
+
+def by_row(
+    plan: Plan, threshold: float, accuracy: Sequence[spectra.Estimate]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Accuracies and chance of a threshold, [lobes, frequencies]."""
+    lobes, frequencies = axes_of(plan, threshold)
+    places = [[plan.grid.index(Cell(threshold, n, k)) for k in frequencies] for n in lobes]
+    values = [[float(accuracy[i].value) for i in row] for row in places]
+    return np.array(values), np.array([[plan.waves[i].chance for i in row] for row in places])
+
+
+def grid_map(
+    plan: Plan,
+    threshold: float,
+    maps: dict[str, np.ndarray],
+    *,
+    title: str,
+    limits: tuple[float, float],
+) -> Figure:
+    """Accuracies [lobes, frequencies] of a threshold."""
+    return records.figures.grid_map(
+        *axes_of(plan, threshold),
+        maps,
+        xlabel="frequency k [cycles per unit]",
+        ylabel="lobes L",
+        label="training accuracy",
+        title=title,
+        limits=limits,
+    )
 
 
 def changes(accuracy: np.ndarray) -> dict[str, spectra.Estimate]:
@@ -279,142 +323,141 @@ def by(
     return {str(value): float(np.mean(of_value[value])) for value in sorted(of_value)}
 
 
-def save(
-    session: Session[Ensemble], folder: records.RunFolder, name: str, cell: Cell, figure: Figure
-) -> None:
-    """Keeps one threshold's figure, as file and for TensorBoard."""
-    from spectral_tf.records import figures
-
-    name = f"{name}_threshold_{cell.threshold:g}"
-    pixels = figures.save_figure(figure, folder.figures / f"{name}.png")
-    session.board.image(name, pixels, FLAGS.num_steps)
-
-
-def square() -> np.ndarray:
-    """The points of the square in which functions are looked at, shape [points^2, 2]."""
-    side = np.linspace(-HALF_SIDE, HALF_SIDE, SIDE_POINTS, endpoint=False)
-    x, y = np.meshgrid(side, side)
-    return np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float32)
-
-
-def logits_on_square(session: Session[Ensemble], members: list[int]) -> np.ndarray:
-    """The outputs of some networks over the square, shape [members, points, points]."""
-    from spectral_tf.probes.functions import stacked_outputs
-
-    weights = [w[members] for w in session.ensemble.weights]
-    outputs = stacked_outputs(session.ensemble.model, weights, [], square())
-    return outputs.numpy().reshape(len(members), SIDE_POINTS, SIDE_POINTS)
-
-
-def draw_regions(
-    session: Session[Ensemble],
-    folder: records.RunFolder,
-    grid: list[Cell],
-    drawn: list[Cell],
+def told(
     cell: Cell,
-    waves: list[tasks.LabelWave],
-) -> dict[str, spectra.Estimate]:
-    """Fig 7: two networks of one cell, and how far they agree on the curve and off it."""
-    from spectral_tf.records import figures
+    grid: list[Cell],
+    accuracy: list[spectra.Estimate],
+    facts: dict[str, spectra.Estimate],
+) -> list[str]:
+    """What the screen says of a threshold."""
+    lines = [f"labels above {cell.threshold:g}, one network in a cell:"]
+    for name in ("lobes", "frequency"):
+        means = by(name, cell.threshold, grid, accuracy)
+        row = "  ".join(f"{value}: {mean:.3f}" for value, mean in means.items())
+        lines.append(f"  mean accuracy by {name}:  {row}")
+    pair = f"two networks of k = {cell.frequency}, L = {cell.lobes}"
+    for name, estimate in facts.items():
+        text = name.replace("_", " ").replace("two networks", pair)
+        lines.append(f"  {text}: {estimate.text('.3f')}")
+    return lines
 
-    pair = [grid.index(cell), len(grid) + drawn.index(cell)]
-    logits = logits_on_square(session, pair)
-    figure = figures.decision_regions(
+
+def on_square(found: records.Found, members: Sequence[int]) -> np.ndarray:
+    """The outputs of some networks over the square, shape [members, points, points]."""
+    places = [found.fact("shown").index(i) for i in members]
+    return found.fact("on_square")[places]
+
+
+def decision_regions(plan: Plan, found: records.Found, cell: Cell) -> Figure:
+    """Fig 7: two networks of one cell."""
+    first, second = plan.pair(cell)
+    logits = on_square(found, [first, second])
+    return records.figures.decision_regions(
         dict(zip(("first network", "second network"), logits, strict=True)),
         HALF_SIDE,
-        tasks.Flower(cell.lobes)(waves[pair[0]].wave.positions),
-        waves[pair[0]].labels,
+        plan.points(first),
+        plan.waves[first].labels,
         title=f"Decision regions, k = {cell.frequency}, L = {cell.lobes}, "
         f"threshold {cell.threshold:g}",
     )
-    save(session, folder, "decision_regions", cell, figure)
-    on_curve = session.outputs[pair, :, 0] > 0
+
+
+def agreement(plan: Plan, found: records.Found, cell: Cell) -> dict[str, spectra.Estimate]:
+    """How far two networks of one cell agree on the curve and in the square."""
+    place = 2 * plan.drawn.index(cell)
+    classes = {
+        "curve": found.fact("on_curve")[place : place + 2],
+        "square": on_square(found, plan.pair(cell)) > 0,
+    }
     return {
-        f"two_networks_agree_on_{place}": spectra.not_enough(
+        f"two_networks_agree_on_{where}": spectra.not_enough(
             1, 2, "pairs", float(np.mean(first == second))
         )
-        for place, (first, second) in {"curve": on_curve, "square": logits > 0}.items()
+        for where, (first, second) in classes.items()
     }
 
 
 def nearest_neighbours(
-    session: Session[Ensemble],
-    folder: records.RunFolder,
-    grid: list[Cell],
-    drawn: list[Cell],
-    waves: list[tasks.LabelWave],
-) -> None:
+    plan: Plan, found: records.Found
+) -> tuple[dict[str, records.Table], dict[str, Figure]]:
     """Appendix E.2, Fig 22: the same grid for k-nearest-neighbour classifiers; radial spectra."""
-    from sklearn.neighbors import KNeighborsClassifier
-
-    from spectral_tf.records import figures
-
-    accuracy = {}
-    for neighbours in NEIGHBOURS:
-        for cell, wave in zip(grid, waves, strict=False):
-            points = tasks.Flower(cell.lobes)(wave.wave.positions)
-            classifier = KNeighborsClassifier(neighbours).fit(points, wave.labels)
-            accuracy[neighbours, cell] = classifier.score(points, wave.labels)
-    records.write_table(
-        folder.path / "nearest_neighbours.csv",
-        ("neighbours", "manifold_lobes", "frequency", "threshold", "accuracy"),
-        ((n, c.lobes, c.frequency, c.threshold, score) for (n, c), score in accuracy.items()),
-    )
-    rows: list[tuple[object, ...]] = []
-    for drawn_cell in drawn:
-        threshold = drawn_cell.threshold
-        own = [cell for cell in grid if cell.threshold == threshold]
-        lobes = sorted({cell.lobes for cell in own})
-        frequencies = sorted({cell.frequency for cell in own})
-        figure = figures.grid_map(
-            lobes,
-            frequencies,
+    accuracy = {
+        (neighbours, cell): classifier(plan, i, neighbours).score(
+            plan.points(i), plan.waves[i].labels
+        )
+        for neighbours in NEIGHBOURS
+        for i, cell in enumerate(plan.grid)
+    }
+    figures, rows = {}, []
+    for threshold in (cell.threshold for cell in plan.drawn):
+        name = f"threshold_{threshold:g}"
+        lobes, frequencies = axes_of(plan, threshold)
+        figures[f"nearest_neighbours_{name}"] = grid_map(
+            plan,
+            threshold,
             {
                 f"{n} neighbours": np.array(
-                    [[accuracy[n, Cell(threshold, lob, k)] for k in frequencies] for lob in lobes]
+                    [[accuracy[n, Cell(threshold, row, k)] for k in frequencies] for row in lobes]
                 )
                 for n in NEIGHBOURS
             },
-            xlabel="frequency k [cycles per unit]",
-            ylabel="lobes L",
-            label="training accuracy",
             title=f"k-nearest neighbours, labels above {threshold:g}",
             limits=(0.0, 1.0),
         )
-        save(session, folder, "nearest_neighbours", drawn_cell, figure)
-
-        cell = nearest_cell(grid, *RADIAL_CELL, threshold)
-        place = grid.index(cell)
-        points = tasks.Flower(cell.lobes)(waves[place].wave.positions)
-        logits = logits_on_square(session, [place])[0].astype(np.float64)
-        maps = {"network": 1 / (1 + np.exp(-logits))}
-        for neighbours in (1, *NEIGHBOURS):
-            classifier = KNeighborsClassifier(neighbours).fit(points, waves[place].labels)
-            probabilities = classifier.predict_proba(square())[:, 1]
-            maps[f"{neighbours}-NN"] = probabilities.reshape(SIDE_POINTS, SIDE_POINTS)
-        radii, energies = spectra.radial_spectrum(np.array(list(maps.values())), 2 * HALF_SIDE)
-        of_map = dict(zip(maps, energies, strict=True))
+        energies = radial_spectra(plan, found, threshold)
+        figures[f"radial_spectra_{name}"] = radial_figure(plan, threshold, energies)
         rows += [
-            (threshold, name, r, energy)
-            for name, row in of_map.items()
+            (threshold, who, r, energy)
+            for who, (radii, row) in energies.items()
             for r, energy in zip(radii, row, strict=True)
         ]
-        figure = figures.lines(
-            [figures.Line(radii[1:], row[1:], name) for name, row in of_map.items()],
-            xlabel="radial frequency [cycles per length]",
-            ylabel="energy",
-            title=f"Probability maps over the square, k = {cell.frequency}, L = {cell.lobes}, "
-            f"labels above {threshold:g}",
-            xscale="log",
-            yscale="log",
-        )
-        save(session, folder, "radial_spectra", drawn_cell, figure)
-    records.write_table(
-        folder.path / "radial_spectra.csv",
-        ("threshold", "classifier", "radial_frequency", "energy"),
-        rows,
+    return {
+        "nearest_neighbours": records.Table(
+            ("neighbours", "manifold_lobes", "frequency", "threshold", "accuracy"),
+            [(n, c.lobes, c.frequency, c.threshold, score) for (n, c), score in accuracy.items()],
+        ),
+        "radial_spectra": records.Table(
+            ("threshold", "classifier", "radial_frequency", "energy"), rows
+        ),
+    }, figures
+
+
+def classifier(plan: Plan, i: int, neighbours: int) -> KNeighborsClassifier:
+    """Fitted to what network i learns."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    return KNeighborsClassifier(neighbours).fit(plan.points(i), plan.waves[i].labels)
+
+
+def radial_spectra(
+    plan: Plan, found: records.Found, threshold: float
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """{classifier: radial frequencies and energies of its map of probabilities}."""
+    i = plan.radial(threshold)
+    logits = on_square(found, [i])[0].astype(np.float64)
+    maps = {"network": 1 / (1 + np.exp(-logits))}
+    for neighbours in (1, *NEIGHBOURS):
+        probabilities = classifier(plan, i, neighbours).predict_proba(square())[:, 1]
+        maps[f"{neighbours}-NN"] = probabilities.reshape(SIDE_POINTS, SIDE_POINTS)
+    radii, energies = spectra.radial_spectrum(np.array(list(maps.values())), 2 * HALF_SIDE)
+    return {name: (radii, row) for name, row in zip(maps, energies, strict=True)}
+
+
+def radial_figure(
+    plan: Plan, threshold: float, energies: dict[str, tuple[np.ndarray, np.ndarray]]
+) -> Figure:
+    """Fig 22."""
+    draw, cell = records.figures, plan.grid[plan.radial(threshold)]
+    return draw.lines(
+        [draw.Line(radii[1:], row[1:], name) for name, (radii, row) in energies.items()],
+        xlabel="radial frequency [cycles per length]",
+        ylabel="energy",
+        title=f"Probability maps over the square, k = {cell.frequency}, L = {cell.lobes}, "
+        f"labels above {threshold:g}",
+        xscale="log",
+        yscale="log",
     )
 
 
 if __name__ == "__main__":
-    runtime.launch(main)
+    experiments.launch("manifold_grid", plan, run, report)

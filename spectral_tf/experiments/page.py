@@ -101,7 +101,7 @@ class Page:
         from spectral_tf.training.session import Session
 
         pictures = pictures or {}
-        stops = {step for m in measures.values() for step in m.at or ()}
+        stops = {step for measure in measures.values() for step in measure.at}
         steps = sorted(stops.union(*(picture.at for picture in pictures.values())))
         session = Session(members, self._folder, steps, save_every(), self._name)
         if not session.resumed:
@@ -109,7 +109,7 @@ class Page:
         for step in session:
             shown: dict[str, float] = {}
             for name, measure in measures.items():
-                if measure.at is None or step in measure.at:
+                if step in measure.at:
                     session.history.add(name, step, measure.of(session))
                     shown |= measure.curves(name, session.history[name][1][-1])
             session.board.scalars(shown, step)

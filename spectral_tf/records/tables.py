@@ -27,7 +27,7 @@ class Table(NamedTuple):
     """
 
     columns: Sequence[str]
-    rows: Iterable[Sequence[object]]
+    rows: Sequence[Sequence[object]]
 
 
 def tidy(axes: Mapping[str, Sequence[Any] | NDArray], **values: NDArray | Estimate) -> Table:
@@ -37,8 +37,9 @@ def tidy(axes: Mapping[str, Sequence[Any] | NDArray], **values: NDArray | Estima
       axes: {column: coordinates}, in the order of the arrays' axes; the last one runs fastest.
       values: {column: array, or estimate, of that shape}.
 
-    >>> tidy({"step": [0, 10], "run": [0, 1]}, loss=np.array([[4, 3], [2, 1]])).rows[2]
-    (10, 0, 2)
+    >>> table = tidy({"step": [0, 10], "run": [0, 1]}, loss=np.array([[4, 3], [2, 1]]))
+    >>> table.columns, [int(value) for value in table.rows[2]]
+    (('step', 'run', 'loss'), [10, 0, 2])
     """
     shape = tuple(len(coordinates) for coordinates in axes.values())
     for name, array in values.items():

@@ -2,14 +2,14 @@
 
 import itertools
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-# An axis over networks, whose mean is shown, or {form of a tag: coordinates along the axis}.
-Axis = str | Mapping[str, Sequence[Any]]
+# An axis over networks, or the label of every place along it.
+Axis = str | Sequence[str]
 
 
 class Measure(NamedTuple):
@@ -17,37 +17,43 @@ class Measure(NamedTuple):
 
     Attributes:
       of: the session, at a step -> values; on all hosts, so that it may gather from them.
-      at: the steps at which it is taken; None: at all that the session stops at.
-      axes: of the values, for TensorBoard: the mean over networks (an axis that is a word) at every
-        coordinate of the others is a curve, named `measure/coordinate/...` (`{"k={:03d}": [5, 10]}`
-        makes `k=005` and `k=010`). None: not shown.
+      at: the steps at which it is taken.
+      axes: of the values, for TensorBoard. An axis that is a word (`"run"`) is averaged over; one
+        of labels (`["k=005", "k=010"]`) makes a curve for each label, named `measure/label/...`,
+        the mean over the places that share it. None: not shown.
     """
 
     of: Callable[[Any], NDArray | float]
-    at: Collection[int] | None = None
+    at: Collection[int]
     axes: Sequence[Axis] | None = None
 
     def curves(self, name: str, values: NDArray[np.float64]) -> dict[str, float]:
         """{tag: number} of what TensorBoard shows; networks that have stopped do not count.
 
-        >>> measure = Measure(lambda session: 0, axes=["run", {"k={:02d}": [1, 2]}])
+        >>> measure = Measure(lambda session: 0, [], axes=["run", ["k=1", "k=2"]])
         >>> measure.curves("magnitude", np.array([[0.5, 1.0], [1.5, 3.0]]))
-        {'magnitude/k=01': 1.0, 'magnitude/k=02': 2.0}
+        {'magnitude/k=1': 1.0, 'magnitude/k=2': 2.0}
         """
         if self.axes is None:
             return {}
-        over = tuple(i for i, axis in enumerate(self.axes) if isinstance(axis, str))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # Of means of nothing.
-            means = np.nanmean(values, axis=over) if over else values
-        labels = [
-            [form.format(value) for value in values_]
-            for axis in self.axes
-            if not isinstance(axis, str)
-            for form, values_ in axis.items()
+        labelled = [
+            {"": np.arange(size)} if isinstance(axis, str) else _places(axis)
+            for axis, size in zip(self.axes, np.shape(values), strict=True)
         ]
-        found = zip(itertools.product(*labels), np.ravel(means), strict=True)
-        return {"/".join([name, *label]): float(mean) for label, mean in found if np.isfinite(mean)}
+        found = {}
+        for labels in itertools.product(*labelled):
+            chosen = (places[label] for places, label in zip(labelled, labels, strict=True))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # Of the mean of nothing.
+                mean = float(np.nanmean(values[np.ix_(*chosen)]))
+            if np.isfinite(mean):
+                found["/".join([name, *filter(None, labels)])] = mean
+        return found
+
+
+def _places(labels: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+    """{label: where it stands}."""
+    return {label: np.flatnonzero(np.equal(labels, label)) for label in dict.fromkeys(labels)}
 
 
 def every(num_steps: int, interval: int, *also: int) -> list[int]:
