@@ -26,23 +26,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from absl import flags
 
-from spectral_tf import models, records, runtime, spectra, tasks
+from spectral_tf import experiments, models, records, runtime, spectra, tasks, training
 from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
     import keras
-    import tensorflow as tf
-
-    from spectral_tf.training.ensemble import Ensemble
-    from spectral_tf.training.ensembles import Ensembles
-    from spectral_tf.training.session import Session
+    from matplotlib.figure import Figure
 
 SWEEPS = ("depth", "width", "weight_clip", "activation", "fourier_scale")
 BEYOND_THE_PAPER = ("activation", "fourier_scale")
 NUMBERS = ("depth", "width", "weight_clip", "fourier_scale")
 
 FLAGS = flags.FLAGS
-runtime.define_run_flags("architecture")
+runtime.define_run_flags("architecture", reports=True)
 flags.DEFINE_list("sweeps", list(SWEEPS), f"Which of {', '.join(SWEEPS)}.")
 flags.DEFINE_list("depths", [3, 4, 5, 6], "Affine layers, at width 16 and clip 10.")
 flags.DEFINE_list("widths", [16, 32, 64, 128], "Hidden units, at depth 3 and clip 10.")
@@ -79,8 +75,30 @@ class Setting(NamedTuple):
         return self.depth, self.width, self.activation, self.fourier_scale > 0
 
 
-def make_settings() -> list[Setting]:
-    """The settings of all sweeps, or a UserError."""
+class Plan(NamedTuple):
+    """What is asked for."""
+
+    sweeps: list[str]
+    settings: list[Setting]
+    target: tasks.Delta
+    num_runs: int
+    num_steps: int
+    probed_at: list[int]
+    learning_rate: float
+
+    @property
+    def runs(self) -> str:
+        """How titles call them."""
+        return records.averaged(self.num_runs)
+
+    @property
+    def num_samples(self) -> int:
+        """Of the grid."""
+        return len(self.target.positions)
+
+
+def plan() -> Plan:
+    """Checks the flags."""
     chosen = runtime.words("sweeps", FLAGS.sweeps, SWEEPS)
     depths = runtime.whole_numbers("depths", FLAGS.depths)
     widths = runtime.whole_numbers("widths", FLAGS.widths)
@@ -97,181 +115,146 @@ def make_settings() -> list[Setting]:
         "activation": [Setting("activation", activation=a) for a in activations],
         "fourier_scale": [Setting("fourier_scale", fourier_scale=s) for s in scales],
     }
-    return [setting for name in SWEEPS if name in chosen for setting in sweeps[name]]
+    return Plan(
+        FLAGS.sweeps,
+        [setting for name in SWEEPS if name in chosen for setting in sweeps[name]],
+        tasks.Delta(FLAGS.num_samples),
+        FLAGS.num_runs,
+        FLAGS.num_steps,
+        training.every(FLAGS.num_steps, FLAGS.probe_every),
+        FLAGS.learning_rate,
+    )
 
 
-def main() -> None:
-    """Runs the experiment that the flags describe."""
-    settings = make_settings()
-    target = tasks.Delta(FLAGS.num_samples)
-    folder = runtime.run_folder("architecture")
-
-    from spectral_tf.records.environment import environment
-    from spectral_tf.runtime.strategy import make_strategy
-    from spectral_tf.training.ensembles import Ensembles
-    from spectral_tf.training.session import Session, probe_steps
-
-    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    folder.start(environment(strategy, FLAGS.seed))
-    shapes = sorted({setting.shape for setting in settings}, key=str)
-    groups = [[i for i, setting in enumerate(settings) if setting.shape == s] for s in shapes]
-    ensembles = Ensembles(
-        [make_ensemble([settings[i] for i in group], target, strategy) for group in groups]
+def run(plan: Plan, page: experiments.Page) -> records.Found:
+    """Trains all settings in step; everything is recorded as [settings, runs, ...]."""
+    page.begin()
+    shapes = sorted({setting.shape for setting in plan.settings}, key=str)
+    groups = [[i for i, setting in enumerate(plan.settings) if setting.shape == s] for s in shapes]
+    members = training.Ensembles(
+        [ensemble(plan, page, [plan.settings[i] for i in group]) for group in groups]
     )
     # Members stand by group; everything that is recorded stands by setting.
     order = np.argsort([i for group in groups for i in group])
-    steps = probe_steps(FLAGS.num_steps, FLAGS.probe_every)
-    session = Session(ensembles, folder, steps, FLAGS.save_every_seconds, "architecture")
-    if not session.resumed:
-        charts = {f"highest frequency by {s}": [f"learned_up_to/{s}=.*"] for s in FLAGS.sweeps}
-        session.board.describe(runtime.settings(), charts)
-    for step in session:
-        probe(session, settings, order, step)
-    if folder.writes:
-        report(session, folder, target, settings)
-    session.wait_for_all()
+    shape = (len(plan.settings), plan.num_runs)
+
+    def outputs(session: training.Session) -> np.ndarray:
+        return session.outputs.reshape(*shape, -1)[order]
+
+    def magnitudes(session: training.Session) -> np.ndarray:
+        return spectra.magnitudes(outputs(session))[..., : plan.num_samples // 2]
+
+    def learned(session: training.Session) -> np.ndarray:
+        return learned_up_to(magnitudes(session), plan.num_samples).value
+
+    by_setting = [f"{setting.sweep}={setting.value}" for setting in plan.settings]
+    at = plan.probed_at
+    return page.follow(
+        members,
+        {
+            "magnitude": training.Measure(magnitudes, at),
+            "loss": training.Measure(
+                lambda s: s.losses.reshape(shape)[order], at, (by_setting, "run")
+            ),
+            "function": training.Measure(lambda s: outputs(s)[:, 0], at),
+            "learned_up_to": training.Measure(learned, at, (by_setting,)),
+        },
+        charts={f"highest frequency by {s}": [f"learned_up_to/{s}=.*"] for s in plan.sweeps},
+    )
 
 
-def make_ensemble(
-    settings: list[Setting], target: tasks.Delta, strategy: tf.distribute.Strategy
-) -> Ensemble:
+def ensemble(plan: Plan, page: experiments.Page, settings: list[Setting]) -> training.Ensemble:
     """All runs of settings that share their shape; runs of one number share initial weights."""
-    from spectral_tf.models.mlp import mlp
-    from spectral_tf.training.adam import Adam
-    from spectral_tf.training.ensemble import Ensemble
-
-    members = [(setting, run) for setting in settings for run in range(FLAGS.num_runs)]
+    members = [(setting, run) for setting in settings for run in range(plan.num_runs)]
+    seeds = page.seeds("init", plan.num_runs)
 
     def build(member: int) -> keras.Model:
         setting, run = members[member]
-        return mlp(
-            width=setting.width,
-            depth=setting.depth,
-            activation=setting.activation,
+        network = models.Mlp(
+            setting.width,
+            setting.depth,
+            setting.activation,
             fourier_features=FOURIER_FEATURES if setting.fourier_scale else 0,
             fourier_scale=setting.fourier_scale or 1.0,
-            seed=runtime.derive_seed(FLAGS.seed, "init", run),
         )
+        return network.build(seeds[run])
 
-    return Ensemble(
+    return training.Ensemble(
         build,
         range(len(members)),
-        [target.dataset()] * len(members),
-        optimizer=Adam(FLAGS.learning_rate),
+        [plan.target.dataset()] * len(members),
+        optimizer=training.Adam(plan.learning_rate),
         weight_clips=[setting.weight_clip for setting, _ in members],
-        strategy=strategy,
+        strategy=page.strategy,
     )
 
 
-def probe(
-    session: Session[Ensembles], settings: list[Setting], order: np.ndarray, step: int
-) -> None:
-    """Records spectra, losses and the first run's function, by setting: [settings, runs, ...]."""
-    shape = (len(settings), FLAGS.num_runs)
-    outputs = session.outputs.reshape(*shape, -1)[order]
-    losses = session.losses.reshape(shape)[order]
-    magnitudes = spectra.magnitudes(outputs)[..., : FLAGS.num_samples // 2]
-    session.history.add("magnitude", step, magnitudes)
-    session.history.add("loss", step, losses)
-    session.history.add("function", step, outputs[:, 0])
-    learned = learned_up_to(magnitudes).value
-    scalars = {}
-    for setting, loss, highest in zip(settings, losses, learned, strict=True):
-        name = f"{setting.sweep}={setting.value}"
-        scalars[f"loss/{name}"] = np.nanmean(loss)
-        scalars[f"learned_up_to/{name}"] = float(highest)
-    session.board.scalars(scalars, step)
-
-
-def highest_frequencies(magnitudes: np.ndarray) -> np.ndarray:
-    """For |F[k]| of k = 0, 1, ... the highest k up to which all have half of the target's 1/n."""
-    k = np.arange(1, magnitudes.shape[-1])
-    return spectra.learned_up_to(k, FLAGS.num_samples * magnitudes[..., 1:])
-
-
-def learned_up_to(magnitudes: np.ndarray) -> spectra.Estimate:
+def learned_up_to(magnitudes: np.ndarray, num_samples: int) -> spectra.Estimate:
     """The mean over runs of the highest frequency learned, from |F[k]| [settings, runs, k].
 
-    Runs that have stopped do not count. The ends are cut at the lowest and highest there is.
+    The highest k up to which all of 1, 2, ... have half of the target's 1/n. Runs that have stopped
+    do not count. The ends are cut at the lowest and highest there is.
     """
-    going = ~np.isnan(magnitudes).any(axis=-1)
-    mean = spectra.mean_over_runs(highest_frequencies(magnitudes).T, where=going.T)
-    return mean.map(lambda k: np.clip(k, 0, magnitudes.shape[-1] - 1))
+    going, k = ~np.isnan(magnitudes).any(axis=-1), np.arange(1, magnitudes.shape[-1])
+    highest = spectra.learned_up_to(k, num_samples * magnitudes[..., 1:])
+    mean = spectra.mean_over_runs(highest.T, where=going.T)
+    return mean.map(lambda ends: np.clip(ends, 0, magnitudes.shape[-1] - 1))
 
 
-def report(
-    session: Session[Ensembles],
-    folder: records.RunFolder,
-    target: tasks.Delta,
-    settings: list[Setting],
-) -> None:
-    """Writes tables, figures and summary, and says what was found and where to look."""
-    from spectral_tf.records import figures, learning
-
-    steps, magnitudes = session.history["magnitude"]
-    _, losses = session.history["loss"]
-    normalised = FLAGS.num_samples * magnitudes[..., 1:]
-    k = np.arange(1, FLAGS.num_samples // 2)
+def report(plan: Plan, found: records.Found) -> records.Report:
+    """What each setting lets in, early and at the end, where much may be learned by all."""
+    steps, magnitudes = found["magnitude"]
+    k, settings = np.arange(1, plan.num_samples // 2), plan.settings
+    normalised = np.moveaxis(plan.num_samples * magnitudes[..., 1:], 0, 2)
     curves = {
-        tuple(setting): spectra.learning_curves(steps, k, runs, where=learning.going(runs))
-        for setting, runs in zip(settings, np.moveaxis(normalised, 0, 2), strict=True)
+        tuple(setting): spectra.learning_curves(steps, k, runs, where=records.learning.going(runs))
+        for setting, runs in zip(settings, normalised, strict=True)
     }
-    learning.write_learning_curves(folder.path, thinned(curves), Setting._fields)
-    by_setting = {tuple(setting): losses[:, i] for i, setting in enumerate(settings)}
-    learning.write_losses(folder.path, steps, by_setting, Setting._fields)
-    # Early and at the end, where much may be learned by all.
-    early = min(range(len(steps)), key=lambda i: abs(steps[i] - FLAGS.num_steps / 10))
-    by_step = {steps[i]: learned_up_to(magnitudes[i]) for i in (early, len(steps) - 1)}
+    losses = {key: found["loss"].values[:, i] for i, key in enumerate(curves)}
+    early = min(range(len(steps)), key=lambda i: abs(steps[i] - plan.num_steps / 10))
+    by_step = {
+        steps[i]: learned_up_to(magnitudes[i], plan.num_samples) for i in (early, len(steps) - 1)
+    }
     learned = by_step[steps[-1]]
-    records.write_table(
-        folder.path / "architecture.csv",
-        (*Setting._fields, "step", "learned_up_to"),
-        (
-            (*setting, step, mean[i])
-            for step, mean in by_step.items()
-            for i, setting in enumerate(settings)
-        ),
-    )
-
-    means = learning.over_runs(magnitudes, axis=2).value
-    for sweep in FLAGS.sweeps:
-        draw_sweep(session, folder, settings, sweep, steps, means)
-    draw_summary(session, folder, settings, by_step)
-    _, functions = session.history["function"]
-    last = max(
-        (i for i, setting in enumerate(settings) if setting.sweep not in BEYOND_THE_PAPER),
-        key=lambda i: np.nan_to_num(learned.value[i]),
-        default=0,
-    )
-    title = f"{settings[last].sweep} {settings[last].value}, run 0"
-    figures.save_animation(
-        folder.figures / "learned_function.gif",
-        (target.positions, target.targets),
-        target.positions,
-        functions[:, last],
-        steps,
-        title=title,
-    )
-    session.board.close_segment()
-    folder.finish(
-        {
-            "experiment": "architecture",
-            "num_runs": FLAGS.num_runs,
-            "num_steps": FLAGS.num_steps,
+    columns = Setting._fields
+    means = records.learning.over_runs(magnitudes, axis=2).value
+    figures: dict[str, Figure] = {}
+    for sweep in plan.sweeps:
+        figures |= sweep_figures(plan, sweep, steps, means, found["function"].values)
+    return records.Report(
+        tables={
+            **records.learning.curve_tables(thinned(curves), columns),
+            **records.learning.loss_tables(steps, losses, columns),
+            "architecture": records.Table(
+                (*columns, "step", "learned_up_to"),
+                [
+                    (*setting, step, mean[i])
+                    for step, mean in by_step.items()
+                    for i, setting in enumerate(settings)
+                ],
+            ),
+        },
+        figures={**figures, "summary": summary_figure(plan, by_step)},
+        animations={"learned_function": growing_function(plan, found, learned)},
+        summary={
+            "num_runs": plan.num_runs,
+            "num_steps": plan.num_steps,
             "learned_up_to": {
                 f"{setting.sweep}={setting.value}": learned[i].record()
                 for i, setting in enumerate(settings)
             },
-            "diverged_at_step": session.diverged,
+            **found.speed(len(settings) * plan.num_runs * plan.num_steps),
         },
-        wall_seconds=session.seconds,
+        lines=[
+            f"highest frequency learned in {plan.num_steps:,} steps, {plan.runs}",
+            *(
+                f"{f'{setting.sweep} {setting.value}':<22}{learned[i].text('.1f')}"
+                + "  (beyond the paper)" * (setting.sweep in BEYOND_THE_PAPER)
+                for i, setting in enumerate(settings)
+            ),
+        ],
+        images_shown=100,
     )
-    runs = records.averaged(FLAGS.num_runs)
-    print(f"highest frequency learned in {FLAGS.num_steps:,} steps, {runs}")
-    for i, setting in enumerate(settings):
-        ours = "  (beyond the paper)" if setting.sweep in BEYOND_THE_PAPER else ""
-        print(f"{f'{setting.sweep} {setting.value}':<22}{learned[i].text('.1f')}{ours}")
-    runtime.say_where(folder, num_images=100)
 
 
 def thinned(
@@ -285,71 +268,71 @@ def thinned(
     }
 
 
-def draw_sweep(
-    session: Session[Ensembles],
-    folder: records.RunFolder,
-    settings: list[Setting],
-    sweep: str,
-    steps: list[int],
-    means: np.ndarray,
-) -> None:
+def sweep_figures(
+    plan: Plan, sweep: str, steps: list[int], means: np.ndarray, functions: np.ndarray
+) -> dict[str, Figure]:
     """Fig 15 to 17: |F[k]| by step, one panel for each setting; Fig 18: the functions."""
-    from spectral_tf.records import figures
-
-    n = FLAGS.num_samples
-    places = [i for i, setting in enumerate(settings) if setting.sweep == sweep]
+    n, draw = plan.num_samples, records.figures
+    own = {i: f"{sweep} {s.value}" for i, s in enumerate(plan.settings) if s.sweep == sweep}
     ours = ", beyond the paper" if sweep in BEYOND_THE_PAPER else ""
-    _, functions = session.history["function"]
-    for name, figure in {
-        f"spectra_by_{sweep}": figures.heat_maps(
+    return {
+        f"spectra_by_{sweep}": draw.heat_maps(
             steps,
             np.arange(means.shape[-1]),
-            {f"{sweep} {settings[i].value}": means[:, i] for i in places},
-            title=f"Spectrum of a peak by {sweep}{ours}: {records.averaged(FLAGS.num_runs)}",
+            {name: means[:, i] for i, name in own.items()},
+            title=f"Spectrum of a peak by {sweep}{ours}: {plan.runs}",
             label="|F[k]| (target: 1/n everywhere)",
             limits=(0.0, 1.0 / n),
         ),
-        f"functions_by_{sweep}": figures.heat_maps(
+        f"functions_by_{sweep}": draw.heat_maps(
             steps,
             np.arange(n) / n,
-            {f"{sweep} {settings[i].value}": functions[:, i] for i in places},
+            {name: functions[:, i] for i, name in own.items()},
             title=f"The learned peak itself by {sweep}{ours}: run 0",
             xlabel="z [unit]",
             label="value",
         ),
-    }.items():
-        pixels = figures.save_figure(figure, folder.figures / f"{name}.png")
-        session.board.image(name, pixels, steps[-1])
+    }
 
 
-def draw_summary(
-    session: Session[Ensembles],
-    folder: records.RunFolder,
-    settings: list[Setting],
-    by_step: Mapping[int, spectra.Estimate],
-) -> None:
+def summary_figure(plan: Plan, by_step: Mapping[int, spectra.Estimate]) -> Figure:
     """The highest frequency learned against each setting, all sweeps in one picture."""
-    from spectral_tf.records import figures
-
     points = {
         sweep: {
             f"step {step:,}": [
                 (f"{setting.value:g}" if sweep in NUMBERS else str(setting.value), mean[i])
-                for i, setting in enumerate(settings)
+                for i, setting in enumerate(plan.settings)
                 if setting.sweep == sweep
             ]
             for step, mean in by_step.items()
         }
-        for sweep in FLAGS.sweeps
+        for sweep in plan.sweeps
     }
-    figure = figures.setting_plot(
+    return records.figures.setting_plot(
         points,
         ylabel="highest frequency learned [cycles per unit]",
-        title=f"What each setting lets in: {records.averaged(FLAGS.num_runs)}",
+        title=f"What each setting lets in: {plan.runs}",
     )
-    pixels = figures.save_figure(figure, folder.figures / "summary.png")
-    session.board.image("summary", pixels, FLAGS.num_steps)
+
+
+def growing_function(
+    plan: Plan, found: records.Found, learned: spectra.Estimate
+) -> records.Animation:
+    """The peak as the setting of the paper that lets in most learns it."""
+    best = max(
+        (i for i, setting in enumerate(plan.settings) if setting.sweep not in BEYOND_THE_PAPER),
+        key=lambda i: np.nan_to_num(learned.value[i]),
+        default=0,
+    )
+    target, setting = plan.target, plan.settings[best]
+    return records.figures.animation(
+        (target.positions, target.targets),
+        target.positions,
+        found["function"].values[:, best],
+        found["function"].steps,
+        title=f"{setting.sweep} {setting.value}, run 0",
+    )
 
 
 if __name__ == "__main__":
-    runtime.launch(main)
+    experiments.launch("architecture", plan, run, report)
