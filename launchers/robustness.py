@@ -16,25 +16,19 @@ which half is left about as 1/k (results/robustness). Networks that were hardly 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from absl import flags, logging
+from absl import flags
 
-from spectral_tf import models, records, runtime, spectra, tasks
+from spectral_tf import experiments, models, probes, records, runtime, spectra, tasks, training
 from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
-    import keras
-    import tensorflow as tf
-
-    from spectral_tf.records.tensorboard import TensorBoard
-    from spectral_tf.training.session import Session
+    from matplotlib.figure import Figure
 
 FLAGS = flags.FLAGS
-runtime.define_run_flags("robustness")
+runtime.define_run_flags("robustness", reports=True)
 flags.DEFINE_string("from_run", "", "Finished run of lf_first (or its state file) to take.")
 flags.DEFINE_integer("num_runs", 0, "Networks; 0: all of --from_run, or 3 trained here.", 0)
 flags.DEFINE_integer("num_steps", 20_000, "Training steps, without --from_run.", 1)
@@ -52,12 +46,69 @@ flags.DEFINE_integer("block_size", 8, "Perturbed networks in memory at once.", 1
 TRAINING_FLAGS = ("num_steps", "num_samples", "width", "depth", "activation", "learning_rate")
 
 
-def choose_networks() -> tuple[records.TrainedNetworks | None, list[int]]:
-    """The networks of `--from_run`, if given, and the frequencies to follow; or a UserError."""
-    if not FLAGS.from_run:
-        words = FLAGS.frequencies or range(5, 51, 5)
-        frequencies = runtime.whole_numbers("frequencies", [str(word) for word in words])
-        return None, frequencies
+class Plan(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+      networks: of a finished run; None: some are trained first.
+      targets: of those that are trained, one each.
+      network, num_steps, learning_rate: of them.
+      num_networks: that are measured.
+      frequencies, norms, num_directions: at which, and how often.
+      num_samples: points of the grid.
+      shared_directions, block_size: as for `probes.perturbed_outputs`.
+    """
+
+    networks: records.TrainedNetworks | None
+    targets: list[tasks.SumOfSines]
+    network: models.Mlp
+    num_steps: int
+    learning_rate: float
+    num_networks: int
+    frequencies: list[int]
+    norms: np.ndarray
+    num_directions: int
+    num_samples: int
+    shared_directions: bool
+    block_size: int
+
+
+def plan() -> Plan:
+    """Checks the flags, and the run that they name."""
+    networks = runs_networks() if FLAGS.from_run else None
+    values = networks.flags if networks else {n: FLAGS[n].value for n in TRAINING_FLAGS}
+    present = networks.flags["frequencies"].split(",") if networks else range(5, 51, 5)
+    frequencies = runtime.whole_numbers(
+        "frequencies", FLAGS.frequencies or [str(word) for word in present]
+    )
+    if networks and (strange := set(frequencies) - set(map(int, present))):
+        raise UserError(
+            "--frequencies",
+            expected=f"some of the run's {','.join(map(str, present))}",
+            got=",".join(map(str, sorted(strange))),
+            hint="leave it out to take all of them",
+        )
+    count = FLAGS.num_runs or (networks.num_networks if networks else 3)
+    num_samples = int(values["num_samples"])
+    targets = experiments.sines_of_runs(count, frequencies, num_samples, FLAGS.seed)
+    return Plan(
+        networks,
+        targets,
+        models.Mlp(int(values["width"]), int(values["depth"]), str(values["activation"])),
+        FLAGS.num_steps,
+        FLAGS.learning_rate,
+        count,
+        frequencies,
+        np.linspace(0.0, FLAGS.max_norm, FLAGS.num_norms),
+        FLAGS.num_directions,
+        num_samples,
+        FLAGS.shared_directions,
+        FLAGS.block_size,
+    )
+
+
+def runs_networks() -> records.TrainedNetworks:
+    """The networks of `--from_run`, or a UserError."""
     for name in TRAINING_FLAGS:
         # A flagfile of a run names all flags, with their defaults.
         if FLAGS[name].value != FLAGS[name].default:
@@ -75,198 +126,127 @@ def choose_networks() -> tuple[records.TrainedNetworks | None, list[int]]:
             got=FLAGS.num_runs,
             hint="0 takes all of them",
         )
-    present = networks.flags["frequencies"].split(",")
-    frequencies = runtime.whole_numbers("frequencies", FLAGS.frequencies or present)
-    if strange := set(frequencies) - set(map(int, present)):
-        raise UserError(
-            "--frequencies",
-            expected=f"some of the run's {','.join(present)}",
-            got=",".join(map(str, sorted(strange))),
-            hint="leave it out to take all of them",
-        )
-    return networks, frequencies
+    return networks
 
 
-def make_targets(frequencies: list[int]) -> list[tasks.SumOfSines]:
-    """What the networks trained here learn."""
-    return [
-        tasks.SumOfSines.with_random_phases(
-            frequencies,
-            [1.0] * len(frequencies),
-            FLAGS.num_samples,
-            runtime.generator(FLAGS.seed, "phases", run),
-        )
-        for run in range(FLAGS.num_runs or 3)
-    ]
-
-
-def main() -> None:
-    """Runs the experiment that the flags describe."""
-    networks, frequencies = choose_networks()
-    targets = [] if networks else make_targets(frequencies)
-    folder = runtime.run_folder("robustness")
-
-    from spectral_tf.models.mlp import mlp
-    from spectral_tf.records.environment import environment
-    from spectral_tf.records.tensorboard import TensorBoard
-    from spectral_tf.runtime.strategy import make_strategy
-
-    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    folder.start(environment(strategy, FLAGS.seed))
-    value = networks.flags.__getitem__ if networks else lambda name: FLAGS[name].value
-
-    def build(seed: int) -> keras.Model:
-        return mlp(
-            width=int(value("width")),
-            depth=int(value("depth")),
-            activation=str(value("activation")),
-            seed=seed,
-        )
-
-    norms = np.linspace(0.0, FLAGS.max_norm, FLAGS.num_norms)
-    if networks:
-        weights, states = networks.weights, networks.states
-        board = TensorBoard(folder.tensorboard, writes=folder.writes)
-        board.describe(runtime.settings(), {"what is left": ["ratio/k=.*"]})
-        measured = (weights, states, norms, frequencies, int(value("num_samples")))
-        measure_and_report(folder, board, build(0), *measured)
+def run(plan: Plan, page: experiments.Page) -> records.Found:
+    """Measures one network after the other, of a run or trained here."""
+    page.begin()
+    charts = {"what is left": ["ratio/k=.*"]}
+    if plan.networks:
+        weights, states = plan.networks.weights, plan.networks.states
+        page.board(charts)
     else:
-        session = train(build, targets, folder, strategy)
-        measured = (session.ensemble.weights, [], norms, frequencies, FLAGS.num_samples)
-        measure_and_report(folder, session.board, build(0), *measured)
-        session.wait_for_all()
+        weights, states = trained(plan, page, charts), []
+    model = plan.network.build(0)
+    inputs = (np.arange(plan.num_samples) / plan.num_samples).astype(np.float32)[:, None]
+
+    def ratios(run: int) -> np.ndarray:
+        """Of one network by norm and frequency, shape [2, p, m]."""
+        own, its_states = [w[run] for w in weights], [s[run] for s in states]
+        whole = probes.stacked_outputs(
+            model, [w[None] for w in own], [s[None] for s in its_states], inputs
+        )
+        moved = probes.perturbed_outputs(
+            model,
+            own,
+            its_states,
+            inputs,
+            plan.norms,
+            plan.num_directions,
+            seed=runtime.derive_seed(page.seed, "directions", run),
+            shared=plan.shared_directions,
+            block_size=plan.block_size,
+        )
+        left = spectra.survival_ratios(moved[..., 0], whole.numpy()[0, :, 0], plan.frequencies)
+        return np.stack(left)
+
+    measured = [
+        page.once(f"network_{i:03d}", lambda i=i: ratios(i)) for i in range(plan.num_networks)
+    ]  # type: ignore[misc]
+    return records.Found(facts={"ratios": np.array(measured), "seconds": page.seconds})
 
 
-def train(
-    build: Callable[[int], keras.Model],
-    targets: list[tasks.SumOfSines],
-    folder: records.RunFolder,
-    strategy: tf.distribute.Strategy,
-) -> Session:
-    """Trains networks of our own as lf_first does; only their loss is followed."""
-    from spectral_tf.training.adam import Adam
-    from spectral_tf.training.ensemble import Ensemble
-    from spectral_tf.training.session import Session, probe_steps
-
-    ensemble = Ensemble(
-        build,
-        [runtime.derive_seed(FLAGS.seed, "init", run) for run in range(len(targets))],
-        [target.dataset() for target in targets],
-        optimizer=Adam(FLAGS.learning_rate),
-        strategy=strategy,
+def trained(plan: Plan, page: experiments.Page, charts: dict[str, list[str]]) -> list[np.ndarray]:
+    """The weights of networks trained here as lf_first does; only their loss is followed."""
+    members = training.Ensemble(
+        plan.network.build,
+        page.seeds("init", plan.num_networks),
+        [target.dataset() for target in plan.targets],
+        optimizer=training.Adam(plan.learning_rate),
+        strategy=page.strategy,
     )
-    steps = probe_steps(FLAGS.num_steps, 1_000)
-    session = Session(ensemble, folder, steps, FLAGS.save_every_seconds, "robustness")
-    if not session.resumed:
-        charts = {"what is left": ["ratio/k=.*"], "loss": ["loss"]}
-        session.board.describe(runtime.settings(), charts)
-    for step in session:
-        session.board.scalars({"loss": np.nanmean(session.losses)}, step)
-    if session.diverged:
+    at = training.every(plan.num_steps, 1_000)
+    loss = training.Measure(lambda session: session.losses, at, ("run",))
+    found = page.follow(members, {"loss": loss}, charts={**charts, "loss": ["loss"]})
+    if diverged := found.fact("diverged"):
         raise UserError(
             "robustness",
             expected="networks with a finite loss",
-            got=f"diverged, {{run: step}}: {session.diverged}",
+            got=f"diverged, {{run: step}}: {diverged}",
             hint="lower the learning rate",
         )
-    return session
+    return members.weights
 
 
-def measure_and_report(
-    folder: records.RunFolder,
-    board: TensorBoard,
-    model: keras.Model,
-    weights: list[np.ndarray],
-    states: list[np.ndarray],
-    norms: np.ndarray,
-    frequencies: list[int],
-    num_samples: int,
-) -> None:
-    """Measures one network after the other; each is kept, so that a killed run goes on there."""
-    if not folder.writes:
-        return
-    count = FLAGS.num_runs or len(weights[0])
-    ratios, seconds = [], 0.0
-    for run in range(count):
-        file = folder.state_file.with_name(f"network_{run:03d}.npz")
-        if not file.exists():
-            start = time.monotonic()
-            network = [w[run] for w in weights]
-            measured = measure(
-                model, network, [s[run] for s in states], norms, frequencies, num_samples, run
-            )
-            with records.whole_file(file) as temporary, open(temporary, "wb") as opened:
-                np.savez(opened, ratios=measured, seconds=time.monotonic() - start)
-            logging.info("robustness: network %d of %d measured", run + 1, count)
-        with np.load(file) as saved:
-            ratios.append(saved["ratios"])
-            seconds += float(saved["seconds"])
-    report(folder, board, norms, frequencies, np.array(ratios), seconds)
-
-
-def measure(
-    model: keras.Model,
-    weights: list[np.ndarray],
-    states: list[np.ndarray],
-    norms: np.ndarray,
-    frequencies: list[int],
-    num_samples: int,
-    run: int,
-) -> np.ndarray:
-    """Both ratios of one network by norm and frequency, shape [2, p, m]."""
-    from spectral_tf.probes.functions import stacked_outputs
-    from spectral_tf.probes.perturbations import perturbed_outputs
-
-    inputs = (np.arange(num_samples) / num_samples).astype(np.float32)[:, None]
-    whole = stacked_outputs(model, [w[None] for w in weights], [s[None] for s in states], inputs)
-    moved = perturbed_outputs(
-        model,
-        weights,
-        states,
-        inputs,
-        norms,
-        FLAGS.num_directions,
-        seed=runtime.derive_seed(FLAGS.seed, "directions", run),
-        shared=FLAGS.shared_directions,
-        block_size=FLAGS.block_size,
-    )
-    return np.stack(spectra.survival_ratios(moved[..., 0], whole.numpy()[0, :, 0], frequencies))
-
-
-def report(
-    folder: records.RunFolder,
-    board: TensorBoard,
-    norms: np.ndarray,
-    frequencies: list[int],
-    ratios: np.ndarray,
-    seconds: float,
-) -> None:
-    """Writes tables, figures and summary from the ratios [runs, 2, p, m]; says what was found."""
-    from spectral_tf.records import figures, learning
-
-    magnitude, function = (learning.over_runs(ratios[:, i], axis=0) for i in (0, 1))
+def report(plan: Plan, found: records.Found) -> records.Report:
+    """What is left of each frequency, and the norm that leaves half."""
+    ratios, norms, frequencies = found.fact("ratios"), plan.norms, plan.frequencies
+    magnitude, function = (records.learning.over_runs(ratios[:, i], axis=0) for i in (0, 1))
     # Ratios fall: what rises through -1/2 is their negative.
     half = spectra.crossing(norms, spectra.negative(magnitude), -0.5)
     law = spectra.power_law_over_runs(
         frequencies, lambda runs: spectra.half_lives(norms, runs.mean(axis=0)), ratios[:, 0]
     )
-    records.write_table(
-        folder.path / "robustness.csv",
-        ("perturbation_norm", "frequency", "ratio_mean_magnitude", "ratio_mean_function"),
-        (
-            (norm, k, magnitude[i, j], function[i, j])
-            for i, norm in enumerate(norms)
+    count = f"{len(ratios)} networks, {plan.num_directions} directions"
+    never = f"more than {norms[-1]:g}"
+    return records.Report(
+        tables={
+            "robustness": records.tidy(
+                {"perturbation_norm": norms, "frequency": frequencies},
+                ratio_mean_magnitude=magnitude,
+                ratio_mean_function=function,
+            ),
+            "half_lives": records.tidy({"frequency": frequencies}, half_life_norm=half),
+        },
+        figures=figures(plan, magnitude, function, half, law, count),
+        curves={
+            # Step i is the i-th norm, from 0 to --max_norm.
+            f"ratio/k={k:03d}": magnitude.value[:, j].tolist()
             for j, k in enumerate(frequencies)
-        ),
+        },
+        summary={
+            "num_runs": len(ratios),
+            "half_life_exponent": law.exponent.record(),
+            "half_life_num_frequencies": law.num_points,
+            "half_life_norm": {str(k): half[j].record() for j, k in enumerate(frequencies)},
+            "ratio_at_largest_norm": {
+                str(k): magnitude[-1, j].record() for j, k in enumerate(frequencies)
+            },
+        },
+        lines=[
+            f"norm that leaves half, mean of {count}, 95 % intervals ({half.method})",
+            *(f"{k:>6} {half[j].text(never=never)}" for j, k in enumerate(frequencies)),
+            f"no power law: {law.exponent.text()}"
+            if np.isnan(law.exponent.value)
+            else f"it goes as frequency^{law.exponent.text()}, from {law.num_points} of "
+            f"{len(frequencies)} frequencies",
+        ],
     )
-    records.write_table(
-        folder.path / "half_lives.csv",
-        ("frequency", "half_life_norm"),
-        ((k, half[j]) for j, k in enumerate(frequencies)),
-    )
-    count = f"{len(ratios)} networks, {FLAGS.num_directions} directions"
-    pictures = {
-        "heat_map": figures.heat_maps(
+
+
+def figures(
+    plan: Plan,
+    magnitude: spectra.Estimate,
+    function: spectra.Estimate,
+    half: spectra.Estimate,
+    law: spectra.PowerLaw,
+    count: str,
+) -> dict[str, Figure]:
+    """Fig 3, the same as curves, and the norms that leave half."""
+    draw, norms, frequencies = records.figures, plan.norms, plan.frequencies
+    return {
+        "heat_map": draw.heat_maps(
             norms,
             frequencies,
             {
@@ -277,16 +257,13 @@ def report(
             ylabel="perturbation norm",
             label="|F[k]| over that of the trained network",
         ),
-        "curves": figures.lines(
-            [
-                figures.Line.of(norms, magnitude[:, j], f"k = {k}")
-                for j, k in enumerate(frequencies)
-            ],
+        "curves": draw.lines(
+            [draw.Line.of(norms, magnitude[:, j], f"k = {k}") for j, k in enumerate(frequencies)],
             xlabel="perturbation norm",
             ylabel="ratio of mean magnitudes",
             title=count,
         ),
-        "half_lives": figures.learning_time_plot(
+        "half_lives": draw.learning_time_plot(
             np.asarray(frequencies),
             {0.5: half},
             law=law,
@@ -294,38 +271,7 @@ def report(
             ylabel="half-life norm",
         ),
     }
-    for name, figure in pictures.items():
-        pixels = figures.save_figure(figure, folder.figures / f"{name}.png")
-        board.image(name, pixels, 0)
-    # TensorBoard counts whole steps: step i is the i-th norm, from 0 to --max_norm.
-    for i in range(norms.size):
-        tags = {f"ratio/k={k:03d}": magnitude.value[i, j] for j, k in enumerate(frequencies)}
-        board.scalars(tags, i)
-    board.close_segment()
-    folder.finish(
-        {
-            "experiment": "robustness",
-            "num_runs": len(ratios),
-            "half_life_exponent": law.exponent.record(),
-            "half_life_num_frequencies": law.num_points,
-            "half_life_norm": {str(k): half[j].record() for j, k in enumerate(frequencies)},
-            "ratio_at_largest_norm": {
-                str(k): magnitude[-1, j].record() for j, k in enumerate(frequencies)
-            },
-        },
-        wall_seconds=seconds,
-    )
-    print(f"norm that leaves half, mean of {count}, 95 % intervals ({half.method})")
-    for j, k in enumerate(frequencies):
-        print(f"{k:>6} {half[j].text(never=f'more than {norms[-1]:g}')}")
-    print(
-        f"no power law: {law.exponent.text()}"
-        if np.isnan(law.exponent.value)
-        else f"it goes as frequency^{law.exponent.text()}, from {law.num_points} of "
-        f"{len(frequencies)} frequencies"
-    )
-    runtime.say_where(folder)
 
 
 if __name__ == "__main__":
-    runtime.launch(main)
+    experiments.launch("robustness", plan, run, report)

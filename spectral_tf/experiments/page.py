@@ -9,8 +9,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import numpy as np
+from absl import logging
+from numpy.typing import NDArray
 
 from spectral_tf import runtime
 from spectral_tf.records import RunFolder
@@ -48,6 +53,7 @@ class Page:
       strategy: that computes.
       seed: root of all draws.
       writes: whether this host writes; the others compute alike.
+      seconds: that `once` has taken, over all starts.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class Page:
     ) -> None:
         self.strategy, self.seed, self.writes = strategy, seed, folder.writes
         self._name, self._folder = name, folder
+        self.seconds = 0.0
         self._board: TensorBoard | None = None
         self._last_step = 0
 
@@ -118,6 +125,42 @@ class Page:
         self._board, self._last_step = session.board, steps[-1]
         return found_by(session)
 
+    def once(self, name: str, measure: Callable[[], NDArray]) -> NDArray:
+        """What is measured once and kept, so that a killed run goes on after it.
+
+        Measured on the host that writes; the others wait and read it. (Nothing in it may wait for
+        another host.)
+
+        Args:
+          name: of the file.
+          measure: makes the array.
+        """
+        from spectral_tf.records.files import whole_file
+        from spectral_tf.training.replicas import wait_for_all
+
+        file = self._folder.state_file.with_name(f"{name}.npz")
+        if self.writes and not file.exists():
+            start = time.monotonic()
+            values = measure()
+            with whole_file(file) as temporary, open(temporary, "wb") as opened:
+                np.savez(opened, values=values, seconds=time.monotonic() - start)
+            logging.info("%s: %s is measured", self._name, name)
+        wait_for_all(self.strategy)
+        with np.load(file) as saved:
+            self.seconds += float(saved["seconds"])
+            return saved["values"]
+
+    def board(self, charts: Mapping[str, Sequence[str]]) -> None:
+        """Opens TensorBoard's record of a page that trains nothing.
+
+        Args:
+          charts: as for `follow`.
+        """
+        from spectral_tf.records.tensorboard import TensorBoard
+
+        self._board = TensorBoard(self._folder.tensorboard, writes=self.writes)
+        self._board.describe(settings(), charts)
+
     def _draw(self, session: Session, pictures: Mapping[str, Picture], step: int) -> None:
         due = {tag: p for tag, p in pictures.items() if step in p.at}
         if not due:
@@ -136,9 +179,13 @@ class Page:
         if self.writes:
             found.save(self._folder.path / FOUND)
             board = self._board
+            report = make(found)
             show = None if board is None else lambda n, x: board.image(n, x, self._last_step)
-            publish(self._name, self._folder, found, make(found), show)
+            publish(self._name, self._folder, found, report, show)
             if board is not None:
+                for tag, numbers in report.curves.items():
+                    for step, number in enumerate(numbers):
+                        board.scalars({tag: number}, step)
                 board.close_segment()
         wait_for_all(self.strategy)
 

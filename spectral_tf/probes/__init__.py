@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from spectral_tf.probes.functions import stacked_outputs as stacked_outputs
     from spectral_tf.probes.kernels import kernel_matrices as kernel_matrices
     from spectral_tf.probes.kernels import kernel_names as kernel_names
+    from spectral_tf.probes.perturbations import perturbed_outputs as perturbed_outputs
     from spectral_tf.probes.tangent import tangent_kernels as tangent_kernels
 
 __getattr__, __dir__, __all__ = lazy.room(
@@ -18,6 +19,7 @@ __getattr__, __dir__, __all__ = lazy.room(
     {
         "kernel_matrices": "kernels",
         "kernel_names": "kernels",
+        "perturbed_outputs": "perturbations",
         "stacked_outputs": "functions",
         "tangent_kernels": "tangent",
     },

@@ -38,6 +38,7 @@ class Report:
       figures: {name of a picture: it}; also shown in TensorBoard.
       animations: {name of a moving picture: it}.
       arrays: {name of an npz file: {name: array}}.
+      curves: {tag: numbers}, for TensorBoard alone: the i-th stands at step i.
       images_shown: of each tag that TensorBoard is to show; 0: its own 10.
     """
 
@@ -47,6 +48,7 @@ class Report:
     figures: Mapping[str, Figure] = dataclasses.field(default_factory=dict)
     animations: Mapping[str, Animation] = dataclasses.field(default_factory=dict)
     arrays: Mapping[str, Mapping[str, NDArray]] = dataclasses.field(default_factory=dict)
+    curves: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
     images_shown: int = 0
 
     def write(
