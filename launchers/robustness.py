@@ -16,6 +16,7 @@ which half is left about as 1/k (results/robustness). Networks that were hardly 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -162,8 +163,9 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         return np.stack(left)
 
     measured = [
-        page.once(f"network_{i:03d}", lambda i=i: ratios(i)) for i in range(plan.num_networks)
-    ]  # type: ignore[misc]
+        page.once(f"network_{i:03d}", functools.partial(ratios, i))
+        for i in range(plan.num_networks)
+    ]
     return records.Found(facts={"ratios": np.array(measured), "seconds": page.seconds})
 
 

@@ -36,16 +36,15 @@ import numpy as np
 from absl import flags
 from numpy.typing import NDArray
 
-from spectral_tf import records, runtime, spectra, tasks
+from spectral_tf import experiments, models, probes, records, runtime, spectra, tasks, training
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from spectral_tf.records.figures import Line
-    from spectral_tf.training.ensemble import Ensemble
-    from spectral_tf.training.ensembles import Ensembles
-    from spectral_tf.training.session import Session
 
 FLAGS = flags.FLAGS
-runtime.define_run_flags("theory")
+runtime.define_run_flags("theory", reports=True)
 flags.DEFINE_integer("num_runs", 5, "Networks for each optimiser, with phases of their own.", 1)
 flags.DEFINE_integer("num_steps", 20_000, "Training steps of each network.", 1)
 flags.DEFINE_integer("probe_every", 100, "Steps between two spectra.", 1)
@@ -79,276 +78,265 @@ TENT: tuple[list[list[float]], list[float], list[list[int]]] = (
 )
 
 
-def make_targets() -> list[tasks.SumOfSines]:
-    """One target for each run, or a UserError."""
+class Plan(NamedTuple):
+    """What is asked for."""
+
+    targets: list[tasks.SumOfSines]  # One for each run.
+    networks: dict[str, models.Mlp]  # Of each group.
+    learning_rate: float
+    stable_share: float
+    num_steps: int
+    spectra_at: list[int]
+    kernels_at: list[int]
+    volume_networks: int
+    seed: int
+
+    @property
+    def inputs(self) -> dict[str, NDArray[np.float32]]:
+        """What each group sees, [n, d]."""
+        positions = self.targets[0].positions
+        line, circle = positions[:, None], tasks.Flower(0)(positions)
+        points = dict(zip(GROUPS, (line, circle, line), strict=True))
+        return {group: x.astype(np.float32) for group, x in points.items()}
+
+
+def plan() -> Plan:
+    """Checks the flags."""
     frequencies = runtime.whole_numbers("frequencies", FLAGS.frequencies)
-    return [
-        tasks.SumOfSines.with_random_phases(
-            frequencies,
-            [1.0] * len(frequencies),
-            FLAGS.num_samples,
-            runtime.generator(FLAGS.seed, "phases", run),
-        )
-        for run in range(FLAGS.num_runs)
-    ]
+    targets = experiments.sines_of_runs(FLAGS.num_runs, frequencies, FLAGS.num_samples, FLAGS.seed)
+    narrow = models.Mlp(FLAGS.width, FLAGS.depth)
+    wide = models.Mlp(FLAGS.wide_width, 2, input_dim=2)
+    looks = [step for step in LOOKS if step < FLAGS.num_steps]
+    return Plan(
+        targets,
+        dict(zip(GROUPS, (narrow, wide, narrow), strict=True)),
+        FLAGS.learning_rate,
+        FLAGS.stable_share,
+        FLAGS.num_steps,
+        training.every(FLAGS.num_steps, FLAGS.probe_every, *looks),
+        [*looks, FLAGS.num_steps],
+        FLAGS.volume_networks,
+        FLAGS.seed,
+    )
 
 
-class Prediction(NamedTuple):
-    """What untrained networks say about their training by gradient descent.
-
-    Attributes:
-      kernels: their tangent kernels, shape [runs, n, n].
-      functions: their outputs, shape [runs, n].
-      rate: the learning rate.
-    """
-
-    kernels: NDArray
-    functions: NDArray
-    rate: float
-
-
-def main() -> None:
-    """Runs the experiment that the flags describe."""
-    targets = make_targets()
-    folder = runtime.run_folder("theory")
-
-    from spectral_tf.models.mlp import mlp
-    from spectral_tf.probes.tangent import tangent_kernels
-    from spectral_tf.records.environment import environment
-    from spectral_tf.runtime.strategy import make_strategy
-    from spectral_tf.training.adam import Adam
-    from spectral_tf.training.ensemble import Ensemble
-    from spectral_tf.training.ensembles import Ensembles
-    from spectral_tf.training.gradient_descent import GradientDescent
-    from spectral_tf.training.session import Session, probe_steps
-
-    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    folder.start(environment(strategy, FLAGS.seed))
-
-    line = targets[0].positions[:, None].astype(np.float32)
-    circle = tasks.Flower(0)(targets[0].positions).astype(np.float32)
+def run(plan: Plan, page: experiments.Page) -> records.Found:
+    """Trains the three groups in step; everything is recorded as [groups, runs, ...]."""
+    page.begin()
+    inputs, count, target = plan.inputs, len(plan.targets), plan.targets[0]
 
     def ensemble(
-        optimizer: Adam | GradientDescent, inputs: NDArray, width: int, depth: int
-    ) -> Ensemble:
-        return Ensemble(
-            lambda seed: mlp(width=width, depth=depth, input_dim=inputs.shape[1], seed=seed),
-            [runtime.derive_seed(FLAGS.seed, "init", run) for run in range(FLAGS.num_runs)],
-            [target.dataset(inputs) for target in targets],
+        group: str, optimizer: training.Adam | training.GradientDescent
+    ) -> training.Ensemble:
+        return training.Ensemble(
+            plan.networks[group].build,
+            page.seeds("init", count),
+            [of_run.dataset(inputs[group]) for of_run in plan.targets],
             optimizer=optimizer,
-            strategy=strategy,
+            strategy=page.strategy,
         )
 
-    def descent(inputs: NDArray, width: int, depth: int) -> tuple[Ensemble, Prediction]:
+    facts: dict[str, object] = {"rates": []}
+    descents = []
+    for group in (GROUPS[DESCENT], GROUPS[WIDE]):
         # A rate for all runs: descent is stable below n / (largest eigenvalue of the kernel).
-        untrained = ensemble(GradientDescent(1.0), inputs, width, depth)
-        kernels = tangent_kernels(untrained.model, untrained.weights, [], inputs)
-        rate = FLAGS.stable_share * FLAGS.num_samples / float(np.linalg.eigvalsh(kernels).max())
-        prediction = Prediction(kernels, untrained.evaluate()[0][..., 0], rate)
-        return ensemble(GradientDescent(rate), inputs, width, depth), prediction
-
-    narrow, of_narrow = descent(line, FLAGS.width, FLAGS.depth)
-    wide, of_wide = descent(circle, FLAGS.wide_width, 2)
-    by_adam = ensemble(Adam(FLAGS.learning_rate), line, FLAGS.width, FLAGS.depth)
-    groups = Ensembles([narrow, wide, by_adam])
-    looks = [step for step in LOOKS if step < FLAGS.num_steps] + [FLAGS.num_steps]
-    steps = probe_steps(FLAGS.num_steps, FLAGS.probe_every, looks)
-    session = Session(groups, folder, steps, FLAGS.save_every_seconds, "theory")
-    if not session.resumed:
-        charts = {f"magnitude, {name}": [f"magnitude/{name}/.*"] for name in GROUPS}
-        session.board.describe(runtime.settings(), charts)
-    for step in session:
-        probe(session, targets[0], step)
-        if step in looks:
-            look(session, targets[0], [line, circle], step)
-    if folder.writes:
-        report(session, folder, targets, [of_narrow, of_wide])
-    session.wait_for_all()
-
-
-def probe(session: Session[Ensembles], target: tasks.SumOfSines, step: int) -> None:
-    """Records spectra, losses and functions by group: [groups, runs, ...]."""
-    shape = (len(GROUPS), FLAGS.num_runs)
-    outputs, losses = session.outputs.reshape(*shape, -1), session.losses.reshape(shape)
-    magnitudes = spectra.normalised_magnitudes(outputs, target.frequencies, target.amplitudes)
-    session.history.add("magnitude", step, magnitudes)
-    session.history.add("loss", step, losses)
-    session.history.add("function", step, outputs)
-    scalars = {}
-    for name, loss, of_runs in zip(GROUPS, losses, magnitudes, strict=True):
-        scalars[f"loss/{name}"] = np.nanmean(loss)
-        for k, mean in zip(target.frequencies, np.nanmean(of_runs, axis=0), strict=True):
-            scalars[f"magnitude/{name}/k={k:03d}"] = mean
-    session.board.scalars(scalars, step)
-
-
-def pieces_of(
-    ensemble: Ensemble, run: int
-) -> tuple[spectra.PiecewiseLinear, list[NDArray], list[NDArray]]:
-    """One network's function with its kernels and biases."""
-    weights = [w[run] for w in ensemble.weights]
-    kernels, biases = weights[0::2], weights[1::2]
-    return spectra.relu_network_pieces(kernels, biases), kernels, biases
-
-
-def look(
-    session: Session[Ensembles], target: tasks.SumOfSines, inputs: list[NDArray], step: int
-) -> None:
-    """Records the bounds of all networks on the line and the kernels' rates of gradient descent."""
-    from spectral_tf.probes.tangent import tangent_kernels
-
-    bounds = np.empty((len(ON_THE_LINE), FLAGS.num_runs, len(BOUNDS)))
-    for i, group in enumerate(ON_THE_LINE):
-        for run in range(FLAGS.num_runs):
-            pieces, kernels, biases = pieces_of(session.ensemble.ensembles[group], run)
-            bounds[i, run] = (
-                pieces.num_regions,
-                pieces.lipschitz,
-                spectra.spectral_norm_bound(kernels),
-                spectra.max_norm_bound(kernels, biases),
-                pieces.total_jump,
-            )
-    session.history.add("bounds", step, bounds)
-    rates = []
-    for group, points in zip((DESCENT, WIDE), inputs, strict=True):
-        descent = session.ensemble.ensembles[group]
-        tangent = tangent_kernels(descent.model, descent.weights, [], points)
-        rates.append(spectra.frequency_rates(tangent, target.frequencies))
-    session.history.add("rate", step, np.array(rates))
-
-
-def report(
-    session: Session[Ensembles],
-    folder: records.RunFolder,
-    targets: list[tasks.SumOfSines],
-    predictions: list[Prediction],
-) -> None:
-    """Each comparison writes its table and its figure and gives its headline numbers."""
-    learning_tables(session, folder, targets[0])
-    found = {
-        **transform(session, folder),
-        **decay(session, folder),
-        **bounds(session, folder),
-        **volume(folder, session),
-        **tangent_kernels_of(session, folder, targets[0]),
-    }
-    laws, times = learning_times(session, folder, targets, predictions)
-    folder.finish(
-        {
-            "experiment": "theory",
-            "num_runs": FLAGS.num_runs,
-            "num_steps": FLAGS.num_steps,
-            "gradient_descent_rates": [prediction.rate for prediction in predictions],
-            **{
-                name: value.record() if isinstance(value, spectra.Estimate) else value
-                for name, value in found.items()
-            },
-            **{
-                name: {**law.exponent.record(), "num_frequencies": law.num_points}
-                for name, law in laws.items()
-            },
-            "frequencies": [int(k) for k in targets[0].frequencies],
-            **{name: estimate.record() for name, estimate in times.items()},
-            "diverged_at_step": session.diverged,
-        },
-        wall_seconds=session.seconds,
+        untrained = ensemble(group, training.GradientDescent(1.0))
+        kernels = probes.tangent_kernels(untrained.model, untrained.weights, [], inputs[group])
+        rate = plan.stable_share * len(kernels[0]) / float(np.linalg.eigvalsh(kernels).max())
+        facts[f"kernels of {group}"] = kernels
+        facts[f"functions of {group}"] = untrained.evaluate()[0][..., 0]
+        facts["rates"] = [*facts["rates"], rate]  # type: ignore[misc]  # A list.
+        descents.append(ensemble(group, training.GradientDescent(rate)))
+    members = training.Ensembles(
+        [*descents, ensemble(GROUPS[ADAM], training.Adam(plan.learning_rate))]
     )
-    for name, value in found.items():
+    shape = (len(GROUPS), count)
+
+    def outputs(session: training.Session) -> NDArray:
+        return session.outputs.reshape(*shape, -1)
+
+    def magnitudes(session: training.Session) -> NDArray:
+        return spectra.normalised_magnitudes(
+            outputs(session), target.frequencies, target.amplitudes
+        )
+
+    def bounds_of_all(_: training.Session) -> NDArray:
+        of_groups = [members.ensembles[group].weights for group in ON_THE_LINE]
+        return np.array(
+            [
+                [bounds_of([w[run] for w in weights]) for run in range(count)]
+                for weights in of_groups
+            ]
+        )
+
+    def rates(_: training.Session) -> NDArray:
+        found = []
+        for group in (DESCENT, WIDE):
+            descent, points = members.ensembles[group], inputs[GROUPS[group]]
+            tangent = probes.tangent_kernels(descent.model, descent.weights, [], points)
+            found.append(spectra.frequency_rates(tangent, target.frequencies))
+        return np.array(found)
+
+    of_k = [f"k={k:03d}" for k in target.frequencies]
+    at, looks = plan.spectra_at, plan.kernels_at
+    found = page.follow(
+        members,
+        {
+            "magnitude": training.Measure(magnitudes, at, (GROUPS, "run", of_k)),
+            "loss": training.Measure(lambda s: s.losses.reshape(shape), at, (GROUPS, "run")),
+            "function": training.Measure(outputs, at),
+            "bounds": training.Measure(bounds_of_all, looks),
+            "rate": training.Measure(rates, looks),
+        },
+        charts={f"magnitude, {name}": [f"magnitude/{name}/.*"] for name in GROUPS},
+    )
+    last = members.ensembles[ADAM].weights
+    found.facts |= {**facts, **{f"weights {i:02d}": array for i, array in enumerate(last)}}
+    return found
+
+
+def bounds_of(weights: Sequence[NDArray]) -> tuple[float, ...]:
+    """One network's `BOUNDS`."""
+    kernels, biases = weights[0::2], weights[1::2]
+    pieces = spectra.relu_network_pieces(kernels, biases)
+    return (
+        pieces.num_regions,
+        pieces.lipschitz,
+        spectra.spectral_norm_bound(kernels),
+        spectra.max_norm_bound(kernels, biases),
+        pieces.total_jump,
+    )
+
+
+def pieces_of(found: records.Found, run: int) -> spectra.PiecewiseLinear:
+    """The function of one network that Adam has trained."""
+    names = sorted(name for name in found.facts if name.startswith("weights "))
+    weights = [found.fact(name)[run] for name in names]
+    return spectra.relu_network_pieces(weights[0::2], weights[1::2])
+
+
+def report(plan: Plan, found: records.Found) -> records.Report:
+    """Each comparison gives its table, its figure and its headline numbers."""
+    proved = [
+        transform(plan, found),
+        decay(plan, found),
+        bounds(found),
+        volume(plan),
+        tangent_kernels(plan, found),
+    ]
+    learned = learning_times(plan, found)
+    lines = []
+    for name, value in (item for part in proved for item in part.summary.items()):
         if isinstance(value, spectra.Estimate):
             text = value.text()
         else:
             text = f"{value:.4g}" if isinstance(value, float) else str(value)
-        print(f"{name.replace('_', ' ')}: {text}")
-    for name, law in laws.items():
-        of = f"from {law.num_points} of {len(targets[0].frequencies)} frequencies"
-        print(f"{name.replace('_', ' ')}: {law.exponent.text()}, {of}")
-    for name, estimate in times.items():
-        form = ".2f" if "over" in name else ",.0f"
-        for j, k in enumerate(targets[0].frequencies):
-            print(f"{name.replace('_', ' ')}, k = {k}: {estimate[j].text(form)}")
-    runtime.say_where(folder)
+        lines.append(f"{name.replace('_', ' ')}: {text}")
+    opening = {
+        "num_runs": len(plan.targets),
+        "num_steps": plan.num_steps,
+        "gradient_descent_rates": found.fact("rates"),
+    }
+    closing = {
+        "frequencies": [int(k) for k in plan.targets[0].frequencies],
+        "diverged_at_step": found.fact("diverged"),
+    }
+    return records.Report.joined(
+        [
+            records.Report(opening),
+            *proved,
+            learned,
+            learning_tables(plan, found),
+            records.Report(closing),
+        ],
+        lines=[*lines, *learned.lines],
+        animations={"learned_function": growing_function(plan, found)},
+    )
 
 
-def learning_tables(
-    session: Session[Ensembles], folder: records.RunFolder, target: tasks.SumOfSines
-) -> None:
-    """What each group learned when, as all pages table it, and run 0 as a moving picture."""
-    from spectral_tf.records import figures, learning
-
-    steps, magnitudes = session.history["magnitude"]
-    _, losses = session.history["loss"]
-    groups: dict[learning.Setting, spectra.LearningCurves] = {
+def learning_tables(plan: Plan, found: records.Found) -> records.Report:
+    """What each group learned when, as all pages table it."""
+    steps, magnitudes = found["magnitude"]
+    going = records.learning.going
+    groups: dict[records.learning.Setting, spectra.LearningCurves] = {
         (name,): spectra.learning_curves(
-            steps, target.frequencies, runs, where=learning.going(runs)
+            steps, plan.targets[0].frequencies, runs, where=going(runs)
         )
         for name, runs in zip(GROUPS, np.moveaxis(magnitudes, 0, 2), strict=True)
     }
+    losses = {key: found["loss"].values[:, i] for i, key in enumerate(groups)}
     columns = ("group",)
-    learning.write_learning_curves(folder.path, groups, columns)
-    by_name: dict[learning.Setting, NDArray] = {
-        (name,): losses[:, i] for i, name in enumerate(GROUPS)
-    }
-    learning.write_losses(folder.path, steps, by_name, columns)
-    _, functions = session.history["function"]
-    fine = np.linspace(0.0, 1.0, 10 * FLAGS.num_samples + 1)
-    figures.save_animation(
-        folder.figures / "learned_function.gif",
+    return records.Report(
+        {},
+        tables={
+            **records.learning.curve_tables(groups, columns),
+            **records.learning.loss_tables(steps, losses, columns),
+        },
+    )
+
+
+def growing_function(plan: Plan, found: records.Found) -> records.Animation:
+    """Run 0 of Adam while it trains."""
+    target = plan.targets[0]
+    fine = np.linspace(0.0, 1.0, 10 * len(target.positions) + 1)
+    return records.figures.animation(
         (fine, target(fine)),
         target.positions,
-        functions[:, ADAM, 0],
-        steps,
+        found["function"].values[:, ADAM, 0],
+        found["function"].steps,
         title="learned function, Adam, run 0",
     )
 
 
-def transform(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, float]:
+def transform(plan: Plan, found: records.Found) -> records.Report:
     """Lemma 1: the exact transform of one trained network, quadrature, the DFT and the bound."""
-    from spectral_tf.records.figures import Line
-
-    pieces, _, _ = pieces_of(session.ensemble.ensembles[ADAM], 0)
-    k = np.arange(1, FLAGS.num_samples // 2)
+    pieces, n = pieces_of(found, 0), len(plan.targets[0].positions)
+    k = np.arange(1, n // 2)
     exact = pieces.transform(k)
     # Gauss-Legendre with 20 nodes on every piece, cut so that none holds more than half a period.
-    cuts = np.union1d(pieces.knots, np.linspace(0.0, 1.0, FLAGS.num_samples + 1))
+    cuts = np.union1d(pieces.knots, np.linspace(0.0, 1.0, n + 1))
     nodes, weights = np.polynomial.legendre.leggauss(20)
     half = np.diff(cuts)[:, None] / 2
     x = (cuts[:-1, None] + half * (1 + nodes)).ravel()
     quadrature = np.exp(-2j * np.pi * np.outer(k, x)) @ ((half * weights).ravel() * pieces(x))
-    samples = pieces(np.arange(FLAGS.num_samples) / FLAGS.num_samples)
-    sampled = spectra.magnitudes(samples)[k]
+    sampled = spectra.magnitudes(pieces(np.arange(n) / n))[k]
     compact = pieces.minus_chord()
-    bound = compact.transform_bound(k)
-    records.write_table(
-        folder.path / "transform.csv",
-        ("frequency", "exact", "dft", "exact_less_chord", "bound_less_chord"),
-        zip(k, np.abs(exact), sampled, np.abs(compact.transform(k)), bound, strict=True),
+    bound, less_chord = compact.transform_bound(k), np.abs(compact.transform(k))
+    line = records.figures.Line
+    return records.Report(
+        {"transform_largest_quadrature_error": float(np.abs(exact - quadrature).max())},
+        tables={
+            "transform": records.tidy(
+                {"frequency": k},
+                exact=np.abs(exact),
+                dft=sampled,
+                exact_less_chord=less_chord,
+                bound_less_chord=bound,
+            )
+        },
+        figures={
+            "transform": logarithmic(
+                [
+                    line(k, sampled, "DFT of samples", style="o"),
+                    line(k, np.abs(exact), "exact transform"),
+                    line(k, less_chord, "exact, less the chord"),
+                    line(k, bound, "its bound J / (2 pi k)^2", style="--"),
+                ],
+                xlabel="frequency [cycles per unit]",
+                ylabel="magnitude",
+                title="One trained network's transform from its kinks (Lemma 1)",
+            )
+        },
     )
-    save(
-        session,
-        folder,
-        "transform",
-        [
-            Line(k, sampled, "DFT of samples", style="o"),
-            Line(k, np.abs(exact), "exact transform"),
-            Line(k, np.abs(compact.transform(k)), "exact, less the chord"),
-            Line(k, bound, "its bound J / (2 pi k)^2", style="--"),
-        ],
-        xlabel="frequency [cycles per unit]",
-        ylabel="magnitude",
-        title="One trained network's transform from its kinks (Lemma 1)",
-    )
-    return {"transform_largest_quadrature_error": float(np.abs(exact - quadrature).max())}
 
 
-def decay(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, spectra.Estimate]:
+def decay(plan: Plan, found: records.Found) -> records.Report:
     """Theorem 1: the exponents of decay in one dimension and in two.
 
     Of networks less their chords, over runs; of the tent over random directions, and along the one
     normal over the bands of frequencies.
     """
-    from spectral_tf.records.figures import Line
-
-    rng = runtime.generator(FLAGS.seed, "decay")
+    rng = runtime.generator(plan.seed, "decay")
     # Random places, so that no period of a function is met; root mean squares over bands.
     edges = np.geomspace(30.0, 3e5, 25)
     middles = np.sqrt(edges[1:] * edges[:-1])
@@ -358,10 +346,7 @@ def decay(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, s
         direction = np.array([np.cos(angle), np.sin(angle)])
         return spectra.planar_transform(*TENT, k[..., None] * direction)
 
-    networks = [
-        pieces_of(session.ensemble.ensembles[ADAM], run)[0].minus_chord()
-        for run in range(FLAGS.num_runs)
-    ]
+    networks = [pieces_of(found, run).minus_chord() for run in range(len(plan.targets))]
     generic = rng.uniform(0.1, np.pi / 4 - 0.1, 5)
     cases = {
         "networks, one dimension": (-2, "runs", [network.transform(k) for network in networks]),
@@ -369,7 +354,7 @@ def decay(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, s
         "tent, normal of an edge": (-2, "points", [along(0.0)]),
     }
     rows: list[tuple[object, ...]] = []
-    series, found = [], {}
+    series, exponents, line = [], {}, records.figures.Line
     for name, (exponent, unit, transforms) in cases.items():
         powers = np.abs(transforms) ** 2
         rms = root_mean(powers)
@@ -378,21 +363,22 @@ def decay(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, s
             law = spectra.power_law_over_runs(middles, root_mean, powers, unit=unit)
         rows += [(name, *row) for row in zip(middles, rms, strict=True)]
         drawn = rms[0] * (middles / middles[0]) ** exponent
-        series.append(Line(middles, rms, f"{name}: k^{law.exponent.value:.2f}", style="o"))
-        series.append(Line(middles, drawn, f"k^{exponent}", style="--"))
-        found[f"decay_exponent_{name.replace(', ', '_').replace(' ', '_')}"] = law.exponent
-    records.write_table(folder.path / "decay.csv", ("case", "frequency", "rms_magnitude"), rows)
-    save(
-        session,
-        folder,
-        "decay",
-        series,
-        xlabel="frequency [cycles per unit]",
-        ylabel="root mean square of |f~(k)|",
-        title="Spectral decay (Theorem 1)",
-        colours=[0, 0, 1, 1, 2, 2],
+        series.append(line(middles, rms, f"{name}: k^{law.exponent.value:.2f}", style="o"))
+        series.append(line(middles, drawn, f"k^{exponent}", style="--"))
+        exponents[f"decay_exponent_{name.replace(', ', '_').replace(' ', '_')}"] = law.exponent
+    return records.Report(
+        exponents,
+        tables={"decay": records.Table(("case", "frequency", "rms_magnitude"), rows)},
+        figures={
+            "decay": logarithmic(
+                series,
+                xlabel="frequency [cycles per unit]",
+                ylabel="root mean square of |f~(k)|",
+                title="Spectral decay (Theorem 1)",
+                colours=[0, 0, 1, 1, 2, 2],
+            )
+        },
     )
-    return found
 
 
 def root_mean(powers: NDArray) -> NDArray:
@@ -400,65 +386,57 @@ def root_mean(powers: NDArray) -> NDArray:
     return np.sqrt(powers.mean(axis=(0, 1)))
 
 
-def bounds(session: Session[Ensembles], folder: records.RunFolder) -> dict[str, bool]:
+def bounds(found: records.Found) -> records.Report:
     """Eqn 7: the chain of bounds along training."""
-    from spectral_tf.records.figures import Line
-
-    steps, values = session.history["bounds"]
-    records.write_table(
-        folder.path / "bounds.csv",
-        ("group", "step", "run", *BOUNDS),
-        (
-            (GROUPS[group], step, run, *values[i, o, run])
-            for o, group in enumerate(ON_THE_LINE)
-            for i, step in enumerate(steps)
-            for run in range(FLAGS.num_runs)
-        ),
-    )
+    steps, values = found["bounds"]
+    rows = [
+        (GROUPS[group], step, run, *values[i, o, run])
+        for o, group in enumerate(ON_THE_LINE)
+        for i, step in enumerate(steps)
+        for run in range(values.shape[2])
+    ]
     of_adam = np.moveaxis(values[:, ON_THE_LINE.index(ADAM)], 1, 0)
     means = spectra.mean_over_runs(np.log(of_adam)).map(np.exp)
-    at = np.maximum(steps, 1)
+    at, line = np.maximum(steps, 1), records.figures.Line.of
     labels = {
         "num_regions": "linear regions",
         "lipschitz": "Lipschitz constant (exact)",
         "spectral_norm_bound": "product of spectral norms",
         "max_norm_bound": "max-norm bound",
     }
-    save(
-        session,
-        folder,
-        "bounds",
-        [Line.of(at, means[:, BOUNDS.index(name)], label) for name, label in labels.items()],
-        xlabel="training step (0 drawn at 1)",
-        ylabel="geometric mean of runs, 95 % interval",
-        title="The chain of bounds along training with Adam (Eqn 7)",
-    )
     _, lipschitz, by_layer, by_parameter, jump = np.moveaxis(values, -1, 0)
     holds = (lipschitz <= by_layer) & (by_layer <= by_parameter)
-    return {
-        "chain_of_bounds_holds": bool(holds.all()),
-        "jumps_within_twice_regions_times_lipschitz": bool(
-            np.all(jump <= 2 * values[..., 0] * lipschitz)
-        ),
-    }
+    return records.Report(
+        {
+            "chain_of_bounds_holds": bool(holds.all()),
+            "jumps_within_twice_regions_times_lipschitz": bool(
+                np.all(jump <= 2 * values[..., 0] * lipschitz)
+            ),
+        },
+        tables={"bounds": records.Table(("group", "step", "run", *BOUNDS), rows)},
+        figures={
+            "bounds": logarithmic(
+                [line(at, means[:, BOUNDS.index(name)], label) for name, label in labels.items()],
+                xlabel="training step (0 drawn at 1)",
+                ylabel="geometric mean of runs, 95 % interval",
+                title="The chain of bounds along training with Adam (Eqn 7)",
+            )
+        },
+    )
 
 
-def volume(
-    folder: records.RunFolder, session: Session[Ensembles]
-) -> dict[str, float | spectra.Estimate]:
+def volume(plan: Plan) -> records.Report:
     """Appendix D: the share of the max-norm ball with more than epsilon beyond k.
 
     f~ is the transform of the function less its chord, the line through its ends: those ends are
     jumps to 0 outside of the interval, whose 1/k would hide what the kinks, of which the argument
     speaks, have. Epsilon is the median over networks of the largest |f~| beyond k = 10.
     """
-    from spectral_tf.records.figures import Line
-
-    rng = runtime.generator(FLAGS.seed, "volume")
+    rng = runtime.generator(plan.seed, "volume")
     sizes = [1, *[VOLUME_WIDTH] * (VOLUME_DEPTH - 1), 1]
     k = np.geomspace(1.0, 1e3, 400)
-    beyond = np.empty((FLAGS.volume_networks, k.size))
-    for i in range(FLAGS.volume_networks):
+    beyond = np.empty((plan.volume_networks, k.size))
+    for i in range(plan.volume_networks):
         draws = [
             rng.uniform(-VOLUME_RADIUS, VOLUME_RADIUS, (a + 1, b))
             for a, b in itertools.pairwise(sizes)
@@ -476,35 +454,32 @@ def volume(
     law = spectra.power_law_over_runs(
         k[tail], lambda some: some.mean(axis=0), groups[:, tail], unit="groups of networks"
     )
-    records.write_table(
-        folder.path / "volume.csv",
-        ("frequency", "share"),
-        (
-            (
-                k[i],
-                share[i]
-                if left[i] >= VOLUME_LEAST
-                else spectra.not_enough(int(left[i]), VOLUME_LEAST, "networks", share.value[i]),
-            )
-            for i in range(k.size)
-        ),
-    )
-    there = left >= VOLUME_LEAST
-    series = [Line.of(k[there], share[there], f"measured, tail k^{law.exponent.value:.1f}")]
+    there, line = left >= VOLUME_LEAST, records.figures.Line
+    series = [line.of(k[there], share[there], f"measured, tail k^{law.exponent.value:.1f}")]
     if tail.any():
-        first = k[tail][0]
-        drawn = share.value[tail][0] * (k[tail] / first) ** -2
-        series.append(Line(k[tail], drawn, "k^-2", style="--"))
-    save(
-        session,
-        folder,
-        "volume",
-        series,
-        xlabel="frequency k [cycles per unit]",
-        ylabel=f"share with |f~(k')| > {epsilon:.2g} for some k' > k",
-        title=f"{FLAGS.volume_networks:,} networks less their chords (appendix D)",
+        drawn = share.value[tail][0] * (k[tail] / k[tail][0]) ** -2
+        series.append(line(k[tail], drawn, "k^-2", style="--"))
+    few = [
+        spectra.not_enough(int(left[i]), VOLUME_LEAST, "networks", share.value[i])
+        for i in range(k.size)
+    ]
+    return records.Report(
+        {"volume_epsilon": epsilon, "volume_tail_exponent": law.exponent},
+        tables={
+            "volume": records.Table(
+                ("frequency", "share"),
+                [(k[i], share[i] if there[i] else few[i]) for i in range(k.size)],
+            )
+        },
+        figures={
+            "volume": logarithmic(
+                series,
+                xlabel="frequency k [cycles per unit]",
+                ylabel=f"share with |f~(k')| > {epsilon:.2g} for some k' > k",
+                title=f"{plan.volume_networks:,} networks less their chords (appendix D)",
+            )
+        },
     )
-    return {"volume_epsilon": epsilon, "volume_tail_exponent": law.exponent}
 
 
 def known_kernels(z: NDArray) -> dict[str, dict[str, NDArray]]:
@@ -530,29 +505,15 @@ def known_kernels(z: NDArray) -> dict[str, dict[str, NDArray]]:
     }
 
 
-def tangent_kernels_of(
-    session: Session[Ensembles], folder: records.RunFolder, target: tasks.SumOfSines
-) -> dict[str, spectra.Estimate]:
+def tangent_kernels(plan: Plan, found: records.Found) -> records.Report:
     """The kernels' rates along training, and how they fall with frequency on each domain."""
-    from spectral_tf.records import learning
-    from spectral_tf.records.figures import Line
-
+    target = plan.targets[0]
     k = np.asarray(target.frequencies, float)
-    looks, rates = session.history["rate"]  # [looks, groups, runs, frequencies]
-    mean = learning.over_runs(rates, axis=2)
-    records.write_table(
-        folder.path / "tangent_rates.csv",
-        ("group", "step", "frequency", "rate"),
-        (
-            (GROUPS[g], step, f"{k[j]:g}", mean[i, g, j])
-            for g in (DESCENT, WIDE)
-            for i, step in enumerate(looks)
-            for j in range(k.size)
-        ),
-    )
-    found, rows, series = {}, [], []
-    known = known_kernels(target.positions)
-    for g, (domain, kernels) in enumerate(known.items()):
+    looks, rates = found["rate"]  # [looks, groups, runs, frequencies]
+    mean = records.learning.over_runs(rates, axis=2)
+    line = records.figures.Line
+    exponents, rows, series = {}, [], []
+    for g, (domain, kernels) in enumerate(known_kernels(target.positions).items()):
         law = spectra.power_law_over_runs(k, lambda runs: runs.mean(axis=0), rates[0, g])
         fits = {"untrained networks": (law.exponent, mean[0, g].value)}
         for name, kernel in kernels.items():
@@ -560,64 +521,69 @@ def tangent_kernels_of(
             fits[name] = (spectra.fit_power_law(k, of_kernel).exponent, of_kernel)
         for name, (exponent, values) in fits.items():
             rows.append((domain, name, exponent))
-            found[f"rate_exponent_{domain}_{name.replace(' ', '_')}"] = exponent
+            exponents[f"rate_exponent_{domain}_{name.replace(' ', '_')}"] = exponent
             label = f"{domain}, {name}: k^{exponent.value:.2f}"
             style = "o" if name not in kernels else "--"
-            series.append(Line(k, values / values[0], label, style=style))
-    records.write_table(folder.path / "kernels.csv", ("domain", "kernel", "rate_exponent"), rows)
-    save(
-        session,
-        folder,
-        "kernels",
-        series,
-        xlabel="frequency [cycles per unit]",
-        ylabel="rate, as a share of the lowest frequency's",
-        title="Untrained kernels beside known ones on the same points",
-    )
+            series.append(line(k, values / values[0], label, style=style))
     shown = [i for i in range(len(looks)) if i % 2 == 0 or i == len(looks) - 1]
     scale = mean.value[0, DESCENT, 0] / mean.value[0, WIDE, 0]
-    save(
-        session,
-        folder,
-        "tangent_rates",
-        [
-            # Intervals of the first and the last alone: the picture is full.
-            *(
-                Line.of(k, mean[i, DESCENT], f"line, step {looks[i]:,}")
-                if i in (0, len(looks) - 1)
-                else Line(k, mean.value[i, DESCENT], f"line, step {looks[i]:,}")
-                for i in shown
+    along = [
+        # Intervals of the first and the last alone: the picture is full.
+        line.of(k, mean[i, DESCENT], f"line, step {looks[i]:,}")
+        if i in (0, len(looks) - 1)
+        else line(k, mean.value[i, DESCENT], f"line, step {looks[i]:,}")
+        for i in shown
+    ]
+    along += [
+        line.of(
+            *(k, mean[i, WIDE].map(lambda r: r * scale)),
+            *(f"wide on a circle, step {looks[i]:,}", "--"),
+        )
+        for i in (0, -1)
+    ]
+    return records.Report(
+        exponents,
+        tables={
+            "tangent_rates": records.Table(
+                ("group", "step", "frequency", "rate"),
+                [
+                    (GROUPS[g], step, f"{k[j]:g}", mean[i, g, j])
+                    for g in (DESCENT, WIDE)
+                    for i, step in enumerate(looks)
+                    for j in range(k.size)
+                ],
             ),
-            *(
-                Line.of(
-                    *(k, mean[i, WIDE].map(lambda r: r * scale)),
-                    *(f"wide on a circle, step {looks[i]:,}", "--"),
-                )
-                for i in (0, -1)
+            "kernels": records.Table(("domain", "kernel", "rate_exponent"), rows),
+        },
+        figures={
+            "kernels": logarithmic(
+                series,
+                xlabel="frequency [cycles per unit]",
+                ylabel="rate, as a share of the lowest frequency's",
+                title="Untrained kernels beside known ones on the same points",
             ),
-        ],
-        xlabel="frequency [cycles per unit]",
-        ylabel="rate of the tangent kernel (wide: scaled to the same start)",
-        title="Rates along gradient descent",
+            "tangent_rates": logarithmic(
+                along,
+                xlabel="frequency [cycles per unit]",
+                ylabel="rate of the tangent kernel (wide: scaled to the same start)",
+                title="Rates along gradient descent",
+            ),
+        },
     )
-    return found
 
 
-def learning_times(
-    session: Session[Ensembles],
-    folder: records.RunFolder,
-    targets: list[tasks.SumOfSines],
-    predictions: list[Prediction],
-) -> tuple[dict[str, spectra.PowerLaw], dict[str, spectra.Estimate]]:
+def learning_times(plan: Plan, found: records.Found) -> records.Report:
     """Predicted and measured learning times of gradient descent: their power laws, and all."""
-    from spectral_tf.records import learning
-    from spectral_tf.records.figures import Line
-
+    targets, line = plan.targets, records.figures.Line
     k = np.asarray(targets[0].frequencies, float)
-    steps, magnitudes = session.history["magnitude"]
-    laws, times = {}, {}
-    lines, rows = [], []
-    for group, (kernels, starts, rate) in zip((DESCENT, WIDE), predictions, strict=True):
+    steps, magnitudes = found["magnitude"]
+    laws: dict[str, spectra.PowerLaw] = {}
+    times: dict[str, spectra.Estimate] = {}
+    series, rows = [], []
+    for group, rate in zip((DESCENT, WIDE), found.fact("rates"), strict=True):
+        kernels, starts = (
+            found.fact(f"{of} of {GROUPS[group]}") for of in ("kernels", "functions")
+        )
         predicted = [
             spectra.linearised_functions(kernel, start, target.targets, rate, steps)
             for kernel, start, target in zip(kernels, starts, targets, strict=True)
@@ -631,7 +597,7 @@ def learning_times(
         of_group = {}
         for kind, values in curves.items():
             learned = spectra.learning_curves(
-                steps, k, values, [LEVEL], where=learning.going(values)
+                steps, k, values, [LEVEL], where=records.learning.going(values)
             )
             of_group[kind] = learned.times[LEVEL]
             name = f"{kind}_{('narrow', 'wide')[group]}"
@@ -641,26 +607,51 @@ def learning_times(
         ratio = times_ratio(steps, np.stack([curves["measured"], curves["predicted"]], axis=1))
         times[f"measured_over_predicted_time_{('narrow', 'wide')[group]}"] = ratio
         rows += [(GROUPS[group], k[j], expected[j], seen[j], ratio[j]) for j in range(k.size)]
-        lines += [
-            Line.of(k, seen, f"{GROUPS[group]}: measured", "os"[group]),
-            Line(k, expected.value, f"{GROUPS[group]}: by its untrained kernel", style="--"),
+        series += [
+            line.of(k, seen, f"{GROUPS[group]}: measured", "os"[group]),
+            line(k, expected.value, f"{GROUPS[group]}: by its untrained kernel", style="--"),
         ]
-    columns = (
-        *("group", "frequency", "predicted_step", "measured_step"),
-        "measured_over_predicted",
+    columns = ("group", "frequency", "predicted_step", "measured_step", "measured_over_predicted")
+    return records.Report(
+        {
+            **{
+                name: {**law.exponent.record(), "num_frequencies": law.num_points}
+                for name, law in laws.items()
+            },
+            **times,
+        },
+        lines=told(laws, times, targets[0].frequencies),
+        tables={"tangent_times": records.Table(columns, rows)},
+        figures={
+            "tangent_times": logarithmic(
+                series,
+                xlabel="frequency [cycles per unit]",
+                ylabel="learning time [steps]",
+                title="When gradient descent learns half of each frequency",
+                colours=[0, 0, 1, 1],
+            )
+        },
     )
-    records.write_table(folder.path / "tangent_times.csv", columns, rows)
-    save(
-        session,
-        folder,
-        "tangent_times",
-        lines,
-        xlabel="frequency [cycles per unit]",
-        ylabel="learning time [steps]",
-        title="When gradient descent learns half of each frequency",
-        colours=[0, 0, 1, 1],
-    )
-    return laws, times
+
+
+def told(
+    laws: dict[str, spectra.PowerLaw],
+    times: dict[str, spectra.Estimate],
+    frequencies: Sequence[int],
+) -> list[str]:
+    """What the screen says of learning times."""
+    lines = [
+        f"{name.replace('_', ' ')}: {law.exponent.text()}, from {law.num_points} of "
+        f"{len(frequencies)} frequencies"
+        for name, law in laws.items()
+    ]
+    for name, estimate in times.items():
+        form = ".2f" if "over" in name else ",.0f"
+        lines += [
+            f"{name.replace('_', ' ')}, k = {k}: {estimate[j].text(form)}"
+            for j, k in enumerate(frequencies)
+        ]
+    return lines
 
 
 def times_ratio(steps: Sequence[int], curves: NDArray) -> spectra.Estimate:
@@ -683,21 +674,16 @@ def times_ratio(steps: Sequence[int], curves: NDArray) -> spectra.Estimate:
     return dataclasses.replace(found, missing=why)
 
 
-def save(
-    session: Session[Ensembles],
-    folder: records.RunFolder,
-    name: str,
+def logarithmic(
     series: Sequence[Line],
     *,
     xlabel: str,
     ylabel: str,
     title: str,
     colours: Sequence[int] | None = None,
-) -> None:
-    """Draws curves with logarithmic axes, as file and for TensorBoard."""
-    from spectral_tf.records import figures
-
-    figure = figures.lines(
+) -> Figure:
+    """Curves with logarithmic axes."""
+    return records.figures.lines(
         series,
         xlabel=xlabel,
         ylabel=ylabel,
@@ -706,9 +692,7 @@ def save(
         yscale="log",
         colours=colours,
     )
-    pixels = figures.save_figure(figure, folder.figures / f"{name}.png")
-    session.board.image(name, pixels, FLAGS.num_steps)
 
 
 if __name__ == "__main__":
-    runtime.launch(main)
+    experiments.launch("theory", plan, run, report)

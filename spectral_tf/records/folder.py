@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from spectral_tf.errors import UserError
 from spectral_tf.records.files import is_temporary, whole_file
+from spectral_tf.spectra import Estimate
 
 _FLAGFILE, _SUMMARY, _ENVIRONMENT = "run.flags", "summary.json", "environment.json"
 
@@ -367,6 +368,8 @@ def _told(data: Mapping[str, Any], names: list[str]) -> str:
 
 
 def _json_value(value: Any) -> Any:
+    if isinstance(value, Estimate):
+        return value.record()
     if isinstance(value, Mapping):
         return {name: _json_value(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):

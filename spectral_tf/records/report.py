@@ -32,7 +32,7 @@ class Report:
     """What an experiment shows.
 
     Attributes:
-      summary: headline numbers, for `summary.json`.
+      summary: headline numbers, for `summary.json`; estimates among them.
       lines: what the screen ends with.
       tables: {name of a CSV file: its table}.
       figures: {name of a picture: it}; also shown in TensorBoard.
@@ -50,6 +50,23 @@ class Report:
     arrays: Mapping[str, Mapping[str, NDArray]] = dataclasses.field(default_factory=dict)
     curves: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
     images_shown: int = 0
+
+    @classmethod
+    def joined(cls, parts: Sequence[Report], **named: Any) -> Report:
+        """One report of several, each with a share of numbers, tables and figures.
+
+        Args:
+          parts: in order; no two hold the same name.
+          named: attributes of the whole: lines, animations, ...
+        """
+        whole: dict[str, dict[str, Any]] = {"summary": {}, "tables": {}, "figures": {}}
+        for part in parts:
+            for kind, content in whole.items():
+                own = getattr(part, kind)
+                assert not content.keys() & own.keys(), f"{content.keys() & own.keys()} twice"
+                content |= own
+        named = {**whole, **named}
+        return cls(**named)
 
     def write(
         self, folder: pathlib.Path, show: Callable[[str, NDArray[np.uint8]], None] | None = None
