@@ -19,24 +19,22 @@ eigenfunctions follow the clean target, and the noise comes later (results/kerne
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import data, models, records, runtime, spectra, tasks
+from spectral_tf import data, experiments, models, records, runtime, spectra, tasks, training
 from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
-    import keras
-
-    from spectral_tf.training.ensemble import Ensemble
-    from spectral_tf.training.session import Session
+    from matplotlib.figure import Figure
 
 NOISES = ("white", "high_frequency")
 
 FLAGS = flags.FLAGS
-runtime.define_run_flags("kernel_projection")
+runtime.define_run_flags("kernel_projection", reports=True)
 runtime.define_data_flags("digits")
 runtime.define_classes_flag()
 flags.DEFINE_integer("num_samples", 250, "The first images of both classes (paper: 2,000).", 2)
@@ -58,22 +56,31 @@ SHOWN = {"white": (0, 40, 150, 300, 600), "high_frequency": (0, 40, 200, 300, 40
 LINE_POINTS, LINE_SHOWN = 50, (1, 2, 10, 50)  # Counted from 1, as in Fig 12.
 
 
-def make_noises(
-    chosen: list[str], basis: spectra.KernelBasis, num_samples: int
-) -> dict[str, np.ndarray]:
-    """{noise: psi of each run [runs, n]}."""
-
-    def draw(noise: str, run: int) -> np.ndarray:
-        rng = runtime.generator(FLAGS.seed, "noise", noise, run)
-        if noise == "white":
-            return rng.uniform(-1, 1, num_samples)
-        return tasks.kernel_noise(basis, FLAGS.noise_exponent, rng)
-
-    return {n: np.stack([draw(n, run) for run in range(FLAGS.num_runs)]) for n in chosen}
+NAME_OF = {"white": "white noise", "high_frequency": "high-frequency noise"}
 
 
-def main() -> None:
-    """Runs the experiment that the flags describe."""
+class Plan(NamedTuple):
+    """What is asked for."""
+
+    images: data.Images
+    classes: tuple[int, int]
+    num_samples: int
+    noises: list[str]
+    noise_exponent: float
+    kernel_width: float
+    line_width: float
+    eigensolver: str
+    num_eigenfunctions: int
+    num_bins: int
+    num_runs: int
+    network: models.Mlp
+    learning_rate: float
+    num_steps: int
+    probed_at: list[int]
+
+
+def plan() -> Plan:
+    """Checks the flags; nothing is read yet."""
     noises = runtime.words("noises", FLAGS.noises, NOISES)
     classes = runtime.two_classes()
     if FLAGS.num_eigenfunctions and FLAGS.eigensolver == "full":
@@ -90,218 +97,249 @@ def main() -> None:
             got=FLAGS.num_bins,
             hint="take fewer bins, or more images or eigenfunctions",
         )
-    folder = runtime.run_folder("kernel_projection")
-    images = data.find_images(FLAGS.dataset, **runtime.data_places())
-    pixels, labels = images.arrays()
-    everything = tasks.TwoClasses.of_images(data.to_unit(pixels), labels, classes)
-    task = everything.first(FLAGS.num_samples)
+    also = [step for steps in SHOWN.values() for step in steps]
+    return Plan(
+        data.find_images(FLAGS.dataset, **runtime.data_places()),
+        classes,
+        FLAGS.num_samples,
+        noises,
+        FLAGS.noise_exponent,
+        FLAGS.kernel_width,
+        FLAGS.line_width,
+        FLAGS.eigensolver,
+        FLAGS.num_eigenfunctions,
+        FLAGS.num_bins,
+        FLAGS.num_runs,
+        models.Mlp(FLAGS.width, FLAGS.depth, FLAGS.activation),
+        FLAGS.learning_rate,
+        FLAGS.num_steps,
+        training.every(FLAGS.num_steps, FLAGS.probe_every, *also),
+    )
+
+
+def run(plan: Plan, page: experiments.Page) -> records.Found:
+    """Expands the networks' functions while they train; all as [noises, runs, ...]."""
+    pixels, labels = plan.images.arrays()
+    everything = tasks.TwoClasses.of_images(data.to_unit(pixels), labels, plan.classes)
+    task = everything.first(plan.num_samples)
+    basis = eigenfunctions(plan, task, page.seed)
+    noises = {name: noise(plan, basis, name, page.seed) for name in plan.noises}
+    page.begin(plan.images.record(data.unit(plan.images)))
+    network = dataclasses.replace(plan.network, input_dim=task.inputs.shape[1])
+    members = training.Ensemble(
+        network.build,
+        page.seeds("init", plan.num_runs) * len(noises),  # The same for all noises.
+        [task.dataset(psi) for of_runs in noises.values() for psi in of_runs],
+        optimizer=training.Adam(plan.learning_rate),
+        strategy=page.strategy,
+    )
+    shape = (len(noises), plan.num_runs)
+
+    def outputs(session: training.Session) -> np.ndarray:
+        return session.outputs.reshape(*shape, -1)
+
+    def bins(values: np.ndarray) -> np.ndarray:
+        return spectra.bin_means(np.abs(basis.coefficients(values)), plan.num_bins)
+
+    def validation(session: training.Session) -> np.ndarray:
+        return np.mean((outputs(session) - task.signs) ** 2, axis=-1)
+
+    at, axes = plan.probed_at, (plan.noises, "run")
+    found = page.follow(
+        members,
+        {
+            "train_loss": training.Measure(lambda s: s.losses.reshape(shape), at, axes),
+            "validation_loss": training.Measure(validation, at, axes),
+            "magnitude": training.Measure(lambda s: bins(outputs(s)), at),
+        },
+        charts={"losses": [".*_loss/.*"]},
+        hparams={"dataset": plan.images.title},
+    )
+    found.facts |= {
+        "num_images": len(task),
+        "eigenvalues": basis.eigenvalues,
+        "power_of_the_clean_target": float(np.sum(basis.coefficients(task.signs) ** 2)),
+        "clean": bins(task.signs),
+        **{f"noised, {name}": bins(task.signs + psi) for name, psi in noises.items()},
+        **{f"power, {name}": np.mean(psi**2, axis=-1) for name, psi in noises.items()},
+    }
+    return found
+
+
+def eigenfunctions(plan: Plan, task: tasks.TwoClasses, seed: int) -> spectra.KernelBasis:
+    """Of the Gaussian kernel on the images, or a UserError."""
     logging.info("kernel_projection: eigenfunctions on %s images", f"{len(task):,}")
     basis = spectra.kernel_basis(
         task.inputs,
-        FLAGS.kernel_width,
-        solver=FLAGS.eigensolver,
-        num_functions=FLAGS.num_eigenfunctions or None,
-        seed=runtime.derive_seed(FLAGS.seed, "nystroem"),
+        plan.kernel_width,
+        solver=plan.eigensolver,
+        num_functions=plan.num_eigenfunctions or None,
+        seed=runtime.derive_seed(seed, "nystroem"),
     )
     # A kernel of low rank has fewer eigenfunctions than were asked for.
-    if not 2 <= FLAGS.num_bins <= basis.eigenvalues.size:
+    if not 2 <= plan.num_bins <= basis.eigenvalues.size:
         raise UserError(
             "--num_bins",
             expected=f"2 to {basis.eigenvalues.size}, the eigenfunctions that the kernel has",
-            got=FLAGS.num_bins,
+            got=plan.num_bins,
             hint="take fewer bins, or images that differ more",
         )
-    noise = make_noises(noises, basis, len(task))
-
-    from spectral_tf.models.mlp import mlp
-    from spectral_tf.records.environment import environment
-    from spectral_tf.runtime.strategy import make_strategy
-    from spectral_tf.training.adam import Adam
-    from spectral_tf.training.ensemble import Ensemble
-    from spectral_tf.training.session import Session, probe_steps
-
-    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    folder.start(environment(strategy, FLAGS.seed, images.record(data.unit(images))))
-
-    def build(seed: int) -> keras.Model:
-        return mlp(
-            width=FLAGS.width,
-            depth=FLAGS.depth,
-            input_dim=task.inputs.shape[1],
-            activation=FLAGS.activation,
-            seed=seed,
-        )
-
-    inits = [runtime.derive_seed(FLAGS.seed, "init", run) for run in range(FLAGS.num_runs)]
-    ensemble = Ensemble(
-        build,
-        inits * len(noises),  # Runs of one number share their weights between noises.
-        [task.dataset(psi) for of_runs in noise.values() for psi in of_runs],
-        optimizer=Adam(FLAGS.learning_rate),
-        strategy=strategy,
-    )
-    also = [step for steps in SHOWN.values() for step in steps]
-    steps = probe_steps(FLAGS.num_steps, FLAGS.probe_every, also)
-    session = Session(ensemble, folder, steps, FLAGS.save_every_seconds, "kernel_projection")
-    if not session.resumed:
-        settings = {**runtime.settings(), "dataset": images.title}
-        session.board.describe(settings, {"losses": [".*_loss/.*"]})
-    for step in session:
-        probe(session, task, basis, noises, step)
-    if folder.writes:
-        report(session, folder, task, basis, noise, images)
-    session.wait_for_all()
+    return basis
 
 
-def probe(
-    session: Session[Ensemble],
-    task: tasks.TwoClasses,
-    basis: spectra.KernelBasis,
-    noises: list[str],
-    step: int,
-) -> None:
-    """Records losses and |c| in bins of every network: [noises, runs, ...]."""
-    outputs = session.outputs.reshape(len(noises), FLAGS.num_runs, -1)
-    train = session.losses.reshape(len(noises), FLAGS.num_runs)
-    clean = np.mean((outputs - task.signs) ** 2, axis=-1)
-    magnitudes = spectra.bin_means(np.abs(basis.coefficients(outputs)), FLAGS.num_bins)
-    session.history.add("train_loss", step, train)
-    session.history.add("validation_loss", step, clean)
-    session.history.add("magnitude", step, magnitudes)
-    scalars = {}
-    for name, of_train, of_clean in zip(noises, train, clean, strict=True):
-        scalars[f"train_loss/{name}"] = np.nanmean(of_train)
-        scalars[f"validation_loss/{name}"] = np.nanmean(of_clean)
-    session.board.scalars(scalars, step)
+def noise(plan: Plan, basis: spectra.KernelBasis, name: str, seed: int) -> np.ndarray:
+    """Of each run psi, [runs, n]."""
+    draws = [runtime.generator(seed, "noise", name, run) for run in range(plan.num_runs)]
+    if name == "white":
+        return np.stack([rng.uniform(-1, 1, len(basis.functions)) for rng in draws])
+    return np.stack([tasks.kernel_noise(basis, plan.noise_exponent, rng) for rng in draws])
 
 
-def report(
-    session: Session[Ensemble],
-    folder: records.RunFolder,
-    task: tasks.TwoClasses,
-    basis: spectra.KernelBasis,
-    noise: dict[str, np.ndarray],
-    images: data.Images,
-) -> None:
-    """Writes tables, figures and summary, and says what was found and where to look."""
-    from spectral_tf.records import learning
+class Curves(NamedTuple):
+    """What is read of one noise, the images held fixed: they are those trained on.
 
-    steps, train = session.history["train_loss"]
-    _, valid = session.history["validation_loss"]
-    _, magnitudes = session.history["magnitude"]
-    records.write_table(
-        folder.path / "losses.csv",
-        ("noise", "run", "step", "train_loss", "validation_loss"),
-        (
-            (name, run, step, train[s, i, run], valid[s, i, run])
-            for i, name in enumerate(noise)
-            for run in range(FLAGS.num_runs)
-            for s, step in enumerate(steps)
-        ),
-    )
-    clean = spectra.bin_means(np.abs(basis.coefficients(task.signs)), FLAGS.num_bins)
-    noised = {
-        name: spectra.bin_means(np.abs(basis.coefficients(task.signs + psi)), FLAGS.num_bins)
-        for name, psi in noise.items()
+    Attributes:
+      train, valid: losses, means over runs, [steps].
+      dip: where the validation loss is lowest, a place among the steps.
+      shown: {step: mean magnitudes over runs, [bins]}.
+      clean, noised: magnitudes of the targets, [bins] and [runs, bins].
+    """
+
+    train: spectra.Estimate
+    valid: spectra.Estimate
+    dip: int
+    shown: dict[int, spectra.Estimate]
+    clean: np.ndarray
+    noised: np.ndarray
+
+
+def curves_of(plan: Plan, found: records.Found, name: str) -> Curves:
+    """Losses and magnitudes of one noise."""
+    i, over_runs = plan.noises.index(name), records.learning.over_runs
+    steps, train = found["train_loss"]
+    valid = over_runs(found["validation_loss"].values[:, i])
+    dip = int(np.nanargmin(valid.value))
+    magnitudes = found["magnitude"].values
+    shown = {
+        step: over_runs(magnitudes[s, i], axis=0)
+        for s, step in enumerate(steps)
+        if step in {*SHOWN[name], steps[dip], plan.num_steps}
     }
-    # Means over runs, [steps]. The images are held fixed: they are those trained on.
-    losses = {
-        name: (learning.over_runs(train[:, i]), learning.over_runs(valid[:, i]))
-        for i, name in enumerate(noise)
-    }
-    dips = {name: int(np.nanargmin(of_noise[1].value)) for name, of_noise in losses.items()}
+    noised = found.fact(f"noised, {name}")
+    return Curves(over_runs(train[:, i]), valid, dip, shown, found.fact("clean"), noised)
+
+
+def report(plan: Plan, found: records.Found) -> records.Report:
+    """Losses, spectra while training, and what late eigenfunctions follow."""
+    steps, train = found["train_loss"]
+    valid, eigenvalues = found["validation_loss"].values, found.fact("eigenvalues")
+    curves = {name: curves_of(plan, found, name) for name in plan.noises}
+    facts = {name: facts_of(plan, found, name, curves[name]) for name in plan.noises}
+    by_run = {"noise": plan.noises, "run": range(plan.num_runs), "step": steps}
+    return records.Report(
+        tables={
+            "losses": records.tidy(
+                by_run,
+                train_loss=np.moveaxis(train, 0, 2),
+                validation_loss=np.moveaxis(valid, 0, 2),
+            ),
+            "coefficients": coefficients(curves),
+            "eigenvalues": records.tidy({"index": range(eigenvalues.size)}, eigenvalue=eigenvalues),
+        },
+        figures={
+            "eigenvalues": records.figures.lines(
+                [records.figures.Line(np.arange(eigenvalues.size), eigenvalues)],
+                xlabel="eigenfunction index",
+                ylabel="eigenvalue",
+                title=f"Gaussian kernel of width {plan.kernel_width:g} on {plan.images.name}",
+            ),
+            **{
+                name: figure
+                for noise, of_noise in curves.items()
+                for name, figure in noise_figures(plan, found, noise, of_noise).items()
+            },
+            **line_figures(plan),
+        },
+        summary={
+            "dataset": plan.images.title,
+            "num_images": found.fact("num_images"),
+            "eigensolver": plan.eigensolver,
+            "num_eigenfunctions": eigenvalues.size,
+            "largest_and_smallest_eigenvalue": eigenvalues[[0, -1]].tolist(),
+            "sum_of_squared_coefficients_of_the_clean_target": found.fact(
+                "power_of_the_clean_target"
+            ),
+            "num_runs": plan.num_runs,
+            "num_steps": plan.num_steps,
+            **{
+                name: {"dip_step": steps[curves[name].dip], **of_noise}
+                for name, of_noise in facts.items()
+            },
+            **found.speed(train[0].size * plan.num_steps),
+        },
+        lines=[told(name, steps[curves[name].dip], of_noise) for name, of_noise in facts.items()],
+        images_shown=100,
+    )
+
+
+def coefficients(curves: dict[str, Curves]) -> records.Table:
+    """Magnitudes of networks at some steps, and of the targets, which belong to no step."""
     rows: list[tuple[object, ...]] = []
-    shown: dict[str, dict[int, spectra.Estimate]] = {}
-    for i, name in enumerate(noise):
-        wanted = {*SHOWN[name], steps[dips[name]], FLAGS.num_steps}
-        shown[name] = {
-            step: learning.over_runs(magnitudes[s, i], axis=0)
-            for s, step in enumerate(steps)
-            if step in wanted
-        }
-        # Targets belong to no step.
+    for name, of_noise in curves.items():
+        noised = records.learning.over_runs(of_noise.noised, axis=0)
         functions: list[tuple[str, object, spectra.Estimate]] = [
-            *(("network", step, mean) for step, mean in shown[name].items()),
-            ("clean_target", "null", given(clean)),
-            ("noised_target", "null", learning.over_runs(noised[name], axis=0)),
+            *(("network", step, mean) for step, mean in of_noise.shown.items()),
+            ("clean_target", "null", given(of_noise.clean)),
+            ("noised_target", "null", noised),
         ]
         rows += [
             (name, step, j, mean[j], function)
             for function, step, mean in functions
-            for j in range(FLAGS.num_bins)
+            for j in range(of_noise.clean.size)
         ]
-    columns = ("noise", "step", "bin", "magnitude", "function")
-    records.write_table(folder.path / "coefficients.csv", columns, rows)
-    records.write_table(
-        folder.path / "eigenvalues.csv", ("index", "eigenvalue"), enumerate(basis.eigenvalues)
-    )
-    line = spectra.kernel_basis(
-        np.linspace(0, 1, LINE_POINTS)[:, np.newaxis], FLAGS.line_width, solver="full"
-    )
-    draw(session, folder, steps, losses, basis, line, (clean, noised, shown), images)
+    return records.Table(("noise", "step", "bin", "magnitude", "function"), rows)
 
-    found: dict[str, dict[str, spectra.Estimate]] = {}
-    late = slice(FLAGS.num_bins // 2, None)
-    for i, name in enumerate(noise):
-        dip = dips[name]
-        of_train, of_valid = losses[name]
-        found[name] = {
-            "dip_validation_loss": of_valid[dip],
-            "final_validation_loss": of_valid[-1],
-            "final_train_loss": of_train[-1],
-            "validation_loss_if_noise_is_fitted": learning.over_runs(
-                np.mean(noise[name] ** 2, axis=-1), axis=0
-            ),
-        }
-        # How near the late half of the spectrum is to each target at the dip and at the end.
-        going = ~np.isnan(magnitudes[-1, i]).any(axis=-1)
-        for target, values in (("clean", clean), ("noised", noised[name])):
-            for when, s in (("at_dip", dip), ("at_end", -1)):
-                away = (magnitudes[s, i] - values)[going, late]
-                found[name][f"late_bins_distance_to_{target}_{when}"] = (
-                    learning.not_negative(spectra.jackknife(root_mean_square, away))
-                    if going.any()
-                    else spectra.not_enough(0, 3, "runs")
-                )
-    folder.finish(
-        {
-            "experiment": "kernel_projection",
-            "dataset": images.title,
-            "num_images": len(task),
-            "eigensolver": FLAGS.eigensolver,
-            "num_eigenfunctions": basis.eigenvalues.size,
-            "largest_and_smallest_eigenvalue": basis.eigenvalues[[0, -1]].tolist(),
-            "sum_of_squared_coefficients_of_the_clean_target": float(
-                np.sum(basis.coefficients(task.signs) ** 2)
-            ),
-            "num_runs": FLAGS.num_runs,
-            "num_steps": FLAGS.num_steps,
-            **{
-                name: {
-                    "dip_step": steps[dips[name]],
-                    **{fact: estimate.record() for fact, estimate in facts.items()},
-                }
-                for name, facts in found.items()
-            },
-            "diverged_at_step": session.diverged,
-            "member_steps_per_second": train[0].size * FLAGS.num_steps / session.seconds,
-        },
-        wall_seconds=session.seconds,
-    )
-    for name, facts in found.items():
-        lowest, last, fitted = (
-            facts[fact].text(".3f")
-            for fact in (
-                "dip_validation_loss",
-                "final_validation_loss",
-                "validation_loss_if_noise_is_fitted",
+
+def facts_of(
+    plan: Plan, found: records.Found, name: str, curves: Curves
+) -> dict[str, spectra.Estimate]:
+    """The losses at the dip and at the end, and how near the late half is to each target there."""
+    magnitudes = found["magnitude"].values[:, plan.noises.index(name)]
+    facts = {
+        "dip_validation_loss": curves.valid[curves.dip],
+        "final_validation_loss": curves.valid[-1],
+        "final_train_loss": curves.train[-1],
+        "validation_loss_if_noise_is_fitted": records.learning.over_runs(
+            found.fact(f"power, {name}"), axis=0
+        ),
+    }
+    late = slice(plan.num_bins // 2, None)
+    going = ~np.isnan(magnitudes[-1]).any(axis=-1)
+    for target, values in (("clean", curves.clean), ("noised", curves.noised)):
+        for when, s in (("at_dip", curves.dip), ("at_end", -1)):
+            away = (magnitudes[s] - values)[going, late]
+            facts[f"late_bins_distance_to_{target}_{when}"] = (
+                records.learning.not_negative(spectra.jackknife(root_mean_square, away))
+                if going.any()
+                else spectra.not_enough(0, 3, "runs")
             )
+    return facts
+
+
+def told(name: str, dip: int, facts: dict[str, spectra.Estimate]) -> str:
+    """What the screen says of a noise."""
+    lowest, last, fitted = (
+        facts[fact].text(".3f")
+        for fact in (
+            "dip_validation_loss",
+            "final_validation_loss",
+            "validation_loss_if_noise_is_fitted",
         )
-        print(
-            f"{name}: validation loss lowest at step {steps[dips[name]]:,} with {lowest}, {last} "
-            f"at the end, {fitted} if the noise is fitted"
-        )
-    runtime.say_where(folder, num_images=100)
+    )
+    return (
+        f"{name}: validation loss lowest at step {dip:,} with {lowest}, {last} at the end, "
+        f"{fitted} if the noise is fitted"
+    )
 
 
 def given(values: np.ndarray) -> spectra.Estimate:
@@ -317,76 +355,60 @@ def root_mean_square(values: np.ndarray) -> float:
     return float(np.sqrt(np.mean(values**2)))
 
 
-def draw(
-    session: Session[Ensemble],
-    folder: records.RunFolder,
-    steps: list[int],
-    losses: dict[str, tuple[spectra.Estimate, spectra.Estimate]],
-    basis: spectra.KernelBasis,
-    line: spectra.KernelBasis,
-    spectrum: tuple[np.ndarray, dict[str, np.ndarray], dict[str, dict[int, spectra.Estimate]]],
-    images: data.Images,
-) -> None:
-    """Eigenvalues, losses (Fig 13), spectra while training (Fig 5), and the line (Fig 6, 12)."""
-    from spectral_tf.records import figures
-    from spectral_tf.records.figures import Line
-
-    clean, noised, shown = spectrum
-    name_of = {"white": "white noise", "high_frequency": "high-frequency noise"}
-    pictures = {
-        "eigenvalues": figures.lines(
-            [Line(np.arange(basis.eigenvalues.size), basis.eigenvalues)],
-            xlabel="eigenfunction index",
-            ylabel="eigenvalue",
-            title=f"Gaussian kernel of width {FLAGS.kernel_width:g} on {images.name}",
-        )
-    }
-    in_bin = -(-basis.eigenvalues.size // FLAGS.num_bins)
+def noise_figures(plan: Plan, found: records.Found, name: str, curves: Curves) -> dict[str, Figure]:
+    """Losses (Fig 13) and spectra while training (Fig 5) of one noise."""
+    draw, images = records.figures, plan.images.name
+    steps, bins = found["train_loss"].steps, np.arange(curves.clean.size)
     until = np.flatnonzero(np.asarray(steps) <= 1_000)
-    for name in noised:
-        labels = ("training", "validation (clean)")
-        pictures[f"losses_{name}"] = figures.curves(
+    labels = {"training": curves.train, "validation (clean)": curves.valid}
+    series = [draw.Line.of(bins, mean, f"step {step:,}") for step, mean in curves.shown.items()]
+    noised = curves.noised.mean(axis=0)
+    series += [
+        draw.Line(bins, curves.clean, "clean target", style=":", colour="black"),
+        draw.Line(bins, noised, "noised target", style="--", colour="red"),
+    ]
+    in_bin = -(-found.fact("eigenvalues").size // plan.num_bins)
+    return {
+        f"losses_{name}": draw.curves(
             [steps[s] for s in until],
-            {label: mean[until] for label, mean in zip(labels, losses[name], strict=True)},
+            {label: mean[until] for label, mean in labels.items()},
             ylabel="loss (MSE)",
-            title=f"{images.name}, {name_of[name]}",
-        )
-        bins = np.arange(clean.size)
-        target = noised[name].mean(axis=0)
-        series = [Line.of(bins, mean, f"step {step:,}") for step, mean in shown[name].items()]
-        series += [
-            Line(bins, clean, "clean target", style=":", colour="black"),
-            Line(bins, target, "noised target", style="--", colour="red"),
-        ]
-        pictures[f"coefficients_{name}"] = figures.lines(
+            title=f"{images}, {NAME_OF[name]}",
+        ),
+        f"coefficients_{name}": draw.lines(
             series,
             xlabel=f"eigenfunction index / {in_bin}",
             ylabel="|coefficient|",
             yscale="log",
-            title=f"Functions while they train, {images.name}, {name_of[name]}",
-        )
-    transform = np.abs(np.fft.rfft(line.functions, axis=0)).T / LINE_POINTS
-    pictures["line_spectra"] = figures.heat_maps(
-        np.arange(1, LINE_POINTS + 2),  # Where each row begins, and the last one's end.
-        np.arange(transform.shape[1]),
-        {"": transform},
-        title=f"Eigenfunctions on a line, kernel of width {FLAGS.line_width:g}",
-        ylabel="eigenfunction n",
-        label="|DFT|",
-        limits=(0.0, float(transform.max())),
-    )
+            title=f"Functions while they train, {images}, {NAME_OF[name]}",
+        ),
+    }
+
+
+def line_figures(plan: Plan) -> dict[str, Figure]:
+    """The kernel's eigenfunctions on a line and their spectra (Fig 6, 12)."""
     places = np.linspace(0, 1, LINE_POINTS)
-    pictures["line_eigenfunctions"] = figures.lines(
-        [Line(places, line.functions[:, n - 1], f"n = {n}") for n in LINE_SHOWN],
-        xlabel="position",
-        ylabel="eigenfunction",
-        title=f"On {LINE_POINTS} points of a line, kernel of width {FLAGS.line_width:g}",
-    )
-    for name, figure in pictures.items():
-        pixels = figures.save_figure(figure, folder.figures / f"{name}.png")
-        session.board.image(name, pixels, FLAGS.num_steps)
-    session.board.close_segment()
+    line = spectra.kernel_basis(places[:, np.newaxis], plan.line_width, solver="full")
+    transform = np.abs(np.fft.rfft(line.functions, axis=0)).T / LINE_POINTS
+    draw = records.figures
+    return {
+        "line_spectra": draw.heat_maps(
+            np.arange(1, LINE_POINTS + 2),  # Where each row begins, and the last one's end.
+            np.arange(transform.shape[1]),
+            {"": transform},
+            title=f"Eigenfunctions on a line, kernel of width {plan.line_width:g}",
+            ylabel="eigenfunction n",
+            label="|DFT|",
+            limits=(0.0, float(transform.max())),
+        ),
+        "line_eigenfunctions": draw.lines(
+            [draw.Line(places, line.functions[:, n - 1], f"n = {n}") for n in LINE_SHOWN],
+            xlabel="position",
+            ylabel="eigenfunction",
+            title=f"On {LINE_POINTS} points of a line, kernel of width {plan.line_width:g}",
+        ),
+    }
 
 
 if __name__ == "__main__":
-    runtime.launch(main)
+    experiments.launch("kernel_projection", plan, run, report)
