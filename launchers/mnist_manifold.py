@@ -17,21 +17,20 @@ To see: which loss falls first, at equal scale (results/mnist_manifold).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import data, models, records, runtime, spectra, tasks
+from spectral_tf import data, experiments, models, records, runtime, spectra, tasks, training
 from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
-    import keras
-
-    from spectral_tf.training.session import Session
+    from matplotlib.figure import Figure
 
 FLAGS = flags.FLAGS
-runtime.define_run_flags("mnist_manifold")
+runtime.define_run_flags("mnist_manifold", reports=True)
 runtime.define_data_flags("digits")
 flags.DEFINE_integer("num_samples", 500, "Reconstructed images, and points of each cloud.", 2)
 flags.DEFINE_integer("code_size", 16, "Dimensions of code and clouds (paper: 64 of 784).", 1)
@@ -49,197 +48,215 @@ runtime.define_network_flags(models.ACTIVATIONS)
 CLOUDS = ("manifold", "flat", "flat, same scale", "flat, same covariance")
 
 
-def main() -> None:
-    """Runs the experiment that the flags describe."""
-    folder = runtime.run_folder("mnist_manifold")
+class Autoencoder(NamedTuple):
+    """How the denoising autoencoder is built and trained."""
+
+    code_size: int
+    width: int
+    noise: float
+    num_steps: int
+    batch_size: int
+
+
+class Plan(NamedTuple):
+    """What is asked for."""
+
+    images: data.Images
+    num_samples: int
+    autoencoder: Autoencoder
+    num_runs: int
+    network: models.Mlp
+    learning_rate: float
+    num_steps: int
+    probed_at: list[int]
+
+
+def plan() -> Plan:
+    """Checks the flags; nothing is read yet."""
     images = data.find_images(FLAGS.dataset, **runtime.data_places())
     for name in ("num_samples", "autoencoder_batch_size"):
         runtime.refuse_above(name, FLAGS[name].value, images.num_examples)
     size = int(np.prod([side or 0 for side in images.shape]))
     if size:
         runtime.refuse_above("code_size", FLAGS.code_size, min(size, FLAGS.num_samples))
-    pixels, _ = images.arrays()
+    return Plan(
+        images,
+        FLAGS.num_samples,
+        Autoencoder(
+            FLAGS.code_size,
+            FLAGS.autoencoder_width,
+            FLAGS.corruption,
+            FLAGS.autoencoder_steps,
+            FLAGS.autoencoder_batch_size,
+        ),
+        FLAGS.num_runs,
+        models.Mlp(FLAGS.width, FLAGS.depth, FLAGS.activation),
+        FLAGS.learning_rate,
+        FLAGS.num_steps,
+        training.every(FLAGS.num_steps, FLAGS.probe_every),
+    )
+
+
+def run(plan: Plan, page: experiments.Page) -> records.Found:
+    """Trains the autoencoder, then networks on its manifold and on flat clouds."""
+    pixels, _ = plan.images.arrays()
     inputs = data.to_unit(pixels).reshape(len(pixels), -1)
-    if not np.ptp(inputs[: FLAGS.num_samples], axis=0).any():
+    originals = inputs[: plan.num_samples]
+    if not np.ptp(originals, axis=0).any():
         raise UserError("--dataset", expected="images that differ", got="one", hint="see the data")
-
-    from spectral_tf.models.mlp import mlp
-    from spectral_tf.records.environment import environment
-    from spectral_tf.runtime.strategy import make_strategy
-    from spectral_tf.training.adam import Adam
-    from spectral_tf.training.ensemble import Ensemble
-    from spectral_tf.training.session import Session, probe_steps
-
-    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    folder.start(environment(strategy, FLAGS.seed, images.record(data.unit(images))))
-    manifold = reconstructions(inputs, folder)
-    clouds = make_clouds(manifold)
-    sizes = {"images themselves": tasks.scale(inputs[: FLAGS.num_samples])}
-    sizes |= {name: tasks.scale(clouds[name][0]) for name in CLOUDS}
-
-    def build(seed: int) -> keras.Model:
-        return mlp(
-            width=FLAGS.width,
-            depth=FLAGS.depth,
-            input_dim=manifold.shape[1],
-            activation=FLAGS.activation,
-            seed=seed,
-        )
-
-    runs = range(FLAGS.num_runs)
+    page.begin(plan.images.record(data.unit(plan.images)))
+    manifold = reconstructions(plan, page, inputs)
+    clouds = make_clouds(plan, page.seed, manifold)
+    runs = range(plan.num_runs)
     # Runs of one number share noise and initial weights between clouds.
-    noise = [runtime.generator(FLAGS.seed, "noise", r).uniform(size=len(manifold)) for r in runs]
-    inits = [runtime.derive_seed(FLAGS.seed, "init", run) for run in runs]
-    ensemble = Ensemble(
-        build,
-        inits * len(CLOUDS),
+    noise = [runtime.generator(page.seed, "noise", r).uniform(size=len(manifold)) for r in runs]
+    network = dataclasses.replace(plan.network, input_dim=manifold.shape[1])
+    members = training.Ensemble(
+        network.build,
+        page.seeds("init", plan.num_runs) * len(CLOUDS),
         [tasks.pairs(clouds[name][run], noise[run]) for name in CLOUDS for run in runs],
-        optimizer=Adam(FLAGS.learning_rate),
-        strategy=strategy,
+        optimizer=training.Adam(plan.learning_rate),
+        strategy=page.strategy,
     )
-    steps = probe_steps(FLAGS.num_steps, FLAGS.probe_every)
-    session = Session(ensemble, folder, steps, FLAGS.save_every_seconds, "mnist_manifold")
-    if not session.resumed:
-        settings = {**runtime.settings(), "dataset": images.title}
-        session.board.describe(settings, {"loss": ["loss/.*"]})
-    for step in session:
-        losses = session.losses.reshape(len(CLOUDS), FLAGS.num_runs)
-        session.history.add("loss", step, losses)
-        session.board.scalars(
-            {f"loss/{name}": np.nanmean(row) for name, row in zip(CLOUDS, losses, strict=True)},
-            step,
-        )
-    if folder.writes:
-        report(session, folder, inputs, clouds, sizes, images)
-    session.wait_for_all()
+    shape = (len(CLOUDS), plan.num_runs)
+    found = page.follow(
+        members,
+        {
+            "loss": training.Measure(
+                lambda session: session.losses.reshape(shape), plan.probed_at, (CLOUDS, "run")
+            )
+        },
+        charts={"loss": ["loss/.*"]},
+        hparams={"dataset": plan.images.title},
+    )
+    sizes = [tasks.scale(originals), *(tasks.scale(clouds[name][0]) for name in CLOUDS)]
+    error = np.mean((manifold - originals) ** 2) / originals.var(axis=0).mean()
+    found.facts |= {
+        "sizes": np.array(sizes),
+        "missed": float(error),
+        "shown": np.stack([originals[:10], *(clouds[name][0][:10] for name in CLOUDS)]),
+    }
+    return found
 
 
-def reconstructions(inputs: np.ndarray, folder: records.RunFolder) -> np.ndarray:
+def reconstructions(plan: Plan, page: experiments.Page, inputs: np.ndarray) -> np.ndarray:
     """The first images as the trained autoencoder gives them back, float32 [n, d]."""
-    import tensorflow as tf
-
-    from spectral_tf.models.autoencoder import denoising_autoencoder
-    from spectral_tf.training.adam import Adam
-    from spectral_tf.training.ensemble import Ensemble
-    from spectral_tf.training.session import Session, probe_steps
-
-    trained = Ensemble(
-        lambda seed: denoising_autoencoder(
+    asked = plan.autoencoder
+    trained = training.Ensemble(
+        lambda seed: models.denoising_autoencoder(
             input_dim=inputs.shape[1],
-            code_size=FLAGS.code_size,
-            width=FLAGS.autoencoder_width,
-            noise=FLAGS.corruption,
+            code_size=asked.code_size,
+            width=asked.width,
+            noise=asked.noise,
             seed=seed,
         ),
-        [runtime.derive_seed(FLAGS.seed, "autoencoder")],
-        [tf.data.Dataset.from_tensor_slices((inputs, inputs))],
-        optimizer=Adam(1e-3),
-        batch_size=FLAGS.autoencoder_batch_size,
-        batch_seeds=[runtime.derive_seed(FLAGS.seed, "autoencoder batches")],
-        strategy=tf.distribute.get_strategy(),
+        [runtime.derive_seed(page.seed, "autoencoder")],
+        [tasks.pairs(inputs, inputs)],
+        optimizer=training.Adam(1e-3),
+        batch_size=asked.batch_size,
+        batch_seeds=[runtime.derive_seed(page.seed, "autoencoder batches")],
+        strategy=page.strategy,
     )
-    shown = inputs[: FLAGS.num_samples]
-    steps = probe_steps(FLAGS.autoencoder_steps, max(1, FLAGS.autoencoder_steps // 10))
-    part = folder.part("autoencoder")
-    session = Session(trained, part, steps, FLAGS.save_every_seconds, "autoencoder")
-    for step in session:
-        missed = session.losses[0] / inputs.var(axis=0).mean()
-        session.board.scalars({"unexplained_variance": missed}, step)
+    variance = inputs.var(axis=0).mean()
+
+    def missed(session: training.Session) -> np.ndarray:
+        share = session.losses / variance
         logging.info(
-            "autoencoder: step %s, %.1f %% of the variance unexplained", f"{step:,}", 100 * missed
+            "autoencoder: step %s, %.1f %% of the variance unexplained",
+            f"{session.ensemble.step:,}",
+            100 * share[0],
         )
-    session.save()
-    return trained.outputs(shown)[0]
+        return share
+
+    at = training.every(asked.num_steps, max(1, asked.num_steps // 10))
+    page.follow(
+        trained,
+        {"unexplained_variance": training.Measure(missed, at, ("run",))},
+        charts={},
+        part="autoencoder",
+    )
+    return trained.outputs(inputs[: plan.num_samples])[0]
 
 
-def make_clouds(manifold: np.ndarray) -> dict[str, list[np.ndarray]]:
+def make_clouds(plan: Plan, seed: int, manifold: np.ndarray) -> dict[str, list[np.ndarray]]:
     """{cloud: points [n, d] of each run}; the flat ones are drawn anew for each."""
+    size = plan.autoencoder.code_size
     makers = {
-        "flat": lambda rng: tasks.flat(len(manifold), FLAGS.code_size, manifold.shape[1], rng),
-        "flat, same scale": lambda rng: tasks.flat_of_scale(manifold, FLAGS.code_size, rng),
-        "flat, same covariance": lambda rng: tasks.flat_of_covariance(
-            manifold, FLAGS.code_size, rng
-        ),
+        "flat": lambda rng: tasks.flat(len(manifold), size, manifold.shape[1], rng),
+        "flat, same scale": lambda rng: tasks.flat_of_scale(manifold, size, rng),
+        "flat, same covariance": lambda rng: tasks.flat_of_covariance(manifold, size, rng),
     }
-    clouds = {"manifold": [manifold] * FLAGS.num_runs}
+    clouds = {"manifold": [manifold] * plan.num_runs}
     for name, make in makers.items():
         clouds[name] = [
-            make(runtime.generator(FLAGS.seed, "cloud", name, run)) for run in range(FLAGS.num_runs)
+            make(runtime.generator(seed, "cloud", name, run)) for run in range(plan.num_runs)
         ]
     return clouds
 
 
-def report(
-    session: Session,
-    folder: records.RunFolder,
-    inputs: np.ndarray,
-    clouds: dict[str, list[np.ndarray]],
-    sizes: dict[str, tasks.Scale],
-    images: data.Images,
-) -> None:
-    """Writes tables, figures and summary, and says what was found and where to look."""
-    from spectral_tf.records import figures, learning
-
-    steps, losses = session.history["loss"]
-    columns = ("cloud",)
-    means = learning.write_losses(
-        folder.path, steps, {(name,): losses[:, i] for i, name in enumerate(CLOUDS)}, columns
-    )
-    originals = inputs[: FLAGS.num_samples]
-    records.write_table(
-        folder.path / "scale.csv",
-        (*columns, *(f"{field}" for field in tasks.Scale._fields)),
-        ((name, *size) for name, size in sizes.items()),
-    )
+def report(plan: Plan, found: records.Found) -> records.Report:
+    """When half of the noise is fitted on each cloud, beside the scale of the clouds."""
+    steps, losses = found["loss"]
+    by_cloud = {(name,): losses[:, i] for i, name in enumerate(CLOUDS)}
+    means = {name: records.learning.over_runs(loss) for (name,), loss in by_cloud.items()}
+    sizes = [tasks.Scale(*row) for row in found.fact("sizes").tolist()]
     # Half of the noise's variance, 1 / 12, is fitted where the loss has fallen to 1 / 24.
     times = {
-        name: spectra.crossing(steps, spectra.negative(means[name,]), -1 / 24) for name in CLOUDS
+        name: spectra.crossing(steps, spectra.negative(mean), -1 / 24)
+        for name, mean in means.items()
     }
-    figure = figures.curves(
-        steps,
-        {name: means[name,] for name in CLOUDS},
-        ylabel="loss (MSE)",
-        title=f"White noise on {images.name}, {records.averaged(FLAGS.num_runs)}",
-    )
-    pictures = {"losses": figure}
-    if len(images.shape) == 3:
-        shape = (-1, *(side or 1 for side in images.shape))
-        pictures["reconstructions"] = figures.image_rows(
-            {
-                "images": originals[:10].reshape(shape),
-                **{name: clouds[name][0][:10].reshape(shape) for name in CLOUDS},
-            },
-            title=f"Points of each cloud, {images.name}",
-        )
-    for name, picture in pictures.items():
-        pixels = figures.save_figure(picture, folder.figures / f"{name}.png")
-        session.board.image(name, pixels, FLAGS.num_steps)
-    session.board.close_segment()
-    error = np.mean((clouds["manifold"][0] - originals) ** 2) / originals.var(axis=0).mean()
-    folder.finish(
-        {
-            "experiment": "mnist_manifold",
-            "dataset": images.title,
-            "num_runs": FLAGS.num_runs,
-            "num_steps": FLAGS.num_steps,
-            "share_of_variance_the_autoencoder_misses": float(error),
-            "half_fitted_at_step": {name: time.record() for name, time in times.items()},
-            "final_loss": {name: means[name,][-1].record() for name in CLOUDS},
-            "diverged_at_step": session.diverged,
-            "member_steps_per_second": losses[0].size * FLAGS.num_steps / session.seconds,
+    names, columns = ("images themselves", *CLOUDS), ("cloud",)
+    return records.Report(
+        tables={
+            **records.learning.loss_tables(steps, by_cloud, columns),
+            "scale": records.Table(
+                (*columns, *tasks.Scale._fields),
+                [(name, *size) for name, size in zip(names, sizes, strict=True)],
+            ),
         },
-        wall_seconds=session.seconds,
+        figures={
+            "losses": records.figures.curves(
+                steps,
+                means,
+                ylabel="loss (MSE)",
+                title=f"White noise on {plan.images.name}, {records.averaged(plan.num_runs)}",
+            ),
+            **points_of_clouds(plan, found),
+        },
+        summary={
+            "dataset": plan.images.title,
+            "num_runs": plan.num_runs,
+            "num_steps": plan.num_steps,
+            "share_of_variance_the_autoencoder_misses": found.fact("missed"),
+            "half_fitted_at_step": times,
+            "final_loss": {name: mean[-1] for name, mean in means.items()},
+            **found.speed(losses[0].size * plan.num_steps),
+        },
+        lines=[
+            f"step at which half of the noise is fitted, on points of {plan.images.title}:",
+            *(
+                f"{name:>22}: {times[name].text(',.0f', never='not reached')}; norm "
+                f"{size.rms_norm:.2f}, distance {size.rms_distance:.2f}, to the nearest "
+                f"{size.nearest_distance:.2f}, {size.dimensions:.1f} dimensions"
+                for name, size in zip(CLOUDS, sizes[1:], strict=True)
+            ),
+        ],
     )
-    print(f"step at which half of the noise is fitted, on points of {images.title}:")
-    for name, time in times.items():
-        size = sizes[name]
-        print(
-            f"{name:>22}: {time.text(',.0f', never='not reached')}; norm {size.rms_norm:.2f}, "
-            f"distance {size.rms_distance:.2f}, to the nearest {size.nearest_distance:.2f}, "
-            f"{size.dimensions:.1f} dimensions"
+
+
+def points_of_clouds(plan: Plan, found: records.Found) -> dict[str, Figure]:
+    """Ten points of each cloud as images, if they are."""
+    if len(plan.images.shape) != 3:
+        return {}
+    shape = (-1, *(side or 1 for side in plan.images.shape))
+    rows = dict(zip(("images", *CLOUDS), found.fact("shown"), strict=True))
+    return {
+        "reconstructions": records.figures.image_rows(
+            {name: points.reshape(shape) for name, points in rows.items()},
+            title=f"Points of each cloud, {plan.images.name}",
         )
-    runtime.say_where(folder)
+    }
 
 
 if __name__ == "__main__":
-    runtime.launch(main)
+    experiments.launch("mnist_manifold", plan, run, report)

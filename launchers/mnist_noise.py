@@ -24,17 +24,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import data, models, records, runtime, spectra, tasks
+from spectral_tf import data, experiments, models, records, runtime, spectra, tasks, training
 from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
-    import keras
-
-    from spectral_tf.training.ensemble import Ensemble
-    from spectral_tf.training.session import Session
+    from matplotlib.figure import Figure
 
 FLAGS = flags.FLAGS
-runtime.define_run_flags("mnist_noise")
+runtime.define_run_flags("mnist_noise", reports=True)
 runtime.define_data_flags("digits")
 runtime.define_classes_flag()
 flags.DEFINE_list(
@@ -82,136 +79,128 @@ def make_noises() -> list[Noise]:
     return noises
 
 
-def main() -> None:
-    """Runs the experiment that the flags describe."""
-    noises = make_noises()
-    classes = runtime.two_classes()
-    folder = runtime.run_folder("mnist_noise")
-    images = data.find_images(FLAGS.dataset, **runtime.data_places())
-    pixels, labels = images.arrays()
-    everything = tasks.TwoClasses.of_images(data.to_unit(pixels), labels, classes)
-    training, validation = everything.split(FLAGS.train_share)
+class Plan(NamedTuple):
+    """What is asked for."""
 
-    from spectral_tf.models.mlp import mlp
-    from spectral_tf.records.environment import environment
-    from spectral_tf.runtime.strategy import make_strategy
-    from spectral_tf.training.adam import Adam
-    from spectral_tf.training.ensemble import Ensemble
-    from spectral_tf.training.session import Session, probe_steps
+    images: data.Images
+    classes: tuple[int, int]
+    noises: list[Noise]
+    convention: str
+    train_share: float
+    num_runs: int
+    network: models.Mlp
+    learning_rate: float
+    num_steps: int
+    probed_at: list[int]
 
-    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    folder.start(environment(strategy, FLAGS.seed, images.record(data.unit(images))))
 
-    def build(seed: int) -> keras.Model:
-        return mlp(
-            width=FLAGS.width,
-            depth=FLAGS.depth,
-            input_dim=training.inputs.shape[1],
-            activation=FLAGS.activation,
-            seed=seed,
-        )
+def plan() -> Plan:
+    """Checks the flags; nothing is read yet."""
+    noises, classes = make_noises(), runtime.two_classes()
+    return Plan(
+        data.find_images(FLAGS.dataset, **runtime.data_places()),
+        classes,
+        noises,
+        FLAGS.convention,
+        FLAGS.train_share,
+        FLAGS.num_runs,
+        models.Mlp(FLAGS.width, FLAGS.depth, FLAGS.activation),
+        FLAGS.learning_rate,
+        FLAGS.num_steps,
+        training.every(FLAGS.num_steps, FLAGS.probe_every),
+    )
 
-    waves = [tasks.RadialWave(noise.frequency, FLAGS.convention) for noise in noises]
-    inits = [runtime.derive_seed(FLAGS.seed, "init", run) for run in range(FLAGS.num_runs)]
-    ensemble = Ensemble(
-        build,
-        inits * len(noises),  # Runs of one number share their weights between curves.
+
+def run(plan: Plan, page: experiments.Page) -> records.Found:
+    """Trains all curves at once and validates them on clean targets."""
+    pixels, labels = plan.images.arrays()
+    everything = tasks.TwoClasses.of_images(data.to_unit(pixels), labels, plan.classes)
+    learned, validation = everything.split(plan.train_share)
+    page.begin(plan.images.record(data.unit(plan.images)))
+    network = dataclasses.replace(plan.network, input_dim=learned.inputs.shape[1])
+    waves = [tasks.RadialWave(noise.frequency, plan.convention) for noise in plan.noises]
+    inits = page.seeds("init", plan.num_runs)
+    members = training.Ensemble(
+        network.build,
+        inits * len(plan.noises),  # Runs of one number share their weights between curves.
         [
-            training.dataset(noise.amplitude * wave(training.inputs))
-            for noise, wave in zip(noises, waves, strict=True)
+            learned.dataset(noise.amplitude * wave(learned.inputs))
+            for noise, wave in zip(plan.noises, waves, strict=True)
             for _ in inits
         ],
-        optimizer=Adam(FLAGS.learning_rate),
-        strategy=strategy,
+        optimizer=training.Adam(plan.learning_rate),
+        strategy=page.strategy,
     )
     logging.info(
         "mnist_noise: %d networks in blocks of %d on %s training and %s validation images",
-        len(noises) * FLAGS.num_runs,
-        ensemble.block_size,
-        f"{len(training):,}",
+        len(plan.noises) * plan.num_runs,
+        members.block_size,
+        f"{len(learned):,}",
         f"{len(validation):,}",
     )
-    steps = probe_steps(FLAGS.num_steps, FLAGS.probe_every)
-    session = Session(ensemble, folder, steps, FLAGS.save_every_seconds, "mnist_noise")
-    if not session.resumed:
-        settings = {**runtime.settings(), "dataset": images.title}
-        charts = {"validation": ["validation_loss/.*"], "training": ["train_loss/.*"]}
-        session.board.describe(settings, charts)
-    for step in session:
-        probe(session, noises, validation, step)
-    if folder.writes:
-        report(session, folder, noises, waves, training, validation, images)
-    session.wait_for_all()
+    shape = (len(plan.noises), plan.num_runs)
+
+    def validated(_: training.Session) -> np.ndarray:
+        outputs = members.outputs(validation.inputs)[..., 0]
+        return validation_losses(((outputs - validation.signs) ** 2).reshape(*shape, -1))
+
+    names = [f"k={noise.frequency:g},beta={noise.amplitude:g}" for noise in plan.noises]
+    at = plan.probed_at
+    found = page.follow(
+        members,
+        {
+            "train_loss": training.Measure(lambda s: s.losses.reshape(shape), at, (names, "run")),
+            "validation_loss": training.Measure(validated, at, (names, 0)),
+        },
+        charts={"validation": ["validation_loss/.*"], "training": ["train_loss/.*"]},
+        hparams={"dataset": plan.images.title},
+    )
+    found.facts |= {
+        "num_training_images": len(learned),
+        "num_validation_images": len(validation),
+        "networks_in_a_block": members.block_size,
+        "noise_power": [float(np.mean(wave(validation.inputs) ** 2)) for wave in waves],
+        "cycles": [float(wave.cycles(learned.inputs)) for wave in waves],
+    }
+    return found
 
 
-def probe(
-    session: Session[Ensemble], noises: list[Noise], validation: tasks.TwoClasses, step: int
-) -> None:
-    """Records the training losses [curves, runs], and the validation losses with their intervals.
+def validation_losses(errors: np.ndarray) -> np.ndarray:
+    """Means over networks and images with their intervals, from errors [curves, runs, images].
 
     A validation loss is a mean over networks and images: its interval, over both, can only be had
-    while the error of every image is there. [curves, 4]: value, low, high, number of networks.
+    while the error of every image is there. Stopped networks do not count.
+
+    Returns:
+      [curves, 4]: value, low, high, number of networks.
     """
-    losses = session.losses.reshape(len(noises), FLAGS.num_runs)
-    means = validation_losses(session, noises, validation)
-    ends = np.array([[mean.value, mean.low, mean.high, mean.n] for mean in means])
-    session.history.add("train_loss", step, losses)
-    session.history.add("validation", step, ends)
-    scalars = {}
-    for noise, train, mean in zip(noises, losses, means, strict=True):
-        name = f"k={noise.frequency:g},beta={noise.amplitude:g}"
-        scalars[f"train_loss/{name}"] = float(np.nanmean(train))
-        scalars[f"validation_loss/{name}"] = float(mean.value)
-    session.board.scalars(scalars, step)
-
-
-def validation_losses(
-    session: Session[Ensemble], noises: list[Noise], validation: tasks.TwoClasses
-) -> list[spectra.Estimate]:
-    """Each curve's mean squared error over networks and images; stopped networks do not count."""
-    outputs = session.ensemble.outputs(validation.inputs)[..., 0]
-    errors = ((outputs - validation.signs) ** 2).reshape(len(noises), FLAGS.num_runs, -1)
     means = []
     for of_curve in errors:
         going = of_curve[~np.isnan(of_curve).any(axis=-1)]
         many = len(going) > 0
         means.append(spectra.crossed_mean(going) if many else spectra.not_enough(0, 2, "runs"))
-    return means
+    return np.array([[mean.value, mean.low, mean.high, mean.n] for mean in means])
 
 
-def recorded(values: np.ndarray, num_images: int) -> spectra.Estimate:
+def recorded(values: np.ndarray, num_runs: int, num_images: int) -> spectra.Estimate:
     """The validation losses [steps, curves] from value, low, high, number [steps, curves, 4]."""
     value, low, high, n = np.moveaxis(values, -1, 0)
     # Unit and method are those of any such sample.
-    like = spectra.crossed_mean(np.zeros((FLAGS.num_runs, num_images)))
+    like = spectra.crossed_mean(np.zeros((num_runs, num_images)))
     why = like.missing or "fewer than 2 runs"
     return dataclasses.replace(like, value=value, low=low, high=high, n=n.astype(int), missing=why)
 
 
-def report(
-    session: Session[Ensemble],
-    folder: records.RunFolder,
-    noises: list[Noise],
-    waves: list[tasks.RadialWave],
-    training: tasks.TwoClasses,
-    validation: tasks.TwoClasses,
-    images: data.Images,
-) -> None:
-    """Writes tables, figures and summary, and says what was found and where to look."""
-    from spectral_tf.records import learning
-
-    steps, train = session.history["train_loss"]
+def report(plan: Plan, found: records.Found) -> records.Report:
+    """What each noise does to the validation loss, against what it does when it is learned."""
+    steps, train = found["train_loss"]
+    noises, cycles = plan.noises, found.fact("cycles")
     # Means [steps, curves], over runs (the training images are held fixed) and over both.
-    trains = learning.over_runs(train, axis=2)
-    valids = learning.not_negative(recorded(session.history["validation"][1], len(validation)))
-    records.write_table(
-        folder.path / "losses.csv",
-        ("frequency", "noise_amplitude", "step", "train_loss", "validation_loss"),
-        (
-            (*noise, step, trains[s, i], valids[s, i])
-            for i, noise in enumerate(noises)
-            for s, step in enumerate(steps)
-        ),
+    trains = records.learning.over_runs(train, axis=2)
+    valids = records.learning.not_negative(
+        recorded(
+            found["validation_loss"].values, plan.num_runs, found.fact("num_validation_images")
+        )
     )
     # The step is held fixed in the interval of the lowest loss, which is therefore a little low.
     at = np.nanargmin(valids.value, axis=0)
@@ -222,65 +211,60 @@ def report(
     )
     # What a network that fits its noise perfectly loses on clean targets, beside the clean one.
     floors = [
-        clean.map(
-            functools.partial(np.add, noise.amplitude**2 * np.mean(wave(validation.inputs) ** 2))
-        )
-        for noise, wave in zip(noises, waves, strict=True)
+        clean.map(functools.partial(np.add, noise.amplitude**2 * power))
+        for noise, power in zip(noises, found.fact("noise_power"), strict=True)
     ]
-    cycles = [wave.cycles(training.inputs) for wave in waves]
-    records.write_table(
-        folder.path / "validation.csv",
-        (
-            *("frequency", "convention", "noise_amplitude", "minimum", "minimum_step", "final"),
-            *("expected_floor", "cycles_across_data"),
-        ),
-        (
-            (
-                *(noise.frequency, FLAGS.convention, noise.amplitude, lowest[i], steps[at[i]]),
-                *(valids[-1, i], floors[i], cycles[i]),
-            )
-            for i, noise in enumerate(noises)
-        ),
-    )
-    draw(session, folder, noises, steps, trains, valids, images)
-    folder.finish(
-        {
-            "experiment": "mnist_noise",
-            "dataset": images.title,
-            "num_training_images": len(training),
-            "num_validation_images": len(validation),
-            "num_curves": len(noises),
-            "num_runs": FLAGS.num_runs,
-            "num_steps": FLAGS.num_steps,
-            "networks_in_a_block": session.ensemble.block_size,
-            "clean_validation_loss": clean.record(),
-            "diverged_at_step": session.diverged,
-            "member_steps_per_second": train[0].size * FLAGS.num_steps / session.seconds,
+    columns = ("frequency", "noise_amplitude", "step", "train_loss", "validation_loss")
+    return records.Report(
+        tables={
+            "losses": records.Table(
+                columns,
+                [
+                    (*noise, step, trains[s, i], valids[s, i])
+                    for i, noise in enumerate(noises)
+                    for s, step in enumerate(steps)
+                ],
+            ),
+            "validation": records.Table(
+                (
+                    *("frequency", "convention", "noise_amplitude", "minimum", "minimum_step"),
+                    *("final", "expected_floor", "cycles_across_data"),
+                ),
+                [
+                    (
+                        *(noise.frequency, plan.convention, noise.amplitude, lowest[i]),
+                        *(steps[at[i]], valids[-1, i], floors[i], cycles[i]),
+                    )
+                    for i, noise in enumerate(noises)
+                ],
+            ),
         },
-        wall_seconds=session.seconds,
+        figures=figures(plan, steps, trains, valids),
+        summary={
+            "dataset": plan.images.title,
+            "num_training_images": found.fact("num_training_images"),
+            "num_validation_images": found.fact("num_validation_images"),
+            "num_curves": len(noises),
+            "num_runs": plan.num_runs,
+            "num_steps": plan.num_steps,
+            "networks_in_a_block": found.fact("networks_in_a_block"),
+            "clean_validation_loss": clean,
+            **found.speed(train[0].size * plan.num_steps),
+        },
+        lines=[
+            f"validation loss on clean targets of {plan.images.title}:",
+            *(
+                f"{noise!s:>20} ({cycles[i]:4.1f} cycles across the data): lowest "
+                f"{lowest[i].text('.3f')} at step {steps[at[i]]:,}, {valids[-1, i].text('.3f')} at "
+                f"the end, {floors[i].text('.3f')} expected if the noise is learned"
+                for i, noise in enumerate(noises)
+            ),
+        ],
     )
-    print(f"validation loss on clean targets of {images.title}:")
-    for i, noise in enumerate(noises):
-        print(
-            f"{noise!s:>20} ({cycles[i]:4.1f} cycles across the data): lowest "
-            f"{lowest[i].text('.3f')} at step {steps[at[i]]:,}, {valids[-1, i].text('.3f')} at "
-            f"the end, {floors[i].text('.3f')} expected if the noise is learned"
-        )
-    runtime.say_where(folder)
 
 
-def draw(
-    session: Session[Ensemble],
-    folder: records.RunFolder,
-    noises: list[Noise],
-    steps: list[int],
-    trains: spectra.Estimate,
-    valids: spectra.Estimate,
-    images: data.Images,
-) -> None:
-    """Fig 4 and 11: a panel for each frequency or amplitude that three curves or more share."""
-    from spectral_tf.records import figures
-
+def panels(noises: list[Noise]) -> dict[str, dict[str, Noise]]:
+    """{panel: {curve: noise}}: for each frequency or amplitude that three curves or more share."""
     noisy = [noise for noise in noises if noise.amplitude]
     groups: dict[str, dict[str, Noise]] = {}
     for place, (shared, other) in enumerate((("k", "β"), ("β", "k"))):
@@ -289,25 +273,29 @@ def draw(
             if len(members) >= 3:
                 names = [f"{other} = {noise[1 - place]:g}" for noise in members]
                 groups[f"{shared} = {value:g}"] = dict(zip(names, members, strict=True))
-    groups = groups or {"all": {str(noise): noise for noise in noisy or noises}}
+    return groups or {"all": {str(noise): noise for noise in noisy or noises}}
+
+
+def figures(
+    plan: Plan, steps: list[int], trains: spectra.Estimate, valids: spectra.Estimate
+) -> dict[str, Figure]:
+    """Fig 4 and 11."""
+    drawn = {}
     for name, means in (("validation", valids), ("training", trains)):
-        of_noise = {noise: means[:, i] for i, noise in enumerate(noises)}
-        reference = next((("clean", of_noise[n]) for n in noises if not n.amplitude), None)
-        figure = figures.curve_panels(
+        of_noise = {noise: means[:, i] for i, noise in enumerate(plan.noises)}
+        drawn[name] = records.figures.curve_panels(
             steps,
             {
                 panel: {label: of_noise[noise] for label, noise in members.items()}
-                for panel, members in groups.items()
+                for panel, members in panels(plan.noises).items()
             },
             ylabel=f"{name} loss (MSE)",
-            title=f"Radial noise on the targets of {images.name}, classes "
-            f"{' and '.join(map(str, FLAGS.classes))}: {name}",
-            reference=reference,
+            title=f"Radial noise on the targets of {plan.images.name}, classes "
+            f"{' and '.join(map(str, plan.classes))}: {name}",
+            reference=next((("clean", of_noise[n]) for n in plan.noises if not n.amplitude), None),
         )
-        pixels = figures.save_figure(figure, folder.figures / f"{name}.png")
-        session.board.image(name, pixels, FLAGS.num_steps)
-    session.board.close_segment()
+    return drawn
 
 
 if __name__ == "__main__":
-    runtime.launch(main)
+    experiments.launch("mnist_noise", plan, run, report)

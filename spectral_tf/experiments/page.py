@@ -89,6 +89,7 @@ class Page:
         charts: Mapping[str, Sequence[str]],
         pictures: Mapping[str, Picture] | None = None,
         hparams: Mapping[str, Any] | None = None,
+        part: str = "",
     ) -> Found:
         """Trains to the last step of all measures; each is taken when it is due.
 
@@ -98,6 +99,7 @@ class Page:
           charts: {title: tags that share a chart of TensorBoard}.
           pictures: {tag: figure that grows with the run}.
           hparams: what TensorBoard's table shows beside the flags.
+          part: of the folder, for one training of several; "": the folder itself.
 
         Returns:
           the measures' series; facts: `seconds`, `probe_seconds`, `diverged`, {run: step}.
@@ -110,7 +112,8 @@ class Page:
         pictures = pictures or {}
         stops = {step for measure in measures.values() for step in measure.at}
         steps = sorted(stops.union(*(picture.at for picture in pictures.values())))
-        session = Session(members, self._folder, steps, save_every(), self._name)
+        place = self._folder.part(part) if part else self._folder
+        session = Session(members, place, steps, save_every(), part or self._name)
         if not session.resumed:
             session.board.describe({**settings(), **(hparams or {})}, charts)
         for step in session:
@@ -122,7 +125,8 @@ class Page:
             session.board.scalars(shown, step)
             if self.writes:
                 self._draw(session, pictures, step)
-        self._board, self._last_step = session.board, steps[-1]
+        if not part:
+            self._board, self._last_step = session.board, steps[-1]
         return found_by(session)
 
     def once(self, name: str, measure: Callable[[], NDArray]) -> NDArray:

@@ -6,10 +6,16 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING
 
+from spectral_tf import lazy
 from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
     import keras
+
+    from spectral_tf.models.autoencoder import denoising_autoencoder as denoising_autoencoder
+
+# The builders load Keras when they are first used.
+__getattr__ = lazy.room(__name__, {"denoising_autoencoder": "autoencoder"})[0]
 
 # The activations that launchers accept; "sine" is ours, the others are Keras'.
 ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "elu", "softplus", "sigmoid", "sine")

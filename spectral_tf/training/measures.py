@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-# An axis over networks, or the label of every place along it.
-Axis = str | Sequence[str]
+# An axis over networks, the one place along it that is shown, or the label of every place.
+Axis = str | int | Sequence[str]
 
 
 class Measure(NamedTuple):
@@ -20,7 +20,7 @@ class Measure(NamedTuple):
       at: the steps at which it is taken.
       axes: of the values, for TensorBoard. An axis that is a word (`"run"`) is averaged over; one
         of labels (`["k=005", "k=010"]`) makes a curve for each label, named `measure/label/...`,
-        the mean over the places that share it. None: not shown.
+        the mean over the places that share it; of a number its place alone is shown. None: nothing.
     """
 
     of: Callable[[Any], NDArray | float]
@@ -37,8 +37,7 @@ class Measure(NamedTuple):
         if self.axes is None:
             return {}
         labelled = [
-            {"": np.arange(size)} if isinstance(axis, str) else _places(axis)
-            for axis, size in zip(self.axes, np.shape(values), strict=True)
+            _places(axis, size) for axis, size in zip(self.axes, np.shape(values), strict=True)
         ]
         found = {}
         for labels in itertools.product(*labelled):
@@ -51,9 +50,13 @@ class Measure(NamedTuple):
         return found
 
 
-def _places(labels: Sequence[str]) -> dict[str, NDArray[np.int64]]:
-    """{label: where it stands}."""
-    return {label: np.flatnonzero(np.equal(labels, label)) for label in dict.fromkeys(labels)}
+def _places(axis: Axis, size: int) -> dict[str, NDArray[np.int64]]:
+    """{label: where it stands along the axis}, "" for none."""
+    if isinstance(axis, str):
+        return {"": np.arange(size)}
+    if isinstance(axis, int):
+        return {"": np.array([axis])}
+    return {label: np.flatnonzero(np.equal(axis, label)) for label in dict.fromkeys(axis)}
 
 
 def every(num_steps: int, interval: int, *also: int) -> list[int]:
