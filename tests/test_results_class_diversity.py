@@ -64,5 +64,19 @@ def test_the_page_quotes_the_tables_of_claims(folder):
     assert quoted.strip() in (RESULTS / "README.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("name", "plain", "held"), [("photo_patches", -0.87, -0.18), ("fashion_mnist", -0.88, 0.03)]
+)
+def test_one_cycle_on_every_path_is_nothing_with_the_length_held_fixed(name, plain, held):
+    """As the page says: longer paths have lower centroids, whatever a network does."""
+    found = class_study.Classes.read(RESULTS / name)
+    values = found.networks.along["held_out/matched_centroid"]
+    values[:] = 1 / found.networks.distances["held_out"]
+    reading = class_study.READINGS[5]  # The centroid at one confidence, on all paths.
+    for of, rho in (("", plain), ("distance", held)):
+        told = found.correlation("feature_angle", reading, of, num_resamples=1).value
+        assert told == pytest.approx(rho, abs=0.006)
+
+
 def test_all_files_are_of_a_size_for_a_repository():
     assert sum(file.stat().st_size for file in RESULTS.rglob("*")) < 8e6

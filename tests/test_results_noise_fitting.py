@@ -116,7 +116,7 @@ def test_all_tables_are_of_a_size_for_a_repository():
     assert sum(file.stat().st_size for file in RESULTS.rglob("*")) < 24e6
     for file in RESULTS.rglob("*.csv"):
         with open(file, newline="") as stream:
-            assert len(next(csv.reader(stream))) > 4
+            assert len(next(csv.reader(stream))) >= 4
 
 
 # Flagfiles in the order in which they are given: of a set, then of a case. Cases that both sets

@@ -259,7 +259,7 @@ def paired_concordance(
     hits = int(np.sum(sizes >= abs((ordered * observed).sum()) - 1e-9))
     exact = math.factorial(count) <= 50_000
     low, high, tau = found.low, found.high, float(found.value)
-    if abs(tau) > 1 - 1e-9:
+    if abs(tau) > 1 - 1e-9 and not np.isnan(low):  # Of few settings there is no interval.
         near = math.atanh(1 - 4 / (count * (count - 1)))
         end = math.tanh(near - scipy.special.ndtri(UPPER) * math.sqrt(0.437 / (count - 4)))
         low, high = (np.minimum(low, end), high) if tau > 0 else (low, np.maximum(high, -end))

@@ -136,7 +136,7 @@ def test_imagenet_in_the_official_format(tmp_path):
     held = np.char.endswith(claims["reading"].astype(str), "held fixed")
     for method in claims["estimate_method"][held]:  # Of correct paths there may be none.
         assert method.startswith("none: not enough: ")
-        assert method.endswith("classes, 5 needed")
+        assert method.endswith("classes, 5 needed, over classes")
     classes = columns(tmp_path / "run", "classes")
     assert classes["name"].tolist() == list(SYNSETS)
     flags[-1] = f"--workdir={tmp_path / 'w'}"
@@ -174,7 +174,9 @@ def test_merged_classes(embedded_dir, tmp_path):
     row = (changes["grouping"] == "all") & (changes["measure"] == "matched_centroid")
     row &= changes["place"] == "same"
     within = kept.classes["held_out"][:, 0] == kept.classes["held_out"][:, 1]
-    values = kept.along["held_out/matched_centroid"][:, within].astype(float).mean(axis=1)
+    centroids = kept.along["held_out/matched_centroid"].astype(float)
+    # Where nothing varies in one of the networks there is no frequency to compare.
+    values = centroids[:, within & (centroids > 0).all(axis=0)].mean(axis=1)
     by_hand = values[models["merge"] == 2].mean() - values[models["merge"] == 1].mean()
     np.testing.assert_allclose(changes["difference"][row], by_hand)
     for name in ("plain_share_2", "centroid_2"):

@@ -171,6 +171,14 @@ def test_a_perfect_order_of_few_settings_is_no_certain_one():
     assert found.p_value == found.least_p_value == pytest.approx(2 / 720)
 
 
+@pytest.mark.parametrize("count", [4, 5])
+def test_a_perfect_order_of_very_few_settings_has_no_interval(count):
+    quality, values = np.arange(count), np.arange(count)[:, None] * np.ones(40)
+    found = spectra.paired_concordance(quality, values, values >= 0, np.arange(count))
+    assert found.value == 1
+    assert f"no interval: {count} settings, 6 needed" in found.text()
+
+
 def test_the_least_p_value_knows_of_ties():
     """Three worse settings and two better ones, alike among themselves: 10 orders."""
     quality, values = np.array([0, 0, 0, 1, 1]), np.arange(5.0)[:, None] * np.ones(40)
