@@ -18,91 +18,118 @@ what augmentation moves (results/fourier_sensitivity).
 
 from __future__ import annotations
 
+import functools
 import itertools
-import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from absl import flags
 from numpy.typing import NDArray
 
-from spectral_tf import data, models, records, runtime, spectra
-from spectral_tf.experiments.networks import SEEDS, mean_over_networks, rests_on
-from spectral_tf.experiments.subject import Subject
-from spectral_tf.runtime.progress import Progress
+from spectral_tf import data, experiments, models, probes, records, runtime, spectra
+from spectral_tf.experiments import evaluated
 
 if TYPE_CHECKING:
-    from spectral_tf.probes.fourier import FourierSensitivity
+    from matplotlib.figure import Figure
 
 # What is done to the images with every vector: added, or added and subtracted.
 SIGNS = {"plus": 1, "both": 2}
 MEASURES = {"error": "share of wrong answers", "change": "change of the probabilities"}
+# Vectors that are asked about between two saves, about.
+VECTORS_AT_ONCE = 1_024
 
 FLAGS = flags.FLAGS
-runtime.define_run_flags("fourier_sensitivity")
+runtime.define_run_flags("fourier_sensitivity", reports=True)
 runtime.define_data_flags("photo_patches")
 runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
-flags.DEFINE_integer("seeds", SEEDS, "Networks that are trained; a saved one is one.", 1)
+runtime.define_seeds_flag(experiments.SEEDS)
 runtime.define_finite_float("norm", 4.0, "L2, of what is added to the pixels.", at_least=1e-9)
 flags.DEFINE_enum("signs", "both", SIGNS, "Add and subtract (the mean of the two), or add alone.")
 flags.DEFINE_integer("num_images", 0, "Held-out images, evenly of each class; 0: at most 500.", 0)
 flags.DEFINE_integer("block_size", 16, "Vectors in one call of the device.", 1)
 
 
-def main() -> None:
-    """Runs the experiment that the flags describe."""
-    subject = Subject(runtime.settings(), FLAGS.save_every_seconds)
-    num_networks = subject.num_networks(FLAGS.seeds)
-    folder = runtime.run_folder("fourier_sensitivity", growing=("seeds",))
+class Plan(NamedTuple):
+    """What is asked for."""
 
-    from spectral_tf.data.selection import labels_of, refuse_unreadable, select
-    from spectral_tf.probes.fourier import fourier_sensitivity
-    from spectral_tf.records.environment import environment
-    from spectral_tf.runtime.strategy import make_strategy
+    subject: evaluated.Subject
+    num_images: int  # 0: at most 500.
+    norm: float
+    signs: str
+    outputs: str
+    batch_size: int
+    block_size: int
 
-    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    subject.load(strategy, runtime.data_places())
-    held_out = subject.held_out
-    runtime.refuse_above("num_images", FLAGS.num_images, held_out.num_examples)
-    labels = labels_of(held_out)
-    number = FLAGS.num_images or min(500, held_out.num_examples)
-    selection = select(held_out, evenly(labels, number), subject.shape)
-    refuse_unreadable(held_out, selection.unreadable.size, number)
-    labels = labels[selection.places]
-    folder.start(environment(strategy, FLAGS.seed, subject.record()))
-    trained = [subject.train(folder.part(f"seed_{run}"), run) for run in range(num_networks)]
-    start = time.monotonic()
-    height, width = subject.shape[:2]
-    found = []
-    for model, _ in trained:
-        progress = Progress(height * width, 0, 1, "vector")
-        of_network = fourier_sensitivity(
-            model,
-            data.to_unit(selection.pixels),
-            subject.outputs[labels],
-            subject.prepare,
-            norm=FLAGS.norm,
-            signs=FLAGS.signs,
-            outputs=FLAGS.outputs,
-            batch_size=FLAGS.batch_size,
-            block_size=FLAGS.block_size,
-            progress=progress.update,
+
+def plan() -> Plan:
+    """Checks the flags."""
+    return Plan(
+        evaluated.asked(FLAGS.seeds),
+        FLAGS.num_images,
+        FLAGS.norm,
+        FLAGS.signs,
+        FLAGS.outputs,
+        FLAGS.batch_size,
+        FLAGS.block_size,
+    )
+
+
+def run(plan: Plan, page: experiments.Page) -> records.Found:
+    """Adds every Fourier vector to held-out images of every network."""
+    of = plan.subject.load(page.strategy)
+    runtime.refuse_above("num_images", plan.num_images, of.held_out.num_examples)
+    labels = data.labels_of(of.held_out)
+    number = plan.num_images or min(500, of.held_out.num_examples)
+    selection = data.select(of.held_out, evenly(labels, number, page.seed), of.shape)
+    data.refuse_unreadable(of.held_out, selection.unreadable.size, number)
+    page.begin(of.record)
+    found = evaluated.networks(page, of, range(plan.subject.num_networks))
+    pixels, classes = data.to_unit(selection.pixels), of.outputs[labels[selection.places]]
+    height, width = of.shape[:2]
+    step = max(1, VECTORS_AT_ONCE // width)
+
+    def answers(network: int, rows: range) -> dict[str, NDArray]:
+        """To some rows of the plane of vectors."""
+        responses = probes.fourier_responses(
+            found.models[network],
+            pixels,
+            classes,
+            of.prepare,
+            norm=plan.norm,
+            rows=rows,
+            signs=plan.signs,
+            outputs=plan.outputs,
+            batch_size=plan.batch_size,
+            block_size=plan.block_size,
+            strategy=page.strategy,
         )
-        progress.close()
-        found.append(of_network)
-    sessions = [session for _, session in trained if session]
-    seconds = time.monotonic() - start + sum(session.seconds for session in sessions)
-    if folder.writes:
-        clusters = held_out.clusters()[selection.places]
-        report(folder, subject, found, clusters, selection.unreadable.size, seconds)
-    for session in sessions:
-        session.wait_for_all()
+        return responses._asdict()
+
+    planes = []
+    for network, run_of in enumerate(found.runs):
+        parts = []
+        for first in range(0, height, step):
+            rows = range(first, min(first + step, height))
+            name = f"network_{run_of}/rows_{first:03d}"
+            kept = page.once(name, functools.partial(answers, network, rows))
+            parts.append(probes.Responses(**kept))
+        planes.append(probes.whole_plane(parts)._asdict())
+    return records.Found(
+        facts={
+            "dataset": of.held_out.title,
+            "images": of.held_out.name,
+            "clusters": of.held_out.clusters()[selection.places],
+            "unreadable": selection.unreadable.size,
+            "diverged": found.diverged,
+            "seconds": found.seconds + page.seconds,
+            **{name: np.stack([plane[name] for plane in planes]) for name in planes[0]},
+        }
+    )
 
 
-def evenly(labels: np.ndarray, number: int) -> np.ndarray:
+def evenly(labels: np.ndarray, number: int, seed: int) -> np.ndarray:
     """Places of so many images, class by class in turn."""
-    rng = runtime.generator(FLAGS.seed, "images")
+    rng = runtime.generator(seed, "images")
     order = rng.permutation(len(labels))
     turn = np.empty(len(labels), int)
     for label in np.unique(labels):
@@ -114,25 +141,20 @@ def evenly(labels: np.ndarray, number: int) -> np.ndarray:
 def over_images(values: NDArray, clusters: NDArray[np.int64]) -> spectra.Estimate:
     """Mean over networks and images [m, n, ...]; images of one cluster vary together."""
     alone = len(np.unique(clusters)) == len(clusters)
-    return mean_over_networks(values, items="images", clusters=None if alone else clusters)
+    return experiments.mean_over_networks(
+        values, items="images", clusters=None if alone else clusters
+    )
 
 
-def report(
-    folder: records.RunFolder,
-    subject: Subject,
-    found: Sequence[FourierSensitivity],
-    clusters: NDArray[np.int64],
-    unreadable: int,
-    seconds: float,
-) -> None:
-    """Writes tables, figures and summary, and says what was found and where to look."""
-    from spectral_tf.probes.fourier import frequencies, rings
-
-    maps = {name: np.stack([getattr(f, name) for f in found]) for name in MEASURES}
-    of_images = {name: np.stack([getattr(f, f"ring_{name}") for f in found]) for name in MEASURES}
-    clean_wrong = np.stack([f.clean_wrong for f in found])
-    ring = rings(*maps["error"].shape[1:])
-    down, right = frequencies(*ring.shape)
+def report(plan: Plan, found: records.Found) -> records.Report:
+    """The map of the mean network, each network's, and means over rings."""
+    maps = {name: found.fact(name) for name in MEASURES}
+    of_images = {name: found.fact(f"ring_{name}") for name in MEASURES}
+    clusters, clean_wrong = found.fact("clusters"), found.fact("clean_wrong")
+    num_networks = len(clean_wrong)
+    rests_on = experiments.rests_on(num_networks, plan.subject.trains)
+    ring = probes.rings(*maps["error"].shape[1:])
+    down, right = probes.frequencies(*ring.shape)
     sizes = np.bincount(ring.ravel())
     over_rings = {name: over_images(values, clusters) for name, values in of_images.items()}
     clean = over_images(clean_wrong.astype(float), clusters)
@@ -141,83 +163,78 @@ def report(
         for name, values in of_images.items()
     }
     over_networks = {
-        name: spectra.mean_over_runs(values.reshape(len(found), -1), unit="networks")
+        name: spectra.mean_over_runs(values.reshape(num_networks, -1), unit="networks")
         for name, values in maps.items()
     }
     places = list(zip(down.ravel(), right.ravel(), np.hypot(down, right).ravel(), strict=True))
-    records.write_table(
-        folder.path / "sensitivity.csv",
-        ("cycles_down", "cycles_right", "frequency", *MEASURES),
-        (
-            (*place, *(over_networks[name][i] for name in MEASURES))
-            for i, place in enumerate(places)
-        ),
-    )
-    records.write_table(
-        folder.path / "networks.csv",
-        ("network", "cycles_down", "cycles_right", *MEASURES),
-        (
-            (m, *place[:2], *(maps[name][m].flat[i] for name in MEASURES))
-            for m in range(len(found))
-            for i, place in enumerate(places)
-        ),
-    )
-    records.write_table(
-        folder.path / "rings.csv",
-        ("frequency", "num_vectors", *MEASURES),
-        ((r, size, *(over_rings[name][r] for name in MEASURES)) for r, size in enumerate(sizes)),
-    )
-    kept: dict[str, NDArray] = {
-        f"ring_{name}": values.astype(np.float32) for name, values in of_images.items()
-    }
-    kept |= {"clean_wrong": clean_wrong, "clusters": clusters}
-    with (
-        records.whole_file(folder.path / "images.npz") as temporary,
-        open(temporary, "wb") as file,
-    ):
-        np.savez_compressed(file, **kept)  # type: ignore[arg-type]  # its stub takes only flags.
-    draw(folder, subject, maps, of_images, over_rings, float(clean.value))
     worst = maps["error"].mean(axis=0).argmax()
     own = [int(m.argmax()) for m in maps["error"]]
-    folder.finish(
-        {
-            "experiment": "fourier_sensitivity",
-            "rests_on": rests_on(len(found), subject.trains),
-            "dataset": subject.held_out.title,
+    return records.Report(
+        tables={
+            "sensitivity": records.Table(
+                ("cycles_down", "cycles_right", "frequency", *MEASURES),
+                [
+                    (*place, *(over_networks[name][i] for name in MEASURES))
+                    for i, place in enumerate(places)
+                ],
+            ),
+            "networks": records.Table(
+                ("network", "cycles_down", "cycles_right", *MEASURES),
+                [
+                    (m, *place[:2], *(maps[name][m].flat[i] for name in MEASURES))
+                    for m in range(num_networks)
+                    for i, place in enumerate(places)
+                ],
+            ),
+            "rings": records.tidy(
+                {"frequency": np.arange(len(sizes))}, num_vectors=sizes, **over_rings
+            ),
+        },
+        arrays={
+            "images": {
+                **{f"ring_{name}": values.astype(np.float32) for name, values in of_images.items()},
+                "clean_wrong": clean_wrong,
+                "clusters": clusters,
+            }
+        },
+        figures=figures(plan, found, over_rings, float(clean.value)),
+        curves={name: mean.value.tolist() for name, mean in over_rings.items()},
+        summary={
+            "rests_on": rests_on,
+            "diverged_at_step": found.fact("diverged"),
+            "dataset": found.fact("dataset"),
             "num_images": len(clusters),
             "num_clusters": len(np.unique(clusters)),
             "num_vectors": ring.size,
-            "unreadable_images": unreadable,
-            "clean_error": clean.record(),
-            "mean_error": over_plane["error"].record(),
-            "mean_change": over_plane["change"].record(),
+            "unreadable_images": found.fact("unreadable"),
+            "clean_error": clean,
+            "mean_error": over_plane["error"],
+            "mean_change": over_plane["change"],
             "worst": {
                 "cycles": [int(down.flat[worst]), int(right.flat[worst])],
-                "error_of_networks_that_did_not_choose": chosen_by_others(maps["error"]).record(),
+                "error_of_networks_that_did_not_choose": chosen_by_others(maps["error"]),
             },
             "worst_of_networks": [
                 {"cycles": [int(down.flat[i]), int(right.flat[i])], "error": float(m.flat[i])}
                 for i, m in zip(own, maps["error"], strict=True)
             ],
             "correlation_of_maps": {
-                name: alike(values) for name, values in maps.items() if len(found) > 1
+                name: alike(values) for name, values in maps.items() if num_networks > 1
             },
         },
-        wall_seconds=seconds,
+        lines=[
+            f"{rests_on}, on {len(clusters):,} held-out images of {found.fact('dataset')}, "
+            f"norm {plan.norm:g}:",
+            f"wrong as they are: {clean.text('.3f')}",
+            f"wrong on average over the plane: {over_plane['error'].text('.3f')}",
+            f"change of the probabilities over the plane: {over_plane['change'].text('.3f')}",
+            *(
+                f"network {m}: most ({error.flat[i]:.3f}) at {down.flat[i]} cycles down and "
+                f"{right.flat[i]} right"
+                for m, (i, error) in enumerate(zip(own, maps["error"], strict=True))
+            ),
+        ],
     )
-    print(
-        f"{rests_on(len(found), subject.trains)}, on {len(clusters):,} held-out images of "
-        f"{subject.held_out.title}, norm {FLAGS.norm:g}:"
-    )
-    print(f"wrong as they are: {clean.text('.3f')}")
-    print(f"wrong on average over the plane: {over_plane['error'].text('.3f')}")
-    print(f"change of the probabilities over the plane: {over_plane['change'].text('.3f')}")
-    for m, (i, error) in enumerate(zip(own, maps["error"], strict=True)):
-        print(
-            f"network {m}: most ({error.flat[i]:.3f}) at {down.flat[i]} cycles down and "
-            f"{right.flat[i]} right"
-        )
-    runtime.say_where(folder)
 
 
 def chosen_by_others(maps: NDArray[np.float64]) -> spectra.Estimate:
@@ -245,21 +262,19 @@ def alike(maps: NDArray[np.float64]) -> dict[str, float | None]:
     return found
 
 
-def draw(
-    folder: records.RunFolder,
-    subject: Subject,
-    maps: dict[str, NDArray],
-    of_images: dict[str, NDArray],
+def figures(
+    plan: Plan,
+    found: records.Found,
     over_rings: dict[str, spectra.Estimate],
     clean_error: float,
-) -> None:
+) -> dict[str, Figure]:
     """The mean map, small maps of each network beside it, and the rings, each network's dotted."""
-    from spectral_tf.records import figures
-    from spectral_tf.records.tensorboard import TensorBoard
-
+    draw = records.figures
+    maps = {name: found.fact(name) for name in MEASURES}
+    of_images = {name: found.fact(f"ring_{name}") for name in MEASURES}
     num_networks, num_images = of_images["error"].shape[:2]
-    who = rests_on(num_networks, subject.trains).partition(",")[0]
-    title = f"{subject.held_out.name}, {who}, norm {FLAGS.norm:g}, {num_images:,} images"
+    who = experiments.rests_on(num_networks, plan.subject.trains).partition(",")[0]
+    title = f"{found.fact('images')}, {who}, norm {plan.norm:g}, {num_images:,} images"
     rows = {
         MEASURES[name]: {f"mean of {num_networks} networks": values.mean(axis=0)}
         | {f"network {m}": own for m, own in enumerate(values)}
@@ -267,37 +282,24 @@ def draw(
         else {MEASURES[name]: values[0]}
         for name, values in maps.items()
     }
-    (colour,) = figures.shades(1)
+    (colour,) = draw.shades(1)
     numbers = np.arange(len(over_rings["error"]))
-    board = TensorBoard(folder.tensorboard / "sensitivity")
-    drawn = {
-        "plane": figures.plane_maps(rows, title=title),
-        "rings": figures.line_panels(
-            [
-                figures.Panel(
-                    [
-                        figures.Line.of(numbers, estimate, "mean of a ring", colour=colour),
-                        *(
-                            figures.Line(numbers, own, "one network", style=":", colour=colour)
-                            for own in of_images[name].mean(axis=1)[num_networks == 1 :]
-                        ),
-                    ],
-                    "frequency [cycles per image]",
-                    MEASURES[name],
-                    {"images as they are": clean_error} if name == "error" else {},
-                )
-                for name, estimate in over_rings.items()
-            ],
-            title=title,
-        ),
+
+    def panel(name: str, mean: spectra.Estimate) -> draw.Panel:
+        each = of_images[name].mean(axis=1)[num_networks == 1 :]
+        lines = [
+            draw.Line.of(numbers, mean, "mean of a ring", colour=colour),
+            *(draw.Line(numbers, y, "one network", style=":", colour=colour) for y in each),
+        ]
+        levels = {"images as they are": clean_error} if name == "error" else {}
+        return draw.Panel(lines, "frequency [cycles per image]", MEASURES[name], levels)
+
+    panels = [panel(name, mean) for name, mean in over_rings.items()]
+    return {
+        "plane": draw.plane_maps(rows, title=title),
+        "rings": draw.line_panels(panels, title=title),
     }
-    for name, figure in drawn.items():
-        board.image(name, figures.save_figure(figure, folder.figures / f"{name}.png"), 0)
-    for frequency in numbers:
-        means = {name: float(estimate.value[frequency]) for name, estimate in over_rings.items()}
-        board.scalars(means, int(frequency))
-    board.close_segment()
 
 
 if __name__ == "__main__":
-    runtime.launch(main)
+    experiments.launch("fourier_sensitivity", plan, run, report, growing=("seeds",))

@@ -62,7 +62,7 @@ NAME_OF = {"white": "white noise", "high_frequency": "high-frequency noise"}
 class Plan(NamedTuple):
     """What is asked for."""
 
-    images: data.Images
+    dataset: experiments.Dataset
     classes: tuple[int, int]
     num_samples: int
     noises: list[str]
@@ -99,7 +99,7 @@ def plan() -> Plan:
         )
     also = [step for steps in SHOWN.values() for step in steps]
     return Plan(
-        data.find_images(FLAGS.dataset, **runtime.data_places()),
+        experiments.Dataset.of_flags(),
         classes,
         FLAGS.num_samples,
         noises,
@@ -119,12 +119,13 @@ def plan() -> Plan:
 
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Expands the networks' functions while they train; all as [noises, runs, ...]."""
-    pixels, labels = plan.images.arrays()
+    images = plan.dataset.find()
+    pixels, labels = images.arrays()
     everything = tasks.TwoClasses.of_images(data.to_unit(pixels), labels, plan.classes)
     task = everything.first(plan.num_samples)
     basis = eigenfunctions(plan, task, page.seed)
     noises = {name: noise(plan, basis, name, page.seed) for name in plan.noises}
-    page.begin(plan.images.record(data.unit(plan.images)))
+    page.begin(images.record(data.unit(images)))
     network = dataclasses.replace(plan.network, input_dim=task.inputs.shape[1])
     members = training.Ensemble(
         network.build,
@@ -153,9 +154,11 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "magnitude": training.Measure(lambda s: bins(outputs(s)), at),
         },
         charts={"losses": [".*_loss/.*"]},
-        hparams={"dataset": plan.images.title},
+        hparams={"dataset": images.title},
     )
     found.facts |= {
+        "dataset": images.title,
+        "images": images.name,
         "num_images": len(task),
         "eigenvalues": basis.eigenvalues,
         "power_of_the_clean_target": float(np.sum(basis.coefficients(task.signs) ** 2)),
@@ -251,7 +254,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 [records.figures.Line(np.arange(eigenvalues.size), eigenvalues)],
                 xlabel="eigenfunction index",
                 ylabel="eigenvalue",
-                title=f"Gaussian kernel of width {plan.kernel_width:g} on {plan.images.name}",
+                title=f"Gaussian kernel of width {plan.kernel_width:g} on {found.fact('images')}",
             ),
             **{
                 name: figure
@@ -261,7 +264,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             **line_figures(plan),
         },
         summary={
-            "dataset": plan.images.title,
+            "dataset": found.fact("dataset"),
             "num_images": found.fact("num_images"),
             "eigensolver": plan.eigensolver,
             "num_eigenfunctions": eigenvalues.size,
@@ -357,7 +360,7 @@ def root_mean_square(values: np.ndarray) -> float:
 
 def noise_figures(plan: Plan, found: records.Found, name: str, curves: Curves) -> dict[str, Figure]:
     """Losses (Fig 13) and spectra while training (Fig 5) of one noise."""
-    draw, images = records.figures, plan.images.name
+    draw, images = records.figures, found.fact("images")
     steps, bins = found["train_loss"].steps, np.arange(curves.clean.size)
     until = np.flatnonzero(np.asarray(steps) <= 1_000)
     labels = {"training": curves.train, "validation (clean)": curves.valid}

@@ -61,7 +61,7 @@ class Autoencoder(NamedTuple):
 class Plan(NamedTuple):
     """What is asked for."""
 
-    images: data.Images
+    dataset: experiments.Dataset
     num_samples: int
     autoencoder: Autoencoder
     num_runs: int
@@ -73,14 +73,8 @@ class Plan(NamedTuple):
 
 def plan() -> Plan:
     """Checks the flags; nothing is read yet."""
-    images = data.find_images(FLAGS.dataset, **runtime.data_places())
-    for name in ("num_samples", "autoencoder_batch_size"):
-        runtime.refuse_above(name, FLAGS[name].value, images.num_examples)
-    size = int(np.prod([side or 0 for side in images.shape]))
-    if size:
-        runtime.refuse_above("code_size", FLAGS.code_size, min(size, FLAGS.num_samples))
     return Plan(
-        images,
+        experiments.Dataset.of_flags(),
         FLAGS.num_samples,
         Autoencoder(
             FLAGS.code_size,
@@ -99,12 +93,14 @@ def plan() -> Plan:
 
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Trains the autoencoder, then networks on its manifold and on flat clouds."""
-    pixels, _ = plan.images.arrays()
+    images = plan.dataset.find()
+    refuse_sizes(plan, images)
+    pixels, _ = images.arrays()
     inputs = data.to_unit(pixels).reshape(len(pixels), -1)
     originals = inputs[: plan.num_samples]
     if not np.ptp(originals, axis=0).any():
         raise UserError("--dataset", expected="images that differ", got="one", hint="see the data")
-    page.begin(plan.images.record(data.unit(plan.images)))
+    page.begin(images.record(data.unit(images)))
     manifold = reconstructions(plan, page, inputs)
     clouds = make_clouds(plan, page.seed, manifold)
     runs = range(plan.num_runs)
@@ -127,16 +123,32 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             )
         },
         charts={"loss": ["loss/.*"]},
-        hparams={"dataset": plan.images.title},
+        hparams={"dataset": images.title},
     )
     sizes = [tasks.scale(originals), *(tasks.scale(clouds[name][0]) for name in CLOUDS)]
     error = np.mean((manifold - originals) ** 2) / originals.var(axis=0).mean()
     found.facts |= {
+        "dataset": images.title,
+        "images": images.name,
+        "shape": [side or 1 for side in images.shape],
         "sizes": np.array(sizes),
         "missed": float(error),
         "shown": np.stack([originals[:10], *(clouds[name][0][:10] for name in CLOUDS)]),
     }
     return found
+
+
+def refuse_sizes(plan: Plan, images: data.Images) -> None:
+    """Raises a UserError for sizes that the images do not have."""
+    asked = {
+        "num_samples": plan.num_samples,
+        "autoencoder_batch_size": plan.autoencoder.batch_size,
+    }
+    for name, number in asked.items():
+        runtime.refuse_above(name, number, images.num_examples)
+    if size := int(np.prod([side or 0 for side in images.shape])):
+        most = min(size, plan.num_samples)
+        runtime.refuse_above("code_size", plan.autoencoder.code_size, most)
 
 
 def reconstructions(plan: Plan, page: experiments.Page, inputs: np.ndarray) -> np.ndarray:
@@ -169,12 +181,18 @@ def reconstructions(plan: Plan, page: experiments.Page, inputs: np.ndarray) -> n
         return share
 
     at = training.every(asked.num_steps, max(1, asked.num_steps // 10))
-    page.follow(
-        trained,
+    found, _ = page.train(
+        "autoencoder",
+        lambda: trained,
         {"unexplained_variance": training.Measure(missed, at, ("run",))},
-        charts={},
-        part="autoencoder",
     )
+    if found.fact("diverged"):
+        raise UserError(
+            "autoencoder",
+            expected="a finite loss",
+            got="one that is not",
+            hint="see the images, or make it narrower",
+        )
     return trained.outputs(inputs[: plan.num_samples])[0]
 
 
@@ -219,12 +237,12 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 steps,
                 means,
                 ylabel="loss (MSE)",
-                title=f"White noise on {plan.images.name}, {records.averaged(plan.num_runs)}",
+                title=f"White noise on {found.fact('images')}, {records.averaged(plan.num_runs)}",
             ),
             **points_of_clouds(plan, found),
         },
         summary={
-            "dataset": plan.images.title,
+            "dataset": found.fact("dataset"),
             "num_runs": plan.num_runs,
             "num_steps": plan.num_steps,
             "share_of_variance_the_autoencoder_misses": found.fact("missed"),
@@ -233,7 +251,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             **found.speed(losses[0].size * plan.num_steps),
         },
         lines=[
-            f"step at which half of the noise is fitted, on points of {plan.images.title}:",
+            f"step at which half of the noise is fitted, on points of {found.fact('dataset')}:",
             *(
                 f"{name:>22}: {times[name].text(',.0f', never='not reached')}; norm "
                 f"{size.rms_norm:.2f}, distance {size.rms_distance:.2f}, to the nearest "
@@ -246,14 +264,13 @@ def report(plan: Plan, found: records.Found) -> records.Report:
 
 def points_of_clouds(plan: Plan, found: records.Found) -> dict[str, Figure]:
     """Ten points of each cloud as images, if they are."""
-    if len(plan.images.shape) != 3:
+    if len(shape := found.fact("shape")) != 3:
         return {}
-    shape = (-1, *(side or 1 for side in plan.images.shape))
     rows = dict(zip(("images", *CLOUDS), found.fact("shown"), strict=True))
     return {
         "reconstructions": records.figures.image_rows(
-            {name: points.reshape(shape) for name, points in rows.items()},
-            title=f"Points of each cloud, {plan.images.name}",
+            {name: points.reshape(-1, *shape) for name, points in rows.items()},
+            title=f"Points of each cloud, {found.fact('images')}",
         )
     }
 

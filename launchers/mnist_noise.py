@@ -82,7 +82,7 @@ def make_noises() -> list[Noise]:
 class Plan(NamedTuple):
     """What is asked for."""
 
-    images: data.Images
+    dataset: experiments.Dataset
     classes: tuple[int, int]
     noises: list[Noise]
     convention: str
@@ -98,7 +98,7 @@ def plan() -> Plan:
     """Checks the flags; nothing is read yet."""
     noises, classes = make_noises(), runtime.two_classes()
     return Plan(
-        data.find_images(FLAGS.dataset, **runtime.data_places()),
+        experiments.Dataset.of_flags(),
         classes,
         noises,
         FLAGS.convention,
@@ -113,10 +113,11 @@ def plan() -> Plan:
 
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Trains all curves at once and validates them on clean targets."""
-    pixels, labels = plan.images.arrays()
+    images = plan.dataset.find()
+    pixels, labels = images.arrays()
     everything = tasks.TwoClasses.of_images(data.to_unit(pixels), labels, plan.classes)
     learned, validation = everything.split(plan.train_share)
-    page.begin(plan.images.record(data.unit(plan.images)))
+    page.begin(images.record(data.unit(images)))
     network = dataclasses.replace(plan.network, input_dim=learned.inputs.shape[1])
     waves = [tasks.RadialWave(noise.frequency, plan.convention) for noise in plan.noises]
     inits = page.seeds("init", plan.num_runs)
@@ -153,9 +154,11 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "validation_loss": training.Measure(validated, at, (names, 0)),
         },
         charts={"validation": ["validation_loss/.*"], "training": ["train_loss/.*"]},
-        hparams={"dataset": plan.images.title},
+        hparams={"dataset": images.title},
     )
     found.facts |= {
+        "dataset": images.title,
+        "images": images.name,
         "num_training_images": len(learned),
         "num_validation_images": len(validation),
         "networks_in_a_block": members.block_size,
@@ -239,9 +242,9 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 ],
             ),
         },
-        figures=figures(plan, steps, trains, valids),
+        figures=figures(plan, found, trains, valids),
         summary={
-            "dataset": plan.images.title,
+            "dataset": found.fact("dataset"),
             "num_training_images": found.fact("num_training_images"),
             "num_validation_images": found.fact("num_validation_images"),
             "num_curves": len(noises),
@@ -252,7 +255,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             **found.speed(train[0].size * plan.num_steps),
         },
         lines=[
-            f"validation loss on clean targets of {plan.images.title}:",
+            f"validation loss on clean targets of {found.fact('dataset')}:",
             *(
                 f"{noise!s:>20} ({cycles[i]:4.1f} cycles across the data): lowest "
                 f"{lowest[i].text('.3f')} at step {steps[at[i]]:,}, {valids[-1, i].text('.3f')} at "
@@ -277,20 +280,20 @@ def panels(noises: list[Noise]) -> dict[str, dict[str, Noise]]:
 
 
 def figures(
-    plan: Plan, steps: list[int], trains: spectra.Estimate, valids: spectra.Estimate
+    plan: Plan, found: records.Found, trains: spectra.Estimate, valids: spectra.Estimate
 ) -> dict[str, Figure]:
     """Fig 4 and 11."""
     drawn = {}
     for name, means in (("validation", valids), ("training", trains)):
         of_noise = {noise: means[:, i] for i, noise in enumerate(plan.noises)}
         drawn[name] = records.figures.curve_panels(
-            steps,
+            found["train_loss"].steps,
             {
                 panel: {label: of_noise[noise] for label, noise in members.items()}
                 for panel, members in panels(plan.noises).items()
             },
             ylabel=f"{name} loss (MSE)",
-            title=f"Radial noise on the targets of {plan.images.name}, classes "
+            title=f"Radial noise on the targets of {found.fact('images')}, classes "
             f"{' and '.join(map(str, plan.classes))}: {name}",
             reference=next((("clean", of_noise[n]) for n in plan.noises if not n.amplitude), None),
         )

@@ -142,7 +142,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     model = plan.network.build(0)
     inputs = (np.arange(plan.num_samples) / plan.num_samples).astype(np.float32)[:, None]
 
-    def ratios(run: int) -> np.ndarray:
+    def ratios(run: int) -> dict[str, np.ndarray]:
         """Of one network by norm and frequency, shape [2, p, m]."""
         own, its_states = [w[run] for w in weights], [s[run] for s in states]
         whole = probes.stacked_outputs(
@@ -160,10 +160,10 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             block_size=plan.block_size,
         )
         left = spectra.survival_ratios(moved[..., 0], whole.numpy()[0, :, 0], plan.frequencies)
-        return np.stack(left)
+        return {"ratios": np.stack(left)}
 
     measured = [
-        page.once(f"network_{i:03d}", functools.partial(ratios, i))
+        page.once(f"network_{i:03d}", functools.partial(ratios, i))["ratios"]
         for i in range(plan.num_networks)
     ]
     return records.Found(facts={"ratios": np.array(measured), "seconds": page.seconds})

@@ -3,9 +3,20 @@
 Finding and checking needs no TensorFlow; `spectral_tf.data.pipeline` and `.augment` do.
 """
 
+from typing import TYPE_CHECKING
+
+from spectral_tf import lazy
 from spectral_tf.data.images import EMBEDDED, Images
 from spectral_tf.data.normalisation import Normalisation, standard, to_unit, unit
 from spectral_tf.data.sources import find_images
+
+if TYPE_CHECKING:
+    from spectral_tf.data.selection import labels_of as labels_of
+    from spectral_tf.data.selection import refuse_unreadable as refuse_unreadable
+    from spectral_tf.data.selection import select as select
+
+_LAZY = dict.fromkeys(("labels_of", "refuse_unreadable", "select"), "selection")
+__getattr__ = lazy.room(__name__, _LAZY)[0]
 
 # What launchers can do to training images, in the order in which it is done; then comes mixup.
 AUGMENTATIONS = (
@@ -19,6 +30,9 @@ __all__ = [
     "Images",
     "Normalisation",
     "find_images",
+    "labels_of",
+    "refuse_unreadable",
+    "select",
     "standard",
     "to_unit",
     "unit",

@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING
 from spectral_tf import lazy
 
 if TYPE_CHECKING:
+    from spectral_tf.experiments.datasets import Dataset as Dataset
+    from spectral_tf.experiments.networks import SEEDS as SEEDS
+    from spectral_tf.experiments.networks import (
+        difference_over_networks as difference_over_networks,
+    )
+    from spectral_tf.experiments.networks import mean_over_networks as mean_over_networks
+    from spectral_tf.experiments.networks import rests_on as rests_on
     from spectral_tf.experiments.page import Page as Page
     from spectral_tf.experiments.page import Picture as Picture
     from spectral_tf.experiments.page import launch as launch
@@ -15,5 +22,15 @@ if TYPE_CHECKING:
 
 __getattr__, __dir__, __all__ = lazy.room(
     __name__,
-    {"Page": "page", "Picture": "page", "launch": "page", "sines_of_runs": "sines"},
+    {
+        "Dataset": "datasets",
+        "Page": "page",
+        "Picture": "page",
+        "SEEDS": "networks",
+        "difference_over_networks": "networks",
+        "launch": "page",
+        "mean_over_networks": "networks",
+        "rests_on": "networks",
+        "sines_of_runs": "sines",
+    },
 )

@@ -5,12 +5,12 @@ import functools
 import hashlib
 import math
 import pathlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from spectral_tf.data import AUGMENTATIONS, Images, Normalisation, find_images, standard
+from spectral_tf.data import AUGMENTATIONS, Images, Normalisation, standard
 from spectral_tf.errors import UserError
 from spectral_tf.runtime.flags import words
+from spectral_tf.runtime.launch import flag
 from spectral_tf.runtime.seeds import derive_seed, generator
 from spectral_tf.tasks import power_law_direction
 
@@ -53,40 +53,33 @@ class Setting:
     mixup_per_example: bool = False
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "Setting":
-        """From `runtime.settings()`, of which it takes what it knows.
+    def of_flags(cls) -> "Setting":
+        """As the flags say.
 
         Raises:
-          UserError: augmentations that are not known, or one twice.
+          UserError: augmentations that are not known, or one twice; a network from a file whose
+            size flags would change.
         """
-        named = [name for name in values["augmentations"].split(",") if name]
+        named = flag("augmentations")
         if named:
             words("augmentations", named, AUGMENTATIONS)
-        own = {field.name: values[field.name] for field in dataclasses.fields(cls)}
-        return cls(**{**own, "augmentations": tuple(named)})
+        own = {field.name: flag(field.name) for field in dataclasses.fields(cls)}
+        setting = cls(**{**own, "augmentations": tuple(named)})
+        if setting.model.endswith(".keras"):
+            for name, default in (("width", 0), ("precision", "float32")):
+                if own[name] != default:
+                    raise UserError(
+                        f"--{name}",
+                        expected="a --model by its name, not a file",
+                        got=setting.model,
+                        hint=f"leave --{name} out",
+                    )
+        return setting
 
-
-def find_splits(values: Mapping[str, Any], places: Mapping[str, Any]) -> tuple[Images, Images]:
-    """The training images and the held-out images.
-
-    Args:
-      values: `dataset`, `train_size` (0: all) and `held_out`, as `runtime.settings()` gives them.
-      places: as `runtime.data_places()` gives them.
-
-    Raises:
-      UserError: as `data.find_images` and `Images.take`.
-    """
-    training = find_images(values["dataset"], **places)
-    if values["train_size"]:
-        training = training.take(values["train_size"])
-    if training.num_classes < 2:
-        raise UserError(
-            "--dataset",
-            expected="labels of 2 classes or more",
-            got=f"{training.num_classes} in {training.name}",
-            hint="number the classes from 0",
-        )
-    return training, find_images(values["dataset"], values["held_out"], **places)
+    def hparams(self) -> dict[str, bool | int | float | str]:
+        """What TensorBoard's table of runs shows of it."""
+        own = dataclasses.asdict(self)
+        return {k: "+".join(v) if isinstance(v, tuple) else v for k, v in own.items()}
 
 
 class Classification:
@@ -212,39 +205,27 @@ class Classification:
         )
 
 
-def file_digests(paths: Mapping[str, str]) -> dict[str, str]:
-    """{flag}_sha256 of the `.keras` files that flags name, for the record; others are left out.
-
-    Args:
-      paths: {flag: path, or name of a model}.
+def file_digest(flag: str, path: str) -> str:
+    """SHA-256 of a `.keras` file that a flag names, for the record.
 
     Raises:
-      UserError: such a path that is no file.
+      UserError: no such file.
     """
-    digests = {}
-    for flag, text in paths.items():
-        path = pathlib.Path(text)
-        if path.suffix == ".keras" or (flag == "teacher" and text):
-            if not path.is_file():
-                raise UserError(
-                    f"--{flag}", expected="a .keras file", got=f"{path}, no file", hint="see there"
-                )
-            digests[f"{flag}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return digests
+    file = pathlib.Path(path)
+    if not file.is_file():
+        raise UserError(flag, expected="a .keras file", got=f"{file}, no file", hint="see there")
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def refuse_sizes_of_files(values: Mapping[str, Any]) -> None:
-    """Raises a UserError if flags would change a network that comes from a `.keras` file."""
-    if not values["model"].endswith(".keras"):
-        return
-    for name, plain in (("width", 0), ("precision", "float32")):
-        if values[name] != plain:
-            raise UserError(
-                f"--{name}",
-                expected="a --model by its name, not a file",
-                got=values["model"],
-                hint=f"leave --{name} out",
-            )
+def model_digest(setting: Setting) -> dict[str, str]:
+    """{"model_sha256": of the `.keras` file of a setting}; empty if its model has a name.
+
+    Raises:
+      UserError: no such file.
+    """
+    if not setting.model.endswith(".keras"):
+        return {}
+    return {"model_sha256": file_digest("--model", setting.model)}
 
 
 def _refuse_misfits(training: Images, held_out: Images) -> None:

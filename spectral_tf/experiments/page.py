@@ -9,16 +9,17 @@
 
 from __future__ import annotations
 
+import pathlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from absl import logging
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf import runtime
-from spectral_tf.records import RunFolder
+from spectral_tf.records import Part, RunFolder
 from spectral_tf.records.found import Found, Series
 from spectral_tf.records.report import Report
 from spectral_tf.runtime.launch import settings
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from spectral_tf.training.session import Session, Trainable
 
 Plan = TypeVar("Plan")
+Trained = TypeVar("Trained", bound="Trainable")
 
 
 class Picture(NamedTuple):
@@ -86,10 +88,9 @@ class Page:
         members: Trainable,
         measures: Mapping[str, Measure],
         *,
-        charts: Mapping[str, Sequence[str]],
+        charts: Mapping[str, Sequence[str]] | None = None,
         pictures: Mapping[str, Picture] | None = None,
         hparams: Mapping[str, Any] | None = None,
-        part: str = "",
     ) -> Found:
         """Trains to the last step of all measures; each is taken when it is due.
 
@@ -99,23 +100,103 @@ class Page:
           charts: {title: tags that share a chart of TensorBoard}.
           pictures: {tag: figure that grows with the run}.
           hparams: what TensorBoard's table shows beside the flags.
-          part: of the folder, for one training of several; "": the folder itself.
 
         Returns:
           the measures' series; facts: `seconds`, `probe_seconds`, `diverged`, {run: step}.
 
         Raises:
-          UserError: as `Session`.
+          UserError: as `Session`; every run has diverged.
         """
+        session = self._session(members, measures, self._folder, self._name, pictures or {})
+        self._go(session, measures, charts or {}, hparams or {}, pictures or {})
+        self._board, self._last_step = session.board, session.steps[-1]
+        return found_by(session)
+
+    def unit(
+        self,
+        name: str,
+        make: Callable[[], Trained],
+        measures: Mapping[str, Measure],
+        *,
+        charts: Mapping[str, Sequence[str]] | None = None,
+        hparams: Mapping[str, Any] | None = None,
+        keep: Mapping[int, str] | None = None,
+    ) -> Found:
+        """One training of several, in a part of the folder; a finished one is read.
+
+        Args:
+          name: of the part.
+          make: builds what is trained, if it has to be.
+          measures, charts, hparams: as for `follow`.
+          keep: {step: name of a `.keras` file for the model of that step}.
+
+        Returns:
+          as `follow`. A training that diverged is finished: its series end before, its fact
+          `diverged` tells the step.
+
+        Raises:
+          UserError: as `Session`; another process works on it.
+        """
+        from spectral_tf.training.replicas import wait_for_all
+
+        part = self._folder.part(name)
+        file = part.state_file.with_name(FOUND)
+        if not file.exists():
+            with part.alone():
+                trained, _ = self.train(name, make, measures, charts, hparams, keep)
+                if self.writes:
+                    trained.save(file)
+            wait_for_all(self.strategy)
+        return Found.read(file)
+
+    def train(
+        self,
+        name: str,
+        make: Callable[[], Trained],
+        measures: Mapping[str, Measure],
+        charts: Mapping[str, Sequence[str]] | None = None,
+        hparams: Mapping[str, Any] | None = None,
+        keep: Mapping[int, str] | None = None,
+    ) -> tuple[Found, Trained]:
+        """As `unit`, with what was trained, for whoever measures it further."""
+        part, members = self._folder.part(name), make()
+        session = self._session(members, measures, part, name, {}, may_diverge=True)
+        kept = {step: part.state_file.with_name(file) for step, file in (keep or {}).items()}
+        self._go(session, measures, charts or {}, hparams or {}, {}, kept)
+        return found_by(session), members
+
+    def in_part(self, name: str) -> pathlib.Path:
+        """The folder of what a training keeps beside its state."""
+        return self._folder.part(name).state_file.parent
+
+    def _session(
+        self,
+        members: Trained,
+        measures: Mapping[str, Measure],
+        place: RunFolder | Part,
+        name: str,
+        pictures: Mapping[str, Picture],
+        *,
+        may_diverge: bool = False,
+    ) -> Session[Trained]:
         from spectral_tf.training.session import Session
 
-        pictures = pictures or {}
         stops = {step for measure in measures.values() for step in measure.at}
         steps = sorted(stops.union(*(picture.at for picture in pictures.values())))
-        place = self._folder.part(part) if part else self._folder
-        session = Session(members, place, steps, save_every(), part or self._name)
+        return Session(members, place, steps, save_every(), name, may_diverge=may_diverge)
+
+    def _go(
+        self,
+        session: Session,
+        measures: Mapping[str, Measure],
+        charts: Mapping[str, Sequence[str]],
+        hparams: Mapping[str, Any],
+        pictures: Mapping[str, Picture],
+        keep: Mapping[int, pathlib.Path] | None = None,
+    ) -> None:
+        """Measures, records, shows and keeps, step by step."""
         if not session.resumed:
-            session.board.describe({**settings(), **(hparams or {})}, charts)
+            session.board.describe({**settings(), **hparams}, charts)
         for step in session:
             shown: dict[str, float] = {}
             for name, measure in measures.items():
@@ -125,34 +206,32 @@ class Page:
             session.board.scalars(shown, step)
             if self.writes:
                 self._draw(session, pictures, step)
-        if not part:
-            self._board, self._last_step = session.board, steps[-1]
-        return found_by(session)
+                if keep and step in keep:
+                    session.ensemble.save_model(keep[step])
 
-    def once(self, name: str, measure: Callable[[], NDArray]) -> NDArray:
+    def once(self, name: str, measure: Callable[[], Mapping[str, ArrayLike]]) -> dict[str, NDArray]:
         """What is measured once and kept, so that a killed run goes on after it.
-
-        Measured on the host that writes; the others wait and read it. (Nothing in it may wait for
-        another host.)
 
         Args:
           name: of the file.
-          measure: makes the array.
+          measure: gives the arrays; on all hosts, so that it may use all devices.
         """
         from spectral_tf.records.files import whole_file
         from spectral_tf.training.replicas import wait_for_all
 
-        file = self._folder.state_file.with_name(f"{name}.npz")
-        if self.writes and not file.exists():
+        file = self._folder.part(name).state_file.with_name("measured.npz")
+        if not file.exists():
             start = time.monotonic()
-            values = measure()
-            with whole_file(file) as temporary, open(temporary, "wb") as opened:
-                np.savez(opened, values=values, seconds=time.monotonic() - start)
+            arrays = {**measure(), "seconds": time.monotonic() - start}
+            if self.writes:
+                with whole_file(file) as temporary, open(temporary, "wb") as opened:
+                    np.savez(opened, **arrays)  # type: ignore[arg-type]  # Its stub.
             logging.info("%s: %s is measured", self._name, name)
         wait_for_all(self.strategy)
         with np.load(file) as saved:
-            self.seconds += float(saved["seconds"])
-            return saved["values"]
+            kept = dict(saved)
+        self.seconds += float(kept.pop("seconds"))
+        return kept
 
     def board(self, charts: Mapping[str, Sequence[str]]) -> None:
         """Opens TensorBoard's record of a page that trains nothing.
@@ -178,19 +257,24 @@ class Page:
 
     def finish(self, found: Found, make: Callable[[Found], Report]) -> None:
         """Keeps what was found, and writes the report, on the host that writes."""
+        from spectral_tf.records.tensorboard import TensorBoard
         from spectral_tf.training.replicas import wait_for_all
 
         if self.writes:
             found.save(self._folder.path / FOUND)
-            board = self._board
+            board = self._board or TensorBoard(self._folder.tensorboard / "figures")
             report = make(found)
-            show = None if board is None else lambda n, x: board.image(n, x, self._last_step)
-            publish(self._name, self._folder, found, report, show)
-            if board is not None:
-                for tag, numbers in report.curves.items():
-                    for step, number in enumerate(numbers):
-                        board.scalars({tag: number}, step)
-                board.close_segment()
+            publish(
+                self._name,
+                self._folder,
+                found,
+                report,
+                lambda name, pixels: board.image(name, pixels, self._last_step),
+            )
+            for tag, numbers in report.curves.items():
+                for step, number in enumerate(numbers):
+                    board.scalars({tag: number}, step)
+            board.close_segment()
         wait_for_all(self.strategy)
 
 

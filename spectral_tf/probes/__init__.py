@@ -8,19 +8,31 @@ from typing import TYPE_CHECKING
 from spectral_tf import lazy
 
 if TYPE_CHECKING:
+    from spectral_tf.probes.fourier import Responses as Responses
+    from spectral_tf.probes.fourier import fourier_responses as fourier_responses
+    from spectral_tf.probes.fourier import frequencies as frequencies
+    from spectral_tf.probes.fourier import rings as rings
+    from spectral_tf.probes.fourier import whole_plane as whole_plane
     from spectral_tf.probes.functions import stacked_outputs as stacked_outputs
     from spectral_tf.probes.kernels import kernel_matrices as kernel_matrices
     from spectral_tf.probes.kernels import kernel_names as kernel_names
     from spectral_tf.probes.perturbations import perturbed_outputs as perturbed_outputs
+    from spectral_tf.probes.stream import outputs as outputs
     from spectral_tf.probes.tangent import tangent_kernels as tangent_kernels
 
 __getattr__, __dir__, __all__ = lazy.room(
     __name__,
     {
+        "Responses": "fourier",
+        "fourier_responses": "fourier",
+        "frequencies": "fourier",
         "kernel_matrices": "kernels",
         "kernel_names": "kernels",
+        "outputs": "stream",
         "perturbed_outputs": "perturbations",
+        "rings": "fourier",
         "stacked_outputs": "functions",
         "tangent_kernels": "tangent",
+        "whole_plane": "fourier",
     },
 )

@@ -1,7 +1,9 @@
 """How a classifier answers to every Fourier vector of the image plane, added to its images."""
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -9,9 +11,27 @@ import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.probes.paths import Prepare, refuse_other_outputs
+from spectral_tf.probes.path_outputs import refuse_other_outputs
+from spectral_tf.probes.stream import Prepare, at_inference, over_rows, replicas_share, stream
 
 _SIGNS = {"plus": (1.0,), "both": (1.0, -1.0)}
+_MAPS = ("error", "change")
+
+
+class Responses(NamedTuple):
+    """How answers to n images move under some rows of Fourier vectors.
+
+    Attributes:
+      error, change: of each vector, means over images and signs, [rows, w].
+      ring_error, ring_change: of every image, sums over the vectors of a ring, [n, r].
+      clean_wrong: whether an image as it is is answered wrongly, bool [n].
+    """
+
+    error: NDArray[np.float64]
+    change: NDArray[np.float64]
+    ring_error: NDArray[np.float64]
+    ring_change: NDArray[np.float64]
+    clean_wrong: NDArray[np.bool_]
 
 
 class FourierSensitivity(NamedTuple):
@@ -74,23 +94,24 @@ def fourier_vector(height: int, width: int, i: ArrayLike, j: ArrayLike) -> NDArr
     return (np.cos(turn) + np.sin(turn)) / np.sqrt(height * width)
 
 
-def fourier_sensitivity(
+def fourier_responses(
     model: keras.Model | Callable[[tf.Tensor], tf.Tensor],
     images: ArrayLike,
     labels: ArrayLike,
     prepare: Prepare = lambda pixels: pixels,
     *,
     norm: float,
+    rows: range | None = None,
     signs: str = "both",
     outputs: str = "logits",
     batch_size: int = 256,
     block_size: int = 16,
-    progress: Callable[[int], None] = lambda done: None,
-) -> FourierSensitivity:
-    """Error and change of the answers when each Fourier vector of a stated norm is added.
+    strategy: tf.distribute.Strategy | None = None,
+) -> Responses:
+    """Error and change of the answers when Fourier vectors of a stated norm are added.
 
     x + norm u / sqrt(c) in every one of the c channels, before `prepare`: the norm is one of pixels
-    in [0, 1], which are not cut off there. A block of vectors goes through the device in one call.
+    in [0, 1], which are not cut off there.
 
     Args:
       model: images -> outputs [b, C], taken at inference.
@@ -98,15 +119,16 @@ def fourier_sensitivity(
       labels: whole numbers, shape [n].
       prepare: pixels -> images as the model sees them.
       norm: e, L2, above 0.
+      rows: of the plane, 0 to h - 1; default: all.
       signs: `plus` adds u alone; `both` also subtracts it, and gives the mean of the two.
       outputs: what the model gives, `logits` or `probabilities`.
-      batch_size: images at once.
+      batch_size: images at once, over all replicas.
       block_size: vectors in a call.
-      progress: told after every block how many vectors are done.
+      strategy: default: the current one.
 
     Raises:
       UserError: a norm that is not above 0, images that are not [n, h, w, c], outputs that are not
-        what they are said to be.
+        what they are said to be; as `probes.stream.replicas_share`.
 
     Source: after Yin et al. (2019), "A Fourier perspective on model robustness", figure 4, which
       draws a random sign for each image and channel and gives errors only. Other implementations
@@ -121,25 +143,25 @@ def fourier_sensitivity(
             hint="4 is usual for 32 x 32 pixels",
         )
     height, width, channels = x.shape[1:]
-    i, j = (cycles.ravel() for cycles in frequencies(height, width))
-    ring = rings(height, width).ravel()
+    rows = range(height) if rows is None else rows
+    i, j = (cycles[rows.start : rows.stop].ravel() for cycles in frequencies(height, width))
+    every = rings(height, width)
+    strategy = strategy or tf.distribute.get_strategy()
+    ring = every[rows.start : rows.stop].ravel()
     block_size = min(block_size, i.size)
     factors = tf.constant(_SIGNS[signs], tf.float32) * (norm / np.sqrt(channels))
-    inference = {"training": False} if isinstance(model, keras.Model) else {}
+    infer = at_inference(model)
 
     def given(pixels: tf.Tensor) -> tf.Tensor:
-        return tf.cast(model(prepare(pixels), **inference), tf.float32)
+        return tf.cast(infer(prepare(pixels)), tf.float32)
 
     def answer(pixels: tf.Tensor) -> tf.Tensor:
         return tf.nn.softmax(given(pixels)) if outputs == "logits" else given(pixels)
 
-    plain = tf.function(answer)
-
-    @tf.function
     def perturbed(
         pixels: tf.Tensor, classes: tf.Tensor, before: tf.Tensor, u: tf.Tensor
     ) -> tf.Tensor:
-        """Error and change of every image under every vector, [vectors, 2, images]."""
+        """Error and change of every image under every vector, [images, vectors, 2]."""
 
         def of_vector(vector: tf.Tensor) -> tf.Tensor:
             total = tf.zeros((2, len(pixels)))
@@ -149,35 +171,54 @@ def fourier_sensitivity(
                 total += tf.stack([wrong, tf.reduce_sum(tf.abs(p - before), axis=1) / 2])
             return total / len(factors)
 
-        return tf.map_fn(of_vector, u)
+        return tf.transpose(tf.map_fn(of_vector, u), (2, 0, 1))
 
-    batches = [(*batch, plain(batch[0])) for batch in _batches(x, y, min(batch_size, len(x)))]
-    refuse_other_outputs(given(batches[0][0]).numpy(), outputs)
-    clean = [(tf.argmax(p, axis=1) != classes).numpy() for _, classes, p in batches]
+    refuse_other_outputs(given(tf.constant(x[: min(batch_size, len(x))])).numpy(), outputs)
+    (before,) = over_rows(answer, [x], batch_size, strategy)
+    share = replicas_share(min(batch_size, len(x)), strategy)
+    batches = math.ceil(len(x) / (share * strategy.num_replicas_in_sync))
+
+    def part(number: int) -> list[NDArray]:
+        """Some images (the last batch is filled up with the first ones) and a block of vectors."""
+        block, place = divmod(number, batches * strategy.num_replicas_in_sync)
+        some = (place * share + np.arange(share)) % len(x)
+        chosen = slice(block * block_size, (block + 1) * block_size)
+        # Of one shape always: the last block is filled up with zeros.
+        u = np.zeros((block_size, height, width), np.float32)
+        there = fourier_vector(height, width, i[chosen], j[chosen])
+        u[: len(there)] = there
+        return [x[some], y[some], before[some], u]
+
     means = np.empty((i.size, 2))
-    sums = np.zeros((ring.max() + 1, 2, len(x)))
-    for start in range(0, i.size, block_size):
-        block = slice(start, start + block_size)
-        # Of one shape always, so that one program serves all.
-        vectors = np.zeros((block_size, height, width), np.float32)
-        there = fourier_vector(height, width, i[block], j[block])
-        vectors[: len(there)] = there
-        u = tf.constant(vectors)
-        parts = [perturbed(*batch, u).numpy().astype(np.float64) for batch in batches]
-        # The last batch is filled up with copies.
-        found = np.concatenate(parts, axis=-1)[: len(there), :, : len(x)]
-        means[block] = found.mean(axis=-1)
-        np.add.at(sums, ring[block], found)
-        progress(min(start + block_size, i.size))
-    error, change = means.T.reshape(2, height, width)
-    ring_error, ring_change = np.moveaxis(sums, 0, -1) / np.bincount(ring)
-    return FourierSensitivity(
-        error, change, ring_error, ring_change, np.concatenate(clean)[: len(x)]
+    sums = np.zeros((every.max() + 1, 2, len(x)))
+    blocks = math.ceil(i.size / block_size)
+    answers = stream(perturbed, part, blocks * batches, strategy)
+    for block in range(blocks):
+        pieces = [found for (found,) in itertools.islice(answers, batches)]
+        chosen = slice(block * block_size, (block + 1) * block_size)
+        number = len(ring[chosen])
+        found = np.concatenate(pieces)[: len(x), :number].astype(np.float64)
+        means[chosen] = found.mean(axis=0)
+        np.add.at(sums, ring[chosen], np.moveaxis(found, 0, -1))
+    error, change = means.T.reshape(2, len(rows), width)
+    ring_error, ring_change = np.moveaxis(sums, 0, -1)
+    return Responses(error, change, ring_error, ring_change, before.argmax(axis=1) != y)
+
+
+def whole_plane(parts: Sequence[Responses]) -> FourierSensitivity:
+    """The rows of the plane, together.
+
+    Args:
+      parts: of one network and the same images, all rows from the first to the last.
+    """
+    error, change = (np.concatenate([getattr(p, name) for p in parts]) for name in _MAPS)
+    sizes = np.bincount(rings(*error.shape).ravel())
+    ring_error, ring_change = (
+        np.sum([getattr(part, f"ring_{name}") for part in parts], axis=0) / sizes for name in _MAPS
     )
+    return FourierSensitivity(error, change, ring_error, ring_change, parts[0].clean_wrong)
 
 
-def _batches(x: NDArray, y: NDArray, size: int) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
-    """Images and labels; the last batch is filled up with copies of the first ones."""
-    for start in range(0, len(x), size):
-        rows = np.arange(start, start + size) % len(x)
-        yield tf.constant(x[rows]), tf.constant(y[rows])
+def fourier_sensitivity(*arguments: Any, **named: Any) -> FourierSensitivity:
+    """`fourier_responses` of all rows, as means."""
+    return whole_plane([fourier_responses(*arguments, **named)])

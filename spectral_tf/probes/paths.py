@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -18,6 +18,7 @@ from spectral_tf.probes.path_outputs import (
     refuse_other_outputs,
     refuse_temperatures,
 )
+from spectral_tf.probes.stream import Prepare, at_inference, over_rows, replicas_share, stream
 from spectral_tf.spectra.path import (
     PathMeasures,
     mirrored_magnitudes,
@@ -42,9 +43,6 @@ __all__ = [
     "refuse_other_outputs",
     "straight_paths",
 ]
-
-# Pixels [n, h, w, c] as they are stored -> images as the model sees them, float32.
-Prepare = Callable[[tf.Tensor], tf.Tensor]
 
 _IMAGES_AT_ONCE = 256
 
@@ -388,16 +386,23 @@ def local_paths(
     return ends, straight_paths(ends, pairs, num_samples=num_samples)
 
 
-def gradients(model: keras.Model, images: ArrayLike, labels: ArrayLike) -> NDArray[np.float32]:
+def gradients(
+    model: keras.Model,
+    images: ArrayLike,
+    labels: ArrayLike,
+    *,
+    batch_size: int = 256,
+    strategy: tf.distribute.Strategy | None = None,
+) -> NDArray[np.float32]:
     """The gradient of each image's own loss in the image, shape [n, ...]: a local direction.
 
     Args:
       model: images -> logits [b, C].
       images: as the model sees them, shape [n, ...].
       labels: whole numbers, shape [n].
+      batch_size, strategy: as for `path_logits`.
     """
 
-    @tf.function
     def gradient(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(x)
@@ -406,9 +411,8 @@ def gradients(model: keras.Model, images: ArrayLike, labels: ArrayLike) -> NDArr
         return tape.gradient(loss, x)
 
     x, y = np.asarray(images, np.float32), np.asarray(labels, np.int32)
-    parts = range(0, len(x), _IMAGES_AT_ONCE)
-    found = [gradient(x[i : i + _IMAGES_AT_ONCE], y[i : i + _IMAGES_AT_ONCE]) for i in parts]
-    return np.concatenate([part.numpy() for part in found])
+    (found,) = over_rows(gradient, [x, y], batch_size, strategy)
+    return found
 
 
 @tf.function(jit_compile=True, autograph=False)
@@ -451,15 +455,7 @@ def path_logits(
       UserError: a batch size that is not a multiple of the replicas.
     """
     strategy = strategy or tf.distribute.get_strategy()
-    replicas = strategy.num_replicas_in_sync
-    if batch_size < 1 or batch_size % replicas:
-        raise UserError(
-            "--batch_size",
-            expected=f"1 or more in multiples of {replicas} replicas",
-            got=batch_size,
-            hint="choose another",
-        )
-    share = batch_size // replicas
+    share, replicas = replicas_share(batch_size, strategy), strategy.num_replicas_in_sync
     offsets = np.concatenate([[0], np.cumsum(paths.counts)])
     total, num_paths = int(offsets[-1]), len(paths.counts)
     num_batches = math.ceil(total / batch_size)
@@ -483,29 +479,15 @@ def path_logits(
     on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
     samples_of = _samples.python_function if on_tpu else _samples
 
-    def outputs(stored: tf.Tensor, owner: tf.Tensor, along: tf.Tensor) -> tf.Tensor:
+    infer = at_inference(model)
+
+    def answers(stored: tf.Tensor, owner: tf.Tensor, along: tf.Tensor) -> tf.Tensor:
         samples = samples_of(tf.cast(prepare(stored), tf.float32), owner, along)
-        inference = {"training": False} if isinstance(model, keras.Model) else {}
-        return tf.cast(model(samples, **inference), tf.float32)
-
-    @tf.function
-    def answer(*batch: Any) -> tf.Tensor:
-        return strategy.gather(strategy.run(outputs, batch), axis=0)
-
-    def ask(number: int) -> tf.Tensor:
-        first = number * replicas
-
-        def of_replica(context: tf.distribute.experimental.ValueContext) -> tuple[tf.Tensor, ...]:
-            with tf.device("CPU:0"):  # From where every replica takes its own.
-                return tuple(map(tf.constant, part(first + context.replica_id_in_sync_group)))
-
-        return answer(*strategy.experimental_distribute_values_from_function(of_replica))
+        return tf.cast(infer(samples), tf.float32)
 
     done, rest = 0, []
-    # Devices that work on their own begin the next batch before this one is looked at.
-    asked = itertools.chain(map(ask, range(num_batches)), [None])
-    for outputs_of_batch, _ in itertools.pairwise(asked):
-        rest.append(outputs_of_batch.numpy())
+    for (outputs_of_batch,) in stream(answers, part, num_batches, strategy):
+        rest.append(outputs_of_batch)
         there = np.concatenate(rest) if len(rest) > 1 else rest[0]
         begin = 0
         while done < num_paths and begin + paths.counts[done] <= len(there):
@@ -553,8 +535,8 @@ def measure_paths(
     right, finite = np.empty((num_paths, 2), bool), np.empty(num_paths, bool)
     step = 1 / (paths.counts - 1) if per_path else paths.spacing
 
-    stream = path_logits(model, images, paths, prepare, batch_size=batch_size, strategy=strategy)
-    for group in groups_of(stream, paths.counts, paths.end_labels(labels), outputs):
+    logits = path_logits(model, images, paths, prepare, batch_size=batch_size, strategy=strategy)
+    for group in groups_of(logits, paths.counts, paths.end_labels(labels), outputs):
         right[group.rows], finite[group.rows] = group.right, group.finite
         rows = group.rows[group.finite]
         p = probabilities_of(group.outputs, outputs, temperature)

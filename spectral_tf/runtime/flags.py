@@ -129,6 +129,11 @@ def define_subject_flags(models: Sequence[str], augmentations: Sequence[str]) ->
     define_classifier_flags(models, augmentations)
 
 
+def define_seeds_flag(seeds: int) -> None:
+    """Defines the flag of the number of networks that are measured."""
+    flags.DEFINE_integer("seeds", seeds, "Networks that are trained; a saved one is one.", 1)
+
+
 def define_path_flags(num_samples: int = 0, *, pairs: int = 20) -> None:
     """Defines the flags of straight paths between images."""
     flags.DEFINE_integer("pairs", pairs, "Paths within each class, and between each two.", 1)

@@ -60,9 +60,9 @@ def _refuse(name: str, line: str, status: int = 2) -> NoReturn:
     sys.exit(status)
 
 
-def flag(name: str) -> Any:
-    """The value of one of the shared flags."""
-    return flags.FLAGS[name].value
+def flag(name: str, default: Any = None) -> Any:
+    """The value of one of the shared flags; the default if the launcher does not have it."""
+    return flags.FLAGS[name].value if name in flags.FLAGS else default
 
 
 def configuration() -> dict[str, str]:

@@ -169,10 +169,12 @@ class Session(Generic[Trained]):
       steps: increasing; the last one ends the run.
       save_every_seconds: between saves.
       progress_name: how log lines call the run.
+      may_diverge: whether a run in which every network has diverged ends there, with what was
+        measured before, instead of an error.
 
     Raises:
       UserError: the saved state cannot be read or belongs to another ensemble; while iterating:
-        every run has diverged.
+        every run has diverged, and must not.
     """
 
     def __init__(
@@ -182,6 +184,8 @@ class Session(Generic[Trained]):
         steps: Sequence[int],
         save_every_seconds: float = 60.0,
         progress_name: str = "training",
+        *,
+        may_diverge: bool = False,
     ) -> None:
         self.ensemble = ensemble
         self.history = History()
@@ -189,9 +193,10 @@ class Session(Generic[Trained]):
         self.seconds = 0.0
         self.probe_seconds = 0.0
         self._folder = folder
-        self._steps = steps
+        self.steps = steps
         self._name = progress_name
         self._save_every = save_every_seconds
+        self._may_diverge = may_diverge
         self._signal: int | None = None
         self._probed = -1
         self.stopped_at = np.full(ensemble.num_members, -1)
@@ -258,12 +263,12 @@ class Session(Generic[Trained]):
             np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes only flags.
 
     def __iter__(self) -> Iterator[int]:
-        total = self._steps[-1]
+        total = self.steps[-1]
         progress = Progress(total, self.ensemble.step, self.ensemble.num_members)
         self._last_save = time.monotonic()
         self._piece = 10
         with _Signals(self._note):
-            for step in self._steps:
+            for step in self.steps:
                 if step <= self._probed:
                     continue
                 if step < self.ensemble.step:
@@ -273,13 +278,16 @@ class Session(Generic[Trained]):
                         got=f"one of step {self.ensemble.step:,}",
                         hint="name another folder, or add --overwrite",
                     )
-                while self.ensemble.step < step:
+                while self.ensemble.step < step and not self._hopeless:
                     self._train_piece(step)
                     progress.update(self.ensemble.step)
                     self._save_if_due()
                 start = time.monotonic()
                 self.outputs, self.losses = self.ensemble.evaluate()
                 self._mind_divergence(step)
+                if np.all(self.stopped_at >= 0):  # Nothing is left to measure.
+                    self._probed = self.steps[-1]
+                    break
                 yield step
                 self._probed = step
                 spent = time.monotonic() - start
@@ -291,6 +299,11 @@ class Session(Generic[Trained]):
             self.outputs, self.losses = self.ensemble.evaluate()
         # The trained networks, for a report that is killed and for whoever takes them from here.
         self.save()
+
+    @property
+    def _hopeless(self) -> bool:
+        """Whether no network is left to train, so that the next probe is the last."""
+        return self._may_diverge and bool(np.all(self.ensemble.stopped_at >= 0))
 
     def _train_piece(self, until: int) -> None:
         start = time.monotonic()
@@ -313,7 +326,7 @@ class Session(Generic[Trained]):
         stops = self.diverged
         if np.array_equal(before, self.stopped_at) or not stops:
             return
-        if len(stops) == self.stopped_at.size:
+        if len(stops) == self.stopped_at.size and not self._may_diverge:
             raise UserError(
                 self._name,
                 expected="a finite loss",
@@ -332,7 +345,7 @@ class Session(Generic[Trained]):
         if number or save:
             self.save()
         if number:
-            at = f"{self.ensemble.step:,} of {self._steps[-1]:,}"
+            at = f"{self.ensemble.step:,} of {self.steps[-1]:,}"
             print(
                 f"{self._name}: stopped by {signal.Signals(number).name} at step {at}; "
                 "the state is saved, the same command resumes"

@@ -1,0 +1,142 @@
+"""Asks a function about a stream of inputs, under any strategy: the one way in which probes do.
+
+What goes through the devices is cut into parts of one static shape, one for each replica at a time,
+so that one program serves all of them, on TPUs, too. Devices that work on their own begin the next
+batch before this one is looked at. Several hosts have to take a stream in step.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import ArrayLike, NDArray
+
+from spectral_tf.errors import UserError
+
+# Images [n, h, w, c] as they are stored -> images as the model sees them, float32.
+Prepare = Callable[[tf.Tensor], tf.Tensor]
+
+
+def replicas_share(batch_size: int, strategy: tf.distribute.Strategy) -> int:
+    """The part of a batch that each replica takes.
+
+    Raises:
+      UserError: a batch size that is not a multiple of the replicas.
+    """
+    replicas = strategy.num_replicas_in_sync
+    if batch_size < 1 or batch_size % replicas:
+        raise UserError(
+            "--batch_size",
+            expected=f"1 or more in multiples of {replicas} replicas",
+            got=batch_size,
+            hint="choose another",
+        )
+    return batch_size // replicas
+
+
+def stream(
+    function: Callable[..., Any],
+    part: Callable[[int], Sequence[ArrayLike]],
+    num_batches: int,
+    strategy: tf.distribute.Strategy | None = None,
+) -> Iterator[list[NDArray]]:
+    """What a function gives for each batch, joined over the replicas along the first axis.
+
+    Args:
+      function: tensors of one part -> a tensor, or several, with the part's items on the first
+        axis.
+      part: number -> arrays, always of the same shapes; with r replicas batch b holds the parts
+        b r, ..., b r + r - 1.
+      num_batches: how many there are.
+      strategy: default: the current one.
+    """
+    strategy = strategy or tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+
+    @tf.function
+    def answer(*batch: Any) -> list[tf.Tensor]:
+        given = tf.nest.flatten(strategy.run(function, batch))
+        return [strategy.gather(tensor, axis=0) for tensor in given]
+
+    def ask(number: int) -> list[tf.Tensor]:
+        first = number * replicas
+
+        def of_replica(context: tf.distribute.experimental.ValueContext) -> tuple[tf.Tensor, ...]:
+            with tf.device("CPU:0"):  # From where every replica takes its own.
+                return tuple(map(tf.constant, part(first + context.replica_id_in_sync_group)))
+
+        return answer(*strategy.experimental_distribute_values_from_function(of_replica))
+
+    asked = itertools.chain(map(ask, range(num_batches)), [None])
+    for given, _ in itertools.pairwise(asked):
+        yield [tensor.numpy() for tensor in given]  # type: ignore[union-attr]  # The last alone.
+
+
+def over_rows(
+    function: Callable[..., Any],
+    arrays: Sequence[NDArray],
+    batch_size: int,
+    strategy: tf.distribute.Strategy | None = None,
+) -> list[NDArray]:
+    """What a function gives for rows that do not know of each other, [n, ...] each.
+
+    Args:
+      function: tensors of some rows -> a tensor, or several, a row for each.
+      arrays: with n rows each, n at least 1; the last batch is filled up with the first ones.
+      batch_size: rows at once, over all replicas.
+      strategy: default: the current one.
+
+    Raises:
+      UserError: as `replicas_share`.
+    """
+    strategy = strategy or tf.distribute.get_strategy()
+    share = replicas_share(batch_size, strategy)
+    count = len(arrays[0])
+    # Few rows need no long batch.
+    share = min(share, math.ceil(count / strategy.num_replicas_in_sync))
+
+    def part(number: int) -> list[NDArray]:
+        rows = (number * share + np.arange(share)) % count
+        return [array[rows] for array in arrays]
+
+    num_batches = math.ceil(count / (share * strategy.num_replicas_in_sync))
+    batches = list(stream(function, part, num_batches, strategy))
+    return [np.concatenate(pieces)[:count] for pieces in zip(*batches, strict=True)]
+
+
+def outputs(
+    model: keras.Model | Callable[[tf.Tensor], tf.Tensor],
+    images: NDArray,
+    prepare: Prepare = lambda pixels: pixels,
+    *,
+    batch_size: int = 256,
+    strategy: tf.distribute.Strategy | None = None,
+) -> NDArray[np.float32]:
+    """What a model gives for images, float32 [n, d].
+
+    Args:
+      model: inputs -> outputs [b, ...], taken at inference.
+      images: as they are stored, [n, ...], n at least 1.
+      prepare: images -> inputs, which take four times the memory: of a batch at a time.
+      batch_size: images at once, over all replicas.
+      strategy: default: the current one.
+
+    Raises:
+      UserError: as `replicas_share`.
+    """
+    infer = at_inference(model)
+    (given,) = over_rows(
+        lambda pixels: tf.cast(infer(prepare(pixels)), tf.float32), [images], batch_size, strategy
+    )
+    return given.reshape(len(images), -1)
+
+
+def at_inference(model: keras.Model | Callable[[tf.Tensor], tf.Tensor]) -> Prepare:
+    """The function of a model, batch normalisation and dropout as at inference."""
+    if isinstance(model, keras.Model):
+        return lambda inputs: model(inputs, training=False)
+    return model
