@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     )
     from spectral_tf.experiments.networks import mean_over_networks as mean_over_networks
     from spectral_tf.experiments.networks import rests_on as rests_on
+    from spectral_tf.experiments.networks import stacked as stacked
     from spectral_tf.experiments.page import Page as Page
     from spectral_tf.experiments.page import Picture as Picture
     from spectral_tf.experiments.page import launch as launch
@@ -32,5 +33,6 @@ __getattr__, __dir__, __all__ = lazy.room(
         "mean_over_networks": "networks",
         "rests_on": "networks",
         "sines_of_runs": "sines",
+        "stacked": "networks",
     },
 )

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from spectral_tf.probes.functions import stacked_outputs as stacked_outputs
     from spectral_tf.probes.kernels import kernel_matrices as kernel_matrices
     from spectral_tf.probes.kernels import kernel_names as kernel_names
+    from spectral_tf.probes.paths import gradients as gradients
+    from spectral_tf.probes.paths import local_paths as local_paths
+    from spectral_tf.probes.paths import path_logits as path_logits
     from spectral_tf.probes.perturbations import perturbed_outputs as perturbed_outputs
+    from spectral_tf.probes.stream import as_they_are as as_they_are
     from spectral_tf.probes.stream import outputs as outputs
     from spectral_tf.probes.tangent import tangent_kernels as tangent_kernels
 
@@ -34,5 +38,9 @@ __getattr__, __dir__, __all__ = lazy.room(
         "stacked_outputs": "functions",
         "tangent_kernels": "tangent",
         "whole_plane": "fourier",
+        "gradients": "paths",
+        "local_paths": "paths",
+        "path_logits": "paths",
+        "as_they_are": "stream",
     },
 )

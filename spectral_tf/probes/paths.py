@@ -75,6 +75,12 @@ class Paths(NamedTuple):
         """The distance d between neighbouring samples, [n]."""
         return self.distances / (self.counts - 1)
 
+    def of(self, chosen: ArrayLike) -> "Paths":
+        """Some of the paths."""
+        rows = np.asarray(chosen)
+        ends = Pairs(*(end[rows] for end in self.pairs))
+        return Paths(ends, *(values[rows] for values in self[1:]))
+
     def end_labels(self, labels: ArrayLike) -> NDArray:
         """The labels of the images at both ends, [n, 2], of those of all images."""
         return np.asarray(labels)[np.stack(self.pairs, axis=1)]

@@ -108,10 +108,15 @@ def over_rows(
     return [np.concatenate(pieces)[:count] for pieces in zip(*batches, strict=True)]
 
 
+def as_they_are(images: tf.Tensor) -> tf.Tensor:
+    """The preparation of images that are prepared."""
+    return tf.convert_to_tensor(images)
+
+
 def outputs(
     model: keras.Model | Callable[[tf.Tensor], tf.Tensor],
     images: NDArray,
-    prepare: Prepare = lambda pixels: pixels,
+    prepare: Prepare = as_they_are,
     *,
     batch_size: int = 256,
     strategy: tf.distribute.Strategy | None = None,

@@ -4,6 +4,7 @@ Only launchers and `spectral_tf.training` import it; nothing here imports Tensor
 """
 
 from spectral_tf.runtime.flags import (
+    asked_classes,
     class_subset,
     data_places,
     define_class_subset_flag,
@@ -28,6 +29,7 @@ from spectral_tf.runtime.launch import configuration, flag, launch, settings
 from spectral_tf.runtime.seeds import derive_seed, generator
 
 __all__ = [
+    "asked_classes",
     "class_subset",
     "configuration",
     "data_places",

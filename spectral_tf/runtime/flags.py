@@ -147,15 +147,24 @@ def define_class_subset_flag() -> None:
     flags.DEFINE_list("classes", [], "Of the data set, by number; default: all.")
 
 
-def class_subset(num_classes: int, at_least: int = 1) -> list[int]:
-    """The classes of `--classes`; all of so many where it is empty.
+def asked_classes() -> list[int]:
+    """The classes of `--classes`; none where all are to take part.
 
     Raises:
-      UserError: other than so many different whole numbers below `num_classes`.
+      UserError: other than different whole numbers.
     """
-    if not any(flags.FLAGS.classes):
+    asked = flags.FLAGS.classes
+    return whole_numbers("classes", asked) if any(asked) else []
+
+
+def class_subset(classes: list[int], num_classes: int, at_least: int = 1) -> list[int]:
+    """Some classes of so many; all of them where none are asked for.
+
+    Raises:
+      UserError: fewer than so many, or other numbers than those below `num_classes`.
+    """
+    if not classes:
         return list(range(num_classes))
-    classes = whole_numbers("classes", flags.FLAGS.classes)
     if len(classes) < at_least:
         raise UserError(
             "--classes",
