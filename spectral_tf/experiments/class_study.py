@@ -9,22 +9,25 @@ claim follows from it.
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from absl import logging
 from numpy.typing import NDArray
 
 from spectral_tf import records, spectra
+from spectral_tf.data import to_unit
 from spectral_tf.errors import UserError
 from spectral_tf.experiments.networks import mean_over_networks
 from spectral_tf.experiments.path_study import Models, Reading
+from spectral_tf.runtime.seeds import derive_seed, generator
 from spectral_tf.spectra.verdicts import Finding
 
 if TYPE_CHECKING:
     import keras
 
-    from spectral_tf.probes.paths import Prepare
+    from spectral_tf.probes.paths import Pairs
 
 # How diverse the images of a class are: the field's names, and what they are in words.
 DIVERSITY = {
@@ -64,6 +67,10 @@ CORRECTED = ("centroid at matched confidence, all paths", "distance")
 NOT_CORRECTED = "pixel_distance"
 # Paths with correct ends that a class must have; others are not among the classes that count.
 CORRECT_PATHS = 5
+# Images on no path, on which all networks get one confidence: at most, over all classes.
+MATCHED_IMAGES = 1_000
+# What is told of the sampling of paths.
+SAMPLING = ("num_samples", "relative_change")
 _HERE = "held_out"
 
 
@@ -151,24 +158,35 @@ class Classes:
             num_resamples=num_resamples,
         )
 
-    def save(self, folder: pathlib.Path, names: Sequence[str]) -> None:
-        """Writes `classes.csv`, `models.csv` (the networks) and `paths.npz`.
+    def facts(self) -> dict[str, Any]:
+        """As facts of a `records.Found`, which `of_facts` takes."""
+        diversity = {f"diversity/{name}": values for name, values in self.diversity.items()}
+        return {"numbers": self.numbers, **diversity, **self.networks.facts()}
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any]) -> "Classes":
+        """What was measured, from the facts of a run."""
+        diversity = {name: facts[f"diversity/{name}"] for name in DIVERSITY}
+        return cls(facts["numbers"], diversity, Models.of_facts(facts))
+
+    def tables(
+        self, names: Sequence[str]
+    ) -> tuple[dict[str, records.Table], dict[str, Mapping[str, NDArray]]]:
+        """`classes` and `models` (the networks); the arrays `paths`: what `read` reads.
 
         Args:
-          folder: of the run.
           names: of all classes of the data.
         """
-        self.networks.save(folder)
+        tables, arrays = self.networks.tables()
         readings = [[self.mean(r, i) for r in READINGS] for i in range(len(self.numbers))]
         accuracy, distance = self.accuracy.mean(axis=0), self.distance
         counts = [self.means(reading)[1] for reading in (READINGS[0], READINGS[-1])]
-        records.write_table(
-            folder / "classes.csv",
+        tables["classes"] = records.Table(
             (
                 *("class", "name", "accuracy", "distance", *DIVERSITY),
                 *("num_paths", "num_correct_paths", *map(column, READINGS)),
             ),
-            (
+            [
                 (
                     *(number, names[number], accuracy[i], distance[i]),
                     *(self.diversity[name][i] for name in DIVERSITY),
@@ -176,8 +194,9 @@ class Classes:
                     *readings[i],
                 )
                 for i, number in enumerate(self.numbers)
-            ),
+            ],
         )
+        return tables, arrays
 
     @classmethod
     def read(cls, folder: pathlib.Path) -> "Classes":
@@ -208,6 +227,128 @@ class Classes:
         # What is not finite does not count.
         sums = np.where(chosen, values, 0.0) @ weights.T
         return sums / np.maximum(weights.sum(axis=1), 1)
+
+
+class Drawn(NamedTuple):
+    """What networks are asked about, as places in the held-out images.
+
+    Attributes:
+      pairs: ends of the paths within classes.
+      classes: of the paths.
+      matched_on: images on no path.
+    """
+
+    pairs: "Pairs"
+    classes: NDArray[np.int64]
+    matched_on: NDArray[np.int64]
+
+    @property
+    def num_images(self) -> int:
+        """All of them."""
+        return 2 * len(self.classes) + len(self.matched_on)
+
+    def within(self, classes: Sequence[int]) -> "Drawn":
+        """The same with the paths of some classes."""
+        own = np.isin(self.classes, classes)
+        pairs = type(self.pairs)(*(end[own] for end in self.pairs))
+        return self._replace(pairs=pairs, classes=self.classes[own])
+
+
+def draw(
+    labels: NDArray[np.int64],
+    clusters: NDArray[np.int64],
+    classes: Sequence[int],
+    count: int,
+    seed: int,
+) -> Drawn:
+    """The ends of so many paths within each class, and images on none: the same for every network.
+
+    No two paths share a cluster of images. The others are drawn evenly over the classes.
+
+    Args:
+      labels, clusters: of all images.
+      classes: that take part.
+      count: paths of each.
+      seed: root of the draws.
+
+    Raises:
+      UserError: as `probes.paths.class_pairs`; too few images are left for matching the confidence.
+    """
+    from spectral_tf.probes.paths import class_pairs
+
+    pairs, ends = class_pairs(
+        labels, classes, count, derive_seed(seed, "pairs"), between=False, clusters=clusters
+    )
+    free = np.ones(len(labels), bool)
+    free[np.concatenate(pairs)] = False
+    rng = generator(seed, "confidence")
+    each = max(1, MATCHED_IMAGES // len(classes))
+    others = [rng.permutation(np.flatnonzero(free & (labels == c)))[:each] for c in classes]
+    matched_on = np.sort(np.concatenate(others))
+    if len(matched_on) < spectra.IMAGES_FOR_TEMPERATURE:
+        raise UserError(
+            "--pairs",
+            expected=f"paths that leave {spectra.IMAGES_FOR_TEMPERATURE} images of these classes "
+            "for matching the confidence",
+            got=f"{len(matched_on)} left",
+            hint="ask for fewer paths, or take more images",
+        )
+    return Drawn(pairs, ends[:, 0], matched_on)
+
+
+def diversity(pixels: NDArray, features: NDArray) -> dict[str, float]:
+    """{one of `DIVERSITY`: of the images of a class}; none, with a warning, if they cannot tell it.
+
+    Args:
+      pixels: as they are stored, [n, ...].
+      features: of another network, [n, d]; those that are zero have no angle, and do not count
+        there.
+    """
+    if len(pixels) < 2:
+        logging.warning("a class is left out: of its images %d can be read", len(pixels))
+        return {}
+    turned = features[np.any(features != 0, axis=1)]
+    if len(turned) < 2:
+        logging.warning("a class is left out: %d of its images have features", len(turned))
+        return {}
+    return {
+        "feature_angle": spectra.mean_angle(turned),
+        "feature_variance": spectra.total_variance(features),
+        "pixel_distance": spectra.mean_distance(to_unit(pixels)),
+    }
+
+
+def gathered(
+    blocks: Sequence[Mapping[str, NDArray]], temperatures: NDArray, seeds: Sequence[int]
+) -> Classes:
+    """All classes, block by block.
+
+    Args:
+      blocks: `numbers` of some classes, diversity/NAME [c]; `classes` and `distances` of the paths
+        within them, [p]; along/NAME of each network, [m, p]; `SAMPLING`, [m].
+      temperatures: of the networks, [m].
+      seeds: numbers of their trainings.
+    """
+
+    def joined(name: str, axis: int = 0) -> NDArray:
+        return np.concatenate([block[name] for block in blocks], axis=axis)
+
+    along = [name for name in blocks[0] if name.startswith("along/")]
+    classes = joined("classes")
+    networks = Models(
+        {
+            "seed": np.array(seeds),
+            "accuracy": joined("along/right_ends", 1).mean(axis=1) / 2,
+            "temperature": temperatures,
+            # Of the block of classes that took most.
+            **{name: np.max([block[name] for block in blocks], axis=0) for name in SAMPLING},
+        },
+        {name.replace("along", _HERE): joined(name, 1) for name in along},
+        {_HERE: np.stack([classes, classes], axis=1)},
+        {_HERE: joined("distances")},
+    )
+    diversities = {name: joined(f"diversity/{name}") for name in DIVERSITY}
+    return Classes(joined("numbers"), diversities, networks)
 
 
 def column(reading: Reading) -> str:
@@ -279,22 +420,3 @@ def penultimate(model: "keras.Model", flag: str) -> "keras.Model":
             hint="choose another, or save it without nesting",
         )
     return keras.Model(model.inputs, head.input)
-
-
-def outputs_of(
-    model: "keras.Model | Callable", prepare: "Prepare", pixels: NDArray, batch_size: int
-) -> NDArray[np.float32]:
-    """What a model gives for images, a batch at a time, as inputs they take four times the memory.
-
-    Args:
-      model: inputs -> outputs.
-      prepare: pixels -> inputs.
-      pixels: as they are stored, [n, ...], n at least 1.
-      batch_size: images at once.
-
-    Returns:
-      float32, shape [n, d].
-    """
-    begins = range(0, len(pixels), batch_size)
-    parts = [model(prepare(pixels[i : i + batch_size]), training=False) for i in begins]
-    return np.concatenate([np.asarray(part, np.float32) for part in parts]).reshape(len(pixels), -1)

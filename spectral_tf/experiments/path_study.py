@@ -320,22 +320,37 @@ class Models:
         values = self.values(reading)[:, counted]
         return values.mean(axis=1) if counted.any() else np.full(len(self), np.nan)
 
-    def save(self, folder: pathlib.Path) -> None:
-        """Writes `models.csv` and `paths.npz`, from which every claim can be computed again."""
-        records.write_table(
-            folder / "models.csv",
-            tuple(self.columns),
-            zip(*(self.columns[name].tolist() for name in self.columns), strict=True),
-        )
+    def facts(self) -> dict[str, Any]:
+        """As facts of a `records.Found`, which `of_facts` takes; rounded as `tables` round."""
+        columns = {f"columns/{name}": values for name, values in self.columns.items()}
+        return {**columns, **self._arrays()}
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any]) -> "Models":
+        """What was measured, from the facts of a run."""
+        groups: dict[str, dict[str, NDArray]] = {
+            field.name: {} for field in dataclasses.fields(cls)
+        }
+        for name, values in facts.items():
+            group, _, rest = name.partition("/")
+            if group in groups:
+                groups[group][rest] = values
+        return cls(**groups)
+
+    def tables(self) -> tuple[dict[str, records.Table], dict[str, Mapping[str, NDArray]]]:
+        """The table `models` and the arrays `paths`: every claim can be computed again of them."""
+        rows = list(zip(*(values.tolist() for values in self.columns.values()), strict=True))
+        return {"models": records.Table(tuple(self.columns), rows)}, {"paths": self._arrays()}
+
+    def _arrays(self) -> dict[str, NDArray]:
         arrays = {f"along/{name}": values for name, values in self.along.items()}
         arrays |= {f"classes/{ends}": values for ends, values in self.classes.items()}
         arrays |= {f"distances/{ends}": values for ends, values in self.distances.items()}
-        with records.whole_file(folder / "paths.npz") as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **compact(arrays))  # type: ignore[arg-type]
+        return compact(arrays)
 
     @classmethod
     def read(cls, folder: pathlib.Path) -> "Models":
-        """Reads what `save` wrote.
+        """Reads the table and the arrays of `tables` in a run folder.
 
         Raises:
           UserError: the folder holds no such files.

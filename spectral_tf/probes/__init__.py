@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from spectral_tf.probes.functions import stacked_outputs as stacked_outputs
     from spectral_tf.probes.kernels import kernel_matrices as kernel_matrices
     from spectral_tf.probes.kernels import kernel_names as kernel_names
+    from spectral_tf.probes.paths import Pairs as Pairs
     from spectral_tf.probes.paths import gradients as gradients
     from spectral_tf.probes.paths import local_paths as local_paths
+    from spectral_tf.probes.paths import pairs_among as pairs_among
     from spectral_tf.probes.paths import path_logits as path_logits
+    from spectral_tf.probes.paths import straight_paths as straight_paths
     from spectral_tf.probes.perturbations import perturbed_outputs as perturbed_outputs
     from spectral_tf.probes.stream import as_they_are as as_they_are
     from spectral_tf.probes.stream import outputs as outputs
@@ -42,5 +45,8 @@ __getattr__, __dir__, __all__ = lazy.room(
         "local_paths": "paths",
         "path_logits": "paths",
         "as_they_are": "stream",
+        "Pairs": "paths",
+        "pairs_among": "paths",
+        "straight_paths": "paths",
     },
 )
