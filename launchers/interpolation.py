@@ -248,7 +248,7 @@ def asked_paths(
         directions = [d[there] for d in directions]
     elif plan.along == "random":
         rng = runtime.generator(page.seed, "directions")
-        directions = [rng.normal(size=images.shape)] * len(networks)
+        directions = [rng.normal(size=images.shape).astype(np.float32)] * len(networks)
     else:
         wave, _ = tasks.fourier_direction(of.shape, plan.spatial_frequency, 45.0)
         directions = [wave] * len(networks)

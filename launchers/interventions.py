@@ -21,39 +21,28 @@ on paths that the compared classifiers know (results/interventions).
 
 from __future__ import annotations
 
-import dataclasses
-import pathlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import data, models, records, runtime, spectra, tasks
+from spectral_tf import data, experiments, models, records, runtime, spectra, tasks, training
 from spectral_tf.errors import UserError
-from spectral_tf.experiments import path_study
-from spectral_tf.experiments.classification import (
-    Classification,
-    Setting,
-    file_digests,
-    find_splits,
-    refuse_sizes_of_files,
-)
-from spectral_tf.experiments.networks import difference_over_networks
-from spectral_tf.experiments.path_study import MEASURES, PAIR_TYPES, PRIMARY, Models
+from spectral_tf.experiments import intervention_study, path_study
+from spectral_tf.experiments.classification import Classification, Setting, model_digest
+from spectral_tf.experiments.path_study import MEASURES, PAIR_TYPES, Models
 from spectral_tf.experiments.sweeps import SWEEPS, Case, cases, owners, shard_of
 from spectral_tf.spectra.verdicts import Finding
 
 if TYPE_CHECKING:
-    import tensorflow as tf
+    from matplotlib.figure import Figure
 
-    from spectral_tf.probes.paths import Prepare
     from spectral_tf.records.figures import Panel
-    from spectral_tf.training.classifier import Classifier
-    from spectral_tf.training.session import Session
 
 FLAGS = flags.FLAGS
-runtime.define_run_flags("interventions")
+runtime.define_run_flags("interventions", reports=True)
 runtime.define_data_flags("photo_patches")
 runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
 flags.DEFINE_list("sweeps", ["time", "width", "augmentation"], f"Of {', '.join(SWEEPS)}.")
@@ -91,144 +80,253 @@ GROWING = (
     *("sweeps", "architectures", "widths", "shares", "recipes", "alphas", "decays", "seeds"),
     "baseline_seeds",
 )
-# What is claimed of correlations: its name, what goes with the frequency, sweep and quality.
-CLAIMS = (
-    ("C5", "better accuracy, over all settings", "all", "accuracy"),
-    ("C6", "longer training", "time", "epoch"),
-    ("C7", "better accuracy, over architecture and width", "architecture_and_width", "accuracy"),
-    ("C7 width", "better accuracy, over width", "width", "accuracy"),
-    ("C7 architecture", "better accuracy, over architecture", "architecture", "accuracy"),
-    (
-        "C8 epochs",
-        "better accuracy, over number of images at equal epochs",
-        "examples_equal_epochs",
-        "accuracy",
-    ),
-    (
-        "C8 steps",
-        "better accuracy, over number of images at equal steps",
-        "examples_equal_steps",
-        "accuracy",
-    ),
-    ("C9", "better accuracy, over augmentation", "augmentation", "accuracy"),
-)
-# Of the whole model.
-WHOLE = ("accuracy", "loss", "train_loss")
+# Kept of a classifier at its end, for students and for whoever measures it further.
+FINAL = "final.keras"
 
 
-def main() -> None:
-    """Runs the experiment that the flags describe."""
-    base = Setting.of(runtime.settings())
-    files = file_digests({"model": FLAGS.model})
-    refuse_sizes_of_files(runtime.settings())
+class Plan(NamedTuple):
+    """What is asked for."""
+
+    dataset: experiments.Dataset
+    cases: list[Case]  # The baseline first.
+    num_seeds: list[int]  # Of each.
+    digests: dict[str, str]
+    sweeps: list[str]
+    measured_epochs: list[int]  # Of the baseline, before its end.
+    ends: list[str]
+    pairs: int
+    between_pairs: int
+    num_samples: int  # 0: by distance.
+    shard: tuple[int, int]
+
+    @property
+    def units(self) -> list[tuple[int, int]]:
+        """Number of the case and of the seed of each training, seed by seed."""
+        runs = range(max(self.num_seeds))
+        return [(i, run) for run in runs for i, n in enumerate(self.num_seeds) if run < n]
+
+
+def plan() -> Plan:
+    """Checks the flags."""
+    base = Setting.of_flags()
     lists = {name: FLAGS[name].value for name in ("sweeps", *SWEEPS.values())}
-    settings, (shard, num_shards), measured_epochs, ends = (
-        cases(base, lists),
-        shard_of(FLAGS.shard),
+    found, shard = cases(base, lists), shard_of(FLAGS.shard)
+    if FLAGS.overwrite and shard[1] > 1:
+        raise UserError(
+            "--overwrite",
+            expected="one process alone, which removes the work of all",
+            got=f"--shard={FLAGS.shard}",
+            hint="remove the folder instead, before the shards start",
+        )
+    most = max(FLAGS.seeds, FLAGS.baseline_seeds)
+    alike = ("baseline", "distillation")
+    return Plan(
+        experiments.Dataset.of_flags(),
+        found,
+        [most if case.sweep in alike else FLAGS.seeds for case in found],
+        model_digest(base),
+        FLAGS.sweeps,
         epochs(),
         runtime.words("ends", FLAGS.ends, path_study.ENDS),
+        FLAGS.pairs,
+        FLAGS.between_pairs or FLAGS.pairs,
+        FLAGS.num_samples,
+        shard,
     )
-    refuse_overwriting(num_shards)
-    folder = runtime.run_folder("interventions", GROWING)
-    training, held_out = find_splits(runtime.settings(), runtime.data_places())
 
-    from spectral_tf.data import pipeline
-    from spectral_tf.models.classifiers import from_file
-    from spectral_tf.records.environment import environment
-    from spectral_tf.runtime.strategy import make_strategy
-    from spectral_tf.training.session import Session
 
-    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    normalisation = data.standard(training)
+def epochs() -> list[int]:
+    """The epochs at which the baseline is measured beside its end, or a UserError."""
+    wanted = runtime.whole_numbers("measured_epochs", FLAGS.measured_epochs)
+    runtime.refuse_below("measured_epochs", min(wanted), 0)
+    reached = [epoch for epoch in wanted if epoch < FLAGS.num_epochs]
+    if "time" in FLAGS.sweeps and not reached:
+        runtime.refuse_above("measured_epochs", min(wanted), FLAGS.num_epochs - 1)
+    return reached
+
+
+def run(plan: Plan, page: experiments.Page) -> records.Found | None:
+    """Trains this share of all settings and seeds, and measures them along the same paths."""
+    learned, held_out = plan.dataset.splits()
+    normalisation = data.standard(learned)
+    prepare = data.prepare(normalisation)
 
     def task_of(case: Case) -> Classification:
-        steps = FLAGS.num_epochs * (training.num_examples // case.setting.batch_size)
+        steps = case.setting.num_epochs * (learned.num_examples // case.setting.batch_size)
         return Classification(
             case.setting,
-            training.take(num_images(case, training)),
+            learned.take(num_images(case, learned)),
             held_out,
-            strategy,
-            FLAGS.seed,
+            page.strategy,
+            page.seed,
             num_steps=steps if case.equal_steps else None,
             normalisation=normalisation,
         )
 
-    with strategy.scope():  # Refuses what does not fit before anything is trained.
-        work = [(case, task_of(case)) for case in settings]
-        parameters = [task.build(0).count_params() for _, task in work]
-    prepare = pipeline.prepare(normalisation)
-    labels = held_out.arrays()[1]
+    with page.strategy.scope():  # Refuses what does not fit before anything is trained.
+        work = [task_of(case) for case in plan.cases]
+        parameters = [task.build(0).count_params() for task in work]
     # Training images that every classifier was trained on.
-    common = min(num_images(case, training) for case in settings)
+    common = min(num_images(case, learned) for case in plan.cases)
     families = [
         path_study.family(
-            name,
-            held_out if name == "held_out" else training.take(common),
+            ends,
+            held_out if ends == "held_out" else learned.take(common),
             prepare,
-            pairs=FLAGS.pairs,
-            between_pairs=FLAGS.between_pairs or FLAGS.pairs,
-            seed=runtime.derive_seed(FLAGS.seed, "pairs"),
-            num_samples=FLAGS.num_samples,
+            pairs=plan.pairs,
+            between_pairs=plan.between_pairs,
+            seed=runtime.derive_seed(page.seed, "pairs"),
+            num_samples=plan.num_samples,
         )
-        for name in ends
+        for ends in plan.ends
     ]
     # Where the confidence of all classifiers is made the same.
     free = [path_study.off_the_paths(of) for of in families if of.ends == "held_out"]
     matched_on = free[0] if free else np.ones(held_out.num_examples, bool)
-    folder.start(
-        environment(strategy, FLAGS.seed, {**training.record(normalisation), **files}), alone=False
-    )
-    logging.info("interventions: %d settings, %d seeds", len(settings), FLAGS.seeds)
+    page.begin({**learned.record(normalisation), **plan.digests}, alone=False)
+    logging.info("interventions: %d trainings", len(plan.units))
+    labels = held_out.arrays()[1]
 
-    session = None
-    seeds = [num_seeds(case) for case in settings]
-    units = [(i, run) for run in range(max(seeds)) for i, n in enumerate(seeds) if run < n]
-    for (i, run), owner in zip(units, owners(settings, seeds, num_shards), strict=True):
-        case, task = work[i]
-        part = folder.part(f"{case.name}/seed_{run}")
-        steps = {task.num_steps}
-        if case.sweep == "baseline":
-            steps |= {task.epoch * epoch for epoch in measured_epochs}
-        if owner != shard or measured_file(part).exists():
-            continue
-        teacher = None
-        if case.alpha is not None:
-            kept = folder.part(f"baseline/seed_{run}").state_file.with_name("final.keras")
-            with strategy.scope():
-                teacher = from_file(
-                    "the baseline",
-                    str(kept),
-                    input_shape=task.shape,
-                    num_classes=training.num_classes,
-                )
-        with part.alone():
-            trained = task.trainer(FLAGS.seed, run, distillation(teacher, case.alpha))
-            name = f"{case.name}, seed {run}"
-            session = Session(trained, part, sorted(steps), FLAGS.save_every_seconds, name)
-            if not session.resumed:
-                session.board.describe(hparams(case, task, run), {})
-            for step in session:
-                measure(session, step, labels, matched_on, families, prepare, strategy)
-                if step == task.num_steps and folder.writes:
-                    trained.save_model(part.state_file.with_name("final.keras"))
-            if folder.writes:
-                keep(part, session, list(session.history.names))
+    def measured(session: training.Session) -> dict[str, Any]:
+        """A classifier, whole and along all paths."""
+        # Log-probabilities, which are logits but for a constant.
+        answers = session.outputs
+        found: dict[str, Any] = {
+            "accuracy": float(np.mean(answers.argmax(axis=1) == labels)),
+            "loss": float(session.losses[0]),
+            "train_loss": session.ensemble.train_loss(),
+            "temperature": spectra.confidence_temperature(answers[matched_on]),
+        }
+        for of in families:
+            along = path_study.measure(
+                session.ensemble.model,
+                of,
+                prepare,
+                found["temperature"],
+                batch_size=plan.cases[0].setting.batch_size,
+                strategy=page.strategy,
+            )
+            found |= {f"{of.ends}/{name}": values for name, values in along.items()}
+        return found
+
+    owner = owners(plan.cases, plan.num_seeds, plan.shard[1])
+    for (i, run_of), shard in zip(plan.units, owner, strict=True):
+        if shard == plan.shard[0]:
+            measure = training.Measure(
+                measured, steps_of(plan, i, work[i]), functools.partial(shown, families)
+            )
+            trained(page, plan.cases[i], work[i], run_of, measure)
     # Other shards may have finished theirs in the meantime.
-    parts = [folder.part(f"{settings[i].name}/seed_{run}") for i, run in units]
-    missing = [part.state_file.parent for part in parts if not measured_file(part).exists()]
-    if missing:
-        print(f"interventions: {len(missing)} trainings are left to other shards, {missing[0]} ...")
-    elif folder.writes:
-        with folder.part("comparison").alone(wait=True):
-            if not folder.finished:  # By another shard.
-                told = [
-                    (settings[i], run, work[i][1], parameters[i], part)
-                    for (i, run), part in zip(units, parts, strict=True)
-                ]
-                found, seconds = gathered(told, families)
-                report(folder, found, training, seconds)
-    if session:
-        session.wait_for_all()
+    names = [unit_name(plan.cases[i], run_of) for i, run_of in plan.units]
+    done = [page.done(name) for name in names]
+    found = [unit for unit in done if unit]
+    if left := len(done) - len(found):
+        where = page.in_part(names[done.index(None)])
+        print(f"interventions: {left} trainings are left to other shards, {where} ...")
+        return None
+    told = [
+        (rows_of(plan, i, run_of, work[i], parameters[i]), unit)
+        for (i, run_of), unit in zip(plan.units, found, strict=True)
+    ]
+    return records.Found(
+        facts={
+            **Models.of_trainings(told, families).facts(),
+            "dataset": learned.title,
+            "images": learned.name,
+            "seconds": sum(unit.fact("seconds") for unit in found),
+        }
+    )
+
+
+def unit_name(case: Case, run_of: int) -> str:
+    """Of the part of the folder of a training."""
+    return f"{case.name}/seed_{run_of}"
+
+
+def steps_of(plan: Plan, i: int, task: Classification) -> list[int]:
+    """When the classifiers of a case are measured."""
+    before = plan.measured_epochs if plan.cases[i].sweep == "baseline" else []
+    return sorted({task.epoch * epoch for epoch in before} | {task.num_steps})
+
+
+def trained(
+    page: experiments.Page, case: Case, task: Classification, run_of: int, measure: training.Measure
+) -> None:
+    """Trains a classifier, a student from its teacher, and measures it."""
+    teacher = page.done(f"baseline/seed_{run_of}") if case.alpha is not None else None
+    if teacher and (lost := teacher.fact("diverged")):
+        page.give_up(unit_name(case, run_of), lost)
+        return
+
+    def make() -> training.Classifier:
+        return task.trainer(page.seed, run_of, distillation(page, case, task, run_of))
+
+    hparams = {
+        **case.setting.hparams(),
+        "dataset": task.training.title,
+        "sweep": case.sweep,
+        "value": case.value,
+        "run": run_of,
+        "num_images": task.training.num_examples,
+        "num_steps": task.num_steps,
+    }
+    page.unit(
+        unit_name(case, run_of),
+        make,
+        {"classifier": measure},
+        hparams=hparams,
+        keep={task.num_steps: FINAL},
+    )
+
+
+def distillation(
+    page: experiments.Page, case: Case, task: Classification, run_of: int
+) -> tasks.SoftLabels | None:
+    """What a student learns; None without a teacher."""
+    if case.alpha is None:
+        return None
+    kept = page.in_part(f"baseline/seed_{run_of}") / FINAL
+    with page.strategy.scope():
+        teacher = models.from_file(
+            "the baseline",
+            str(kept),
+            input_shape=task.shape,
+            num_classes=task.training.num_classes,
+        )
+    return tasks.SoftLabels(None, functools.partial(teacher, training=False), case.alpha)
+
+
+def shown(families: Sequence[path_study.Family], found: dict[str, Any]) -> dict[str, float]:
+    """What TensorBoard shows of a classifier: means over the paths within classes and between."""
+    numbers = {name: found[name] for name in ("accuracy", "loss", "train_loss", "temperature")}
+    for of in families:
+        within = of.classes[:, 0] == of.classes[:, 1]
+        for pair_type, chosen in zip(PAIR_TYPES, (within, ~within), strict=True):
+            chosen = chosen & found[f"{of.ends}/finite"]
+            for name in (*MEASURES, "correct"):
+                mean = float(np.mean(found[f"{of.ends}/{name}"][chosen]))
+                numbers[f"{of.ends}/{name}/{pair_type}"] = mean
+    return numbers
+
+
+def rows_of(
+    plan: Plan, i: int, run_of: int, task: Classification, parameters: int
+) -> list[dict[str, Any]]:
+    """What tells the classifiers of a training apart, step by step."""
+    case, steps = plan.cases[i], steps_of(plan, i, task)
+    return [
+        {
+            "sweep": case.sweep,
+            "value": case.value,
+            "seed": run_of,
+            "step": step,
+            "epoch": step / task.epoch,
+            "last": int(step == steps[-1]),
+            "num_images": task.training.num_examples,
+            "parameters": parameters,
+        }
+        for step in steps
+    ]
 
 
 def num_images(case: Case, training: data.Images) -> int:
@@ -245,191 +343,40 @@ def num_images(case: Case, training: data.Images) -> int:
     return count
 
 
-def num_seeds(case: Case) -> int:
-    """Trainings of a case."""
-    alike = case.sweep in ("baseline", "distillation")
-    return max(FLAGS.seeds, FLAGS.baseline_seeds) if alike else FLAGS.seeds
-
-
-def epochs() -> list[int]:
-    """The epochs at which the baseline is measured beside its end, or a UserError."""
-    wanted = runtime.whole_numbers("measured_epochs", FLAGS.measured_epochs)
-    runtime.refuse_below("measured_epochs", min(wanted), 0)
-    reached = [epoch for epoch in wanted if epoch < FLAGS.num_epochs]
-    if "time" in FLAGS.sweeps and not reached:
-        runtime.refuse_above("measured_epochs", min(wanted), FLAGS.num_epochs - 1)
-    return reached
-
-
-def refuse_overwriting(num_shards: int) -> None:
-    """Raises a UserError if one of several shards would remove the work of all."""
-    if FLAGS.overwrite and num_shards > 1:
-        raise UserError(
-            "--overwrite",
-            expected="one process alone, which removes the work of all",
-            got=f"--shard={FLAGS.shard}",
-            hint="remove the folder instead, before the shards start",
-        )
-
-
-def distillation(teacher: object, alpha: float | None) -> tasks.SoftLabels | None:
-    """What a student learns; None without a teacher."""
-    if alpha is None:
-        return None
-    return tasks.SoftLabels(None, lambda images: teacher(images, training=False), alpha)  # type: ignore[operator]
-
-
-def hparams(case: Case, task: Classification, run: int) -> dict[str, bool | int | float | str]:
-    """What TensorBoard's table of runs shows of a training."""
-    setting = dataclasses.asdict(case.setting)
-    return {
-        **{k: "+".join(v) if isinstance(v, tuple) else v for k, v in setting.items()},
-        "dataset": task.training.title,
-        "sweep": case.sweep,
-        "value": case.value,
-        "run": run,
-        "num_images": task.training.num_examples,
-        "num_steps": task.num_steps,
-    }
-
-
-def measured_file(part: records.Part) -> pathlib.Path:
-    """Where what was measured of a training is kept; a training that has it is done."""
-    return part.state_file.with_name("measured.npz")
-
-
-def measure(
-    session: Session[Classifier],
-    step: int,
-    labels: np.ndarray,
-    matched_on: np.ndarray,
-    families: Sequence[path_study.Family],
-    prepare: Prepare,
-    strategy: tf.distribute.Strategy,
-) -> None:
-    """Measures the classifier along all paths, keeps it, and shows the means."""
-    # Log-probabilities, which are logits but for a constant.
-    answers = session.outputs
-    temperature = spectra.confidence_temperature(answers[matched_on])
-    whole = {
-        "accuracy": float(np.mean(answers.argmax(axis=1) == labels)),
-        "loss": float(session.losses[0]),
-        "train_loss": session.ensemble.train_loss(),
-        "temperature": temperature,
-    }
-    kept: dict[str, np.ndarray | float] = dict(whole)
-    for of in families:
-        found = path_study.measure(
-            session.ensemble.model,
-            of,
-            prepare,
-            temperature,
-            batch_size=FLAGS.batch_size,
-            strategy=strategy,
-        )
-        kept |= {f"{of.ends}/{name}": values for name, values in found.items()}
-        within = of.classes[:, 0] == of.classes[:, 1]
-        for pair_type, chosen in zip(PAIR_TYPES, (within, ~within), strict=True):
-            for name in (*MEASURES, "correct"):
-                mean = float(np.mean(found[name][chosen & found["finite"]]))
-                whole[f"{of.ends}/{name}/{pair_type}"] = mean
-    for name, values in kept.items():
-        session.history.add(name, step, values)
-    session.board.scalars({n: v for n, v in whole.items() if np.isfinite(v)}, step)
-
-
-def keep(part: records.Part, session: Session[Classifier], names: Sequence[str]) -> None:
-    """Writes what was measured of a training, whole or not at all."""
-    steps = session.history["accuracy"][0]
-    arrays = {name: session.history[name][1] for name in names}
-    for name, values in arrays.items():
-        if name.endswith(("/correct", "/finite")):
-            arrays[name] = values > 0
-    arrays |= {"step": np.array(steps), "seconds": np.array(session.seconds)}
-    file = measured_file(part)
-    with records.whole_file(file) as temporary, open(temporary, "wb") as stream:
-        np.savez_compressed(stream, **path_study.compact(arrays))  # type: ignore[arg-type]
-
-
-def gathered(
-    trainings: Sequence[tuple[Case, int, Classification, int, records.Part]],
-    families: Sequence[path_study.Family],
-) -> tuple[Models, float]:
-    """All classifiers, step by step, and the seconds that they took."""
-    columns: dict[str, list[object]] = {}
-    along: dict[str, list[np.ndarray]] = {}
-    seconds = 0.0
-    for case, run, task, parameters, part in trainings:
-        with np.load(measured_file(part)) as kept:
-            arrays = dict(kept)
-        seconds += float(arrays["seconds"])
-        for i, step in enumerate(arrays["step"].tolist()):
-            row = {
-                "sweep": case.sweep,
-                "value": case.value,
-                "seed": run,
-                "step": step,
-                "epoch": step / task.epoch,
-                "last": int(i == len(arrays["step"]) - 1),
-                "num_images": task.training.num_examples,
-                "parameters": parameters,
-                **{name: float(arrays[name][i]) for name in (*WHOLE, "temperature")},
-            }
-            for of in families:
-                for name in ("num_samples", "relative_change"):
-                    row[f"{of.ends}_{name}"] = float(arrays[f"{of.ends}/{name}"][i])
-            for name, value in row.items():
-                columns.setdefault(name, []).append(value)
-        for name, values in arrays.items():
-            if "/" in name and values.ndim == 2:
-                along.setdefault(name, []).append(values)
-    return Models(
-        {name: np.array(values) for name, values in columns.items()},
-        {name: np.concatenate(parts) for name, parts in along.items()},
-        {of.ends: of.classes for of in families},
-        {of.ends: of.paths.pixel_distances for of in families},
-    ), seconds
-
-
-def report(folder: records.RunFolder, found: Models, training: data.Images, seconds: float) -> None:
-    """Compares all classifiers: tables, figures, summary, and what was found."""
-    found.save(folder.path)
-    rhos = correlations(found)
-    findings = claims(found, rhos)
-    records.write_table(folder.path / "claims.csv", Finding._fields, findings)
-    records.write_table(
-        folder.path / "correlations.csv",
-        ("sweep", "quality", "pair_type", "reading", "rho"),
-        ((*key, rho) for key, rho in rhos.items()),
-    )
-    records.write_table(
-        folder.path / "differences.csv",
-        ("sweep", "value", "pair_type", "measure", "paths", "num_paths", "difference"),
-        differences(found),
-    )
-    records.write_table(
-        folder.path / "difficulty.csv",
-        ("pair_type", "difficulty_from", "difficulty_to", "num_paths", "measure", "rho"),
-        by_difficulty(found),
-    )
-    draw(folder, found, training)
+def report(plan: Plan, found: records.Found) -> records.Report:
+    """Compares all classifiers: every claim by all readings."""
+    of = Models.of_facts(found.facts)
+    rhos = intervention_study.correlations(of, plan.sweeps)
+    findings = intervention_study.claims(of, rhos, plan.sweeps)
     primary = [f for f in findings if f.primary]
-    folder.finish(
-        {
-            "experiment": "interventions",
-            "dataset": training.title,
-            "num_trainings": int(found.columns["last"].sum()),
-            "num_models": len(found),
-            "num_settings": len(set(setting_of(found).tolist())),
+    ended = intervention_study.last(of)
+    tables, arrays = of.tables()
+    return records.Report(
+        tables={
+            **tables,
+            "claims": records.Table(Finding._fields, findings),
+            "correlations": records.Table(
+                ("sweep", "quality", "pair_type", "reading", "rho"),
+                [(*key, rho) for key, rho in rhos.items()],
+            ),
+            "differences": intervention_study.differences(of),
+            "difficulty": intervention_study.by_difficulty(of),
+        },
+        arrays=arrays,
+        figures=figures(plan, found, of),
+        summary={
+            "dataset": found.fact("dataset"),
+            "num_trainings": int(of.columns["last"].sum()),
+            "num_models": len(of),
+            "num_settings": len(set(intervention_study.setting_of(of).tolist())),
             "num_paths": {
-                ends: {t: int(found.where(t, ends).sum()) for t in PAIR_TYPES}
-                for ends in found.classes
+                ends: {t: int(of.where(t, ends).sum()) for t in PAIR_TYPES} for ends in of.classes
             },
             "common_paths": {
-                t: int((found.where(t, "held_out") & spectra.common_paths(ended)).sum())
-                for ended in [last(found).correct("held_out")]
+                t: int((of.where(t, ends) & spectra.common_paths(ended.correct(ends))).sum())
+                for ends in of.classes
+                if ends == "held_out"
                 for t in PAIR_TYPES
-                if "held_out" in found.classes
             },
             "claims": {
                 f"{f.claim}, {f.reading}": {
@@ -440,257 +387,35 @@ def report(folder: records.RunFolder, found: Models, training: data.Images, seco
                 for f in primary
             },
         },
-        wall_seconds=seconds,
-    )
-    print(
-        f"{training.title}, {len(found)} classifiers; the two readings of every claim that were "
-        "named before looking:"
-    )
-    for f in primary:
-        sign = "+" if f.direction > 0 else "-"
-        print(f"{f.claim:>24} ({sign}), {f.reading}: {f.estimate.text('+.3f')}")
-    runtime.say_where(folder)
-
-
-def setting_of(found: Models) -> np.ndarray:
-    """Of each model, its setting: seeds of one are one."""
-    return np.char.add(
-        np.char.add(found.columns["sweep"].astype(str), "="), found.columns["value"].astype(str)
+        lines=[
+            f"{found.fact('dataset')}, {len(of)} classifiers; the two readings of every claim that "
+            "were named before looking:",
+            *(
+                f"{f.claim:>24} ({'+' if f.direction > 0 else '-'}), {f.reading}: "
+                f"{f.estimate.text('+.3f')}"
+                for f in primary
+            ),
+        ],
     )
 
 
-def last(found: Models) -> Models:
-    """The models at the end of their trainings."""
-    return found[found.columns["last"] == 1]
-
-
-def groups(found: Models) -> dict[str, Models]:
-    """The classifiers of each sweep at their ends, the baseline in all of them, and all.
-
-    Architecture and width are one group, as the paper does.
-    """
-    ended = last(found)
-    sweep = ended.columns["sweep"].astype(str)
-    names = [name for name in dict.fromkeys(sweep.tolist()) if name != "baseline"]
-    members: dict[str, tuple[str, ...]] = {name: (name,) for name in names}
-    both = ("architecture", "width")
-    if set(both) <= members.keys():
-        members = {"architecture_and_width": both} | {
-            name: own for name, own in members.items() if name not in both
-        }
-    chosen = {name: np.isin(sweep, ("baseline", *own)) for name, own in members.items()}
-    return {name: ended[own] for name, own in chosen.items()} | {"all": ended}
-
-
-def with_accuracy(models_: Models, pair_type: str, reading: path_study.Reading) -> spectra.Estimate:
-    """The correlation over settings of accuracy and a reading."""
-    return spectra.correlation_on_paths(
-        models_.columns["accuracy"],
-        models_.values(reading),
-        models_.correct(reading.ends),
-        setting_of(models_),
-        paths=reading.paths,
-        where=models_.where(pair_type, reading.ends) & models_.told(reading),
-    )
-
-
-def over_time(found: Models, pair_type: str, reading: path_study.Reading) -> spectra.Estimate:
-    """The correlation of epoch and a reading within each training of the baseline."""
-    chosen = found[(found.columns["sweep"] == "baseline") & (found.columns["epoch"] >= 1)]
-    return spectra.correlation_over_time(
-        chosen.columns["epoch"],
-        chosen.values(reading),
-        chosen.correct(reading.ends),
-        chosen.columns["seed"],
-        paths=reading.paths,
-        where=chosen.where(pair_type, reading.ends) & chosen.told(reading),
-    )
-
-
-def between_above_within(found: Models, reading: path_study.Reading) -> spectra.Estimate:
-    """What a reading has more between classes than within, over settings and paths."""
-    ended, paths = last(found), "all" if reading.paths == "all" else "common"
-    right = spectra.which_paths(ended.correct(reading.ends), paths) & ended.told(reading)
-    chosen = [ended.where(t, reading.ends) & right for t in PAIR_TYPES]
-    least = min(int(c.sum()) for c in chosen)
-    if least < spectra.PATHS_FOR_COMPARISON:
-        return spectra.not_enough(least, spectra.PATHS_FOR_COMPARISON, f"{paths} paths")
-    values, settings = ended.values(reading), setting_of(ended)
-    of_settings = np.stack([values[settings == s].mean(axis=0) for s in dict.fromkeys(settings)])
-    within, between = (of_settings[:, c] for c in chosen)
-    return difference_over_networks(within, between, items="paths", rows="settings")
-
-
-def student_minus_teacher(
-    found: Models, pair_type: str, reading: path_study.Reading
-) -> spectra.Estimate:
-    """What a student, taught by its teacher alone, has more than this, over teachers and paths."""
-    ended = last(found)
-    sweep, value = (ended.columns[name].astype(str) for name in ("sweep", "value"))
-    teacher, student = (
-        {int(ended.columns["seed"][i]): i for i in np.flatnonzero(chosen)}
-        for chosen in (sweep == "baseline", (sweep == "distillation") & (value == "0"))
-    )
-    couples = [(student[seed], teacher[seed]) for seed in sorted(teacher.keys() & student.keys())]
-    if not couples:
-        return spectra.not_enough(0, 2, "teachers")
-    members = ended[np.ravel(couples)]
-    where = members.where(pair_type, reading.ends) & members.told(reading)
-    # A student and its teacher are two models: what both know is common and shared.
-    right = members.correct(reading.ends) | (reading.paths == "all")
-    values = members.values(reading)
-    return spectra.difference_of_pairs(
-        values[::2] - values[1::2], right[::2] & right[1::2] & where, unit="teachers"
-    )
-
-
-def claims(found: Models, rhos: Correlations) -> list[Finding]:
-    """Every claim by every reading, in one order; lower within classes, higher between them."""
-    findings = []
-
-    def ask(
-        claim: str,
-        statement: str,
-        direction: int,
-        look: Callable[[path_study.Reading], spectra.Estimate],
-    ) -> None:
-        for reading in found.readings:
-            primary = PRIMARY.get(reading.name, "")
-            estimate = look(reading)
-            findings.append(Finding(claim, statement, reading.name, primary, direction, estimate))
-
-    ask(
-        "C0",
-        "the frequency is higher between classes than within",
-        1,
-        lambda reading: between_above_within(found, reading),
-    )
-    swept = {key[:2] for key in rhos}
-    for claim, statement, sweep, quality in CLAIMS:
-        for pair_type, direction in zip(PAIR_TYPES, (-1, 1), strict=True):
-            if (sweep, quality) in swept:
-                ask(
-                    f"{claim} {pair_type}",
-                    f"{statement}: {'lower' if direction < 0 else 'higher'} {pair_type} classes",
-                    direction,
-                    lambda reading, key=(sweep, quality, pair_type): rhos[*key, reading.name],  # type: ignore[misc]
-                )
-    if "distillation" in FLAGS.sweeps:
-        for pair_type, direction in zip(PAIR_TYPES, (-1, 1), strict=True):
-            ask(
-                f"C10 {pair_type}",
-                "students against their teachers: "
-                f"{'lower' if direction < 0 else 'higher'} {pair_type} classes",
-                direction,
-                lambda reading, t=pair_type: student_minus_teacher(found, t, reading),  # type: ignore[misc]
-            )
-    return findings
-
-
-Correlations = dict[tuple[str, str, str, str], spectra.Estimate]
-
-
-def correlations(found: Models) -> Correlations:
-    """{(sweep, quality, pair type, reading): of accuracy, and of epoch over time, with it}."""
-    rhos: Correlations = {}
-    for sweep, chosen in groups(found).items():
-        for pair_type in PAIR_TYPES:
-            for reading in found.readings:
-                key = (sweep, "accuracy", pair_type, reading.name)
-                rhos[key] = with_accuracy(chosen, pair_type, reading)
-    if "time" in FLAGS.sweeps:
-        for pair_type in PAIR_TYPES:
-            for reading in found.readings:
-                key = ("time", "epoch", pair_type, reading.name)
-                rhos[key] = over_time(found, pair_type, reading)
-    return rhos
-
-
-def differences(found: Models) -> Iterator[tuple[object, ...]]:
-    """What every setting changes against the baseline of the same seed, on the same paths.
-
-    Means over all paths, and over those that both are right about in every seed; accuracy, too.
-    """
-    ended = last(found)
-    settings, seed = setting_of(ended), ended.columns["seed"]
-    rows = {(s, int(r)): i for i, (s, r) in enumerate(zip(settings, seed, strict=True))}
-    for setting in dict.fromkeys(settings.tolist()):
-        sweep, _, value = setting.partition("=")
-        if sweep == "baseline":
-            continue
-        runs = [r for s, r in rows if s == setting and ("baseline=", r) in rows]
-        own, base = ([rows[s, r] for r in runs] for s in (setting, "baseline="))
-        gain = spectra.paired_difference(
-            ended.columns["accuracy"][own] - ended.columns["accuracy"][base], unit="seeds"
-        )
-        yield sweep, value, "", "accuracy", "", 0, gain
-        if "held_out" not in ended.classes:
-            continue
-        right = ended.correct("held_out")
-        for pair_type in PAIR_TYPES:
-            for measure_ in MEASURES:
-                values = np.asarray(ended.along[f"held_out/{measure_}"], np.float64)
-                where = ended.where(pair_type, "held_out")
-                where &= path_study.telling(measure_, values[own + base])
-                for paths in ("all", "common"):
-                    counted = where & spectra.which_paths(right[own + base], paths)
-                    away = (values[own] - values[base])[:, counted]
-                    if counted.sum() < spectra.PATHS_FOR_COMPARISON:
-                        estimate = spectra.not_enough(
-                            int(counted.sum()), spectra.PATHS_FOR_COMPARISON, f"{paths} paths"
-                        )
-                    else:
-                        estimate = spectra.crossed_mean(away, units=("seeds", "paths"))
-                    yield sweep, value, pair_type, measure_, paths, int(counted.sum()), estimate
-
-
-def by_difficulty(found: Models) -> Iterator[tuple[object, ...]]:
-    """The correlation over all settings on paths of one difficulty each: hard ones, too."""
-    if "held_out" not in found.classes:
-        return
-    ended = last(found)
-    hard = 1 - spectra.difficulty(ended.correct("held_out")) / len(ended)
-    for pair_type in PAIR_TYPES:
-        for low, high in ((0.0, 0.0), (0.0, 0.1), (0.1, 0.3), (0.3, 0.6), (0.6, 1.0)):
-            chosen = (hard > low) & (hard <= high) if high else hard == 0
-            for name in ("plain_share", "mirrored_share", "matched_centroid"):
-                counted = ended.where(pair_type, "held_out") & chosen
-                counted &= ended.told(path_study.Reading("", name))
-                few = int(counted.sum())
-                rho = spectra.not_enough(few, spectra.PATHS_FOR_COMPARISON, "paths")
-                if few >= spectra.PATHS_FOR_COMPARISON:
-                    rho = spectra.correlation_over_settings(
-                        ended.columns["accuracy"],
-                        ended.along[f"held_out/{name}"],
-                        setting_of(ended),
-                        where=counted,
-                    )
-                yield pair_type, low, high, few, name, rho
-
-
-def draw(folder: records.RunFolder, found: Models, training: data.Images) -> None:
+def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:
     """Accuracy against what the two primary readings look at, a figure for each sweep and all."""
-    from spectral_tf.records import figures
-    from spectral_tf.records.tensorboard import TensorBoard
-
-    chosen = groups(found)
-    if "time" in FLAGS.sweeps:
-        chosen = {"time": found[found.columns["sweep"] == "baseline"], **chosen}
-    board = TensorBoard(folder.tensorboard / "figures")
-    for sweep, own in chosen.items():
-        figure = figures.line_panels(
+    chosen = intervention_study.groups(of)
+    if "time" in plan.sweeps:
+        chosen = {"time": of[of.columns["sweep"] == "baseline"], **chosen}
+    return {
+        sweep: records.figures.line_panels(
             panels(sweep, own),
-            title=f"{training.name}, {sweep.replace('_', ' ')}: {len(own)} classifiers",
+            title=f"{found.fact('images')}, {sweep.replace('_', ' ')}: {len(own)} classifiers",
         )
-        pixels = figures.save_figure(figure, folder.figures / f"{sweep}.png")
-        board.image(sweep, pixels, FLAGS.num_epochs)
-    board.close_segment()
+        for sweep, own in chosen.items()
+    }
 
 
 def panels(sweep: str, chosen: Models) -> list[Panel]:
     """Plain share and centroid at matched confidence, within and between: a point each."""
-    from spectral_tf.records import figures
-
+    draw = records.figures
     if sweep == "time":
         labels = [f"epoch {epoch:g}" for epoch in chosen.columns["epoch"]]
     elif sweep == "all":
@@ -713,10 +438,10 @@ def panels(sweep: str, chosen: Models) -> list[Panel]:
             means = chosen.means(reading, pair_type)
             series = []
             known = list(dict.fromkeys(labels))
-            for text, colour in zip(known, figures.shades(len(known)), strict=True):
+            for text, colour in zip(known, draw.shades(len(known)), strict=True):
                 own = [i for i, label in enumerate(labels) if label == text]
                 series.append(
-                    figures.Line(
+                    draw.Line(
                         chosen.columns["accuracy"][own],
                         means[own],
                         text,
@@ -725,9 +450,9 @@ def panels(sweep: str, chosen: Models) -> list[Panel]:
                     )
                 )
             name = f"{pair_type}, {reading.paths} paths: {counted.sum():,}"
-            drawn.append(figures.Panel(series, "accuracy", ylabel, name=name))
+            drawn.append(draw.Panel(series, "accuracy", ylabel, name=name))
     return drawn
 
 
 if __name__ == "__main__":
-    runtime.launch(main)
+    experiments.launch("interventions", plan, run, report, growing=GROWING)

@@ -6,16 +6,18 @@ Finding and checking needs no TensorFlow; `spectral_tf.data.pipeline` and `.augm
 from typing import TYPE_CHECKING
 
 from spectral_tf import lazy
-from spectral_tf.data.images import EMBEDDED, Images
+from spectral_tf.data.images import EMBEDDED, Images, merged_names
 from spectral_tf.data.normalisation import Normalisation, standard, to_unit, unit
 from spectral_tf.data.sources import find_images
 
 if TYPE_CHECKING:
+    from spectral_tf.data.pipeline import prepare as prepare
     from spectral_tf.data.selection import labels_of as labels_of
     from spectral_tf.data.selection import refuse_unreadable as refuse_unreadable
     from spectral_tf.data.selection import select as select
 
 _LAZY = dict.fromkeys(("labels_of", "refuse_unreadable", "select"), "selection")
+_LAZY["prepare"] = "pipeline"
 __getattr__ = lazy.room(__name__, _LAZY)[0]
 
 # What launchers can do to training images, in the order in which it is done; then comes mixup.
@@ -31,6 +33,8 @@ __all__ = [
     "Normalisation",
     "find_images",
     "labels_of",
+    "merged_names",
+    "prepare",
     "refuse_unreadable",
     "select",
     "standard",

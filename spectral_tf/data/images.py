@@ -137,10 +137,7 @@ class Images:
                 got=f"{list(groups)}",
                 hint="leave no group empty",
             )
-        names = [
-            "+".join(n for n, own in zip(self.label_names, groups, strict=True) if own == group)
-            for group in range(count)
-        ]
+        names = merged_names(self.label_names, groups)
 
         def opened(decode: bool) -> Any:
             import tensorflow as tf
@@ -222,3 +219,15 @@ def unreadable(name: str, folder: os.PathLike[str] | str, reason: str) -> UserEr
         got=f"{folder} ({reason})",
         hint="remove that folder and prepare it anew, or copy it again",
     )
+
+
+def merged_names(names: Sequence[str], groups: Sequence[int]) -> list[str]:
+    """The names of classes that are merged into groups, by the number of each class's group.
+
+    >>> merged_names(["cat", "boat", "dog"], [0, 1, 0])
+    ['cat+dog', 'boat']
+    """
+    return [
+        "+".join(name for name, own in zip(names, groups, strict=True) if own == group)
+        for group in range(max(groups) + 1)
+    ]

@@ -16,6 +16,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from spectral_tf import spectra
 from spectral_tf.errors import UserError
 from spectral_tf.experiments.networks import mean_over_networks
-from spectral_tf.experiments.path_study import Models, Reading
+from spectral_tf.experiments.path_study import MEASURES, Models, Reading
 from spectral_tf.spectra.verdicts import Finding
 
 GROUPINGS = ("similar", "dissimilar", "random")
@@ -342,7 +343,10 @@ def merged_minus_none(
     if where.sum() < needed:
         return spectra.not_enough(int(where.sum()), needed, "paths"), math.nan
     values, seeds = found.values(reading)[:, where], found.columns["seed"].astype(np.int64)
-    runs = np.unique(seeds)
+    # A training that diverged leaves its partners out, too.
+    runs = np.intersect1d(seeds[own], seeds[k == 1])
+    if not runs.size:
+        return spectra.not_enough(0, 1, "seeds with merged and unmerged networks"), math.nan
     ours, none = (
         np.stack([values[chosen & (seeds == s)].mean(axis=0) for s in runs])
         for chosen in (own, k == 1)
@@ -370,15 +374,16 @@ def merged_minus_apart(
     """
     at = found[found.columns["merge"].astype(np.int64) == merge]
     kinds = places(at)
-    where = counted(found, reading) & kinds["merged"].any(axis=0) & kinds["apart"].any(axis=0)
+    of_seeds = [at.columns["seed"].astype(np.int64) == s for s in np.unique(at.columns["seed"])]
+    where = counted(found, reading)
+    for kind in ("merged", "apart"):
+        where &= np.logical_and.reduce([kinds[kind][seed].any(axis=0) for seed in of_seeds])
     if where.sum() < spectra.PATHS_FOR_COMPARISON:
         few = spectra.not_enough(int(where.sum()), spectra.PATHS_FOR_COMPARISON, "paths")
         return few, math.nan
-    values, seeds = at.values(reading)[:, where], at.columns["seed"].astype(np.int64)
-    means = []
+    values, means = at.values(reading)[:, where], []
     for kind in ("merged", "apart"):
         chosen = kinds[kind][:, where]
-        of_seeds = [seeds == s for s in np.unique(seeds)]
         sums = [np.where(chosen[s], values[s], 0.0).sum(axis=0) for s in of_seeds]
         means.append(np.stack(sums) / np.stack([chosen[s].sum(axis=0) for s in of_seeds]))
     first, last = found.classes[_HERE][where].T
@@ -390,6 +395,46 @@ def merged_minus_apart(
 def merges_of(found: Models) -> list[int]:
     """Classes in a super-class of merged networks, rising."""
     return sorted(set(found.columns["merge"].astype(np.int64).tolist()) - {1})
+
+
+class Change(NamedTuple):
+    """What merging changes on the same paths.
+
+    Attributes:
+      merge, grouping: of the networks; `all` groupings of so many.
+      measure: one of `MEASURES`.
+      place: of the paths for these networks, `same` or `merged`.
+      against: what they are compared with: `unmerged` networks, or those of as many super-classes
+        in which the two classes are `apart`.
+      reference: mean of these.
+      difference: from these.
+    """
+
+    merge: int
+    grouping: str
+    measure: str
+    place: str
+    against: str
+    reference: float
+    difference: spectra.Estimate
+
+
+def changes(found: Models) -> list[Change]:
+    """What merging changes on the same paths, by every measure."""
+    names, rows = found.columns["grouping"].astype(str), []
+    for k in merges_of(found):
+        of_k = list(dict.fromkeys(names[found.columns["merge"] == k].tolist()))
+        for measure in MEASURES:
+            reading = Reading("", measure)
+            away, none = merged_minus_none(found, reading, k)
+            rows.append(Change(k, "all", measure, "same", "unmerged", none, away))
+            away, apart = merged_minus_apart(found, reading, k)
+            rows.append(Change(k, "all", measure, "merged", "apart", apart, away))
+            for grouping in of_k:
+                for place in ("same", "merged"):
+                    away, none = merged_minus_none(found, reading, k, grouping, place)
+                    rows.append(Change(k, grouping, measure, place, "unmerged", none, away))
+    return rows
 
 
 def claims(found: Models, num_resamples: int = 1_000) -> list[Finding]:

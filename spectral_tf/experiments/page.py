@@ -67,16 +67,17 @@ class Page:
         self._board: TensorBoard | None = None
         self._last_step = 0
 
-    def begin(self, data: Mapping[str, Any] | None = None) -> None:
+    def begin(self, data: Mapping[str, Any] | None = None, *, alone: bool = True) -> None:
         """Takes the folder; no host goes on before it is there and empty of what is overwritten.
 
         Args:
           data: the record of the images, if there are any.
+          alone: whether no other process may work in it; else several share its trainings.
         """
         from spectral_tf.records.environment import environment
         from spectral_tf.training.replicas import wait_for_all
 
-        self._folder.start(environment(self.strategy, self.seed, data))
+        self._folder.start(environment(self.strategy, self.seed, data), alone=alone)
         wait_for_all(self.strategy)
 
     def seeds(self, name: str, count: int) -> list[int]:
@@ -139,15 +140,14 @@ class Page:
         """
         from spectral_tf.training.replicas import wait_for_all
 
-        part = self._folder.part(name)
-        file = part.state_file.with_name(FOUND)
-        if not file.exists():
-            with part.alone():
-                trained, _ = self.train(name, make, measures, charts, hparams, keep)
+        found = self.done(name)
+        if found is None:
+            with self._folder.part(name).alone():
+                found, _ = self.train(name, make, measures, charts, hparams, keep)
                 if self.writes:
-                    trained.save(file)
+                    found.save(self.in_part(name) / FOUND)
             wait_for_all(self.strategy)
-        return Found.read(file)
+        return found
 
     def train(
         self,
@@ -164,6 +164,25 @@ class Page:
         kept = {step: part.state_file.with_name(file) for step, file in (keep or {}).items()}
         self._go(session, measures, charts or {}, hparams or {}, {}, kept)
         return found_by(session), members
+
+    def give_up(self, name: str, diverged: Mapping[str, int]) -> None:
+        """Finishes a training that cannot be made, since the one that it rests on diverged.
+
+        Args:
+          name: of the part.
+          diverged: the fact of that other one.
+        """
+        from spectral_tf.training.replicas import wait_for_all
+
+        if self.writes:
+            nothing = {"seconds": 0.0, "probe_seconds": 0.0, "diverged": dict(diverged)}
+            Found(facts=nothing).save(self.in_part(name) / FOUND)
+        wait_for_all(self.strategy)
+
+    def done(self, name: str) -> Found | None:
+        """What was found of a training that is finished; None before."""
+        file = self.in_part(name) / FOUND
+        return Found.read(file) if file.exists() else None
 
     def in_part(self, name: str) -> pathlib.Path:
         """The folder of what a training keeps beside its state."""
@@ -201,8 +220,10 @@ class Page:
             shown: dict[str, float] = {}
             for name, measure in measures.items():
                 if step in measure.at:
-                    session.history.add(name, step, measure.of(session))
-                    shown |= measure.curves(name, session.history[name][1][-1])
+                    arrays, curves = measure.take(name, session)
+                    for key, values in arrays.items():
+                        session.history.add(key, step, values)
+                    shown |= curves
             session.board.scalars(shown, step)
             if self.writes:
                 self._draw(session, pictures, step)
@@ -257,25 +278,31 @@ class Page:
 
     def finish(self, found: Found, make: Callable[[Found], Report]) -> None:
         """Keeps what was found, and writes the report, on the host that writes."""
-        from spectral_tf.records.tensorboard import TensorBoard
         from spectral_tf.training.replicas import wait_for_all
 
         if self.writes:
-            found.save(self._folder.path / FOUND)
-            board = self._board or TensorBoard(self._folder.tensorboard / "figures")
-            report = make(found)
-            publish(
-                self._name,
-                self._folder,
-                found,
-                report,
-                lambda name, pixels: board.image(name, pixels, self._last_step),
-            )
-            for tag, numbers in report.curves.items():
-                for step, number in enumerate(numbers):
-                    board.scalars({tag: number}, step)
-            board.close_segment()
+            with self._folder.part("report").alone(wait=True):
+                if not self._folder.finished:  # By another process that shares the trainings.
+                    found.save(self._folder.path / FOUND)
+                    self._publish(found, make(found))
         wait_for_all(self.strategy)
+
+    def _publish(self, found: Found, report: Report) -> None:
+        """Writes a report and shows its figures and curves in TensorBoard."""
+        from spectral_tf.records.tensorboard import TensorBoard
+
+        board = self._board or TensorBoard(self._folder.tensorboard / "figures")
+        publish(
+            self._name,
+            self._folder,
+            found,
+            report,
+            lambda name, pixels: board.image(name, pixels, self._last_step),
+        )
+        for tag, numbers in report.curves.items():
+            for step, number in enumerate(numbers):
+                board.scalars({tag: number}, step)
+        board.close_segment()
 
 
 FOUND = "found.npz"
@@ -315,7 +342,7 @@ def save_every() -> float:
 def launch(
     name: str,
     plan: Callable[[], Plan],
-    run: Callable[[Plan, Page], Found],
+    run: Callable[[Plan, Page], Found | None],
     report: Callable[[Plan, Found], Report],
     *,
     growing: Iterable[str] = (),
@@ -337,8 +364,8 @@ def launch(
             publish(name, folder, found, report(planned, found))
             return
         page = in_folder(name, folder)
-        found = run(planned, page)
-        page.finish(found, lambda found: report(planned, found))
+        if measured := run(planned, page):  # Else trainings are left to other processes.
+            page.finish(measured, lambda found: report(planned, found))
 
     runtime.launch(main)
 

@@ -260,12 +260,65 @@ class Models:
       along: {ends/measure: of each model on each path, [m, p]}, also ends/correct and ends/finite.
       classes: {ends: of the ends of each path, [p, 2]}.
       distances: {ends: of each path in pixels of [0, 1], [p]}.
+      diverged: {name: of each training that diverged, and is none of the models}: some of the
+        columns, and `diverged_at_step`.
     """
 
     columns: Mapping[str, NDArray]
     along: Mapping[str, NDArray]
     classes: Mapping[str, NDArray]
     distances: Mapping[str, NDArray]
+    diverged: Mapping[str, NDArray] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def of_trainings(
+        cls,
+        trainings: Sequence[tuple[list[dict[str, Any]], "records.Found"]],
+        families: Sequence[Family],
+,
+    ) -> "Models":
+        """The classifiers of several trainings that were measured with `measure`.
+
+        Args:
+          trainings: of each, what tells its models apart, a row for each step, and what was found:
+            series ends/NAME along paths, and others of one number, which become columns.
+          families: the paths.
+
+        Raises:
+          UserError: every training diverged.
+        """
+        columns: dict[str, list[Any]] = {}
+        along: dict[str, list[NDArray]] = {}
+        diverged: dict[str, list[Any]] = {}
+        for rows, found in trainings:
+            if at := found.fact("diverged"):
+                lost = {**rows[-1], "diverged_at_step": next(iter(at.values()))}
+                for name, value in lost.items():
+                    diverged.setdefault(name, []).append(value)
+                continue
+            single = {n: s.values for n, s in found.series.items() if s.values.ndim == 1}
+            for i, row in enumerate(rows):
+                numbers = {n.replace("/", "_"): float(values[i]) for n, values in single.items()}
+                for name, value in {**row, **numbers}.items():
+                    columns.setdefault(name, []).append(value)
+            for name, (_, values) in found.series.items():
+                if values.ndim == 2:
+                    whether = name.endswith(("/correct", "/finite"))
+                    along.setdefault(name, []).append(values > 0 if whether else values)
+        if not columns:
+            raise UserError(
+                "training",
+                expected="a finite loss",
+                got=f"none: all {len(trainings)} trainings diverged",
+                hint="lower the learning rate, in another folder or with --overwrite",
+            )
+        return cls(
+            {name: np.array(values) for name, values in columns.items()},
+            {name: np.concatenate(parts) for name, parts in along.items()},
+            {of.ends: of.classes for of in families},
+            {of.ends: of.paths.pixel_distances for of in families},
+            {name: np.array(values) for name, values in diverged.items()},
+        )
 
     def __len__(self) -> int:
         """The number of models."""
@@ -322,8 +375,12 @@ class Models:
 
     def facts(self) -> dict[str, Any]:
         """As facts of a `records.Found`, which `of_facts` takes; rounded as `tables` round."""
-        columns = {f"columns/{name}": values for name, values in self.columns.items()}
-        return {**columns, **self._arrays()}
+        told = {
+            f"{group}/{name}": values
+            for group in ("columns", "diverged")
+            for name, values in getattr(self, group).items()
+        }
+        return {**told, **self._arrays()}
 
     @classmethod
     def of_facts(cls, facts: Mapping[str, Any]) -> "Models":
@@ -338,9 +395,21 @@ class Models:
         return cls(**groups)
 
     def tables(self) -> tuple[dict[str, records.Table], dict[str, Mapping[str, NDArray]]]:
-        """The table `models` and the arrays `paths`: every claim can be computed again of them."""
+        """The table `models` and the arrays `paths`: every claim can be computed again of them.
+
+        Trainings that diverged are at the end of the table.
+        """
+        names = list(self.columns)
         rows = list(zip(*(values.tolist() for values in self.columns.values()), strict=True))
-        return {"models": records.Table(tuple(self.columns), rows)}, {"paths": self._arrays()}
+        if self.diverged:
+            names.append("diverged_at_step")
+            rows = [(*row, "null") for row in rows]
+            count = len(self.diverged["diverged_at_step"])
+            rows += [
+                tuple(self.diverged[n][i] if n in self.diverged else "null" for n in names)
+                for i in range(count)
+            ]
+        return {"models": records.Table(names, rows)}, {"paths": self._arrays()}
 
     def _arrays(self) -> dict[str, NDArray]:
         arrays = {f"along/{name}": values for name, values in self.along.items()}
@@ -360,12 +429,18 @@ class Models:
                 "folder", expected="models.csv and paths.npz", got=f"{folder}", hint="name a run"
             )
         columns = {k: np.array(v) for k, v in records.read_table(folder / "models.csv").items()}
+        diverged: dict[str, NDArray] = {}
+        if "diverged_at_step" in columns:
+            lost = np.isfinite(columns["diverged_at_step"])
+            diverged = {name: values[lost] for name, values in columns.items()}
+            del columns["diverged_at_step"]
+            columns = {name: values[~lost] for name, values in columns.items()}
         found: dict[str, dict[str, NDArray]] = {"along": {}, "classes": {}, "distances": {}}
         with np.load(folder / "paths.npz") as arrays:
             for name in arrays:
                 kind, _, rest = name.partition("/")
                 found[kind][rest] = arrays[name]
-        return cls(columns, **found)
+        return cls(columns, **found, diverged=diverged)
 
 
 def telling(measure: str, values: NDArray) -> NDArray[np.bool_]:

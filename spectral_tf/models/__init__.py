@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     import keras
 
     from spectral_tf.models.autoencoder import denoising_autoencoder as denoising_autoencoder
+    from spectral_tf.models.classifiers import from_file as from_file
 
 # The builders load Keras when they are first used.
-__getattr__ = lazy.room(__name__, {"denoising_autoencoder": "autoencoder"})[0]
+_LAZY = {"denoising_autoencoder": "autoencoder", "from_file": "classifiers"}
+__getattr__ = lazy.room(__name__, _LAZY)[0]
 
 # The activations that launchers accept; "sine" is ours, the others are Keras'.
 ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "elu", "softplus", "sigmoid", "sine")

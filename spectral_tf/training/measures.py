@@ -2,7 +2,7 @@
 
 import itertools
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,29 +13,41 @@ Axis = str | int | Sequence[str]
 
 
 class Measure(NamedTuple):
-    """One measure of networks in training.
+    """One measure of networks in training, or several that are taken together.
 
     Attributes:
-      of: the session, at a step -> values; on all hosts, so that it may gather from them.
+      of: the session, at a step -> values, or {name: values} of several; on all hosts, so that it
+        may gather from them.
       at: the steps at which it is taken.
       axes: of the values, for TensorBoard. An axis that is a word (`"run"`) is averaged over; one
         of labels (`["k=005", "k=010"]`) makes a curve for each label, named `measure/label/...`,
-        the mean over the places that share it; of a number its place alone is shown. None: nothing.
+        the mean over the places that share it; of a number its place alone is shown. Or a function
+        of what is measured -> {tag: number}. None: nothing.
     """
 
-    of: Callable[[Any], NDArray | float]
+    of: Callable[[Any], NDArray | float | Mapping[str, NDArray | float]]
     at: Collection[int]
-    axes: Sequence[Axis] | None = None
+    axes: Sequence[Axis] | Callable[[Any], Mapping[str, float]] | None = None
+
+    def take(self, name: str, session: Any) -> tuple[dict[str, NDArray], dict[str, float]]:
+        """{name: values} to be kept, and {tag: number} for TensorBoard."""
+        given = self.of(session)
+        several = given if isinstance(given, Mapping) else {name: given}
+        arrays = {key: np.asarray(values, np.float64) for key, values in several.items()}
+        if callable(self.axes):
+            shown = {tag: x for tag, x in self.axes(given).items() if np.isfinite(x)}
+        else:
+            shown = self.curves(name, arrays[name]) if self.axes else {}
+        return arrays, shown
 
     def curves(self, name: str, values: NDArray[np.float64]) -> dict[str, float]:
-        """{tag: number} of what TensorBoard shows; networks that have stopped do not count.
+        """{tag: number} of what axes of words show; networks that have stopped do not count.
 
         >>> measure = Measure(lambda session: 0, [], axes=["run", ["k=1", "k=2"]])
         >>> measure.curves("magnitude", np.array([[0.5, 1.0], [1.5, 3.0]]))
         {'magnitude/k=1': 1.0, 'magnitude/k=2': 2.0}
         """
-        if self.axes is None:
-            return {}
+        assert isinstance(self.axes, Sequence)
         labelled = [
             _places(axis, size) for axis, size in zip(self.axes, np.shape(values), strict=True)
         ]
