@@ -283,14 +283,19 @@ def kept_waves(
                 got=", ".join(rows),
                 hint="take both from one run folder",
             )
+        kept = (
+            answers.lowest_margins[i],
+            answers.lowest_null_margins[i],
+            answers.margins[i],
+            answers.null_margins[answers.directions[i]],
+        )
+        # Trainings that diverged are none.
+        there = np.isfinite(answers.margins[i]).all(axis=1)
+        if not there.any():
+            continue
         lowest, lowest_null, final, null = (
-            spectra.influence(margins, answers.smoothing[i], examples.num_classes)
-            for margins in (
-                answers.lowest_margins[i],
-                answers.lowest_null_margins[i],
-                answers.margins[i],
-                answers.null_margins[answers.directions[i]],
-            )
+            spectra.influence(margins[there], answers.smoothing[i], examples.num_classes)
+            for margins in kept
         )
         kind = str(table["kind"][rows[name]])
         cycles, frequency, place = (

@@ -275,7 +275,6 @@ class Models:
         cls,
         trainings: Sequence[tuple[list[dict[str, Any]], "records.Found"]],
         families: Sequence[Family],
-,
     ) -> "Models":
         """The classifiers of several trainings that were measured with `measure`.
 

@@ -29,7 +29,8 @@ class HeldOut(NamedTuple):
       directions: number of the direction of each wave, [w]. Seeds are those of a direction: row k
         of `margins[i]` and of `null_margins[directions[i]]` are trainings of one seed.
       smoothing: s of each wave, float32 [w, n].
-      margins: at the end of training, [w, seeds, n].
+      margins: at the end of training, [w, seeds, n]; NaN of a training that diverged, or whose
+        control did, as in the others.
       lowest_margins: after the epoch of the lowest noise fitting, [w, seeds, n].
       null_margins: of the networks trained without any wave, at the end, [directions, seeds, n].
       lowest_null_margins: of these after the epoch of their own lowest noise fitting against each
@@ -79,8 +80,8 @@ class HeldOut(NamedTuple):
         )
 
 
-def write_held_out(path: pathlib.Path, held_out: HeldOut) -> None:
-    """Writes an npz file, whole or not at all.
+def held_out_arrays(held_out: HeldOut) -> dict[str, NDArray]:
+    """What an npz file holds of it.
 
     Raises:
       UserError: a margin that float16 cannot hold, which would be read as infinite.
@@ -88,12 +89,21 @@ def write_held_out(path: pathlib.Path, held_out: HeldOut) -> None:
     arrays = held_out._asdict()
     for name in _MARGINS:
         arrays[name] = _halved(name, arrays[name])
+    return arrays
+
+
+def write_held_out(path: pathlib.Path, held_out: HeldOut) -> None:
+    """Writes an npz file, whole or not at all.
+
+    Raises:
+      UserError: as `held_out_arrays`.
+    """
     with whole_file(path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **held_out_arrays(held_out))  # type: ignore[arg-type]  # Its stub.
 
 
 def _halved(name: str, margins: NDArray[np.floating]) -> NDArray[np.float16]:
-    largest = float(np.abs(margins).max(initial=0.0))
+    largest = float(np.abs(margins[~np.isnan(margins)]).max(initial=0.0))
     if not largest <= _LARGEST:
         raise UserError(
             f"{name} of held-out images",

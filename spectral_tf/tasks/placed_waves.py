@@ -44,13 +44,14 @@ class PlacedWave(NamedTuple):
       name, kind, value, place, direction: as asked for.
       image_frequency: spatial frequency of the direction (fourier) or its exponent (power_law); NaN
         for other waves.
-      smoothing: the wave itself.
+      frequency: f, in cycles per unit of the coordinate.
       cycles: across the training images, not augmented.
       mean, deviation: of the coordinate on those images.
       augmented_mean, augmented_deviation: on training images as the network sees them.
       held_out_mean, held_out_deviation: on held-out images.
       levels: the smoothing of every held-out image that is measured, [m].
       class_share: the share of their variance that the classes alone tell.
+      smoothing: the wave itself; None where it is only read about.
     """
 
     name: str
@@ -59,7 +60,7 @@ class PlacedWave(NamedTuple):
     place: float
     direction: int
     image_frequency: float
-    smoothing: SmoothingWave
+    frequency: float
     cycles: float
     mean: float
     deviation: float
@@ -69,12 +70,13 @@ class PlacedWave(NamedTuple):
     held_out_deviation: float
     levels: NDArray[np.float64]
     class_share: float
+    smoothing: SmoothingWave | None = None
 
     def __str__(self) -> str:
         if self.kind == "control":
             return "uniform"
         place = "" if math.isnan(self.image_frequency) else f"F = {self.image_frequency:.3g}, "
-        by = f"f = {self.smoothing.frequency:.3g}, " if self.kind == "frequency" else ""
+        by = f"f = {self.frequency:.3g}, " if self.kind == "frequency" else ""
         return f"{place}{by}{self.cycles:.3g} cycles"
 
 
@@ -198,7 +200,7 @@ def place_waves(
                 place=wave.place,
                 direction=wave.direction,
                 image_frequency=image_frequency,
-                smoothing=smoothing,
+                frequency=smoothing.frequency,
                 # As given: what goes through the frequency comes back rounded.
                 cycles=wave.value if wave.kind == "cycles" else smoothing.cycles(c),
                 mean=float(c.mean()),
@@ -209,6 +211,7 @@ def place_waves(
                 held_out_deviation=float(unseen[line].std()),
                 levels=levels,
                 class_share=class_share(levels, labels[measured]),
+                smoothing=smoothing,
             )
         )
     return waves, labels, measured

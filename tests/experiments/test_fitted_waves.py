@@ -19,7 +19,7 @@ from spectral_tf.experiments.fitted_waves import (
     wave_claims,
 )
 from spectral_tf.records.waves import HeldOut
-from spectral_tf.tasks import PlacedWave, SmoothingWave
+from spectral_tf.tasks import PlacedWave
 
 C, N, EPOCHS = 10, 400, 11
 EXAMPLES = Examples(np.arange(N), C)
@@ -36,7 +36,7 @@ def placed(cycles, place=0.0, direction=0, kind="cycles", image_frequency=math.n
         place=place,
         direction=direction,
         image_frequency=image_frequency,
-        smoothing=SmoothingWave(0.4, cycles, C),
+        frequency=cycles,
         cycles=cycles,
         mean=0.0,
         deviation=1.0,
@@ -218,7 +218,7 @@ def test_what_is_kept_of_each_image_gives_what_all_epochs_gave(place_count):
         num_classes=np.array(C),
     )
     columns = ("wave", "kind", "place", "frequency", "cycles")
-    rows = [(w.name, w.kind, w.place, w.smoothing.frequency, w.cycles) for w in waves[::-1]]
+    rows = [(w.name, w.kind, w.place, w.frequency, w.cycles) for w in waves[::-1]]
     table = {n: list(v) for n, v in zip(columns, zip(*rows, strict=True), strict=True)}
     kept, together = kept_waves(answers, table)
     assert kept.keys() == alone.keys()

@@ -102,7 +102,7 @@ def test_a_wave_lies_on_the_plain_images_and_the_scales_of_all_are_told(assert_c
     (wave, control), labels, measured = place(ask_waves("radial", cycles=[2]), 2 * IMAGES)
     norms = np.linalg.norm(IMAGES.reshape(300, -1), axis=1)
     assert_close(wave.smoothing.phase, norms.mean())
-    assert_close(wave.smoothing.frequency, 2 / (4 * norms.std()))
+    assert_close(wave.frequency, 2 / (4 * norms.std()))
     assert wave.cycles == 2
     assert_close([wave.mean, wave.deviation], [norms.mean(), norms.std()])
     assert_close(
