@@ -80,7 +80,7 @@ class WaveTrainings:
 
         Args:
           waves: the control last.
-          units: {(name of the wave, number of the training): series `margins`, `correct` and curves}.
+          units: {(name of the wave, number of the training): `margins`, `correct` and curves}.
           num_epochs: after which there are measurements, besides that before the first.
           seeds: trainings of each wave along each direction.
           images: labels, clusters, measured, num_classes.
@@ -124,7 +124,7 @@ class WaveTrainings:
     @classmethod
     def of_facts(cls, facts: Mapping[str, Any]) -> WaveTrainings:
         """From the facts of a run."""
-        own = {field.name: facts.get(field.name) for field in dataclasses.fields(cls)}
+        own: dict[str, Any] = {f.name: facts.get(f.name) for f in dataclasses.fields(cls)}
         own["curves"] = {name: facts[f"curves/{name}"] for name in _CURVES}
         own["waves"] = [
             PlacedWave(**told, levels=levels)
@@ -144,8 +144,8 @@ class WaveTrainings:
 
     @property
     def finite(self) -> NDArray[np.bool_]:
-        """The images on which all outputs of trainings that did not diverge are finite, bool [n]."""
-        return np.isfinite(self.margins[self._whole]).all(axis=(0, 1))
+        """The images whose outputs are finite in all trainings that did not diverge, bool [n]."""
+        return np.asarray(np.isfinite(self.margins[self._whole]).all(axis=(0, 1)))
 
     @property
     def chosen(self) -> NDArray[np.bool_]:
@@ -254,9 +254,11 @@ class WaveTrainings:
     def table(self, alone: Mapping[str, FittedWave]) -> records.Table:
         """What each wave is and how it ended."""
         known = dict(zip(alone, learned(list(alone.values())), strict=True))
-        told = ("name", "kind", "place", "image_frequency", "direction", "frequency", "cycles")
-        told += ("mean", "deviation", "augmented_mean", "augmented_deviation")
-        told += ("held_out_mean", "held_out_deviation")
+        told = [
+            *("name", "kind", "place", "image_frequency", "direction", "frequency", "cycles"),
+            *("mean", "deviation", "augmented_mean", "augmented_deviation"),
+            *("held_out_mean", "held_out_deviation"),
+        ]
         rows = []
         for wave in self.waves:
             line, yes = alone.get(wave.name), known.get(wave.name)
@@ -275,7 +277,9 @@ class WaveTrainings:
     def answers(self) -> HeldOut:
         """What is kept of every held-out image; NaN of trainings that diverged."""
         waves = [wave for wave in self.waves if wave.kind != "control"]
-        last, lowest, lowest_null = [], [], []
+        last: list[NDArray] = []
+        lowest: list[NDArray] = []
+        lowest_null: list[NDArray] = []
         for wave in waves:
             s = self.levels(wave)
             runs = range(wave.direction * self.seeds, (wave.direction + 1) * self.seeds)
