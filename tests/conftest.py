@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -52,8 +52,9 @@ _FORKS = """
 import json, os, runpy, signal, sys, tempfile, traceback
 import keras, matplotlib.pyplot, tensorflow, tensorflow_datasets
 for line in sys.stdin:
-    page, *flags = json.loads(line)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    children = []
+    for page, environ, before, *flags in json.loads(line):
+        out, err = tempfile.TemporaryFile(), tempfile.TemporaryFile()
         child = os.fork()
         if not child:
             signal.alarm(600)
@@ -61,8 +62,10 @@ for line in sys.stdin:
             os.dup2(err.fileno(), 2)
             sys.path[0] = os.path.dirname(page)
             sys.argv = [page, *flags]
+            os.environ.update(environ)
             code = 0
             try:
+                exec(before)
                 runpy.run_path(page, run_name="__main__")
             except SystemExit as exit:
                 code = exit.code or 0
@@ -70,10 +73,14 @@ for line in sys.stdin:
                 traceback.print_exc()
                 code = 1
             os._exit(code)  # Without the teardown of TensorFlow, which takes a second.
+        children.append((child, out, err))
+    answers = []
+    for child, out, err in children:
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         out.seek(0)
         err.seek(0)
-        print(json.dumps([status, out.read().decode(), err.read().decode()]))
+        answers.append([status, out.read().decode(), err.read().decode()])
+    print(json.dumps(answers))
 """
 
 
@@ -83,22 +90,61 @@ def _forking() -> subprocess.Popen:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+class Host(NamedTuple):
+    """One of several processes that run a launcher together.
+
+    Attributes:
+      environ: variables of its own.
+      before: Python that it runs first.
+    """
+
+    environ: Mapping[str, str] = {}
+    before: str = ""
+
+
 def launch(name: str, *flags: str) -> subprocess.CompletedProcess:
     """Runs a launcher in a fork of a process that has loaded TensorFlow, which saves half the time.
 
     What a launcher does before it loads anything, and signals, are tested on real processes.
     """
+    return launch_on([Host()], name, *flags)[0]
+
+
+def launch_on(hosts: Sequence[Host], name: str, *flags: str) -> list[subprocess.CompletedProcess]:
+    """The same on several hosts at once."""
     page = str(ROOT / "launchers" / f"{name}.py")
     server = _forking()
     assert server.stdin
     assert server.stdout
-    server.stdin.write(json.dumps([page, *map(str, flags)]) + "\n")
+    jobs = [[page, dict(h.environ), h.before, *map(str, flags)] for h in hosts]
+    server.stdin.write(json.dumps(jobs) + "\n")
     server.stdin.flush()
     answer = server.stdout.readline()
     if not answer:
         _forking.cache_clear()
         pytest.fail(f"the process that forks has ended with {server.wait()}")
-    return subprocess.CompletedProcess([page, *flags], *json.loads(answer))
+    return [subprocess.CompletedProcess([page, *flags], *each) for each in json.loads(answer)]
+
+
+def two_workers() -> list[Host]:
+    """Two processes on the loopback address that train together."""
+    cluster = {"worker": free_addresses(2)}
+    return [
+        Host({"TF_CONFIG": json.dumps({"cluster": cluster, "task": task})})
+        for task in ({"type": "worker", "index": i} for i in range(2))
+    ]
+
+
+def two_devices() -> list[Host]:
+    """One process with two logical devices; `--strategy=mirrored` takes both."""
+    return [
+        Host(
+            before="import tensorflow as tf\n"
+            "cpu = tf.config.list_physical_devices('CPU')[0]\n"
+            "tf.config.set_logical_device_configuration("
+            "cpu, [tf.config.LogicalDeviceConfiguration()] * 2)"
+        )
+    ]
 
 
 def estimated(name: str) -> list[str]:
