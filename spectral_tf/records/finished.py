@@ -80,4 +80,4 @@ def trained_networks(
         names = sorted(key for key in saved if key.startswith(f"ensemble/{name}/"))
         return [saved[key][going] for key in names]
 
-    return TrainedNetworks(flags, group("weights"), group("others"))
+    return TrainedNetworks(flags, group("weights"), group("non_trainable") or group("others"))

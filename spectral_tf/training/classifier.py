@@ -255,7 +255,7 @@ class Classifier:
     def _variables(self) -> dict[str, Any]:
         groups = {
             "weights": [w.value for w in self.model.trainable_variables],
-            "others": [w.value for w in self.model.non_trainable_variables],
+            "non_trainable": [w.value for w in self.model.non_trainable_variables],
             "momenta": self._momenta,
         }
         return {f"{key}/{i:03d}": v for key, group in groups.items() for i, v in enumerate(group)}
@@ -276,6 +276,8 @@ class Classifier:
         Raises:
           UserError: the arrays are those of another architecture.
         """
+        # As states called them before.
+        saved = {name.replace("others/", "non_trainable/"): x for name, x in saved.items()}
         variables = self._variables()
         own = {"step", "stopped_at", "losses"}
         wrong = sorted(

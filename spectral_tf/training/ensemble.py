@@ -110,7 +110,7 @@ class Ensemble:
         self.model = models[0]
         self.inputs = inputs
         self._refuse_misfits(targets)
-        state = _initial_state(models)
+        state = _initial_state(models, self._optimizer)
         data = {"targets": targets, "batch_seed": np.zeros(len(seeds), np.int32)}
         if batch_size:
             data["batch_seed"] = np.asarray(batch_seeds, np.int32)
@@ -124,7 +124,8 @@ class Ensemble:
         if block_size is None and self._replicas.on_cpu:
             shapes = [w.shape[1:] for w in state["weights"]]
             units = sum(shape[-1] for shape in shapes if len(shape) > 1)
-            values = 3 * sum(map(math.prod, shapes)) + units * (batch_size or num_samples)
+            copies = 1 + len(state["slots"]) // max(1, len(shapes))
+            values = copies * sum(map(math.prod, shapes)) + units * (batch_size or num_samples)
             block_size = max(1, _CPU_BLOCK_BYTES // (4 * values))
         self._blocks = self._replicas.blocks(block_size)
         self.block_size = max(block.stop - block.start for block in self._blocks)
@@ -180,26 +181,26 @@ class Ensemble:
             x, y = tf.gather(x, chosen), tf.gather(y, chosen)
         with tf.GradientTape() as tape:
             tape.watch(state["weights"])
-            outputs, others = self.model.stateless_call(
-                state["weights"], state["others"], x, training=True
+            outputs, non_trainable = self.model.stateless_call(
+                state["weights"], state["non_trainable"], x, training=True
             )
             loss = self._loss(outputs, y)
         gradients = tape.gradient(loss, state["weights"], unconnected_gradients="zero")
         fails = (state["stopped_at"] < 0) & ~tf.math.is_finite(loss)
         stopped_at = tf.where(fails, step, state["stopped_at"])
         active = stopped_at < 0
-        weights, first, second = self._optimizer.update(
-            state["weights"], gradients, state["first"], state["second"], step, active
+        weights, slots = self._optimizer.update(
+            gradients, state["slots"], state["weights"], step, active
         )
         if self._clips:
             clip = tf.where(active, data["weight_clip"], np.inf)
             weights = [tf.clip_by_value(w, -clip, clip) for w in weights]
         return {
             "weights": weights,
-            "first": first,
-            "second": second,
-            "others": [
-                tf.where(active, new, old) for new, old in zip(others, state["others"], strict=True)
+            "slots": slots,
+            "non_trainable": [
+                tf.where(active, new, old)
+                for new, old in zip(non_trainable, state["non_trainable"], strict=True)
             ],
             "stopped_at": stopped_at,
         }
@@ -215,11 +216,14 @@ class Ensemble:
         self, state: State, data: State, inputs: tf.Tensor | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         if inputs is not None:
-            outputs = stacked_outputs(self.model, state["weights"], state["others"], inputs)
+            outputs = stacked_outputs(self.model, state["weights"], state["non_trainable"], inputs)
         else:
             outputs = tf.vectorized_map(
                 lambda member: self.model.stateless_call(
-                    member[0]["weights"], member[0]["others"], member[1]["inputs"], training=False
+                    member[0]["weights"],
+                    member[0]["non_trainable"],
+                    member[1]["inputs"],
+                    training=False,
                 )[0],
                 (state, data),
             )
@@ -260,7 +264,7 @@ class Ensemble:
         Members that stopped give NaN.
         """
         copies = self._replicas.copies(np.asarray(inputs, np.float32))
-        parts = [self._apply(state["weights"], state["others"], copies) for state in self._state]
+        parts = [self._apply(s["weights"], s["non_trainable"], copies) for s in self._state]
         outputs = self._replicas.collect(parts)
         outputs[self.stopped_at >= 0] = np.nan
         return outputs
@@ -290,6 +294,7 @@ class Ensemble:
         Raises:
           UserError: the arrays are those of another ensemble.
         """
+        saved = _of_older_names(saved, keeps=bool(self._state[0]["slots"]))
         current = _flatten(self._replicas.collect(self._state))
         wrong = sorted(
             name
@@ -313,7 +318,7 @@ class Ensemble:
         self.step = int(saved["step"])
 
 
-def _initial_state(models: Sequence[keras.Model]) -> State:
+def _initial_state(models: Sequence[keras.Model], optimizer: Adam | GradientDescent) -> State:
     def stack(variables: Sequence[Sequence[keras.Variable]]) -> list[np.ndarray]:
         return [
             np.stack([keras.ops.convert_to_numpy(v) for v in row])
@@ -323,10 +328,24 @@ def _initial_state(models: Sequence[keras.Model]) -> State:
     weights = stack([m.trainable_variables for m in models])
     return {
         "weights": weights,
-        "first": [np.zeros_like(w) for w in weights],
-        "second": [np.zeros_like(w) for w in weights],
-        "others": stack([m.non_trainable_variables for m in models]),
+        "slots": optimizer.init(weights),
+        "non_trainable": stack([m.non_trainable_variables for m in models]),
         "stopped_at": np.full(len(models), -1, np.int32),
+    }
+
+
+def _of_older_names(saved: Mapping[str, np.ndarray], *, keeps: bool) -> dict[str, np.ndarray]:
+    """A state of before slots had one name; gradient descent, which keeps none, had them, too."""
+    numbers = sorted(name.removeprefix("first/") for name in saved if name.startswith("first/"))
+    names = {
+        f"{old}/{number}": f"slots/{i + j * len(numbers):03d}"
+        for j, old in enumerate(("first", "second"))
+        for i, number in enumerate(numbers)
+    }
+    return {
+        names.get(name, name.replace("others/", "non_trainable/")): array
+        for name, array in saved.items()
+        if keeps or name not in names
     }
 
 

@@ -132,24 +132,6 @@ class Place(Protocol):
 Trained = TypeVar("Trained", bound=Trainable)
 
 
-def finished_history(place: Place, last_step: int) -> tuple[History, float] | None:
-    """What a session measured that has probed its last step, and the seconds that it took.
-
-    None if it has not come there.
-
-    Raises:
-      UserError: the saved state cannot be read.
-    """
-    if not place.state_file.exists():
-        return None
-    saved = _read_state(place.state_file)
-    if int(saved["probed"]) < last_step:
-        return None
-    history = History()
-    history.load(_group(saved, "history/"))
-    return history, float(saved["seconds"][0])
-
-
 class Session(Generic[Trained]):
     """Trains networks from probe to probe and can be stopped at any moment.
 

@@ -17,11 +17,11 @@ def recursion(weight, gradient, steps, rate=3e-4, beta_1=0.9, beta_2=0.999, epsi
 
 def ours(weight, gradient, steps, optimizer):
     weights = [tf.constant(weight, tf.float32)]
-    first = second = [tf.zeros_like(weights[0])]
+    slots = optimizer.init([weights[0].numpy()])
     for step in range(steps):
         gradients = [gradient(weights[0])]
-        weights, first, second = optimizer.update(
-            weights, gradients, first, second, tf.constant(step), tf.constant(True)
+        weights, slots = optimizer.update(
+            gradients, slots, weights, tf.constant(step), tf.constant(True)
         )
     return weights[0].numpy()
 
@@ -52,6 +52,6 @@ def test_epsilon_acts_after_the_correction_of_the_bias():
 def test_an_inactive_member_does_not_move_whatever_its_gradient():
     state = [tf.constant([1.0, 2.0])]
     bad = [tf.constant([np.nan, np.inf])]
-    results = Adam().update(state, bad, state, state, tf.constant(7), tf.constant(False))
-    for (result,) in results:
+    weights, slots = Adam().update(bad, 2 * state, state, tf.constant(7), tf.constant(False))
+    for result in (*weights, *slots):
         np.testing.assert_array_equal(result, [1.0, 2.0])

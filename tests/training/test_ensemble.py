@@ -12,6 +12,7 @@ from spectral_tf.errors import UserError
 from spectral_tf.models.mlp import mlp
 from spectral_tf.training.adam import Adam
 from spectral_tf.training.ensemble import Ensemble
+from spectral_tf.training.gradient_descent import GradientDescent
 
 
 def small(seed):
@@ -40,14 +41,14 @@ def test_members_equal_networks_trained_alone_by_a_plain_loop(assert_close):
         model = small(run)
         x, y = (tf.constant(v) for v in next(sines(run).batch(16).as_numpy_iterator()))
         weights = [w.value for w in model.trainable_variables]
-        first = second = [tf.zeros_like(w) for w in weights]
+        slots = Adam(0.01).init([w.numpy() for w in weights])
         for step in range(20):
             with tf.GradientTape() as tape:
                 tape.watch(weights)
                 prediction = model.stateless_call(weights, [], x)[0]
                 loss = tf.reduce_mean((prediction - y) ** 2)
-            weights, first, second = Adam(0.01).update(
-                weights, tape.gradient(loss, weights), first, second, step, tf.constant(True)
+            weights, slots = Adam(0.01).update(
+                tape.gradient(loss, weights), slots, weights, step, tf.constant(True)
             )
         prediction = model.stateless_call(weights, [], x)[0]
         assert_close(outputs[run], prediction.numpy())
@@ -95,6 +96,25 @@ def test_blocks_do_not_change_the_members(block_size, assert_close):
     for ensemble in (whole, blocks):
         ensemble.train(10)
     assert_close(blocks.evaluate()[0], whole.evaluate()[0])
+
+
+@pytest.mark.parametrize("optimizer", [Adam(), GradientDescent(0.1)], ids=["adam", "descent"])
+def test_a_state_of_before_slots_had_one_name_is_read(optimizer):
+    ensemble = make(optimizer=optimizer)
+    ensemble.train(3)
+    now = ensemble.state()
+    number = len(ensemble.weights)
+    older = {}
+    for i in range(2 * number):
+        name = f"{('first', 'second')[i // number]}/{i % number:03d}"
+        # Gradient descent had them, too, and they stayed 0.
+        older[name] = now.pop(f"slots/{i:03d}", np.zeros_like(ensemble.weights[i % number]))
+    other = make(optimizer=optimizer)
+    other.load({**now, **older})
+    for e in (ensemble, other):
+        e.train(3)
+    for name, array in ensemble.state().items():
+        np.testing.assert_array_equal(other.state()[name], array)
 
 
 def test_probing_changes_nothing():
@@ -255,14 +275,14 @@ def test_models_with_state_of_their_own_are_trained_too(assert_close):
     ensemble.train(3)
     after = ensemble.state()
     changed = [name for name in after if np.any(after[name] != before[name])]
-    assert any(name.startswith("others/") for name in changed)
+    assert any(name.startswith("non_trainable/") for name in changed)
     # Measured as at inference: no unit dropped, moving averages used and left alone.
     np.testing.assert_array_equal(ensemble.evaluate()[0], ensemble.evaluate()[0])
     model = ensemble.model
     for variable, values in zip(model.trainable_variables, ensemble.weights, strict=True):
         variable.assign(values[0])
     for i, variable in enumerate(model.non_trainable_variables):
-        variable.assign(after[f"others/{i:03d}"][0])
+        variable.assign(after[f"non_trainable/{i:03d}"][0])
     assert_close(ensemble.evaluate()[0][0], model(ensemble.inputs[0], training=False).numpy())
     assert (ensemble.stopped_at == -1).all()
 

@@ -15,7 +15,6 @@ from spectral_tf.training.session import (
     History,
     Interrupted,
     Session,
-    finished_history,
     probe_steps,
 )
 
@@ -168,24 +167,6 @@ def test_the_state_of_other_members_is_refused(tmp_path):
 def test_when_every_run_diverges_it_ends_with_the_step(tmp_path):
     with pytest.raises(ValueError, match="every run diverged, the last at step .*learning rate"):
         run(make(tmp_path, rate=1e30))
-
-
-def test_a_finished_part_is_read_without_its_networks(tmp_path):
-    folder = make(tmp_path)._folder
-    part = folder.part("wave/seed_0")
-    assert finished_history(part, 12) is None
-    ensemble = make(tmp_path / "other").ensemble
-    session = Session(ensemble, part, [0, 4, 8, 12], 1e9, "test")
-    run(session)
-    session.save()
-    assert part.state_file == tmp_path / "checkpoints" / "wave" / "seed_0" / "state.npz"
-    history, seconds = finished_history(part, 12)
-    assert history["loss"][0] == [0, 4, 8, 12]
-    assert seconds == session.seconds > 0
-    assert finished_history(part, 30) is None  # Not yet there.
-    part.state_file.write_bytes(part.state_file.read_bytes()[:100])
-    with pytest.raises(UserError, match="saved state: expected a readable file"):
-        finished_history(part, 12)
 
 
 def test_a_state_beyond_a_step_that_was_never_probed_is_refused(tmp_path):
