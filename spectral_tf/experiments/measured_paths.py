@@ -100,8 +100,8 @@ class MeasuredPaths:
         """What was measured, from the facts of a run."""
         groups: dict[str, dict[str, NDArray]] = {"networks": {}, "values": {}}
         for name, values in facts.items():
-            group, _, rest = name.partition("/")
-            if group in groups:
+            group, slash, rest = name.partition("/")
+            if slash and group in groups:
                 groups[group][rest] = values
         names = {field.name for field in dataclasses.fields(cls)} - set(groups)
         return cls(**{name: facts[name] for name in names}, **groups)  # type: ignore[arg-type]

@@ -278,14 +278,17 @@ class Page:
 
     def finish(self, found: Found, make: Callable[[Found], Report]) -> None:
         """Keeps what was found, and writes the report, on the host that writes."""
-        from spectral_tf.training.replicas import wait_for_all
-
         if self.writes:
             with self._folder.part("report").alone(wait=True):
                 if not self._folder.finished:  # By another process that shares the trainings.
                     found.save(self._folder.path / FOUND)
                     self._publish(found, make(found))
-        wait_for_all(self.strategy)
+
+    def leave(self) -> None:
+        """The last call: no host ends while another still needs it."""
+        from spectral_tf.training.replicas import leave
+
+        leave(self.strategy)
 
     def _publish(self, found: Found, report: Report) -> None:
         """Writes a report and shows its figures and curves in TensorBoard."""
@@ -366,6 +369,7 @@ def launch(
         page = in_folder(name, folder)
         if measured := run(planned, page):  # Else trainings are left to other processes.
             page.finish(measured, lambda found: report(planned, found))
+        page.leave()
 
     runtime.launch(main)
 

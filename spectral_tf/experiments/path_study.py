@@ -388,8 +388,8 @@ class Models:
             field.name: {} for field in dataclasses.fields(cls)
         }
         for name, values in facts.items():
-            group, _, rest = name.partition("/")
-            if group in groups:
+            group, slash, rest = name.partition("/")
+            if slash and group in groups:
                 groups[group][rest] = values
         return cls(**groups)
 

@@ -1,5 +1,6 @@
 """Members spread over the replicas of a strategy: each trains its own, nothing is reduced."""
 
+import contextlib
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,6 +12,18 @@ import tensorflow as tf
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     """Returns when every host has come here."""
     Replicas(strategy, 1).agree(0)
+
+
+def leave(strategy: tf.distribute.Strategy) -> None:
+    """The last call of every host: returns when no other host needs this one any more.
+
+    A host that has come through `wait_for_all` may end while another is still in it, whose call
+    then fails. So all meet twice: who comes through the second time knows that all came through
+    the first, and that the second fails for somebody is nobody's loss.
+    """
+    wait_for_all(strategy)
+    with contextlib.suppress(tf.errors.OpError):
+        wait_for_all(strategy)
 
 
 class Replicas:

@@ -19,7 +19,7 @@ PAGES = {
     ),
     "architecture": (
         *("--num_steps=40", "--num_runs=1", "--probe_every=20", "--num_samples=60"),
-        *("--widths=8,16", "--depths=3", "--weight_clips=", "--frequencies=1,4"),
+        *("--widths=8,16", "--depths=3", "--sweeps=width,depth"),
     ),
     "robustness": (
         *NETWORK,
@@ -44,8 +44,8 @@ PAGES = {
     ),
     "noise_fitting": (*IMAGES, "--cycles=1,4", "--seeds=1", "--checkpoint_epochs=1"),
     "interventions": (
-        *(*IMAGES, "--pairs=2", "--between_pairs=1", "--num_samples=8", "--measured_epochs=0"),
-        *("--sweeps=time,width,distillation", "--widths=2"),
+        *(*IMAGES, "--pairs=2", "--between_pairs=1", "--num_samples=8", "--measured_epochs=1"),
+        *("--num_epochs=2", "--sweeps=time,width,distillation", "--widths=2"),
     ),
     "class_diversity": (*IMAGES, "--pairs=4", "--num_samples=8", "--seeds=1"),
     "class_diversity_merged": (
