@@ -104,6 +104,7 @@ def plan() -> Plan:
     """Checks the flags."""
     frequencies = runtime.whole_numbers("frequencies", FLAGS.frequencies)
     lobes = runtime.whole_numbers("lobes", FLAGS.lobes)
+    runtime.refuse_below("lobes", min(lobes), 0)
     runtime.refuse_above("lobes", max(lobes), (FLAGS.num_samples - 1) // 2)
     thresholds = runtime.numbers("thresholds", FLAGS.thresholds)
     if FLAGS.knn:

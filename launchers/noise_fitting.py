@@ -196,10 +196,10 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
 
     units = {}
     for wave, run_of in asked:
-        name = f"{wave.name}/seed_{run_of}"
+        name = f"{wave}, seed {run_of}"
         smooth = tasks.SoftLabels(wave.smoothing, teacher, plan.distillation_alpha)
         units[wave.name, run_of] = page.unit(
-            name,
+            f"{wave.name}/seed_{run_of}",
             functools.partial(task.trainer, page.seed, run_of, smooth, finite_only=True),
             {
                 "answers": training.Measure(

@@ -57,14 +57,15 @@ class Setting:
         """As the flags say.
 
         Raises:
-          UserError: augmentations that are not known, or one twice; a network from a file whose
-            size flags would change.
+          UserError: augmentations that are not known, or one twice; no such file; a network from
+            a file whose size flags would change.
         """
         named = flag("augmentations")
         if named:
             words("augmentations", named, AUGMENTATIONS)
         own = {field.name: flag(field.name) for field in dataclasses.fields(cls)}
         setting = cls(**{**own, "augmentations": tuple(named)})
+        model_digest(setting)
         if setting.model.endswith(".keras"):
             for name, default in (("width", 0), ("precision", "float32")):
                 if own[name] != default:

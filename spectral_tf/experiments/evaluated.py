@@ -287,9 +287,7 @@ def asked(seeds: int) -> Subject:
         weights = runtime.flag("weights")
         models.refuse_application(name, weights)
         return Pretrained(dataset, name, weights, runtime.flag("side"))
-    trained = Trained(dataset, setting, seeds, runtime.flag("seed"))
-    model_digest(setting)  # Refuses a file that is not there.
-    return trained
+    return Trained(dataset, setting, seeds, runtime.flag("seed"))
 
 
 def of_run(flag: str, path: str, dataset: Dataset) -> Saved:

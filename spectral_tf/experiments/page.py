@@ -26,8 +26,8 @@ from spectral_tf.runtime.launch import settings
 
 if TYPE_CHECKING:
     import tensorflow as tf
-    from matplotlib.figure import Figure
 
+    from spectral_tf.records.figures import Figure
     from spectral_tf.records.tensorboard import TensorBoard
     from spectral_tf.training.measures import Measure
     from spectral_tf.training.session import Session, Trainable

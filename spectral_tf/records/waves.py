@@ -103,7 +103,8 @@ def write_held_out(path: pathlib.Path, held_out: HeldOut) -> None:
 
 
 def _halved(name: str, margins: NDArray[np.floating]) -> NDArray[np.float16]:
-    largest = float(np.abs(margins[~np.isnan(margins)]).max(initial=0.0))
+    diverged = np.isnan(margins).all(axis=-1)
+    largest = float(np.abs(margins[~diverged]).max(initial=0.0))
     if not largest <= _LARGEST:
         raise UserError(
             f"{name} of held-out images",

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from spectral_tf.experiments import class_study
 from spectral_tf.experiments.class_study import DIVERSITY, HELD, READINGS, Classes
 from spectral_tf.experiments.path_study import MEASURES, Models
+from spectral_tf.records.report import Report
 from spectral_tf.spectra import mirrored_centroid, mirrored_magnitudes, mirrored_share
 from spectral_tf.spectra.verdicts import Finding, verdicts
 
@@ -137,7 +138,8 @@ def test_a_path_that_is_not_finite_counts_nowhere():
 def test_the_claims_follow_from_what_is_kept(tmp_path):
     rng = np.random.default_rng(2)
     found = classes_of(rng.normal(size=(3, 7)), rng.random(7) + 1, rng.random(7), networks=3)
-    found.save(tmp_path, [str(i) for i in range(20)])
+    tables, arrays = found.tables([str(i) for i in range(20)])
+    Report({}, tables=tables, arrays=arrays).write(tmp_path)
     kept = [class_study.claims(class_study.correlations(Classes.read(tmp_path), 20))] * 2
     assert kept[0] == kept[1]
     findings = kept[0]

@@ -186,7 +186,7 @@ def test_merged_classes(embedded_dir, tmp_path):
     # Another random grouping; a training that is lost is made again, and ends in the same numbers.
     lost = path / "checkpoints" / "merge_2" / "similar" / "seed_1"
     shutil.rmtree(lost)
-    others = path / "checkpoints" / "merge_2" / "similar" / "seed_0" / "measured.npz"
+    others = path / "checkpoints" / "merge_2" / "similar" / "seed_0" / "found.npz"
     before, written = (path / "models.csv").read_text(), others.stat().st_mtime_ns
     more = [flag.replace("groupings=4", "groupings=5") for flag in flags]
     grown = launch("class_diversity_merged", *more, f"--workdir={path}")

@@ -137,7 +137,7 @@ def test_a_sweep_can_grow(finished, embedded_dir, tmp_path):
     few = launch("interventions", *command[2:], "--sweeps=width", "--widths=3", *SWEEPS[3:])
     assert few.returncode == 0, few.stderr
     kept = [tmp_path / "checkpoints" / c / "seed_0" / "state.npz" for c in ("baseline", "width=3")]
-    kept += [file.with_name("measured.npz") for file in kept]
+    kept += [file.with_name("found.npz") for file in kept]
     written = [file.stat().st_mtime_ns for file in kept]
     more = launch("interventions", *command[2:], *SWEEPS)
     assert more.returncode == 0, more.stderr

@@ -74,12 +74,12 @@ def test_a_state_file_does_as_well_and_a_killed_run_goes_on(trained, measured, t
     shutil.copytree(measured[0], path)
     (path / "summary.json").unlink()
     (path / "robustness.csv").unlink()
-    (path / "checkpoints" / "network_002.npz").unlink()
+    (path / "checkpoints" / "network_002" / "measured.npz").unlink()
     (path / "tensorboard").rename(tmp_path / "old")
     result = launch("robustness", f"--flagfile={path / 'run.flags'}", f"--workdir={path}")
     assert result.returncode == 0, result.stderr
-    assert "network 3 of 3 measured" in result.stderr
-    assert "network 2 of 3" not in result.stderr
+    assert "network_002 is measured" in result.stderr
+    assert "network_001" not in result.stderr
     table = (path / "robustness.csv").read_text()
     assert table == (measured[0] / "robustness.csv").read_text()
     state = trained / "checkpoints" / "state.npz"
