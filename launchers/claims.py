@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from absl import flags
 
-from spectral_tf import records, runtime, spectra
+from spectral_tf import experiments, records, runtime, spectra
 from spectral_tf.errors import UserError
 from spectral_tf.spectra.verdicts import Finding, Verdict, verdicts
 
@@ -42,11 +43,18 @@ RULE = (
 UNTOLD = 0.05
 
 
-def main() -> None:
-    """Writes the table of claims of the runs that the flags name."""
+class Plan(NamedTuple):
+    """What is asked for: the findings of every data set, and what may be said of them."""
+
+    folders: list[str]
+    findings: dict[str, list[Finding]]
+    verdicts: dict[str, list[Verdict]]  # By the kind of reading that decides.
+
+
+def plan() -> Plan:
+    """Checks the flags, and reads the runs that they name."""
     if not any(FLAGS.folders):
         raise UserError("--folders", expected="run folders", got="none", hint="separate by commas")
-    folder = runtime.run_folder("claims")
     findings: dict[str, list[Finding]] = {}
     for text in FLAGS.folders:
         name, runs = named_runs(text)
@@ -63,33 +71,35 @@ def main() -> None:
         raise UserError(
             "--folders", expected="claims with a primary reading", got="none", hint="see claims.csv"
         )
-    folder.start({"compared": {"folders": ",".join(FLAGS.folders)}})
-    with records.whole_file(folder.path / "claims.md") as temporary:
-        temporary.write_text(markdown(findings, found))
-    records.write_table(
-        folder.path / "verdicts.csv",
-        ("claim", "primary", "verdict", "why", *(f"holm_p_{name}" for name in findings)),
-        (
-            (v.claim, kind, v.word, v.why, *(v.adjusted[name] for name in findings))
-            for kind, of_kind in found.items()
-            for v in of_kind
-        ),
-    )
-    folder.finish(
-        {
-            "experiment": "claims",
-            "folders": list(FLAGS.folders),
+    return Plan(FLAGS.folders, findings, found)
+
+
+def report(plan: Plan) -> records.Report:
+    """The table of claims."""
+    every = [(kind, v) for kind, of_kind in plan.verdicts.items() for v in of_kind]
+    return records.Report(
+        texts={"claims": markdown(plan.findings, plan.verdicts)},
+        tables={
+            "verdicts": records.Table(
+                ("claim", "primary", "verdict", "why", *(f"holm_p_{n}" for n in plan.findings)),
+                [
+                    (v.claim, kind, v.word, v.why, *(v.adjusted[name] for name in plan.findings))
+                    for kind, v in every
+                ],
+            )
+        },
+        summary={
+            "folders": plan.folders,
             "verdicts": {
                 kind: {v.claim: f"{v.word}: {v.why}" if v.why else v.word for v in of_kind}
-                for kind, of_kind in found.items()
+                for kind, of_kind in plan.verdicts.items()
             },
         },
-        wall_seconds=0.0,
+        lines=[
+            f"{v.claim:>24}, {KINDS[kind]}: {v.word}{f' ({v.why})' if v.why else ''}"
+            for kind, v in every
+        ],
     )
-    for kind, of_kind in found.items():
-        for v in of_kind:
-            print(f"{v.claim:>24}, {KINDS[kind]}: {v.word}{f' ({v.why})' if v.why else ''}")
-    print(f"table: {folder.path / 'claims.md'}")
 
 
 def named_runs(text: str) -> tuple[str, list[pathlib.Path]]:
@@ -181,4 +191,6 @@ def is_correlation(estimate: spectra.Estimate) -> bool:
 
 
 if __name__ == "__main__":
-    runtime.launch(main)
+    experiments.launch_comparison(
+        "claims", plan, report, lambda plan: {"folders": ",".join(plan.folders)}
+    )

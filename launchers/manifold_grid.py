@@ -425,9 +425,7 @@ def nearest_neighbours(
 
 def classifier(plan: Plan, i: int, neighbours: int) -> KNeighborsClassifier:
     """Fitted to what network i learns."""
-    from sklearn.neighbors import KNeighborsClassifier
-
-    return KNeighborsClassifier(neighbours).fit(plan.points(i), plan.waves[i].labels)
+    return experiments.nearest_neighbours(plan.points(i), plan.waves[i].labels, neighbours)
 
 
 def radial_spectra(

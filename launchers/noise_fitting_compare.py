@@ -26,7 +26,7 @@ import numpy as np
 from absl import flags
 from numpy.typing import NDArray
 
-from spectral_tf import records, runtime, spectra
+from spectral_tf import experiments, records, runtime, spectra
 from spectral_tf.errors import UserError
 from spectral_tf.records.waves import HeldOut, read_held_out
 from spectral_tf.spectra import Estimate
@@ -95,22 +95,36 @@ class Run(NamedTuple):
         return sorted(self.answers.waves.tolist(), key=lambda wave: self.cycles[wave])
 
     def rows(self, wave: str) -> dict[str, NDArray[np.float64]]:
-        """For each seed and image, with the measure as their mean, [seeds, n]."""
+        """For each seed and image, with the measure as their mean, [seeds, n].
+
+        NaN of a seed whose training, or whose control, diverged.
+        """
         a, i = self.answers, self.answers.waves.tolist().index(wave)
         s, num_classes = a.smoothing[i], int(a.num_classes)
+        there = np.isfinite(a.margins[i]).all(axis=1)
         lowest, final, null = (
-            spectra.influence(margins, s, num_classes)
+            spectra.influence(margins[there], s, num_classes)
             for margins in (a.lowest_margins[i], a.margins[i], a.null_margins[a.directions[i]])
         )
-        return {
+        measured = {
             LOWEST: lowest.noise_fitting,
             BETA: final.fit_coefficient,
             NULL: null.fit_coefficient,
             ABOVE: final.fit_coefficient - null.fit_coefficient,
         }
+        whole = {name: np.full(a.margins[i].shape, np.nan) for name in measured}
+        for name, values in measured.items():
+            whole[name][there] = values
+        return whole
 
     def mean(self, rows: NDArray, *, tested: bool = True) -> Estimate:
-        """Of values [seeds, n], over both; tested where their 0 is "nothing there"."""
+        """Of values [seeds, n], over both; tested where their 0 is "nothing there".
+
+        Seeds that are NaN do not count.
+        """
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        if not len(rows):
+            return spectra.not_enough(0, 1, "seeds that did not diverge")
         clusters = self.answers.clusters
         return spectra.crossed_mean(
             rows, clusters=clusters, units=("seeds", "images"), tested=tested
@@ -129,11 +143,18 @@ class Run(NamedTuple):
         }
 
 
-def main() -> None:
-    """Compares the runs that the flags name."""
+class Plan(NamedTuple):
+    """What is asked for: the runs, on the held-out images that all of them measured."""
+
+    baseline: Run
+    cases: list[Run]
+    named: dict[str, str]  # As the flags name them.
+
+
+def plan() -> Plan:
+    """Checks the flags, and reads the runs that they name."""
     if not any(FLAGS.cases):
         raise UserError("--cases", expected="run folders", got="none", hint="separate by commas")
-    folder = runtime.run_folder("noise_fitting_compare")
     baseline, *cases = on_common_images([read_run(p) for p in (FLAGS.baseline, *FLAGS.cases)])
     allowed = [name for name in FLAGS.allow_differences if name]
     cases = [held_against(baseline, case, allowed) for case in cases]
@@ -145,39 +166,48 @@ def main() -> None:
             got=f"{twice[0]} twice",
             hint="rename",
         )
-    from spectral_tf.records import figures
+    return Plan(baseline, cases, {"baseline": FLAGS.baseline, "cases": str(FLAGS.cases)})
 
-    folder.start({"compared": {name: str(FLAGS[name].value) for name in ("baseline", "cases")}})
-    found = {run.name: compare(baseline, run) for run in (baseline, *cases)}
-    write_comparison(folder, [baseline, *cases], found)
+
+def report(plan: Plan) -> records.Report:
+    """What every case changes, wave by wave, and claims C3 and C4."""
+    baseline, cases = plan.baseline, plan.cases
+    runs = [baseline, *cases]
+    found = {run.name: compare(baseline, run) for run in runs}
     pairs = claimed_pairs(baseline, cases)
-    claims = [finding for pair in pairs for finding in readings(pair)]
-    if claims:
-        records.write_table(folder.path / "claims.csv", Finding._fields, claims)
-    figure = figures.line_panels(
-        panels([baseline, *cases], found),
-        title=baseline.summary["dataset"].split(" (")[0],
-    )
-    figures.save_figure(figure, folder.figures / "comparison.png")
-    folder.finish(
-        {
-            "experiment": "noise_fitting_compare",
+    findings = [finding for pair in pairs for finding in readings(pair)]
+    return records.Report(
+        tables={
+            "comparison": comparison(runs, found),
+            **({"claims": records.Table(Finding._fields, findings)} if findings else {}),
+        },
+        figures={
+            "comparison": records.figures.line_panels(
+                panels(runs, found), title=baseline.summary["dataset"].split(" (")[0]
+            )
+        },
+        summary={
             "baseline": baseline.name,
             "differs": {case.name: case.differs for case in cases},
             "num_held_out_images": len(baseline.answers.images),
             "fastest_learned_waves": {pair.name: pair.fast for pair in pairs},
             "difference_of_final_fit_above_null": {
-                case.name: {wave: e.difference_above_null.record() for wave, e in of_case.items()}
-                for case, of_case in ((case, found[case.name]) for case in cases)
+                case.name: {wave: e.difference_above_null for wave, e in found[case.name].items()}
+                for case in cases
             },
         },
-        wall_seconds=0.0,
+        lines=[
+            line
+            for case in cases
+            for line in (
+                f"{case.name} ({case.differs}), beta - null against that of {baseline.name}:",
+                *(
+                    f"{wave:>28}: {effect.difference_above_null.text('+.3f')}"
+                    for wave, effect in found[case.name].items()
+                ),
+            )
+        ],
     )
-    for case in cases:
-        print(f"{case.name} ({case.differs}), beta - null against that of {baseline.name}:")
-        for wave, effect in found[case.name].items():
-            print(f"{wave:>28}: {effect.difference_above_null.text('+.3f')}")
-    print(f"run folder: {folder.path}")
 
 
 def read_run(path: str) -> Run:
@@ -318,20 +348,15 @@ def compare(baseline: Run, run: Run) -> dict[str, Effect]:
     return effects
 
 
-def write_comparison(
-    folder: records.RunFolder,
-    runs: Sequence[Run],
-    found: Mapping[str, Mapping[str, Effect]],
-) -> None:
-    """Writes `comparison.csv`: every wave in the baseline and in every case."""
-    records.write_table(
-        folder.path / "comparison.csv",
+def comparison(runs: Sequence[Run], found: Mapping[str, Mapping[str, Effect]]) -> records.Table:
+    """Every wave in the baseline and in every case."""
+    return records.Table(
         ("case", "differs", "wave", "cycles", *Effect._fields),
-        (
+        [
             (run.name, run.differs or "baseline", wave, run.cycles[wave], *effect)
             for run in runs
             for wave, effect in found[run.name].items()
-        ),
+        ],
     )
 
 
@@ -461,15 +486,14 @@ def readings(pair: Pair) -> list[Finding]:
 
 def panels(runs: Sequence[Run], found: Mapping[str, Mapping[str, Effect]]) -> list[Panel]:
     """What every run has above its null, and what that is more than in the baseline."""
-    from spectral_tf.records.figures import Line, Panel, shades
-
+    draw = records.figures
     above, away = [], []
-    for i, (run, colour) in enumerate(zip(runs, shades(len(runs)), strict=True)):
+    for i, (run, colour) in enumerate(zip(runs, draw.shades(len(runs)), strict=True)):
         effects = found[run.name].values()
         x = [run.cycles[wave] for wave in found[run.name]]
         sides = [[e.above_null for e in effects], [e.difference_above_null for e in effects]]
         drawn = [
-            Line(
+            draw.Line(
                 x,
                 [float(e.value) for e in side],
                 run.name,
@@ -484,10 +508,10 @@ def panels(runs: Sequence[Run], found: Mapping[str, Mapping[str, Effect]]) -> li
         away += drawn[1:] if i else []  # The baseline differs from itself by nothing.
     xlabel, levels = "cycles across the data", {"baseline": 0.0}
     return [
-        Panel(above, xlabel, f"{ABOVE}", {"ignored": 0.0}, "log"),
-        Panel(away, xlabel, f"{ABOVE}, more than in {runs[0].name}", levels, "log"),
+        draw.Panel(above, xlabel, f"{ABOVE}", {"ignored": 0.0}, "log"),
+        draw.Panel(away, xlabel, f"{ABOVE}, more than in {runs[0].name}", levels, "log"),
     ]
 
 
 if __name__ == "__main__":
-    runtime.launch(main)
+    experiments.launch_comparison("noise_fitting_compare", plan, report, lambda plan: plan.named)

@@ -9,6 +9,7 @@ from spectral_tf import lazy
 
 if TYPE_CHECKING:
     from spectral_tf.experiments.datasets import Dataset as Dataset
+    from spectral_tf.experiments.neighbours import nearest_neighbours as nearest_neighbours
     from spectral_tf.experiments.networks import SEEDS as SEEDS
     from spectral_tf.experiments.networks import (
         difference_over_networks as difference_over_networks,
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from spectral_tf.experiments.page import Page as Page
     from spectral_tf.experiments.page import Picture as Picture
     from spectral_tf.experiments.page import launch as launch
+    from spectral_tf.experiments.page import launch_comparison as launch_comparison
     from spectral_tf.experiments.sines import sines_of_runs as sines_of_runs
 
 __getattr__, __dir__, __all__ = lazy.room(
@@ -30,7 +32,9 @@ __getattr__, __dir__, __all__ = lazy.room(
         "SEEDS": "networks",
         "difference_over_networks": "networks",
         "launch": "page",
+        "launch_comparison": "page",
         "mean_over_networks": "networks",
+        "nearest_neighbours": "neighbours",
         "rests_on": "networks",
         "sines_of_runs": "sines",
         "stacked": "networks",

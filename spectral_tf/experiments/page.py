@@ -374,6 +374,35 @@ def launch(
     runtime.launch(main)
 
 
+def launch_comparison(
+    name: str,
+    plan: Callable[[], Plan],
+    report: Callable[[Plan], Report],
+    record: Callable[[Plan], Mapping[str, str]],
+) -> None:
+    """Runs a page that compares finished runs, and needs neither devices nor hosts; never returns.
+
+    Args:
+      name: of the experiment.
+      plan: checks the flags and reads the runs.
+      report: of them.
+      record: what `environment.json` says was compared.
+    """
+
+    def main() -> None:
+        folder = runtime.run_folder(name)
+        planned = plan()
+        made = report(planned)
+        folder.start({"compared": dict(record(planned))})
+        made.write(folder.path)
+        folder.finish({"experiment": name, **made.summary}, wall_seconds=0.0)
+        for line in made.lines:
+            print(line)
+        print(f"run folder: {folder.path}")
+
+    runtime.launch(main)
+
+
 def in_folder(name: str, folder: RunFolder) -> Page:
     """The page of a run folder, under the strategy of the flags."""
     # TensorFlow takes seconds to import: only now that the flags are known to be good. The strategy

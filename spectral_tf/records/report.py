@@ -38,6 +38,7 @@ class Report:
       figures: {name of a picture: it}; also shown in TensorBoard.
       animations: {name of a moving picture: it}.
       arrays: {name of an npz file: {name: array}}.
+      texts: {name of a Markdown file: its text}.
       curves: {tag: numbers}, for TensorBoard alone: the i-th stands at step i.
       images_shown: of each tag that TensorBoard is to show; 0: its own 10.
     """
@@ -48,6 +49,7 @@ class Report:
     figures: Mapping[str, Figure] = dataclasses.field(default_factory=dict)
     animations: Mapping[str, Animation] = dataclasses.field(default_factory=dict)
     arrays: Mapping[str, Mapping[str, NDArray]] = dataclasses.field(default_factory=dict)
+    texts: Mapping[str, str] = dataclasses.field(default_factory=dict)
     curves: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
     images_shown: int = 0
 
@@ -84,6 +86,9 @@ class Report:
         for name, arrays in self.arrays.items():
             with whole_file(folder / f"{name}.npz") as temporary, open(temporary, "wb") as file:
                 np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub.
+        for name, text in self.texts.items():
+            with whole_file(folder / f"{name}.md") as temporary:
+                temporary.write_text(text)
         for name, figure in self.figures.items():
             pixels = save_figure(figure, folder / "figures" / f"{name}.png")
             if show:
