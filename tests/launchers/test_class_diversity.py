@@ -84,7 +84,7 @@ def test_a_run_goes_on_with_the_classes_that_it_has(finished):
     names = ("classes", "correlations", "claims", "models")
     tables = {name: (path / f"{name}.csv").read_text() for name in names}
     (path / "summary.json").unlink()
-    kept = [path / "checkpoints" / f"classes_{i:05d}" / "state.npz" for i in (0, 4, 8)]
+    kept = [path / "checkpoints" / f"classes_{i:05d}" / "measured.npz" for i in (0, 4, 8)]
     kept[2].unlink()
     written = [file.stat().st_mtime_ns for file in kept[:2]]
     again = launch("class_diversity", *flags, f"--workdir={path}")
