@@ -1,10 +1,19 @@
 """Every page on every kind of host gives what it gives on one device."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
-from conftest import launch, launch_on, two_devices, two_workers
+from conftest import ROOT, launch, launch_on, two_devices, two_workers
 
 from spectral_tf.records import read_table
+
+# These few are in every run of the suite; the rest of the matrix is for the long one.
+ALWAYS = {("lf_first", "two workers"), ("fourier_sensitivity", "two devices")}
 
 NETWORK = ("--width=16", "--depth=3", "--learning_rate=0.003")
 DIGITS = ("--dataset=digits",)
@@ -81,8 +90,14 @@ def uses_data(page):
     return DIGITS[0] in PAGES[page]
 
 
-@pytest.mark.parametrize("hosts", HOSTS)
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    ("page", "hosts"),
+    [
+        pytest.param(page, hosts, marks=[] if (page, hosts) in ALWAYS else pytest.mark.long)
+        for page in PAGES
+        for hosts in HOSTS
+    ],
+)
 def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
     make, strategy = HOSTS[hosts]
     data = (f"--data_dir={embedded_dir}",) if uses_data(page) else ()
@@ -108,3 +123,57 @@ def same(found, expected, table):
             else:
                 where = f"{table}, {name}"
                 np.testing.assert_allclose(ours, theirs, rtol=2e-2, atol=2e-3, err_msg=where)
+
+
+@pytest.mark.long
+def test_overwriting_with_a_slow_chief_waits_for_it(alone, embedded_dir, tmp_path):
+    flags = (*PAGES["noise_fitting"], f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}")
+    assert launch("noise_fitting", *flags, "--seed=1").returncode == 0
+    chief, worker = two_workers()
+    slow = chief._replace(before="import time\ntime.sleep(4)")
+    results = launch_on([slow, worker], "noise_fitting", *flags, "--overwrite")
+    assert [result.returncode for result in results] == [0, 0], results
+    for table in alone("noise_fitting").glob("*.csv"):
+        found = read_table(tmp_path / "run" / table.name)
+        same(found, read_table(table), table.name)
+
+
+def start(page, path, hosts, *flags):
+    command = [sys.executable, str(ROOT / "launchers" / f"{page}.py"), *flags, f"--workdir={path}"]
+    return [
+        subprocess.Popen(
+            command,
+            env={**os.environ, **host.environ},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for host in hosts
+    ]
+
+
+@pytest.mark.long
+def test_a_worker_that_is_killed_and_restarted_ends_in_the_same_tables(tmp_path):
+    flags = ("--num_steps=600", "--width=64", "--save_every_seconds=1")
+    few = tuple(f for f in PAGES["lf_first"] if not f.startswith(("--num_steps", "--width")))
+    whole = launch_on(two_workers(), "lf_first", *few, *flags, f"--workdir={tmp_path / 'whole'}")
+    assert [result.returncode for result in whole] == [0, 0], whole
+    path = tmp_path / "killed"
+    chief, worker = start("lf_first", path, two_workers(), *few, *flags)
+    try:
+        state, until = path / "checkpoints" / "state.npz", time.monotonic() + 120
+        while not state.exists() and chief.poll() is None:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        worker.send_signal(signal.SIGKILL)
+        assert not (path / "summary.json").exists(), "it ended before the kill: make it longer"
+        worker.wait()
+        # Whether the chief notices at once is the transport's affair; its user ends it.
+        chief.kill()
+        chief.wait()
+        again = start("lf_first", path, two_workers(), *few, *flags)
+        assert [process.wait(timeout=300) for process in again] == [0, 0]
+    finally:
+        for process in (chief, worker):
+            process.kill()
+    for table in (tmp_path / "whole").glob("*.csv"):
+        assert (path / table.name).read_text() == table.read_text(), table.name
