@@ -290,6 +290,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "dataset": found.fact("dataset"),
             "num_seeds": plan.seeds,
             "num_networks": len(of),
+            "diverged": of.lost,
             "num_groupings": len(set(merge_study.setting_of(of).tolist())),
             "num_paths": {t: int(of.where(t, "held_out").sum()) for t in path_study.PAIR_TYPES},
             "claims": {
@@ -311,6 +312,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 for c in changes
                 if c.grouping == "all" and c.measure == "matched_centroid"
             ),
+            *of.lost,
         ],
     )
 
@@ -351,6 +353,7 @@ def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:
     random = (merge == 1) | np.char.startswith(names, "random")
     images = found.fact("images")
     title = f"{images}, a point for each grouping, {records.averaged(plan.seeds)}"
+    title += f", {len(of.lost)} trainings diverged" if of.lost else ""
     for file, measure, ylabel in (
         ("plain_share", "plain_share", "plain share of high frequencies"),
         ("centroid", "matched_centroid", "matched centroid [cycles per unit of pixels]"),

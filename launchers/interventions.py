@@ -368,6 +368,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "dataset": found.fact("dataset"),
             "num_trainings": int(of.columns["last"].sum()),
             "num_models": len(of),
+            "diverged": of.lost,
             "num_settings": len(set(intervention_study.setting_of(of).tolist())),
             "num_paths": {
                 ends: {t: int(of.where(t, ends).sum()) for t in PAIR_TYPES} for ends in of.classes
@@ -395,6 +396,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 f"{f.estimate.text('+.3f')}"
                 for f in primary
             ),
+            *of.lost,
         ],
     )
 
@@ -407,7 +409,8 @@ def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:
     return {
         sweep: records.figures.line_panels(
             panels(sweep, own),
-            title=f"{found.fact('images')}, {sweep.replace('_', ' ')}: {len(own)} classifiers",
+            title=f"{found.fact('images')}, {sweep.replace('_', ' ')}: {len(own)} classifiers"
+            + (f", {len(of.lost)} trainings diverged" if of.lost else ""),
         )
         for sweep, own in chosen.items()
     }

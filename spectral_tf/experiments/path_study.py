@@ -372,6 +372,17 @@ class Models:
         values = self.values(reading)[:, counted]
         return values.mean(axis=1) if counted.any() else np.full(len(self), np.nan)
 
+    @property
+    def lost(self) -> list[str]:
+        """The trainings that diverged, in words."""
+        steps = self.diverged.get("diverged_at_step", ())
+        told = ("sweep", "value", "merge", "grouping", "seed")
+        return [
+            ", ".join(f"{n} {self.diverged[n][i]}" for n in told if n in self.diverged)
+            + f" diverged at step {step}"
+            for i, step in enumerate(steps)
+        ]
+
     def facts(self) -> dict[str, Any]:
         """As facts of a `records.Found`, which `of_facts` takes; rounded as `tables` round."""
         told = {

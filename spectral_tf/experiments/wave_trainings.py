@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_tf import records, spectra
+from spectral_tf.errors import UserError
 from spectral_tf.experiments.fitted_waves import (
     MEASURES,
     Examples,
@@ -84,7 +85,17 @@ class WaveTrainings:
           num_epochs: after which there are measurements, besides that before the first.
           seeds: trainings of each wave along each direction.
           images: labels, clusters, measured, num_classes.
+
+        Raises:
+          UserError: every training diverged.
         """
+        if all(found.fact("diverged") for found in units.values()):
+            raise UserError(
+                "training",
+                expected="a finite loss",
+                got=f"none: all {len(units)} trainings diverged",
+                hint="lower the learning rate, in another folder or with --overwrite",
+            )
         num_images = len(images["labels"])
         margins = np.full((len(units), num_epochs + 1, num_images), np.nan)
         correct = np.full((len(units), num_images), np.nan)
