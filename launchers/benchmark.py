@@ -219,11 +219,11 @@ def probing_percent(ensemble: Ensemble, target: tasks.SumOfSines) -> np.ndarray:
     """Time of a probe as lf_first makes it over the time of training between two, in percent."""
     import pathlib
 
-    from spectral_tf.records.tensorboard import TensorBoard
+    from spectral_tf.records.tensorboard import EventWriter
 
     percent = []
     with tempfile.TemporaryDirectory() as scratch:
-        board = TensorBoard(pathlib.Path(scratch))
+        board = EventWriter(pathlib.Path(scratch))
         for number in range(FLAGS.num_rounds + 1):
             start = time.perf_counter()
             ensemble.train(FLAGS.probe_every)

@@ -490,7 +490,7 @@ def figures(plan: Plan, found: records.Found, of: MeasuredPaths) -> dict[str, Fi
     ]
     drawn = {
         "spectra": draw.line_panels(spectrum_panels(of), title=title),
-        "paths": draw.answers_along(few, title=f"{title}; answers of {whose}"),
+        "paths": draw.predictions_along(few, title=f"{title}; answers of {whose}"),
     }
     classes = np.unique(of.classes)
     if len(classes) < 2 or of.along != "pairs":

@@ -1,5 +1,6 @@
-"""How this package runs its `tf.data` pipelines."""
+"""How this package runs its `tf.data` pipelines, and where it keeps what belongs to this host."""
 
+import contextlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,3 +22,15 @@ def untuned(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
     options = tf.data.Options()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+def this_host() -> contextlib.AbstractContextManager:
+    """Within it operations run on this process's own CPU.
+
+    Connecting to a TPU of another machine makes that machine the default device: files would be
+    read and written there.
+    """
+    import tensorflow as tf
+
+    own = [d.name for d in tf.config.list_logical_devices("CPU") if "/job:localhost/" in d.name]
+    return tf.device(own[0]) if own else contextlib.nullcontext()

@@ -1,5 +1,6 @@
 """Helpers that tests share."""
 
+import contextlib
 import functools
 import io
 import json
@@ -9,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -145,6 +146,46 @@ def two_devices() -> list[Host]:
             "cpu, [tf.config.LogicalDeviceConfiguration()] * 2)"
         )
     ]
+
+
+_SERVER = """
+import sys
+import tensorflow as tf
+tf.distribute.Server({"worker": [sys.argv[1]]}, job_name="worker", task_index=0)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+# As a TPU's machine does: it becomes the default device. It compiles nothing for its CPU that eager
+# calls ask for, and neither does a TPU, whose programs are compiled as a whole.
+_CONNECT = """
+import tensorflow as tf
+cluster = tf.train.ClusterSpec({{"worker": ["{address}"]}})
+resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+    cluster, master="{address}", rpc_layer="grpc"
+)
+tf.config.experimental_connect_to_cluster(resolver, job_name="localhost")
+compiled = tf.function
+def function(func=None, jit_compile=None, **named):
+    return compiled(func, **named)
+tf.function = function
+assert "worker" in tf.constant(0).device
+"""
+
+
+@contextlib.contextmanager
+def another_machine(folder: pathlib.Path) -> Iterator[list[Host]]:
+    """One process whose default device is that of a server, which lives in another folder."""
+    (address,) = free_addresses(1)
+    command = [sys.executable, "-c", _SERVER, address]
+    with subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdout
+        assert server.stdout.readline() == "ready\n"
+        try:
+            yield [Host(before=_CONNECT.format(address=address))]
+        finally:
+            server.kill()
 
 
 def estimated(name: str) -> list[str]:

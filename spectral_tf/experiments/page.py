@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from spectral_tf.records.figures import Figure
-    from spectral_tf.records.tensorboard import TensorBoard
+    from spectral_tf.records.tensorboard import EventWriter
     from spectral_tf.training.measures import Measure
     from spectral_tf.training.session import Session, Trainable
 
@@ -64,7 +64,7 @@ class Page:
         self.strategy, self.seed, self.writes = strategy, seed, folder.writes
         self._name, self._folder = name, folder
         self.seconds = 0.0
-        self._board: TensorBoard | None = None
+        self._board: EventWriter | None = None
         self._last_step = 0
 
     def begin(self, data: Mapping[str, Any] | None = None, *, alone: bool = True) -> None:
@@ -215,7 +215,7 @@ class Page:
     ) -> None:
         """Measures, records, shows and keeps, step by step."""
         if not session.resumed:
-            session.board.describe({**settings(), **hparams}, charts)
+            session.board.write_hparams({**settings(), **hparams}, charts)
         for step in session:
             shown: dict[str, float] = {}
             for name, measure in measures.items():
@@ -260,10 +260,10 @@ class Page:
         Args:
           charts: as for `follow`.
         """
-        from spectral_tf.records.tensorboard import TensorBoard
+        from spectral_tf.records.tensorboard import EventWriter
 
-        self._board = TensorBoard(self._folder.tensorboard, writes=self.writes)
-        self._board.describe(settings(), charts)
+        self._board = EventWriter(self._folder.tensorboard, writes=self.writes)
+        self._board.write_hparams(settings(), charts)
 
     def _draw(self, session: Session, pictures: Mapping[str, Picture], step: int) -> None:
         due = {tag: p for tag, p in pictures.items() if step in p.at}
@@ -292,9 +292,9 @@ class Page:
 
     def _publish(self, found: Found, report: Report) -> None:
         """Writes a report and shows its figures and curves in TensorBoard."""
-        from spectral_tf.records.tensorboard import TensorBoard
+        from spectral_tf.records.tensorboard import EventWriter
 
-        board = self._board or TensorBoard(self._folder.tensorboard / "figures")
+        board = self._board or EventWriter(self._folder.tensorboard / "figures")
         publish(
             self._name,
             self._folder,
@@ -305,7 +305,7 @@ class Page:
         for tag, numbers in report.curves.items():
             for step, number in enumerate(numbers):
                 board.scalars({tag: number}, step)
-        board.close_segment()
+        board.commit()
 
 
 FOUND = "found.npz"

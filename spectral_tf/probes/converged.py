@@ -16,7 +16,7 @@ from spectral_tf.probes.paths import Paths, Prepare, path_logits
 from spectral_tf.spectra.path import mirrored_centroid, total_variation
 
 
-class ConvergedAnswers(NamedTuple):
+class ConvergedMeasurements(NamedTuple):
     """What a classifier does along n paths that are sampled as densely as it takes.
 
     Attributes:
@@ -72,7 +72,7 @@ def converged_paths(
     outputs: str = "logits",
     batch_size: int = 256,
     strategy: tf.distribute.Strategy | None = None,
-) -> ConvergedAnswers:
+) -> ConvergedMeasurements:
     """Centroid and total variation of the model's answers, sampled until they no longer move.
 
     The number of samples of all paths is doubled, N -> 2 N - 1 (the old ones are among the new),
@@ -135,7 +135,7 @@ def converged_paths(
             "answers along paths: with %d samples they still move by %.1f %%, not below %.1f %%",
             *(num_samples, 100 * change, 100 * tolerance),
         )
-    return ConvergedAnswers(
+    return ConvergedMeasurements(
         temperatures=np.asarray(temperatures, np.float64),
         centroid=found[1, 0],
         total_variation=found[1, 1],

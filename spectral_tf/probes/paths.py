@@ -30,7 +30,7 @@ from spectral_tf.spectra.path_axes import axis_support, on_axis
 __all__ = [
     "OUTPUTS",
     "Pairs",
-    "PathAnswers",
+    "PathMeasurements",
     "Paths",
     "Prepare",
     "class_pairs",
@@ -86,7 +86,7 @@ class Paths(NamedTuple):
         return np.asarray(labels)[np.stack(self.pairs, axis=1)]
 
 
-class PathAnswers(NamedTuple):
+class PathMeasurements(NamedTuple):
     """What a classifier does along n paths, one row each.
 
     Attributes:
@@ -516,7 +516,7 @@ def measure_paths(
     outputs: str = "logits",
     batch_size: int = 256,
     strategy: tf.distribute.Strategy | None = None,
-) -> PathAnswers:
+) -> PathMeasurements:
     """Spectra of the model's answers along paths, streamed.
 
     Distances are those of the images as the model sees them, so `measures.centroid` is in cycles
@@ -554,7 +554,7 @@ def measure_paths(
                 width = 1 / (p.shape[1] * step[i])
                 plain[i] = on_axis(of_plain, width, axis)
                 mirrored[i] = on_axis(of_mirrored, width / 2, axis)
-    return PathAnswers(
+    return PathMeasurements(
         measures=measures,
         plain=plain,
         mirrored=mirrored,

@@ -552,22 +552,22 @@ def setting_plot(
 
 
 class AlongPath(NamedTuple):
-    """One path of `answers_along`: the samples, what is answered there, and pictures of some.
+    """One path of `predictions_along`: the samples, what is answered there, and pictures of some.
 
     Attributes:
       name: of the path.
       distance: of every sample from the first, [n].
-      answers: {class name: its probability, [n]}.
+      predictions: {class name: its probability, [n]}.
       images: [m, h, w, c] in [0, 1], evenly along the path; m may be 0.
     """
 
     name: str
     distance: ArrayLike
-    answers: Mapping[str, ArrayLike]
+    predictions: Mapping[str, ArrayLike]
     images: NDArray
 
 
-def answers_along(paths: Sequence[AlongPath], *, title: str) -> Figure:
+def predictions_along(paths: Sequence[AlongPath], *, title: str) -> Figure:
     """The probabilities of the classes along each path, with the images on it beneath."""
     columns = min(3, len(paths))
     rows = -(-len(paths) // columns)
@@ -585,7 +585,7 @@ def answers_along(paths: Sequence[AlongPath], *, title: str) -> Figure:
         upper, lower = (grid[2 * (i // columns) + j][i % columns] for j in (0, 1))
         upper.set_axis_on()
         for (label, values), colour in zip(
-            path.answers.items(), _colours(len(path.answers)), strict=True
+            path.predictions.items(), _colours(len(path.predictions)), strict=True
         ):
             upper.plot(path.distance, values, color=colour, linewidth=1.4, label=label)
         upper.set(title=path.name, ylim=(-0.03, 1.03), xlabel="distance", ylabel="probability")

@@ -1,7 +1,8 @@
 """TensorBoard events that survive a kill without repeated or lost steps."""
 
+import contextlib
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -9,12 +10,14 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hparams
 
+from spectral_tf.streams import this_host
 
-class TensorBoard:
+
+class EventWriter:
     """One TensorBoard run, written in segments.
 
     An event file cannot be taken back, so the events since the last saved state go to a file of
-    their own, the open segment. `close_segment` ends it; the number it gives belongs into the saved
+    their own, the open segment. `commit` ends it; the number it gives belongs into the saved
     state. A resumed run passes that number, and files of later segments, whose steps will be
     trained again, are removed.
 
@@ -34,7 +37,7 @@ class TensorBoard:
                 if int(file.suffix.removeprefix(".segment")) >= num_segments:
                     file.unlink()
 
-    def close_segment(self) -> int:
+    def commit(self) -> int:
         """Puts the open segment on disk; returns the number of segments now complete."""
         if self._writer is not None:
             self._writer.close()
@@ -51,18 +54,24 @@ class TensorBoard:
             )
         return self._writer
 
+    @contextlib.contextmanager
+    def _at(self, step: int) -> Iterator[None]:
+        """Where events go to, of a step: written on this host, whatever the default device is."""
+        with this_host(), self._open().as_default(step):
+            yield
+
     def scalars(self, values: Mapping[str, float | np.floating], step: int) -> None:
         """One point of each curve."""
-        with self._open().as_default(step):
+        with self._at(step):
             for tag, value in values.items():
                 tf.summary.scalar(tag, value)
 
     def image(self, tag: str, pixels: np.ndarray, step: int) -> None:
         """An RGB picture, uint8 [height, width, 3]."""
-        with self._open().as_default(step):
+        with self._at(step):
             tf.summary.image(tag, pixels[None])
 
-    def describe(
+    def write_hparams(
         self,
         settings: Mapping[str, bool | int | float | str],
         charts: Mapping[str, Sequence[str]],
@@ -74,7 +83,7 @@ class TensorBoard:
           charts: {title: regular expressions of the tags that share this chart}.
         """
         rows = "".join(f"| {name} | {value} |\n" for name, value in sorted(settings.items()))
-        with self._open().as_default(0):
+        with self._at(0):
             tf.summary.text("flags", f"| flag | value |\n| --- | --- |\n{rows}")
             hparams.hparams(dict(settings))
             tf.summary.experimental.write_raw_pb(_layout(charts), step=0)

@@ -248,9 +248,9 @@ class Classifier:
             self.model.save(hidden)
             os.replace(hidden, temporary)
 
-    def agree(self, *requests: int) -> list[int]:
+    def all_reduce_max(self, *requests: int) -> list[int]:
         """The largest of each request over all hosts; alone, the requests themselves."""
-        return self._replicas.agree(*requests)
+        return self._replicas.all_reduce_max(*requests)
 
     def _variables(self) -> dict[str, Any]:
         groups = {

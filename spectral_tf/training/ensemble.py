@@ -129,9 +129,9 @@ class Ensemble:
             block_size = max(1, _CPU_BLOCK_BYTES // (4 * values))
         self._blocks = self._replicas.blocks(block_size)
         self.block_size = max(block.stop - block.start for block in self._blocks)
-        self._data = self._replicas.spread(data, self._blocks)
-        self._shared_inputs = self._replicas.copies(inputs[0]) if shared else None
-        self._state: list[State] = self._replicas.spread(state, self._blocks)
+        self._data = self._replicas.scatter(data, self._blocks)
+        self._shared_inputs = self._replicas.broadcast(inputs[0]) if shared else None
+        self._state: list[State] = self._replicas.scatter(state, self._blocks)
         self._train = self._replicas.program(self._train_block)
         self._evaluate = self._replicas.program(self._evaluate_block)
         self._apply = self._replicas.program(functools.partial(stacked_outputs, self.model))
@@ -253,7 +253,7 @@ class Ensemble:
             self._evaluate(state, data, self._shared_inputs)
             for state, data in zip(self._state, self._data, strict=True)
         ]
-        outputs, losses = self._replicas.collect(parts)
+        outputs, losses = self._replicas.gather(parts)
         lost = (self.stopped_at >= 0) | ~np.isfinite(losses)
         outputs[lost], losses[lost] = np.nan, np.nan
         return outputs, losses
@@ -263,29 +263,29 @@ class Ensemble:
 
         Members that stopped give NaN.
         """
-        copies = self._replicas.copies(np.asarray(inputs, np.float32))
+        copies = self._replicas.broadcast(np.asarray(inputs, np.float32))
         parts = [self._apply(s["weights"], s["non_trainable"], copies) for s in self._state]
-        outputs = self._replicas.collect(parts)
+        outputs = self._replicas.gather(parts)
         outputs[self.stopped_at >= 0] = np.nan
         return outputs
 
     @property
     def stopped_at(self) -> np.ndarray:
         """For each member the step at which its loss was not finite, or -1; int32, shape [e]."""
-        return self._replicas.collect([s["stopped_at"] for s in self._state])
+        return self._replicas.gather([s["stopped_at"] for s in self._state])
 
     @property
     def weights(self) -> list[np.ndarray]:
         """For each trainable variable of `model` one float32 array [e, *shape]."""
-        return self._replicas.collect([s["weights"] for s in self._state])
+        return self._replicas.gather([s["weights"] for s in self._state])
 
-    def agree(self, *requests: int) -> list[int]:
+    def all_reduce_max(self, *requests: int) -> list[int]:
         """The largest of each request over all hosts; alone, the requests themselves."""
-        return self._replicas.agree(*requests)
+        return self._replicas.all_reduce_max(*requests)
 
     def state(self) -> dict[str, np.ndarray]:
         """Everything that training has changed, as named arrays: what `load` takes."""
-        nested = self._replicas.collect(self._state)
+        nested = self._replicas.gather(self._state)
         return {"step": np.asarray(self.step), **_flatten(nested)}
 
     def load(self, saved: Mapping[str, np.ndarray]) -> None:
@@ -295,7 +295,7 @@ class Ensemble:
           UserError: the arrays are those of another ensemble.
         """
         saved = _of_older_names(saved, keeps=bool(self._state[0]["slots"]))
-        current = _flatten(self._replicas.collect(self._state))
+        current = _flatten(self._replicas.gather(self._state))
         wrong = sorted(
             name
             for name in current.keys() | (saved.keys() - {"step"})
@@ -308,13 +308,13 @@ class Ensemble:
                 got=f"others for {', '.join(wrong[:3]) or 'step'}",
                 hint="start over in an empty folder",
             )
-        nested = self._replicas.collect(self._state)
+        nested = self._replicas.gather(self._state)
         for key, value in nested.items():
             if isinstance(value, list):
                 nested[key] = [saved[f"{key}/{i:03d}"] for i in range(len(value))]
             else:
                 nested[key] = saved[key]
-        self._state = self._replicas.spread(nested, self._blocks)
+        self._state = self._replicas.scatter(nested, self._blocks)
         self.step = int(saved["step"])
 
 

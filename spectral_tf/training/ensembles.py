@@ -42,9 +42,9 @@ class Ensembles:
         outputs, losses = zip(*(e.evaluate() for e in self.ensembles), strict=True)
         return np.concatenate(outputs), np.concatenate(losses)
 
-    def agree(self, *requests: int) -> list[int]:
+    def all_reduce_max(self, *requests: int) -> list[int]:
         """As for one ensemble."""
-        return self.ensembles[0].agree(*requests)
+        return self.ensembles[0].all_reduce_max(*requests)
 
     def state(self) -> dict[str, np.ndarray]:
         """As for one ensemble; what `load` takes."""

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     """Returns when every host has come here."""
-    Replicas(strategy, 1).agree(0)
+    Replicas(strategy, 1).all_reduce_max(0)
 
 
 def leave(strategy: tf.distribute.Strategy) -> None:
@@ -60,7 +60,7 @@ class Replicas:
         ends = [self._share * i // count for i in range(count + 1)]
         return [slice(*pair) for pair in itertools.pairwise(ends)]
 
-    def spread(self, arrays: Any, blocks: Sequence[slice]) -> list[Any]:
+    def scatter(self, arrays: Any, blocks: Sequence[slice]) -> list[Any]:
         """Nested arrays [e, ...] -> for each block the same nest of per-replica tensors."""
 
         def part(array: np.ndarray, block: slice, replica: int) -> np.ndarray:
@@ -72,7 +72,7 @@ class Replicas:
 
         return [tf.nest.map_structure(lambda a, b=block: place(a, b), arrays) for block in blocks]
 
-    def copies(self, array: np.ndarray) -> Any:
+    def broadcast(self, array: np.ndarray) -> Any:
         """One copy of an array on every replica."""
         return self._on_replicas(lambda _: array)
 
@@ -98,7 +98,7 @@ class Replicas:
 
         return tf.function(run, autograph=False)
 
-    def collect(self, blocks: Sequence[Any]) -> Any:
+    def gather(self, blocks: Sequence[Any]) -> Any:
         """For each block a nest of per-replica tensors -> one nest of arrays [e, ...]."""
 
         def join(*parts: list[np.ndarray]) -> np.ndarray:
@@ -127,9 +127,9 @@ class Replicas:
             for value in self._strategy.experimental_local_results(block["stopped_at"]):
                 value.numpy()
 
-    def agree(self, *requests: int) -> list[int]:
+    def all_reduce_max(self, *requests: int) -> list[int]:
         """The largest of each request over all hosts: what one host wants, all do."""
         if not self._several_hosts:
             return list(requests)
-        (everyone,) = self._gather([self.copies(np.asarray([requests], np.int32))])
+        (everyone,) = self._gather([self.broadcast(np.asarray([requests], np.int32))])
         return everyone.numpy().max(axis=0).tolist()

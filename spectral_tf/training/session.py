@@ -13,7 +13,7 @@ from absl import logging
 
 from spectral_tf.errors import UserError
 from spectral_tf.records.files import whole_file
-from spectral_tf.records.tensorboard import TensorBoard
+from spectral_tf.records.tensorboard import EventWriter
 from spectral_tf.runtime.progress import Progress
 
 # Signals and the clock are looked at between calls of the compiled loop that take about this long.
@@ -108,7 +108,7 @@ class Trainable(Protocol):
     def evaluate(self) -> tuple[np.ndarray, np.ndarray]:
         """Outputs of all members, and their losses [e]."""
 
-    def agree(self, *requests: int) -> list[int]:
+    def all_reduce_max(self, *requests: int) -> list[int]:
         """The largest of each request over all hosts."""
 
     def state(self) -> dict[str, np.ndarray]:
@@ -183,9 +183,9 @@ class Session(Generic[Trained]):
         self._probed = -1
         self.stopped_at = np.full(ensemble.num_members, -1)
         self._restored = False
-        ensemble.agree(0)  # The chief has emptied the folder if it is to be overwritten.
+        ensemble.all_reduce_max(0)  # The chief has emptied the folder if it is to be overwritten.
         segments = self._restore()
-        negative, latest = ensemble.agree(-ensemble.step, ensemble.step)
+        negative, latest = ensemble.all_reduce_max(-ensemble.step, ensemble.step)
         if -negative != latest:
             raise UserError(
                 "--workdir",
@@ -193,7 +193,7 @@ class Session(Generic[Trained]):
                 got=f"states of steps {-negative:,} and {latest:,} on different hosts",
                 hint="put it on a shared disk",
             )
-        self.board = TensorBoard(folder.tensorboard, segments, writes=folder.writes)
+        self.board = EventWriter(folder.tensorboard, segments, writes=folder.writes)
 
     @property
     def diverged(self) -> dict[int, int]:
@@ -202,7 +202,7 @@ class Session(Generic[Trained]):
 
     def wait_for_all(self) -> None:
         """Returns when every host has come here: no host leaves while another still needs it."""
-        self.ensemble.agree(0)
+        self.ensemble.all_reduce_max(0)
 
     @property
     def resumed(self) -> bool:
@@ -231,7 +231,7 @@ class Session(Generic[Trained]):
             return
         # First the events, then the state that counts them: a kill in between leaves a segment
         # too many, which the next session removes.
-        segments = self.board.close_segment()
+        segments = self.board.commit()
         history = {f"history/{name}": array for name, array in self.history.arrays().items()}
         with whole_file(self._folder.state_file) as temporary, open(temporary, "wb") as file:
             arrays = {
@@ -322,7 +322,9 @@ class Session(Generic[Trained]):
 
     def _save_if_due(self) -> None:
         due = time.monotonic() - self._last_save >= self._save_every
-        number, save, shortest = self.ensemble.agree(self._signal or 0, int(due), -self._piece)
+        number, save, shortest = self.ensemble.all_reduce_max(
+            self._signal or 0, int(due), -self._piece
+        )
         self._piece = -shortest
         if number or save:
             self.save()

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, launch, launch_on, two_devices, two_workers
+from conftest import ROOT, another_machine, launch, launch_on, two_devices, two_workers
 
 from spectral_tf.records import read_table
 
@@ -64,10 +64,7 @@ PAGES = {
     "interpolation": (*IMAGES, "--pairs=2", "--between_pairs=1", "--drawn=2", "--seeds=1"),
     "fourier_sensitivity": (*IMAGES, "--num_images=64", "--norm=2", "--seeds=1"),
 }
-HOSTS = {
-    "two workers": (two_workers, ()),
-    "two devices": (two_devices, ("--strategy=mirrored",)),
-}
+HOSTS = ("two workers", "two devices", "another machine")
 
 
 @pytest.fixture(scope="module")
@@ -99,11 +96,18 @@ def uses_data(page):
     ],
 )
 def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
-    make, strategy = HOSTS[hosts]
-    data = (f"--data_dir={embedded_dir}",) if uses_data(page) else ()
-    results = launch_on(
-        make(), page, *PAGES[page], *data, *strategy, f"--workdir={tmp_path / 'run'}"
-    )
+    flags = [*PAGES[page], f"--workdir={tmp_path / 'run'}"]
+    flags += [f"--data_dir={embedded_dir}"] * uses_data(page)
+    if hosts == "two workers":
+        results = launch_on(two_workers(), page, *flags)
+    elif hosts == "two devices":
+        results = launch_on(two_devices(), page, *flags, "--strategy=mirrored")
+    else:
+        there = tmp_path / "there"
+        there.mkdir()
+        with another_machine(there) as machine:
+            results = launch_on(machine, page, *flags, "--strategy=default")
+        assert not list(there.iterdir()), "files were written on the other machine"
     assert [result.returncode for result in results] == [0] * len(results), results
     assert "run folder" in results[0].stdout
     expected = alone(page)

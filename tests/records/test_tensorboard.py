@@ -3,7 +3,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
 
-from spectral_tf.records.tensorboard import TensorBoard
+from spectral_tf.records.tensorboard import EventWriter
 
 
 def read(folder):
@@ -13,13 +13,13 @@ def read(folder):
 
 
 def test_scalars_images_and_description_are_read_back(tmp_path):
-    board = TensorBoard(tmp_path)
-    board.describe({"width": 4, "rate": 0.5, "word": "x"}, {"all": ["magnitude/k=.*"]})
+    board = EventWriter(tmp_path)
+    board.write_hparams({"width": 4, "rate": 0.5, "word": "x"}, {"all": ["magnitude/k=.*"]})
     for step in (0, 5):
         board.scalars({"magnitude/k=005": step / 10, "loss": 1.0}, step)
     picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
     board.image("heat_map", picture, 5)
-    assert board.close_segment() == 1
+    assert board.commit() == 1
     log = read(tmp_path)
     assert {"magnitude/k=005", "loss", "heat_map", "flags"} <= set(log.Tags()["tensors"])
     curve = log.Tensors("magnitude/k=005")
@@ -39,25 +39,25 @@ def test_scalars_images_and_description_are_read_back(tmp_path):
 
 
 def test_segments_after_the_saved_one_are_removed_and_foreign_files_are_not(tmp_path):
-    board = TensorBoard(tmp_path)
+    board = EventWriter(tmp_path)
     for step in range(3):
         board.scalars({"loss": step}, step)
-        assert board.close_segment() == step + 1
-    assert board.close_segment() == 3  # Nothing was written since.
+        assert board.commit() == step + 1
+    assert board.commit() == 3  # Nothing was written since.
     (tmp_path / "events.out.tfevents.1.other").write_text("")
-    again = TensorBoard(tmp_path, num_segments=2)
+    again = EventWriter(tmp_path, num_segments=2)
     assert len(list(tmp_path.glob("*segment*"))) == 2
     assert (tmp_path / "events.out.tfevents.1.other").exists()
     again.scalars({"loss": 9.0}, 2)
-    again.close_segment()
+    again.commit()
     (tmp_path / "events.out.tfevents.1.other").unlink()
     assert [event.step for event in read(tmp_path).Tensors("loss")] == [0, 1, 2]
 
 
 def test_hosts_that_do_not_write_leave_no_trace(tmp_path):
-    board = TensorBoard(tmp_path / "t", writes=False)
-    board.describe({"a": 1}, {})
+    board = EventWriter(tmp_path / "t", writes=False)
+    board.write_hparams({"a": 1}, {})
     board.scalars({"loss": 1.0}, 0)
     board.image("i", np.zeros((2, 2, 3), np.uint8), 0)
-    board.close_segment()
+    board.commit()
     assert not (tmp_path / "t").exists()

@@ -31,7 +31,7 @@ def test_members_stand_in_a_row_and_train_as_they_would_alone():
     np.testing.assert_array_equal(outputs, np.concatenate([o for o, _ in expected]))
     np.testing.assert_array_equal(losses, np.concatenate([loss for _, loss in expected]))
     assert together.stopped_at.tolist() == [-1, -1, -1]
-    assert together.agree(3, 4) == [3, 4]
+    assert together.all_reduce_max(3, 4) == [3, 4]
 
 
 def test_a_saved_state_goes_on_in_the_same_bits_and_a_foreign_one_is_refused():
