@@ -125,7 +125,7 @@ def trainers(
     """An epoch of the same network on the same batches, by each."""
     import keras
 
-    from spectral_tf.data import augment, pipeline
+    from spectral_tf.data import pipeline, recipes
     from spectral_tf.models.classifiers import classifier
     from spectral_tf.training.classifier import Classifier, Sgd
 
@@ -136,7 +136,7 @@ def trainers(
         normalisation,
         batch_size=FLAGS.batch_size,
         seed=FLAGS.seed,
-        **augment.recipe(["flip", "pad_and_crop", "cutout"])._asdict(),
+        **recipes.recipe(["flip", "pad_and_crop", "cutout"])._asdict(),
     )
     evaluation = functools.partial(
         pipeline.evaluation_batches, held_out, normalisation, batch_size=FLAGS.batch_size
@@ -208,7 +208,7 @@ def trainers(
 
 def pipelines(training: data.Images) -> dict[str, Contender]:
     """Batches with AutoAugment, flip, pad and crop, cutout: of our pipeline, and of PIL."""
-    from spectral_tf.data import augment, pipeline, policies
+    from spectral_tf.data import pipeline, policies, recipes, recipes
 
     normalisation = data.standard(training)
     mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])
@@ -220,7 +220,7 @@ def pipelines(training: data.Images) -> dict[str, Contender]:
             *(training, normalisation),
             batch_size=FLAGS.batch_size,
             seed=FLAGS.seed,
-            **augment.recipe(names, mean=normalisation.mean)._asdict(),
+            **recipes.recipe(names, mean=normalisation.mean)._asdict(),
         )
     )
     pairs = [pair.split() for pair in policies.CIFAR_PAIRS.split(",")]

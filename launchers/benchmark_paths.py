@@ -51,7 +51,7 @@ def main() -> None:
 
     import tensorflow as tf
 
-    from spectral_tf.probes.paths import class_pairs
+    from spectral_tf.probes.pairs import class_pairs
     from spectral_tf.records.environment import environment
 
     classes = range(held_out.num_classes)
@@ -122,7 +122,7 @@ def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
     """Images per second in every round, after one to warm up."""
     import tensorflow as tf
 
-    from spectral_tf.probes import paths as probe
+    from spectral_tf import probes as probe
 
     model, prepare = network(images, FLAGS.model, FLAGS.width)
     pixels, labels = images.arrays()
@@ -185,7 +185,7 @@ def in_a_process(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]
 
 def one_pass(settings: dict[str, Any], couples: list[tuple[int, int]], pairs: int) -> int:
     """Loads images and network and measures so many paths of some class pairs; gives the images."""
-    from spectral_tf.probes import paths as probe
+    from spectral_tf import probes as probe
 
     images = data.find_images(settings["dataset"], settings["split"], **settings["places"])
     model, prepare = network(images, settings["model"], settings["width"])
@@ -202,7 +202,7 @@ def peak_memory(settings: dict[str, Any], pairs: int) -> float:
 
     Linux only.
     """
-    from spectral_tf.probes import paths as probe
+    from spectral_tf import probes as probe
 
     images = data.find_images(settings["dataset"], settings["split"], **settings["places"])
     model, prepare = network(images, settings["model"], settings["width"])

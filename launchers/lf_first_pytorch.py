@@ -42,11 +42,11 @@ def main() -> None:
     from spectral_tf.records import learning
     from spectral_tf.records.environment import environment
     from spectral_tf.runtime.strategy import make_strategy
-    from spectral_tf.training.session import probe_steps
+    from spectral_tf.training.measures import every
 
     folder.start(environment(make_strategy("default"), FLAGS.seed))
     start = time.monotonic()
-    steps = probe_steps(FLAGS.num_steps, FLAGS.probe_every)
+    steps = every(FLAGS.num_steps, FLAGS.probe_every)
     magnitudes = []
     for run in range(FLAGS.num_runs):
         magnitudes.append(train(run, steps))

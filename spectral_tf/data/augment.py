@@ -33,45 +33,6 @@ Augmentation = Callable[[tf.Tensor, tf.Tensor, Part], tf.Tensor]
 Mixing = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, Part], tuple[tf.Tensor, tf.Tensor]]
 
 
-class Recipe(NamedTuple):
-    """What is done to training images, as arguments of `pipeline.training_batches`."""
-
-    policies: Sequence[Augmentation]
-    augmentations: Sequence[Augmentation]
-    mixings: Sequence[Mixing]
-
-
-def recipe(
-    names: Sequence[str],
-    *,
-    mixup_alpha: float = 0.0,
-    mixup_per_example: bool = False,
-    directions: Sequence[np.ndarray] = (),
-    mean: Sequence[float] = (0.0,),
-) -> Recipe:
-    """The augmentations of these names, in the order of `data.AUGMENTATIONS`, then mixup.
-
-    Sizes follow the image as 4 and 16 follow 32 pixels: an eighth of the side for pad and crop, a
-    half for cutout.
-
-    Args:
-      names: of `data.AUGMENTATIONS`.
-      mixup_alpha: 0 for none.
-      mixup_per_example: as for `mixup`.
-      directions: as for `image_frequency`, if that is among the names.
-      mean: of each channel, for `policies`.
-    """
-    from spectral_tf.data import policies  # It uses this module.
-
-    makers = {"autoaugment": policies.autoaugment, "randaugment": policies.randaugment}
-    chosen = [make(mean) for name, make in makers.items() if name in names]
-    augmentations = {"flip": flip, "pad_and_crop": pad_and_crop(), "cutout": cutout()}
-    mixings = [image_frequency(directions)] if "image_frequency" in names else []
-    if mixup_alpha:
-        mixings.append(mixup(mixup_alpha, per_example=mixup_per_example))
-    return Recipe(chosen, [augmentations[name] for name in augmentations if name in names], mixings)
-
-
 def chain(augmentations: Sequence[Augmentation]) -> Augmentation:
     """One after the other, each with draws of its own, none discarding another."""
 

@@ -27,7 +27,7 @@ from spectral_tf.spectra.verdicts import Finding
 if TYPE_CHECKING:
     import keras
 
-    from spectral_tf.probes.paths import Pairs
+    from spectral_tf.probes.pairs import Pairs
 
 # How diverse the images of a class are: the field's names, and what they are in words.
 DIVERSITY = {
@@ -274,7 +274,7 @@ def draw(
     Raises:
       UserError: as `probes.paths.class_pairs`; too few images are left for matching the confidence.
     """
-    from spectral_tf.probes.paths import class_pairs
+    from spectral_tf.probes.pairs import class_pairs
 
     pairs, ends = class_pairs(
         labels, classes, count, derive_seed(seed, "pairs"), between=False, clusters=clusters

@@ -120,7 +120,7 @@ class Classification:
         num_steps: int | None = None,
         normalisation: Normalisation | None = None,
     ) -> None:
-        from spectral_tf.data import augment, pipeline
+        from spectral_tf.data import pipeline, recipes
         from spectral_tf.training.classifier import Sgd
 
         self.setting, self.training = setting, training
@@ -141,7 +141,7 @@ class Classification:
             clip_norm=setting.clip_norm or math.inf,
         )
         self.optimizer.check()
-        recipe = augment.recipe(
+        recipe = recipes.recipe(
             setting.augmentations,
             mixup_alpha=setting.mixup_alpha,
             mixup_per_example=setting.mixup_per_example,

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-    from spectral_tf.probes.paths import Paths, Prepare
+    from spectral_tf.probes.paths import Paths
+    from spectral_tf.probes.stream import Prepare
 
 # Where the ends of paths come from.
 ENDS = ("held_out", "training")
@@ -93,7 +94,8 @@ def family(
         read.
     """
     from spectral_tf.data.selection import labels_of, refuse_unreadable, select
-    from spectral_tf.probes.paths import class_pairs, pairs_among, straight_paths
+    from spectral_tf.probes.pairs import class_pairs, pairs_among
+    from spectral_tf.probes.paths import straight_paths
 
     labels = labels_of(images)
     drawn, of_ends = class_pairs(
@@ -173,7 +175,7 @@ def measure(
       UserError: outputs that are not what they are said to be, or not finite.
     """
     from spectral_tf.probes.converged import converged_paths
-    from spectral_tf.probes.paths import measure_paths
+    from spectral_tf.probes.path_measurements import measure_paths
 
     asked = (model, of.pixels, of.labels, of.paths, prepare)
     common: dict[str, Any] = {"batch_size": batch_size, "strategy": strategy, "outputs": outputs}

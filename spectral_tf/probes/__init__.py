@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from spectral_tf import lazy
 
 if TYPE_CHECKING:
+    from spectral_tf.probes.converged import converged_paths as converged_paths
     from spectral_tf.probes.fourier import Responses as Responses
     from spectral_tf.probes.fourier import fourier_responses as fourier_responses
     from spectral_tf.probes.fourier import frequencies as frequencies
@@ -16,13 +17,20 @@ if TYPE_CHECKING:
     from spectral_tf.probes.functions import stacked_outputs as stacked_outputs
     from spectral_tf.probes.kernels import kernel_matrices as kernel_matrices
     from spectral_tf.probes.kernels import kernel_names as kernel_names
-    from spectral_tf.probes.paths import Pairs as Pairs
+    from spectral_tf.probes.pairs import Pairs as Pairs
+    from spectral_tf.probes.pairs import class_pairs as class_pairs
+    from spectral_tf.probes.pairs import draw_pairs as draw_pairs
+    from spectral_tf.probes.pairs import pairs_among as pairs_among
+    from spectral_tf.probes.path_measurements import PathMeasurements as PathMeasurements
+    from spectral_tf.probes.path_measurements import measure_paths as measure_paths
+    from spectral_tf.probes.path_outputs import refuse_other_outputs as refuse_other_outputs
+    from spectral_tf.probes.paths import Paths as Paths
     from spectral_tf.probes.paths import gradients as gradients
     from spectral_tf.probes.paths import local_paths as local_paths
-    from spectral_tf.probes.paths import pairs_among as pairs_among
     from spectral_tf.probes.paths import path_logits as path_logits
     from spectral_tf.probes.paths import straight_paths as straight_paths
     from spectral_tf.probes.perturbations import perturbed_outputs as perturbed_outputs
+    from spectral_tf.probes.stream import Prepare as Prepare
     from spectral_tf.probes.stream import as_they_are as as_they_are
     from spectral_tf.probes.stream import outputs as outputs
     from spectral_tf.probes.tangent import tangent_kernels as tangent_kernels
@@ -30,23 +38,31 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy.room(
     __name__,
     {
+        "Pairs": "pairs",
+        "PathMeasurements": "path_measurements",
+        "Paths": "paths",
+        "Prepare": "stream",
         "Responses": "fourier",
+        "as_they_are": "stream",
+        "class_pairs": "pairs",
+        "converged_paths": "converged",
+        "draw_pairs": "pairs",
         "fourier_responses": "fourier",
         "frequencies": "fourier",
+        "gradients": "paths",
         "kernel_matrices": "kernels",
         "kernel_names": "kernels",
+        "local_paths": "paths",
+        "measure_paths": "path_measurements",
         "outputs": "stream",
+        "pairs_among": "pairs",
+        "path_logits": "paths",
         "perturbed_outputs": "perturbations",
+        "refuse_other_outputs": "path_outputs",
         "rings": "fourier",
         "stacked_outputs": "functions",
+        "straight_paths": "paths",
         "tangent_kernels": "tangent",
         "whole_plane": "fourier",
-        "gradients": "paths",
-        "local_paths": "paths",
-        "path_logits": "paths",
-        "as_they_are": "stream",
-        "Pairs": "paths",
-        "pairs_among": "paths",
-        "straight_paths": "paths",
     },
 )

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
 from spectral_tf.probes.path_outputs import groups_of, probabilities_of, refuse_temperatures
-from spectral_tf.probes.paths import Paths, Prepare, path_logits
+from spectral_tf.probes.paths import Paths, path_logits
+from spectral_tf.probes.stream import Prepare
 from spectral_tf.spectra.path import mirrored_centroid, total_variation
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from spectral_tf.training.measures import Measure as Measure
     from spectral_tf.training.measures import every as every
     from spectral_tf.training.session import Session as Session
-    from spectral_tf.training.session import probe_steps as probe_steps
 
 __getattr__, __dir__, __all__ = lazy.room(
     __name__,
@@ -31,6 +30,5 @@ __getattr__, __dir__, __all__ = lazy.room(
         "Session": "session",
         "Sgd": "classifier",
         "every": "measures",
-        "probe_steps": "session",
     },
 )

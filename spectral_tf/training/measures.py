@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_tf.errors import UserError
+
 # An axis over networks, the one place along it that is shown, or the label of every place.
 Axis = str | int | Sequence[str]
 
@@ -74,8 +76,15 @@ def _places(axis: Axis, size: int) -> dict[str, NDArray[np.int64]]:
 def every(num_steps: int, interval: int, *also: int) -> list[int]:
     """0, each multiple of an interval, what is named besides and within reach, and the last step.
 
+    Raises:
+      UserError: an interval below 1.
+
     >>> every(10, 4, 1, 99)
     [0, 1, 4, 8, 10]
     """
+    if interval < 1:
+        raise UserError(
+            "probe_every", expected="1 or more", got=interval, hint="100 is the papers'"
+        )
     steps = {*range(0, num_steps + 1, interval), *also, num_steps}
     return sorted(step for step in steps if 0 <= step <= num_steps)

@@ -3,9 +3,7 @@
 import pathlib
 import signal
 import time
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import FrameType, TracebackType
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -15,75 +13,12 @@ from spectral_tf.errors import UserError
 from spectral_tf.records.files import whole_file
 from spectral_tf.records.tensorboard import EventWriter
 from spectral_tf.runtime.progress import Progress
+from spectral_tf.training.history import History
+from spectral_tf.training.signals import Interrupted, Signals
+from spectral_tf.training.state_file import group, read_state
 
 # Signals and the clock are looked at between calls of the compiled loop that take about this long.
 _SECONDS_A_CALL = 1.0
-
-
-def probe_steps(num_steps: int, every: int, also: Sequence[int] = ()) -> list[int]:
-    """Where to probe: at 0, each multiple of `every`, those of `also` within reach, the last.
-
-    Raises:
-      UserError: `every` is below 1.
-    """
-    if every < 1:
-        raise UserError("probe_every", expected="1 or more", got=every, hint="100 is the papers'")
-    steps = {*range(0, num_steps + 1, every), *also, num_steps}
-    return sorted(step for step in steps if 0 <= step <= num_steps)
-
-
-class History:
-    """What was measured: named series, each a list of steps with one array for every step."""
-
-    def __init__(self) -> None:
-        self._series: dict[str, tuple[list[int], list[np.ndarray]]] = {}
-
-    def add(self, name: str, step: int, values: np.ndarray | float) -> None:
-        """Appends one measurement.
-
-        Raises:
-          UserError: its shape is not that of the series.
-        """
-        steps, arrays = self._series.setdefault(name, ([], []))
-        array = np.asarray(values, dtype=np.float64)
-        if arrays and array.shape != arrays[0].shape:
-            raise UserError(
-                f"history of {name}",
-                expected=f"shape {arrays[0].shape}, as before",
-                got=f"shape {array.shape} at step {step:,}",
-                hint="record series of other shapes under other names",
-            )
-        steps.append(step)
-        arrays.append(array)
-
-    @property
-    def names(self) -> list[str]:
-        """Of all series."""
-        return list(self._series)
-
-    def __getitem__(self, name: str) -> tuple[list[int], np.ndarray]:
-        """Steps [s] and values [s, ...] of a series."""
-        steps, arrays = self._series[name]
-        return steps, np.stack(arrays)
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The series as arrays that `load` takes."""
-        flat: dict[str, np.ndarray] = {}
-        for name in self._series:
-            steps, values = self[name]
-            flat |= {f"steps/{name}": np.asarray(steps), f"values/{name}": values}
-        return flat
-
-    def load(self, flat: dict[str, np.ndarray]) -> None:
-        """Replaces the content."""
-        names = [name.removeprefix("steps/") for name in flat if name.startswith("steps/")]
-        self._series = {
-            name: (flat[f"steps/{name}"].tolist(), list(flat[f"values/{name}"])) for name in names
-        }
-
-
-class Interrupted(SystemExit):
-    """A signal ended the run after its state was saved."""
 
 
 class Trainable(Protocol):
@@ -213,12 +148,12 @@ class Session(Generic[Trained]):
         file = self._folder.state_file
         if not file.exists():
             return 0
-        saved = _read_state(file)
+        saved = read_state(file)
         self.seconds, self.probe_seconds = saved["seconds"].tolist()
         self._probed, segments = int(saved["probed"]), int(saved["segments"])
         self.stopped_at = saved["stopped_at"]
-        self.ensemble.load(_group(saved, "ensemble/"))
-        self.history.load(_group(saved, "history/"))
+        self.ensemble.load(group(saved, "ensemble/"))
+        self.history.load(group(saved, "history/"))
         self._restored = True
         logging.info("%s: resuming at step %s", self._name, f"{self.ensemble.step:,}")
         return segments
@@ -249,7 +184,7 @@ class Session(Generic[Trained]):
         progress = Progress(total, self.ensemble.step, self.ensemble.num_members)
         self._last_save = time.monotonic()
         self._piece = 10
-        with _Signals(self._note):
+        with Signals(self._note):
             for step in self.steps:
                 if step <= self._probed:
                     continue
@@ -335,49 +270,3 @@ class Session(Generic[Trained]):
                 "the state is saved, the same command resumes"
             )
             raise Interrupted(128 + number)
-
-
-def _read_state(file: pathlib.Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(file) as archive:
-            saved = dict(archive)
-        if missing := {"seconds", "probed", "segments", "stopped_at"} - saved.keys():
-            raise ValueError(f"without {', '.join(sorted(missing))}")
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(
-            "saved state",
-            expected="a readable file",
-            got=f"{file} ({error})",
-            hint="add --overwrite to start over",
-        ) from error
-    return saved
-
-
-def _group(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
-
-
-class _Signals:
-    """Notes the first SIGINT or SIGTERM; the second acts as it would have without us."""
-
-    def __init__(self, note: Callable[[int], None]) -> None:
-        self._note = note
-
-    def __enter__(self) -> None:
-        self._before = {n: signal.signal(n, self._handle) for n in (signal.SIGINT, signal.SIGTERM)}
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        self._note(number)
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._restore()

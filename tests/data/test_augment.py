@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from spectral_tf.data import augment
+from spectral_tf.data import augment, recipes
 from spectral_tf.data.augment import Part, chain, cutout, flip, pad_and_crop
 from spectral_tf.errors import UserError
 
@@ -143,10 +143,10 @@ def test_image_frequency_adds_one_direction_and_smooths_that_label_alone(assert_
 def test_a_recipe_chains_what_was_asked_for_and_discards_nothing():
     names = ("randaugment", "flip", "pad_and_crop", "cutout", "image_frequency")
     directions = [np.ones((8, 8, 3)) / 192**0.5]
-    recipe = augment.recipe(names, mixup_alpha=0.1, directions=directions)
+    recipe = recipes.recipe(names, mixup_alpha=0.1, directions=directions)
     assert [len(stage) for stage in recipe] == [1, 3, 2]
-    assert augment.recipe([]) == ([], [], [])
-    plain = augment.recipe(["flip", "pad_and_crop"])
+    assert recipes.recipe([]) == ([], [], [])
+    plain = recipes.recipe(["flip", "pad_and_crop"])
     images = tf.constant(RNG.uniform(size=(64, 8, 8, 3)), tf.float32)
     part = Part(64, 0)
 
@@ -155,6 +155,6 @@ def test_a_recipe_chains_what_was_asked_for_and_discards_nothing():
         return augment.chain(recipe.augmentations)(changed, SEED, part).numpy()
 
     # The policy's output reaches the crop: the published code crops the original image.
-    with_policy = augment.recipe(["autoaugment", "flip", "pad_and_crop"])
+    with_policy = recipes.recipe(["autoaugment", "flip", "pad_and_crop"])
     differs = np.any(through(with_policy) != through(plain), axis=(1, 2, 3))
     assert differs.mean() > 0.4

@@ -6,9 +6,9 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 
+from spectral_tf import probes as probe
 from spectral_tf.errors import UserError
 from spectral_tf.probes import converged
-from spectral_tf.probes import paths as probe
 from spectral_tf.spectra import confidence_temperature, mirrored_centroid, total_variation
 
 RNG = np.random.default_rng(0)

@@ -11,11 +11,12 @@ import tensorflow as tf
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 
+from spectral_tf import probes as probe
 from spectral_tf.data import find_images
 from spectral_tf.errors import UserError
 from spectral_tf.models.small import convnet
 from spectral_tf.probes import path_outputs
-from spectral_tf.probes import paths as probe
+from spectral_tf.probes import paths as paths_room
 from spectral_tf.spectra import (
     mirrored_frequencies,
     mirrored_magnitudes,
@@ -60,13 +61,13 @@ def test_paths_begin_and_end_at_their_images_to_the_last_bit():
 def test_samples_are_the_same_compiled_and_as_tpus_get_them():
     ends = tf.constant(IMAGES[:10])
     owner, along = tf.constant([0, 0, 1, 4]), tf.constant([0.0, 0.25, 0.5, 1.0])
-    plain = probe._samples.python_function(ends, owner, along)
+    plain = paths_room._samples.python_function(ends, owner, along)
     expected = [
         *(IMAGES[0], 0.75 * IMAGES[0] + 0.25 * IMAGES[5]),
         *(0.5 * IMAGES[1] + 0.5 * IMAGES[6], IMAGES[9]),
     ]
     assert_allclose(plain, expected, rtol=1e-6, atol=1e-7)
-    assert_allclose(probe._samples(ends, owner, along), plain, rtol=1e-6, atol=1e-7)
+    assert_allclose(paths_room._samples(ends, owner, along), plain, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("numbers", [1, 300, 10**9])
@@ -478,7 +479,8 @@ cpus = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 from spectral_tf.models.small import convnet
 from spectral_tf.probes import path_outputs
-from spectral_tf.probes import paths as probe
+from spectral_tf import probes as probe
+from spectral_tf.probes import paths as paths_room
 rng = np.random.default_rng(0)
 images, labels = rng.normal(size=(30, 4, 4, 1)).astype(np.float32), np.arange(30) % 3
 paths = probe.straight_paths(images, probe.draw_pairs(labels, 0, 1, 7, seed=0), unit=0.3)

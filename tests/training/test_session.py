@@ -11,11 +11,11 @@ from spectral_tf.errors import UserError
 from spectral_tf.models.mlp import mlp
 from spectral_tf.training.adam import Adam
 from spectral_tf.training.ensemble import Ensemble
+from spectral_tf.training.measures import every
 from spectral_tf.training.session import (
     History,
     Interrupted,
     Session,
-    probe_steps,
 )
 
 
@@ -53,9 +53,9 @@ def logged_steps(folder):
     return steps
 
 
-def test_probe_steps():
-    assert probe_steps(10, 4) == [0, 4, 8, 10]
-    assert probe_steps(10, 5, [1, 7, 10, 11]) == [0, 1, 5, 7, 10]
+def test_steps_between_probes():
+    assert every(10, 4) == [0, 4, 8, 10]
+    assert every(10, 5, 1, 7, 10, 11) == [0, 1, 5, 7, 10]
 
 
 def test_history_survives_its_arrays():
@@ -145,7 +145,7 @@ def test_a_series_keeps_its_shape():
 
 def test_probes_are_at_least_one_step_apart():
     with pytest.raises(ValueError, match="probe_every: expected 1 or more, got 0"):
-        probe_steps(10, 0)
+        every(10, 0)
 
 
 def test_a_damaged_state_is_told_in_one_line(tmp_path):
