@@ -208,7 +208,7 @@ def trainers(
 
 def pipelines(training: data.Images) -> dict[str, Contender]:
     """Batches with AutoAugment, flip, pad and crop, cutout: of our pipeline, and of PIL."""
-    from spectral_tf.data import pipeline, policies, recipes, recipes
+    from spectral_tf.data import pipeline, policies, recipes
 
     normalisation = data.standard(training)
     mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])

@@ -1,0 +1,218 @@
+"""Curves and points with their intervals, alone or in panels."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from spectral_tf.records.figures.style import GREY, MARKERS, even_colours, new_figure
+from spectral_tf.spectra import Estimate
+
+
+class Line(NamedTuple):
+    """One curve of `lines`: points, label, the ends of its interval, matplotlib's line style.
+
+    A style that is a marker ("o") gives points with error bars, any other a line with a band.
+    Without a colour of its own a curve gets one from the colour map.
+    """
+
+    x: ArrayLike
+    y: ArrayLike
+    label: str = ""
+    low: ArrayLike | None = None
+    high: ArrayLike | None = None
+    style: str = "-"
+    colour: str = ""
+
+    @classmethod
+    def of(
+        cls, x: ArrayLike, estimate: Estimate, label: str = "", style: str = "-", colour: str = ""
+    ) -> "Line":
+        """The curve of an array of estimates."""
+        return cls(x, estimate.value, label, estimate.low, estimate.high, style, colour)
+
+
+def draw_line(axes: Any, line: Line, colour: Any) -> None:
+    """A curve on given axes, with its interval as a band."""
+    axes.plot(
+        *(line.x, line.y, line.style), color=colour, linewidth=1.4, markersize=4, label=line.label
+    )
+    if line.low is not None and line.high is not None:
+        axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.2, linewidth=0)
+
+
+def draw_points(axes: Any, line: Line, colour: Any) -> None:
+    """Points on given axes, with their intervals as bars.
+
+    An unknown interval has no bar, an open end reaches to twice the highest point.
+    """
+    x, y = (np.asarray(values, float) for values in (line.x, line.y))
+    bars = None
+    if line.low is not None and line.high is not None:
+        top = 2 * np.max(y[np.isfinite(y)], initial=0.0)
+        with np.errstate(invalid="ignore"):
+            ends = np.array([y - line.low, np.minimum(line.high, top) - y])
+        bars = np.maximum(np.nan_to_num(ends, nan=0.0, posinf=0.0, neginf=0.0), 0.0)
+        if not bars.any():
+            bars = None
+    style = {"fmt": line.style, "color": colour, "capsize": 3, "markersize": 4}
+    axes.errorbar(x, y, yerr=bars, label=line.label, **style)
+
+
+def draw_either(axes: Any, line: Line, colour: Any) -> None:
+    """Points where the style is a marker, else a curve."""
+    (draw_points if line.style in MARKERS else draw_line)(axes, line, line.colour or colour)
+
+
+def end_below_the_curves(axes: Any, series: Iterable[Line]) -> None:
+    """On a logarithmic axis a band that reaches to 0 leaves the picture instead of filling it."""
+    shown = [
+        line.low if line.style in MARKERS and line.low is not None else line.y for line in series
+    ]
+    values = np.concatenate([np.ravel(np.asarray(values, float)) for values in shown])
+    positive = values[np.isfinite(values) & (values > 0)]
+    if axes.get_yscale() == "log" and positive.size:
+        axes.set_ylim(bottom=0.5 * positive.min())
+
+
+def lines(
+    series: Sequence[Line],
+    *,
+    xlabel: str,
+    ylabel: str,
+    title: str,
+    xscale: str = "linear",
+    yscale: str = "linear",
+    colours: Sequence[int] | None = None,
+) -> Figure:
+    """Curves with their intervals in one picture; `colours` gives equal numbers equal colours."""
+    figure, axes = new_figure()
+    numbers = range(len(series)) if colours is None else colours
+    shades = even_colours(max(numbers, default=0) + 1)
+    for number, line in zip(numbers, series, strict=True):
+        draw_either(axes, line, shades[number])
+    axes.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
+    end_below_the_curves(axes, series)
+    axes.grid(alpha=0.3)
+    if any(line.label for line in series) and len(series) > 1:
+        axes.legend(fontsize="small")
+    return figure
+
+
+def curves(
+    steps: Sequence[int],
+    means: Mapping[str, Estimate],
+    *,
+    ylabel: str,
+    title: str,
+    log: bool = True,
+) -> Figure:
+    """Curves {label: estimate [s]} over training steps, intervals as bands."""
+    figure = lines(
+        [Line.of(steps, mean, label) for label, mean in means.items()],
+        xlabel="training step",
+        ylabel=ylabel,
+        title=title,
+        yscale="log" if log else "linear",
+    )
+    axes = figure.axes[0]
+    axes.set_xlim(0, max(steps))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    return figure
+
+
+def curve_panels(
+    steps: Sequence[int],
+    panels: Mapping[str, Mapping[str, Estimate]],
+    *,
+    ylabel: str,
+    title: str,
+    reference: tuple[str, Estimate] | None = None,
+) -> Figure:
+    """Panels of curves {panel: {label: estimate [s]}} over training steps, log axis upwards.
+
+    The reference (label, estimate) is drawn dashed in each, without its interval; all panels share
+    both axes.
+    """
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    figure, grid = new_figure(
+        width=1.2 + 4.4 * columns,
+        height=1.2 + 2.9 * rows,
+        nrows=rows,
+        ncols=columns,
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
+    shown = []
+    for axes, (name, group) in zip(grid.flat, panels.items(), strict=False):
+        series = [Line.of(steps, mean, label) for label, mean in group.items()]
+        for colour, line in zip(even_colours(len(group)), series, strict=True):
+            draw_line(axes, line, colour)
+        if reference:
+            series.append(Line(steps, reference[1].value, reference[0], style="--"))
+            draw_line(axes, series[-1], GREY)
+        shown += series
+        axes.set(title=name, yscale="log", xlim=(0, max(steps)))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+    end_below_the_curves(grid[0, 0], shown)  # All share it.
+    for axes in grid[:, 0]:
+        axes.set_ylabel(ylabel)
+    for axes in grid[-1]:
+        axes.set_xlabel("training step")
+    figure.suptitle(title)
+    return figure
+
+
+class Panel(NamedTuple):
+    """One panel of `line_panels`: curves, axes, and levels {name: value} drawn across.
+
+    What is left out, (from, to) on the first axis, is drawn grey and called by the name.
+    """
+
+    series: Sequence[Line]
+    xlabel: str
+    ylabel: str
+    levels: Mapping[str, float] = {}
+    xscale: str = "linear"
+    name: str = ""
+    yscale: str = "linear"
+    left_out: Sequence[tuple[float, float]] = ()
+    left_out_name: str = "left out"
+
+
+def line_panels(panels: Sequence[Panel], *, title: str) -> Figure:
+    """Panels side by side, each with axes of its own, and one legend for all."""
+    width = 2.2 + 4.0 * len(panels)
+    figure, grid = new_figure(width=width, height=3.9, ncols=len(panels), squeeze=False)
+    named: dict[str, Any] = {}
+    for axes, panel in zip(grid[0], panels, strict=True):
+        for shade, line in zip(even_colours(len(panel.series)), panel.series, strict=True):
+            draw_either(axes, line, shade)
+        for start, end in panel.left_out:
+            axes.axvspan(start, end, color="#dddddd", linewidth=0, label=panel.left_out_name)
+        for (label, value), style in zip(panel.levels.items(), ("--", ":"), strict=False):
+            axes.axhline(value, linestyle=style, color=GREY, linewidth=1.0, label=label)
+        axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel, title=panel.name, xscale=panel.xscale)
+        axes.set_yscale(panel.yscale)
+        if panel.xscale == "log":
+            places = sorted({float(x) for line in panel.series for x in np.asarray(line.x)})
+            axes.set_xticks(places, [f"{x:.3g}" for x in places], fontsize="small")
+            axes.set_xticks([], minor=True)
+            axes.set_xlim(places[0] / 1.15, places[-1] * 1.15)
+        else:
+            axes.locator_params(axis="x", nbins=6)
+        axes.grid(alpha=0.3)
+        handles, labels = axes.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    if len(named) > 1:
+        figure.legend(named.values(), named.keys(), fontsize="small", loc="outside right upper")
+    figure.suptitle(title)
+    return figure
