@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from spectral_tf import lazy
 from spectral_tf.records.files import whole_file
 from spectral_tf.records.finished import TrainedNetworks, trained_networks
-from spectral_tf.records.folder import Part, RunFolder, read_flags
+from spectral_tf.records.flagfile import read_flags
+from spectral_tf.records.folder import Part, RunFolder
 from spectral_tf.records.found import Found, Series
 from spectral_tf.records.report import Animation, Report
 from spectral_tf.records.tables import Table, averaged, estimates, read_table, tidy, write_table

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.folder import RunFolder, read_flags
+from spectral_tf.records.flagfile import read_flags
+from spectral_tf.records.folder import RunFolder
 
 
 @dataclasses.dataclass(frozen=True)

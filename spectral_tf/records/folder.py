@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import fcntl
 import json
-import math
 import os
 import pathlib
 import shutil
@@ -15,9 +14,11 @@ from typing import Any, TextIO
 
 from spectral_tf.errors import UserError
 from spectral_tf.records.files import is_temporary, whole_file
-from spectral_tf.spectra import Estimate
+from spectral_tf.records.flagfile import FLAGFILE, flag_name, grows
+from spectral_tf.records.json_values import json_value
+from spectral_tf.records.locks import lock
 
-_FLAGFILE, _SUMMARY, _ENVIRONMENT = "run.flags", "summary.json", "environment.json"
+_SUMMARY, _ENVIRONMENT = "summary.json", "environment.json"
 
 # What of a data set's record decides the numbers.
 _DATA = {
@@ -55,7 +56,7 @@ class Part:
             return
         folder = self.state_file.parent
         folder.mkdir(parents=True, exist_ok=True)
-        with _lock(folder / ".lock", wait=wait):
+        with lock(folder / ".lock", wait=wait):
             yield
 
 
@@ -122,7 +123,7 @@ class RunFolder:
         try:
             with self._starting():
                 # Held until the process ends.
-                self._lock = _lock(self.path / ".lock", shared=not (alone or self._overwrite))
+                self._lock = lock(self.path / ".lock", shared=not (alone or self._overwrite))
                 self._write_start(environment)
             if not alone:
                 fcntl.flock(self._lock, fcntl.LOCK_SH)
@@ -135,10 +136,10 @@ class RunFolder:
         for _ in range(100):
             self.path.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):  # Another one tried to write, and left.
-                lock = _lock(self.path / ".lock.start", wait=True)
+                starting = lock(self.path / ".lock.start", wait=True)
                 break
             time.sleep(0.01)
-        with lock:
+        with starting:
             yield
 
     def _write_start(self, environment: Mapping[str, Any]) -> None:
@@ -150,7 +151,7 @@ class RunFolder:
         self._refuse_other_data(before.get("data", {}), environment.get("data", {}))
         if not self._same_flags:
             (self.path / _SUMMARY).unlink(missing_ok=True)
-            with whole_file(self.path / _FLAGFILE) as temporary:
+            with whole_file(self.path / FLAGFILE) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in self._lines))
         first = {"start_utc": before["start_utc"]} if "start_utc" in before else {}
         self._write_json(_ENVIRONMENT, {**environment, **first})
@@ -218,23 +219,23 @@ class RunFolder:
                 got=f"{self.path} ({error.strerror})",
                 hint="name another folder or mend its permissions",
             ) from error
-        if strangers and not (self.path / _FLAGFILE).is_file():
+        if strangers and not (self.path / FLAGFILE).is_file():
             raise UserError(
                 "--workdir",
                 expected="a new or empty folder, or one with a run of this launcher",
-                got=f"{self.path} with {strangers[0]} and no {_FLAGFILE}",
+                got=f"{self.path} with {strangers[0]} and no {FLAGFILE}",
                 hint="name another folder",
             )
 
     def _refuse_other_flags(self) -> None:
-        flagfile = self.path / _FLAGFILE
+        flagfile = self.path / FLAGFILE
         if not flagfile.exists():
             return
         lines = flagfile.read_text(errors="replace").splitlines()
         present, wanted = set(lines) - set(self._lines), set(self._lines) - set(lines)
-        grown = {name for name in self._growing if _grows(name, present, wanted)}
+        grown = {name for name in self._growing if grows(name, present, wanted)}
         present, wanted = (
-            {line for line in side if _flag_name(line) not in grown} for side in (present, wanted)
+            {line for line in side if flag_name(line) not in grown} for side in (present, wanted)
         )
         # A start that was refused later than here keeps nobody from starting otherwise.
         if (present or wanted) and self._computed:
@@ -251,7 +252,7 @@ class RunFolder:
 
     @property
     def _same_flags(self) -> bool:
-        flagfile = self.path / _FLAGFILE
+        flagfile = self.path / FLAGFILE
         if not flagfile.exists():
             return False
         return flagfile.read_text(errors="replace").splitlines() == self._lines
@@ -262,7 +263,7 @@ class RunFolder:
         # Its flags last: until then the folder is still known as a run.
         for file in [self.path / _SUMMARY, *self.path.glob("*.csv"), self.path / _ENVIRONMENT]:
             file.unlink(missing_ok=True)
-        (self.path / _FLAGFILE).unlink(missing_ok=True)
+        (self.path / FLAGFILE).unlink(missing_ok=True)
 
     @property
     def figures(self) -> pathlib.Path:
@@ -310,70 +311,9 @@ class RunFolder:
         if not self.writes:
             return
         with whole_file(self.path / name) as temporary:
-            text = json.dumps(_json_value(content), indent=2, allow_nan=False)
+            text = json.dumps(json_value(content), indent=2, allow_nan=False)
             temporary.write_text(text + "\n")
-
-
-def read_flags(folder: pathlib.Path) -> dict[str, str] | None:
-    """{flag name: its text} of a run folder, or None if it holds no run.
-
-    A boolean flag is "true" or "false".
-    """
-    file = folder / _FLAGFILE
-    if not file.is_file():
-        return None
-    flags = {}
-    for line in file.read_text(errors="replace").splitlines():
-        name, given, value = line.removeprefix("--").partition("=")
-        flags[_flag_name(line)] = value if given else str(name == _flag_name(line)).lower()
-    return flags
-
-
-def _flag_name(line: str) -> str:
-    """Of a line of a flagfile: --name=value, --name or --noname."""
-    name, given, _ = line.removeprefix("--").partition("=")
-    return name if given else name.removeprefix("no")
-
-
-def _grows(name: str, before: set[str], now: set[str]) -> bool:
-    """Whether a flag that differs holds all its values of before, or a larger number."""
-    (old, *_), (new, *_) = (
-        [line.partition("=")[2] for line in side if _flag_name(line) == name] or [""]
-        for side in (before, now)
-    )
-    if old.isdecimal() and new.isdecimal():
-        return int(old) < int(new)
-    return set(old.split(",")) < set(new.split(","))
-
-
-def _lock(path: pathlib.Path, *, shared: bool = False, wait: bool = False) -> TextIO:
-    """A file that this process has locked, until it is closed."""
-    file = open(path, "w")  # noqa: SIM115 - whoever locks it holds it.
-    try:
-        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        fcntl.flock(file, kind if wait else kind | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise UserError(
-            f"--workdir={path.parent}",
-            expected="a folder that no other process works in",
-            got="one in use",
-            hint="wait for that process, or name another folder",
-        ) from error
-    return file
 
 
 def _told(data: Mapping[str, Any], names: list[str]) -> str:
     return ", ".join(f"{name} {data[name]}" for name in sorted(names))
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, Estimate):
-        return value.record()
-    if isinstance(value, Mapping):
-        return {name: _json_value(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json_value(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else "never"
-    return value

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spectral_tf import records
-from spectral_tf.records.folder import read_flags
+from spectral_tf.records.flagfile import read_flags
 
 
 @pytest.fixture

@@ -1,0 +1,37 @@
+"""The flags of a run as its folder keeps them."""
+
+import pathlib
+
+FLAGFILE = "run.flags"
+
+
+def read_flags(folder: pathlib.Path) -> dict[str, str] | None:
+    """{flag name: its text} of a run folder, or None if it holds no run.
+
+    A boolean flag is "true" or "false".
+    """
+    file = folder / FLAGFILE
+    if not file.is_file():
+        return None
+    flags = {}
+    for line in file.read_text(errors="replace").splitlines():
+        name, given, value = line.removeprefix("--").partition("=")
+        flags[flag_name(line)] = value if given else str(name == flag_name(line)).lower()
+    return flags
+
+
+def flag_name(line: str) -> str:
+    """Of a line of a flagfile: --name=value, --name or --noname."""
+    name, given, _ = line.removeprefix("--").partition("=")
+    return name if given else name.removeprefix("no")
+
+
+def grows(name: str, before: set[str], now: set[str]) -> bool:
+    """Whether a flag that differs holds all its values of before, or a larger number."""
+    (old, *_), (new, *_) = (
+        [line.partition("=")[2] for line in side if flag_name(line) == name] or [""]
+        for side in (before, now)
+    )
+    if old.isdecimal() and new.isdecimal():
+        return int(old) < int(new)
+    return set(old.split(",")) < set(new.split(","))
