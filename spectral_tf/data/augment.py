@@ -115,7 +115,7 @@ def mixup(alpha: float, *, per_example: bool = False) -> Mixing:
     Source: Zhang et al. (2018).
     """
     if not alpha > 0:
-        raise UserError("--mixup_alpha", expected="above 0", got=alpha, hint="0.1 is the paper's")
+        raise UserError("mixup_alpha", expected="above 0", got=alpha, hint="0.1 is the paper's")
 
     def mix(
         images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, part: Part
@@ -123,7 +123,7 @@ def mixup(alpha: float, *, per_example: bool = False) -> Mixing:
         size = images.shape[0]
         if size is None or size % 2:
             raise UserError(
-                "--batch_size",
+                "batch_size",
                 expected="an even number of images for each replica, to mix them in pairs",
                 got=size,
                 hint="choose another, or no mixup",

@@ -106,7 +106,7 @@ class Images:
         """
         if not 1 <= count <= self.num_examples:
             raise UserError(
-                "--train_size",
+                "train_size",
                 expected=f"1 to {self.num_examples:,} images of {self.name}, split {self.split}",
                 got=f"{count:,}",
                 hint="0 takes all",

@@ -63,7 +63,7 @@ def find_images(
     features = builder.info.features
     if not {"image", "label"} <= set(features or ()) or not hasattr(features["label"], "names"):
         raise UserError(
-            "--dataset",
+            "dataset",
             expected="a data set of images with one label each",
             got=f"{name} with {', '.join(features or ()) or 'no features'}",
             hint="for example mnist, cifar10, digits",
@@ -71,7 +71,7 @@ def find_images(
     cluster = _CLUSTERED.get(builder.name)
     if cluster and cluster not in features:
         raise UserError(
-            "--dataset",
+            "dataset",
             expected=f"a version of {plain} that tells the {cluster} of each image",
             got=builder.info.full_name,
             hint=f"ask for {plain} without a version",
@@ -127,7 +127,7 @@ def _refuse_unknown(name: str, plain: str, where: str) -> None:
     if plain not in known and not (plain and os.path.isdir(os.path.join(where, plain))):
         near = difflib.get_close_matches(plain, known, n=3)
         raise UserError(
-            "--dataset",
+            "dataset",
             expected=f"a TFDS name, {', '.join(EMBEDDED)} or npz:PATH",
             got=name or "nothing",
             hint=f"did you mean {' or '.join(near)}?" if near else "for example mnist",
@@ -143,7 +143,7 @@ def _builder(name: str, where: str) -> Any:
     except tfds.core.DatasetNotFoundError as error:
         folder = os.path.join(where, name)
         raise UserError(
-            "--dataset",
+            "dataset",
             expected="a TFDS name, or a folder that TFDS prepared",
             got=f"{name}, of which {folder} is neither",
             hint="for example mnist",
@@ -152,7 +152,7 @@ def _builder(name: str, where: str) -> Any:
         raise unreadable(name, os.path.join(where, name), "dataset_info.json is cut off") from error
     except (AssertionError, ValueError, RuntimeError, TypeError) as error:
         raise UserError(
-            "--dataset",
+            "dataset",
             expected="a name, config and version that TFDS knows",
             got=name,
             hint="try the name alone",

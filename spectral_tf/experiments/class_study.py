@@ -287,7 +287,7 @@ def draw(
     matched_on = np.sort(np.concatenate(others))
     if len(matched_on) < spectra.IMAGES_FOR_TEMPERATURE:
         raise UserError(
-            "--pairs",
+            "pairs",
             expected=f"paths that leave {spectra.IMAGES_FOR_TEMPERATURE} images of these classes "
             "for matching the confidence",
             got=f"{len(matched_on)} left",

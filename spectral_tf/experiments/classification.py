@@ -70,7 +70,7 @@ class Setting:
             for name, default in (("width", 0), ("precision", "float32")):
                 if own[name] != default:
                     raise UserError(
-                        f"--{name}",
+                        f"{name}",
                         expected="a --model by its name, not a file",
                         got=setting.model,
                         hint=f"leave --{name} out",
@@ -232,7 +232,7 @@ def model_digest(setting: Setting) -> dict[str, str]:
 def _refuse_misfits(training: Images, held_out: Images) -> None:
     if training.shape != held_out.shape or held_out.num_examples < 2:
         raise UserError(
-            f"--held_out={held_out.split}",
+            f"held_out={held_out.split}",
             expected=f"at least 2 images of shape {training.shape}",
             got=f"{held_out.num_examples:,} of {held_out.shape}",
             hint="choose another split",
@@ -243,7 +243,7 @@ def _refuse_batch_size(setting: Setting, num_images: int, num_replicas: int) -> 
     multiple = num_replicas * (2 if setting.mixup_alpha else 1)
     if setting.batch_size > num_images or setting.batch_size % multiple:
         raise UserError(
-            "--batch_size",
+            "batch_size",
             expected=f"at most {num_images:,} images, in multiples of {multiple} ({num_replicas} "
             f"replicas{', pairs for mixup' if setting.mixup_alpha else ''})",
             got=f"{setting.batch_size:,}",

@@ -63,7 +63,7 @@ class Dataset:
             training = training.take(self.train_size)
         if training.num_classes < 2:
             raise UserError(
-                "--dataset",
+                "dataset",
                 expected="labels of 2 classes or more",
                 got=f"{training.num_classes} in {training.name}",
                 hint="number the classes from 0",

@@ -260,7 +260,7 @@ def asked(seeds: int) -> Subject:
     saved = of_run("--from_run", run, dataset) if run else None
     if name and saved:
         raise UserError(
-            "--application",
+            "application",
             expected="no --from_run beside it",
             got=run,
             hint="leave one out",
@@ -268,7 +268,7 @@ def asked(seeds: int) -> Subject:
     kind = runtime.flag("outputs")
     if kind == "probabilities" and not saved:
         raise UserError(
-            "--outputs",
+            "outputs",
             expected="logits, which these networks give",
             got=kind,
             hint="leave it out, or name a model with --from_run",
@@ -276,7 +276,7 @@ def asked(seeds: int) -> Subject:
     _refuse_idle_flags(setting, saved, bool(name))
     if (saved or name) and seeds != SEEDS:
         raise UserError(
-            "--seeds",
+            "seeds",
             expected="networks that are trained here",
             got=f"{seeds} with a saved one, which is one",
             hint="leave it out",
@@ -299,7 +299,7 @@ def of_run(flag: str, path: str, dataset: Dataset) -> Saved:
     saved = saved_model(flag, path)
     if saved.dataset not in (None, dataset.name):
         raise UserError(
-            "--dataset",
+            "dataset",
             expected=f"{saved.dataset}, that of the run",
             got=dataset.name,
             hint=f"say --dataset={saved.dataset}",
@@ -326,7 +326,7 @@ def _refuse_idle_flags(setting: Setting, saved: Saved | None, application: bool)
     for name, useless in idle.items():
         if useless:
             raise UserError(
-                f"--{name}",
+                f"{name}",
                 expected={
                     "normalisation": "a file that belongs to no run",
                     "weights": "an --application",
@@ -418,7 +418,7 @@ def _imagenet_classes(images: Images) -> NDArray[np.int64]:
     names = tfds.builder("imagenet2012").info.features["label"].names
     if strangers := [name for name in images.label_names if name not in names]:
         raise UserError(
-            "--dataset",
+            "dataset",
             expected="classes of ImageNet, as imagenet2012 and imagenette have",
             got=f"{images.name} with {strangers[0]}",
             hint="name a model of these classes with --from_run",

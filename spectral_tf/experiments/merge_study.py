@@ -136,7 +136,7 @@ def groupings(
     left = num_partitions(len(d), size) - len(seen)
     if num_random > left:
         raise UserError(
-            "--random_groupings",
+            "random_groupings",
             expected=f"at most {left:,}, as there are ways to merge {len(d)} classes {size} by "
             f"{size} beside the extremes",
             got=f"{num_random:,}",

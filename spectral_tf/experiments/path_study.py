@@ -134,7 +134,7 @@ def off_the_paths(of: Family) -> NDArray[np.bool_]:
     free[np.concatenate(of.paths.pairs)] = False
     if free.sum() < spectra.IMAGES_FOR_TEMPERATURE:
         raise UserError(
-            "--pairs and --between_pairs",
+            "pairs and --between_pairs",
             expected=f"paths that leave {spectra.IMAGES_FOR_TEMPERATURE} of the {len(free):,} "
             "images for matching the confidence",
             got=f"{free.sum()} left",

@@ -76,7 +76,7 @@ def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
         found += [_architecture(base, text) for text in values["architectures"]]
     if "width" in sweeps and base.model.endswith(".keras"):
         raise UserError(
-            "--sweeps=width",
+            "sweeps=width",
             expected="a --model by its name",
             got=base.model,
             hint="leave width out of --sweeps",
@@ -104,12 +104,12 @@ def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
     names = [case.name for case in found]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(
-            "--sweeps", expected="settings that differ", got=f"{twice[0]} twice", hint="leave one"
+            "sweeps", expected="settings that differ", got=f"{twice[0]} twice", hint="leave one"
         )
     same = [case.name for case in found[1:] if case[2:] == found[0][2:]]
     if same:
         raise UserError(
-            "--sweeps",
+            "sweeps",
             expected="settings that differ from the baseline, which is part of every sweep",
             got=same[0],
             hint="leave it out",
@@ -122,7 +122,7 @@ def _architecture(base: Setting, text: str) -> Case:
     name, given, width = text.partition(":")
     if name not in CLASSIFIERS or (given and not (width.isdecimal() and int(width) > 0)):
         raise UserError(
-            "--architectures",
+            "architectures",
             expected=f"some of {', '.join(CLASSIFIERS)}, with a width behind a colon if you like",
             got=text or "nothing",
             hint="for example small_resnet,small_resnet:4",
@@ -143,7 +143,7 @@ def _recipe(base: Setting, text: str) -> Setting:
     known = set(others) <= set(AUGMENTATIONS) and len(set(named)) == len(named)
     if not known or len(mixed) > 1 or not (0 < alpha < math.inf or not mixed):
         raise UserError(
-            "--recipes",
+            "recipes",
             expected=f"names of {', '.join(AUGMENTATIONS)}, and mixup:ALPHA, joined by +, or none",
             got=text,
             hint="for example flip+cutout+mixup:0.2",
@@ -163,7 +163,7 @@ def shard_of(text: str) -> tuple[int, int]:
         place, number = 0, 0
     if not 1 <= place <= number:
         raise UserError(
-            "--shard", expected="i/n with i from 1 to n", got=text, hint="for example 1/4"
+            "shard", expected="i/n with i from 1 to n", got=text, hint="for example 1/4"
         )
     return place - 1, number
 

@@ -48,14 +48,14 @@ def refuse_application(name: str, weights: str) -> None:
     """Raises a UserError for a network of keras.applications or weights that there are not."""
     if name not in APPLICATIONS:
         raise UserError(
-            "--application",
+            "application",
             expected=", ".join(APPLICATIONS),
             got=name,
             hint="choose one, or name a saved model with --from_run",
         )
     if weights not in ("imagenet", "random") and not pathlib.Path(weights).is_file():
         raise UserError(
-            "--weights",
+            "weights",
             expected="imagenet (Keras fetches them), the path of a file, or random",
             got=f"{weights or 'nothing'}, no file",
             hint="say --weights=imagenet",

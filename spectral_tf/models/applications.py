@@ -38,7 +38,7 @@ def application(
         )
     except Exception as error:  # Keras raises many kinds for sizes, files and hosts.
         raise UserError(
-            f"--application={name} --weights={weights}",
+            f"application={name} and weights={weights}",
             expected="weights of this network, and a side that it can take",
             got=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
             hint="copy the file of weights here and name it with --weights, or raise --side",

@@ -46,17 +46,17 @@ def classifier(
     """
     if name.endswith(".keras"):
         if width:
-            raise UserError("--width", expected="0 for a file", got=width, hint="leave it out")
-        return from_file("--model", name, input_shape=input_shape, num_classes=num_classes)
+            raise UserError("width", expected="0 for a file", got=width, hint="leave it out")
+        return from_file("model", name, input_shape=input_shape, num_classes=num_classes)
     if name not in _BUILDERS:
         raise UserError(
-            "--model",
+            "model",
             expected=f"{', '.join(_BUILDERS)} or the path of a .keras file",
             got=name or "nothing",
             hint="convnet trains fastest",
         )
     if width and name == "pyramid_net":
-        raise UserError("--width", expected="0 for pyramid_net", got=width, hint="leave it out")
+        raise UserError("width", expected="0 for pyramid_net", got=width, hint="leave it out")
     sizes = {"width": width} if width else {}
     return _BUILDERS[name](input_shape=input_shape, num_classes=num_classes, seed=seed, **sizes)
 

@@ -137,7 +137,7 @@ def fourier_responses(
     x, y = np.asarray(images, np.float32), np.asarray(labels, np.int64)
     if x.ndim != 4 or not norm > 0:
         raise UserError(
-            "--norm",
+            "norm",
             expected="a norm above 0, for images [n, h, w, c]",
             got=f"{norm:g} for {x.shape}",
             hint="4 is usual for 32 x 32 pixels",

@@ -55,7 +55,7 @@ def draw_pairs(
         members = _members(given, label)
         if not 1 <= count <= members.size // taken:
             raise UserError(
-                "--pairs",
+                "pairs",
                 expected=f"1 to {members.size // taken}, of the {members.size:,} images of class "
                 f"{label}",
                 got=f"{count:,}",
@@ -155,7 +155,7 @@ def _pairs_apart(
             there += " that serve no other class" * shared
             fewer = "ask for fewer pairs, or take more images" if most else "take fewer classes"
             raise UserError(
-                "--pairs" if within else "--between_pairs",
+                "pairs" if within else "between_pairs",
                 expected=f"1 to {most}, of the {own.size:,} {there}"
                 if most
                 else f"{each:,} {there} or more, one for each end of a pair",
@@ -171,7 +171,7 @@ def _members(labels: NDArray, label: int) -> NDArray[np.int64]:
     members = np.flatnonzero(labels == label)
     if not members.size:
         raise UserError(
-            "--dataset",
+            "dataset",
             expected="held-out images of every class",
             got=f"none of class {label}",
             hint="number the classes without gaps, or choose --classes where there are",

@@ -138,7 +138,7 @@ def refuse_other_outputs(answers: NDArray, outputs: str) -> None:
     look = bool(np.all(answers >= 0) and np.allclose(sums, 1, atol=1e-3))
     if outputs not in OUTPUTS or look != (outputs == "probabilities"):
         raise UserError(
-            "--outputs",
+            "outputs",
             expected=f"{outputs} of the model" if outputs in OUTPUTS else " or ".join(OUTPUTS),
             got=f"numbers that sum to {sums.flat[0]:g}, the least {answers.min():g}",
             hint=f"say --outputs={OUTPUTS[look]}" if outputs in OUTPUTS else "choose one",

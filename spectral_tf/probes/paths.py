@@ -74,7 +74,7 @@ def straight_paths(
     """
     if not (unit > 0 and (num_samples == 0 or num_samples >= 4)):
         raise UserError(
-            "--num_samples",
+            "num_samples",
             expected="at least 4 (0: by distance), and a unit above 0",
             got=f"{num_samples} and {unit:g}",
             hint="100 is usual",

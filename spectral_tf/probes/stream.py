@@ -30,7 +30,7 @@ def replicas_share(batch_size: int, strategy: tf.distribute.Strategy) -> int:
     replicas = strategy.num_replicas_in_sync
     if batch_size < 1 or batch_size % replicas:
         raise UserError(
-            "--batch_size",
+            "batch_size",
             expected=f"1 or more in multiples of {replicas} replicas",
             got=batch_size,
             hint="choose another",

@@ -96,7 +96,7 @@ class RunFolder:
         self._lock: TextIO | None = None
         if not str(path):
             raise UserError(
-                "--workdir", expected="a folder", got="nothing", hint="name one, or leave it out"
+                "workdir", expected="a folder", got="nothing", hint="name one, or leave it out"
             )
         if not writes:
             return
@@ -161,7 +161,7 @@ class RunFolder:
         wrong = [name for name in _DATA & before.keys() & now.keys() if before[name] != now[name]]
         if wrong and self._computed:
             raise UserError(
-                f"--workdir={self.path}",
+                f"workdir={self.path}",
                 expected=f"the data that its run began with ({_told(before, wrong)})",
                 got=_told(now, wrong),
                 hint="bring those data back, name another --workdir, or add --overwrite",
@@ -195,7 +195,7 @@ class RunFolder:
 
     def _unwritable(self, error: OSError) -> UserError:
         return UserError(
-            "--workdir",
+            "workdir",
             expected="a folder that can be written",
             got=f"{self.path} ({error.strerror})",
             hint="name another folder or mend its permissions",
@@ -204,7 +204,7 @@ class RunFolder:
     def _refuse_foreign(self) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise UserError(
-                "--workdir", expected="a folder", got=f"the file {self.path}", hint="name another"
+                "workdir", expected="a folder", got=f"the file {self.path}", hint="name another"
             )
         try:
             strangers = self.path.is_dir() and [
@@ -214,14 +214,14 @@ class RunFolder:
             ]
         except OSError as error:
             raise UserError(
-                "--workdir",
+                "workdir",
                 expected="a folder that can be read",
                 got=f"{self.path} ({error.strerror})",
                 hint="name another folder or mend its permissions",
             ) from error
         if strangers and not (self.path / FLAGFILE).is_file():
             raise UserError(
-                "--workdir",
+                "workdir",
                 expected="a new or empty folder, or one with a run of this launcher",
                 got=f"{self.path} with {strangers[0]} and no {FLAGFILE}",
                 hint="name another folder",
@@ -240,7 +240,7 @@ class RunFolder:
         # A start that was refused later than here keeps nobody from starting otherwise.
         if (present or wanted) and self._computed:
             raise UserError(
-                f"--workdir={self.path}",
+                f"workdir={self.path}",
                 expected=f"its own flags ({' '.join(sorted(present)) or 'fewer'})",
                 got=" ".join(sorted(wanted)) or "fewer flags",
                 hint="name another --workdir, or add --overwrite to replace the run",

@@ -96,7 +96,7 @@ class Found:
             facts = json.loads(str(arrays.pop("json")))
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise UserError(
-                "--report_only",
+                "report_only",
                 expected="a run that has been measured to its end",
                 got=f"{path} ({type(error).__name__}: {error})",
                 hint="start its command without --report_only",

@@ -16,7 +16,7 @@ def lock(path: pathlib.Path, *, shared: bool = False, wait: bool = False) -> Tex
     except BlockingIOError as error:
         file.close()
         raise UserError(
-            f"--workdir={path.parent}",
+            f"workdir={path.parent}",
             expected="a folder that no other process works in",
             got="one in use",
             hint="wait for that process, or name another folder",

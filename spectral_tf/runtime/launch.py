@@ -41,7 +41,7 @@ def launch(main: Callable[[], int | None]) -> None:
         try:
             return main()
         except UserError as error:
-            _refuse(name, str(error))
+            _refuse(name, with_flags(error))
         except MemoryError as error:
             _refuse(name, f"out of memory ({error}): make the networks, samples or runs fewer")
         except Exception as error:
@@ -53,6 +53,18 @@ def launch(main: Callable[[], int | None]) -> None:
             _refuse(name, "interrupted; the same command resumes or starts over", status=130)
 
     app.run(guarded, flags_parser=parse)
+
+
+def with_flags(error: UserError) -> str:
+    """The line of a mistake, with the dashes of the flags that it is about.
+
+    The library names its arguments; launchers have flags of the same names.
+    """
+    parts = error.subject.split(" and ")
+    names = [part.partition("=")[0] for part in parts]
+    if not all(name in flags.FLAGS for name in names):
+        return str(error)
+    return " and ".join(f"--{part}" for part in parts) + str(error).removeprefix(error.subject)
 
 
 def _refuse(name: str, line: str, status: int = 2) -> NoReturn:

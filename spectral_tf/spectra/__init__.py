@@ -22,7 +22,12 @@ from spectral_tf.spectra.confidence import (
     logits_of,
     mean_confidence,
 )
-from spectral_tf.spectra.dft import coefficients, magnitudes, normalised_magnitudes
+from spectral_tf.spectra.dft import (
+    coefficients,
+    magnitudes,
+    mean_frequency,
+    normalised_magnitudes,
+)
 from spectral_tf.spectra.diversity import (
     class_distances,
     mean_angle,
@@ -184,6 +189,7 @@ __all__ = [
     "mean_angle",
     "mean_confidence",
     "mean_distance",
+    "mean_frequency",
     "mean_over_clusters",
     "mean_over_runs",
     "mean_spectrum",

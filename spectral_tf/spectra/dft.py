@@ -5,6 +5,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
 
+# Networks answer in float32: less than its spacing, relative to the largest value, is rounding.
+_ROUNDING = 2.0**-22
+
 
 def coefficients(samples: ArrayLike) -> NDArray[np.complex128]:
     """All n Fourier coefficients F[k] = (1/n) sum_j f_j exp(-2 pi i j k / n).
@@ -56,6 +59,31 @@ def magnitudes(samples: ArrayLike) -> NDArray[np.float64]:
         )
     n = values.shape[-1] if values.ndim else 0
     return np.abs(coefficients(values)[..., : n // 2 + 1])
+
+
+def mean_frequency(samples: ArrayLike) -> NDArray[np.float64]:
+    """sum_k k |F[k]|^2 / sum_k |F[k]|^2 over k = 1 ... n//2: where the power of a function lies.
+
+    Args:
+      samples: real, shape [..., n], of a periodic function on the uniform grid of its period.
+
+    Returns:
+      float64, shape [...], in cycles per period, 1 to n//2; blind to phase, constant and scale. NaN
+      of a function that does not vary. A frequency above n/2 counts as the one it is folded to.
+
+    Raises:
+      UserError: as `magnitudes`.
+
+    >>> turns = np.arange(16) / 16
+    >>> float(mean_frequency(np.cos(2 * np.pi * 3 * turns) + 5).round(9))
+    3.0
+    """
+    power = magnitudes(samples)[..., 1:] ** 2
+    total = power.sum(axis=-1)
+    k = np.arange(1, power.shape[-1] + 1)
+    # What is left of a constant is rounding.
+    varies = total > (_ROUNDING * np.abs(samples).max(axis=-1)) ** 2
+    return np.where(varies, power @ k / np.where(varies, total, 1.0), np.nan)
 
 
 def normalised_magnitudes(

@@ -132,7 +132,7 @@ def bin_means(values: ArrayLike, num_bins: int) -> NDArray[np.float64]:
     array = np.asarray(values, np.float64)
     if not 1 <= num_bins <= array.shape[-1]:
         raise UserError(
-            "--num_bins",
+            "num_bins",
             expected=f"1 to {array.shape[-1]}, one for each eigenfunction at most",
             got=num_bins,
             hint="take fewer bins",

@@ -33,7 +33,7 @@ class Delta:
     def __post_init__(self) -> None:
         if self.num_samples < 4 or self.num_samples % 2:
             raise UserError(
-                "--num_samples",
+                "num_samples",
                 expected="an even number of at least 4 (the peak at 1/2 is on the grid)",
                 got=self.num_samples,
                 hint="200 is the paper's",

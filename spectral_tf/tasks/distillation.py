@@ -36,7 +36,7 @@ class SoftLabels:
     def __post_init__(self) -> None:
         if not 0 <= self.alpha <= 1:
             raise UserError(
-                "--distillation_alpha",
+                "distillation_alpha",
                 expected="0 (teacher only) to 1 (true labels only)",
                 got=self.alpha,
                 hint="0 is the published default",

@@ -71,14 +71,14 @@ class SmoothingWave:
         most = 1.0 if self.coordinate == "none" else self.mean / 2
         if not 0 <= self.amplitude <= most * (1 + 1e-9):
             raise UserError(
-                "--amplitude",
+                "amplitude",
                 expected=f"0 to {most:.3g}, so that the smoothing stays in [0, 1]",
                 got=self.amplitude,
                 hint="0.3 to 0.4 shows most",
             )
         if not -1 <= self.noise_class < self.num_classes:
             raise UserError(
-                "--noise_class",
+                "noise_class",
                 expected=f"-1 (all) or a class below {self.num_classes}",
                 got=self.noise_class,
                 hint="leave it out for all",
@@ -236,7 +236,7 @@ def fourier_direction(
     i, j = _lattice_point(spatial_frequency, degrees)
     if not spatial_frequency >= 0 or abs(i) > height // 2 or abs(j) > width // 2:
         raise UserError(
-            "--spatial_frequency",
+            "spatial_frequency",
             expected=f"0 or more, at most {height // 2} and {width // 2} cycles along the sides",
             got=spatial_frequency,
             hint="lower it or turn it",
@@ -272,7 +272,7 @@ def orientations(spatial_frequency: float, degrees: float, count: int) -> list[f
         same = max((i, j), (-i, -j))
         if same in seen:
             raise UserError(
-                "--directions",
+                "directions",
                 expected=f"orientations that differ at spatial frequency {spatial_frequency:g}",
                 got=f"{seen[same]:g} and {angle:g} degrees, both nearest to {same}",
                 hint="ask for fewer or for a higher --spatial_frequencies, or turn --degrees",
@@ -310,7 +310,7 @@ def power_law_direction(
       UserError: an exponent that is not finite; images of one pixel, which have no frequency.
     """
     if not math.isfinite(exponent):
-        raise UserError("--exponent", expected="a finite number", got=exponent, hint="1 is natural")
+        raise UserError("exponent", expected="a finite number", got=exponent, hint="1 is natural")
     height, width, channels = shape
     rho = np.hypot(
         *np.meshgrid(height * np.fft.fftfreq(height), width * np.fft.fftfreq(width), indexing="ij")
@@ -333,7 +333,7 @@ def frequency_for_cycles(cycles: float, coordinates: ArrayLike) -> float:
     spread = 4 * float(np.std(np.asarray(coordinates, np.float64)))
     if not spread > 0:
         raise UserError(
-            "--cycles", expected="images that vary along the wave", got="none", hint="see the data"
+            "cycles", expected="images that vary along the wave", got="none", hint="see the data"
         )
     return cycles / spread
 

@@ -35,7 +35,7 @@ class LabelWave:
         if np.ptp(self.labels) == 0:
             low, high = self.wave.targets.min(), self.wave.targets.max()
             raise UserError(
-                "--thresholds",
+                "thresholds",
                 expected=f"some that points of the wave lie on both sides of ({low:g} to {high:g})",
                 got=self.threshold,
                 hint="0 is the published code's, 0.5 the text's",

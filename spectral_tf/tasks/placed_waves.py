@@ -105,7 +105,7 @@ def ask_waves(
     """
     if directions > 1 and coordinate not in ("fourier", "random", "power_law"):
         raise UserError(
-            "--directions",
+            "directions",
             expected=f"1, since {coordinate} waves have no direction",
             got=directions,
             hint="leave it out, or choose --wave=fourier, random or power_law",
@@ -116,7 +116,7 @@ def ask_waves(
     values = [("cycles", value) for value in cycles] + [("frequency", f) for f in frequencies]
     if not values:
         raise UserError(
-            "--cycles", expected="numbers above 0, here or in --frequencies", got="none", hint="1,4"
+            "cycles", expected="numbers above 0, here or in --frequencies", got="none", hint="1,4"
         )
     waves = [
         AskedWave(
@@ -132,7 +132,7 @@ def ask_waves(
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UserError(
-            "--cycles and --frequencies",
+            "cycles and --frequencies",
             expected="waves that differ in their first 6 digits",
             got=f"{twice} twice",
             hint="leave one out",
@@ -231,7 +231,7 @@ def _measured(labels: NDArray, noise_class: int) -> NDArray[np.bool_]:
     chosen = labels == noise_class
     if chosen.sum() < 2:
         raise UserError(
-            "--noise_class",
+            "noise_class",
             expected="a class with at least 2 held-out images",
             got=f"{noise_class} with {chosen.sum()}",
             hint="choose another, or another --held_out",

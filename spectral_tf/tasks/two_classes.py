@@ -45,7 +45,7 @@ class TwoClasses:
         for label in classes:
             if not np.any(numbers == label) or classes[0] == classes[1]:
                 raise UserError(
-                    "--classes",
+                    "classes",
                     expected="two different labels that occur",
                     got=f"{classes[0]},{classes[1]} ({np.sum(numbers == label)} of {label})",
                     hint=f"there are {', '.join(map(str, np.unique(numbers)[:20]))}",
@@ -66,7 +66,7 @@ class TwoClasses:
         part = TwoClasses(self.inputs[:number], self.signs[:number])
         if not 2 <= number <= len(self) or np.ptp(part.signs) == 0:
             raise UserError(
-                "--num_samples",
+                "num_samples",
                 expected=f"2 to {len(self)} examples of both classes",
                 got=number,
                 hint="ask for fewer, or take larger classes",
@@ -87,7 +87,7 @@ class TwoClasses:
         for part in parts:
             if len(part) < 2 or np.ptp(part.signs) == 0:
                 raise UserError(
-                    "--train_share",
+                    "train_share",
                     expected="examples of both classes for training and for validation",
                     got=f"{cut} and {len(self) - cut} in stored order",
                     hint="change the share, or take more examples",

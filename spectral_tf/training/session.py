@@ -123,7 +123,7 @@ class Session(Generic[Trained]):
         negative, latest = ensemble.all_reduce_max(-ensemble.step, ensemble.step)
         if -negative != latest:
             raise UserError(
-                "--workdir",
+                "workdir",
                 expected="one folder that all hosts share",
                 got=f"states of steps {-negative:,} and {latest:,} on different hosts",
                 hint="put it on a shared disk",
@@ -190,7 +190,7 @@ class Session(Generic[Trained]):
                     continue
                 if step < self.ensemble.step:
                     raise UserError(
-                        "--workdir",
+                        "workdir",
                         expected=f"a saved state of step {step:,} or earlier, where it is measured",
                         got=f"one of step {self.ensemble.step:,}",
                         hint="name another folder, or add --overwrite",

@@ -118,9 +118,9 @@ def test_mixup_draws_a_beta():
 
 
 def test_mixup_in_pairs_needs_an_even_batch_and_a_positive_alpha():
-    with pytest.raises(UserError, match="--batch_size: expected an even number"):
+    with pytest.raises(UserError, match="batch_size: expected an even number"):
         augment.mixup(0.5)(tf.zeros((3, 2, 2, 1)), tf.zeros((3, 2)), SEED, Part(3, 0))
-    with pytest.raises(UserError, match="--mixup_alpha: expected above 0"):
+    with pytest.raises(UserError, match="mixup_alpha: expected above 0"):
         augment.mixup(0.0)
 
 

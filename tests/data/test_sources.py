@@ -280,7 +280,7 @@ def test_two_processes_prepare_once_and_both_read(tmp_path):
 
 def test_a_folder_that_is_no_data_set_is_not_to_be_removed(tmp_path):
     (tmp_path / "downloads").mkdir()
-    with pytest.raises(UserError, match="--dataset: expected a TFDS name") as caught:
+    with pytest.raises(UserError, match="dataset: expected a TFDS name") as caught:
         find_images("downloads", data_dir=str(tmp_path))
     assert "remove" not in str(caught.value)
 

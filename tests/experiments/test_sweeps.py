@@ -68,11 +68,11 @@ def test_mistakes():
     for name, words, line in (
         ("sweeps", ["colour"], "--sweeps: expected some of time"),
         ("shares", ["1.5"], "--shares: expected at most 1"),
-        ("architectures", ["resnet"], "--architectures: expected some of convnet"),
-        ("architectures", ["convnet:0"], "--architectures: expected some of convnet"),
-        ("alphas", ["-1"], "--alphas: expected 0"),
-        ("recipes", ["mixup"], "--recipes: expected names of"),
-        ("recipes", ["flip+flip"], "--recipes: expected names of"),
+        ("architectures", ["resnet"], "architectures: expected some of convnet"),
+        ("architectures", ["convnet:0"], "architectures: expected some of convnet"),
+        ("alphas", ["-1"], "alphas: expected 0"),
+        ("recipes", ["mixup"], "recipes: expected names of"),
+        ("recipes", ["flip+flip"], "recipes: expected names of"),
         ("recipes", ["flip", "flip"], "augmentation=flip twice"),
         ("widths", ["0"], "--widths: expected 1 or more"),
         (
@@ -85,7 +85,7 @@ def test_mistakes():
             cases(BASE, {**VALUES, name: words})
     assert shard_of("2/3") == (1, 3)
     for text in ("0/2", "3/2", "1", "a/b"):
-        with pytest.raises(UserError, match="--shard: expected i/n"):
+        with pytest.raises(UserError, match="shard: expected i/n"):
             shard_of(text)
 
 

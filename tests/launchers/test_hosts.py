@@ -35,6 +35,7 @@ PAGES = {
         *("--num_runs=2", "--num_steps=40", "--frequencies=1,4", "--num_norms=4"),
         "--num_directions=3",
     ),
+    "untrained": ("--depths=2,3", "--scales=1,4", "--width=16", "--num_networks=3"),
     "theory": (
         *("--width=16", "--depth=3", "--wide_width=32", "--num_runs=2", "--num_steps=40"),
         *("--frequencies=1,2", "--num_samples=16", "--volume_networks=1000"),

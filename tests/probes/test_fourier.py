@@ -115,14 +115,14 @@ def test_the_norm_is_one_of_pixels_before_they_are_prepared():
 
 
 def test_bad_input():
-    with pytest.raises(UserError, match="--norm: expected a norm above 0"):
+    with pytest.raises(UserError, match="norm: expected a norm above 0"):
         fourier_sensitivity(watcher(0, 0), IMAGES, LABELS, norm=0)
 
     def probabilities(x):
         return tf.nn.softmax(watcher(1, 1)(x))
 
     for model, said in ((probabilities, "logits"), (watcher(1, 1), "probabilities")):
-        with pytest.raises(UserError, match=f"--outputs: expected {said}"):
+        with pytest.raises(UserError, match=f"outputs: expected {said}"):
             fourier_sensitivity(model, IMAGES, LABELS, norm=1, outputs=said)
     one = fourier_sensitivity(probabilities, IMAGES, LABELS, norm=1, outputs="probabilities")
     other = fourier_sensitivity(watcher(1, 1), IMAGES, LABELS, norm=1)

@@ -249,11 +249,11 @@ def test_pairs_of_photographs_share_no_square(embedded_dir):
     assert len(ends) == 10 * 16 + 45 * 3
     assert_apart(pairs, ends, labels, clusters)
     assert probe.straight_paths(pixels, pairs).distances.min() > 0
-    line = "--pairs: expected 1 to 16, of the 32 clusters of class 1, got 17, which take 34; "
+    line = "pairs: expected 1 to 16, of the 32 clusters of class 1, got 17, which take 34; "
     with pytest.raises(UserError, match=re.escape(line)):
         probe.class_pairs(labels, range(10), 17, **arguments)
     line = (
-        "--between_pairs: expected 1 to 3, of the 32 clusters of class 1, got 4, which "
+        "between_pairs: expected 1 to 3, of the 32 clusters of class 1, got 4, which "
         "take 36; ask for fewer pairs, or take more images; no two pairs share a cluster"
     )
     with pytest.raises(UserError, match=re.escape(line)):
@@ -425,17 +425,13 @@ def test_local_paths_along_the_gradient():
 
 def test_probabilities_and_logits_are_told_apart():
     paths = probe.straight_paths(IMAGES, probe.draw_pairs(LABELS, 0, 1, 2, seed=0), num_samples=5)
-    with pytest.raises(
-        UserError, match=r"--outputs: expected probabilities .* say --outputs=logits"
-    ):
+    with pytest.raises(UserError, match=r"outputs: expected probabilities .* say --outputs=logits"):
         probe.measure_paths(linear, IMAGES, LABELS, paths, outputs="probabilities")
 
     def probabilities(x):
         return tf.nn.softmax(linear(x))
 
-    with pytest.raises(
-        UserError, match=r"--outputs: expected logits .* say --outputs=probabilities"
-    ):
+    with pytest.raises(UserError, match=r"outputs: expected logits .* say --outputs=probabilities"):
         probe.measure_paths(probabilities, IMAGES, LABELS, paths)
     ours = probe.measure_paths(probabilities, IMAGES, LABELS, paths, outputs="probabilities")
     theirs = probe.measure_paths(linear, IMAGES, LABELS, paths)
@@ -452,10 +448,10 @@ def test_bad_input():
         UserError, match="1 to 5, of the 10 images of class 1, got 6, which take 12"
     ):
         probe.class_pairs(LABELS, [1], 6, seed=0, clusters=alone)
-    with pytest.raises(UserError, match="--between_pairs: expected 1 to 5, of the 10 images"):
+    with pytest.raises(UserError, match="between_pairs: expected 1 to 5, of the 10 images"):
         probe.class_pairs(LABELS, range(3), 5, seed=0, between_count=6, clusters=alone)
     for count in (0, -1):
-        with pytest.raises(UserError, match="--pairs: expected 1 to 5"):
+        with pytest.raises(UserError, match="pairs: expected 1 to 5"):
             probe.class_pairs(LABELS, range(3), count, seed=0, clusters=alone)
     with pytest.raises(UserError, match="held-out images of every class, got none of class 3"):
         probe.class_pairs(LABELS, range(4), 1, seed=0, clusters=alone)

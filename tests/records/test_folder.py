@@ -92,17 +92,17 @@ def test_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="expected a folder, got the file"):
         RunFolder(tmp_path / "file", FLAGS)
-    with pytest.raises(ValueError, match="--workdir: expected a folder"):
+    with pytest.raises(ValueError, match="workdir: expected a folder"):
         RunFolder(tmp_path / "file" / "below", FLAGS)
 
 
 def test_no_name_is_refused():
-    with pytest.raises(ValueError, match="--workdir: expected a folder, got nothing"):
+    with pytest.raises(ValueError, match="workdir: expected a folder, got nothing"):
         RunFolder("", FLAGS)
 
 
 def test_an_unwritable_place_is_refused():
-    with pytest.raises(ValueError, match="--workdir: expected a folder that can be written"):
+    with pytest.raises(ValueError, match="workdir: expected a folder that can be written"):
         RunFolder("/proc/spectral_tf", FLAGS)
 
 

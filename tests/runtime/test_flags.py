@@ -13,11 +13,11 @@ def test_whole_numbers():
 def test_numbers_and_their_bound():
     assert runtime.numbers("clips", ["0.1", "2"], above=0) == [0.1, 2.0]
     for words in (["0"], ["-1"], ["nan"], ["inf"], ["a"], []):
-        with pytest.raises(ValueError, match="--clips: expected finite numbers above 0 separated"):
+        with pytest.raises(ValueError, match="clips: expected finite numbers above 0 separated"):
             runtime.numbers("clips", words, above=0)
 
 
 def test_each_number_comes_once():
-    with pytest.raises(ValueError, match="--lobes: expected whole numbers .*, each once, got 4,4"):
+    with pytest.raises(ValueError, match="lobes: expected whole numbers .*, each once, got 4,4"):
         runtime.whole_numbers("lobes", ["4", "4"])
     assert runtime.whole_numbers("cell", ["4", "4"], distinct=False) == [4, 4]

@@ -81,3 +81,15 @@ def test_bad_shapes_are_refused():
         spectra.normalised_magnitudes(np.ones(10), [1, 2], [1.0])
     with pytest.raises(ValueError, match="positive numbers"):
         spectra.normalised_magnitudes(np.ones(10), [1, 2], [1.0, 0.0])
+
+
+def test_the_mean_frequency_is_that_of_the_power(assert_close):
+    x = np.arange(64) / 64
+    waves = np.sin(2 * np.pi * 2 * x + 0.3) + 3 * np.cos(2 * np.pi * 10 * x) - 7
+    # Powers 1 and 9 at 2 and 10 cycles, whatever the phase, the scale and the constant.
+    assert_close(spectra.mean_frequency([waves, -20 * waves]), [(2 + 90) / 10] * 2)
+    assert np.isnan(spectra.mean_frequency(np.full(64, 0.1)))
+    rng = np.random.default_rng(0)
+    noise = spectra.mean_frequency(rng.normal(size=(400, 64)))
+    # White: all frequencies alike.
+    assert abs(noise.mean() - (1 + 32) / 2) < 0.3

@@ -33,5 +33,5 @@ def test_the_wave_comes_last_and_keeps_its_amplitude(alpha, assert_close):
 
 
 def test_alpha_is_a_share():
-    with pytest.raises(UserError, match="--distillation_alpha: expected 0 .* got 1.5"):
+    with pytest.raises(UserError, match="distillation_alpha: expected 0 .* got 1.5"):
         SoftLabels(WAVE, teacher, 1.5)

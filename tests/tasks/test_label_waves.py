@@ -125,7 +125,7 @@ def test_cycles_across_the_data(assert_close):
         frequency_for_cycles(wave.cycles(wave.coordinates(IMAGES)), wave.coordinates(IMAGES)), 0.4
     )
     assert waves()["uniform"].cycles(np.ones(5)) == 0
-    with pytest.raises(UserError, match="--cycles"):
+    with pytest.raises(UserError, match="cycles"):
         frequency_for_cycles(1.0, np.ones(5))
 
 
@@ -155,7 +155,7 @@ def test_a_fourier_direction_is_one_wave_at_the_nearest_place(frequency, degrees
 
 def test_a_fourier_direction_beyond_the_image_is_refused():
     for frequency, degrees in ((5, 90), (7, 0), (-1, 0)):
-        with pytest.raises(UserError, match="--spatial_frequency"):
+        with pytest.raises(UserError, match="spatial_frequency"):
             fourier_direction(SHAPE, frequency, degrees)
 
 
@@ -193,12 +193,12 @@ def test_a_direction_that_is_not_a_number_is_refused():
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"amplitude": 0.51}, "--amplitude: expected 0 to 0.5"),
-        ({"amplitude": -0.1}, "--amplitude"),
-        ({"amplitude": 0.45, "mean": 0.8}, "--amplitude: expected 0 to 0.4"),
+        ({"amplitude": 0.51}, "amplitude: expected 0 to 0.5"),
+        ({"amplitude": -0.1}, "amplitude"),
+        ({"amplitude": 0.45, "mean": 0.8}, "amplitude: expected 0 to 0.4"),
         ({"amplitude": np.nan}, "finite numbers"),
         ({"frequency": -1.0}, "a frequency of 0 or more"),
-        ({"noise_class": 10}, "--noise_class: expected -1"),
+        ({"noise_class": 10}, "noise_class: expected -1"),
         ({"coordinate": "direction"}, "an image of norm 1"),
         ({"coordinate": "direction", "direction": 2 * RANDOM}, "an image of norm 1"),
     ],

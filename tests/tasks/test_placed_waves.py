@@ -56,7 +56,7 @@ def test_every_place_has_so_many_directions():
     # One direction keeps the names that it has alone.
     assert ask_waves("random", cycles=[1])[0].name == "random_cycles_1"
     for coordinate in ("radial", "uniform"):
-        with pytest.raises(UserError, match=f"--directions: expected 1, since {coordinate}"):
+        with pytest.raises(UserError, match=f"directions: expected 1, since {coordinate}"):
             ask_waves(coordinate, cycles=[1], directions=2)
 
 
@@ -83,7 +83,7 @@ def test_four_orientations_of_one_frequency(frequency, length):
 def test_orientations_that_are_one_on_the_lattice_are_refused():
     with pytest.raises(UserError, match=r"got 22.5 and 67.5 degrees, both nearest to \(1, 1\)"):
         orientations(1.41, 22.5, 4)
-    with pytest.raises(UserError, match="--directions"):
+    with pytest.raises(UserError, match="directions"):
         orientations(0, 0, 2)  # A constant image.
     with pytest.raises(UserError, match="got 13 and 167.286 degrees"):
         orientations(2, 13, 7)  # Opposite points are one orientation.
@@ -92,7 +92,7 @@ def test_orientations_that_are_one_on_the_lattice_are_refused():
 
 
 def test_no_frequency_and_one_twice_are_refused():
-    with pytest.raises(UserError, match="--cycles: expected numbers above 0"):
+    with pytest.raises(UserError, match="cycles: expected numbers above 0"):
         ask_waves("radial")
     with pytest.raises(UserError, match="got radial_cycles_1 twice"):
         ask_waves("radial", cycles=[1, 1.0000001])
@@ -124,7 +124,7 @@ def test_a_noise_class_is_measured_alone():
     assert len(wave.levels) == measured.sum()
     assert wave.levels.std() > 0.1
     labels = np.zeros(100, int)
-    with pytest.raises(UserError, match="--noise_class: expected a class with at least 2 held-out"):
+    with pytest.raises(UserError, match="noise_class: expected a class with at least 2 held-out"):
         place_waves(
             ask_waves("radial", cycles=[2]),
             still(1),

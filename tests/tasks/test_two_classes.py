@@ -38,17 +38,17 @@ def test_noise_goes_on_the_targets_alone(assert_close):
 
 @pytest.mark.parametrize("classes", [(3, 5), (3, 3), (9, 8)])
 def test_classes_that_do_not_occur_are_refused(classes):
-    with pytest.raises(UserError, match="--classes: expected two different labels that occur"):
+    with pytest.raises(UserError, match="classes: expected two different labels that occur"):
         TwoClasses.of_images(IMAGES, LABELS, classes)
 
 
 @pytest.mark.parametrize("number", [1, 6])
 def test_more_examples_than_there_are_or_one_class_alone_are_refused(number):
-    with pytest.raises(UserError, match="--num_samples: expected 2 to 5"):
+    with pytest.raises(UserError, match="num_samples: expected 2 to 5"):
         TwoClasses.of_images(IMAGES, LABELS).first(number)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.6, 1.0])
 def test_a_part_without_one_class_is_refused(share):
-    with pytest.raises(UserError, match="--train_share"):
+    with pytest.raises(UserError, match="train_share"):
         TwoClasses.of_images(IMAGES, LABELS).split(share)
