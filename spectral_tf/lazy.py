@@ -9,6 +9,13 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+# Of what needs it; TensorFlow is an extra, since its builds overwrite each other.
+NO_TENSORFLOW = (
+    "spectral_tf needs TensorFlow for this, expected one of its three builds and found none: "
+    "pip install 'spectral-tf[cpu]', pip install 'spectral-tf[gpu]' or "
+    "pip install 'spectral-tf[tpu]' (from a clone: '.[cpu]', '.[gpu]', '.[tpu]')"
+)
+
 
 def room(
     name: str, names: Mapping[str, str], modules: Sequence[str] = ()
@@ -27,6 +34,12 @@ def room(
             return importlib.import_module(f"{name}.{attribute}")
         if attribute not in names:
             raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
-        return getattr(importlib.import_module(f"{name}.{names[attribute]}"), attribute)
+        try:
+            module = importlib.import_module(f"{name}.{names[attribute]}")
+        except ModuleNotFoundError as error:
+            if error.name not in ("tensorflow", "keras"):
+                raise
+            raise ImportError(NO_TENSORFLOW, name=error.name) from error
+        return getattr(module, attribute)
 
     return get, lambda: public, public

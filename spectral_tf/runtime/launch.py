@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from absl import app, flags, logging
 
 from spectral_tf.errors import UserError
+from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.runtime.flags import NOT_CONFIGURATION
 
 
@@ -42,6 +43,10 @@ def launch(main: Callable[[], int | None]) -> None:
             return main()
         except UserError as error:
             _refuse(name, with_flags(error))
+        except ImportError as error:
+            if error.name not in ("tensorflow", "keras"):
+                raise
+            _refuse(name, NO_TENSORFLOW)
         except MemoryError as error:
             _refuse(name, f"out of memory ({error}): make the networks, samples or runs fewer")
         except Exception as error:
