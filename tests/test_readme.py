@@ -29,15 +29,18 @@ def test_ci_runs_the_readmes_test_command(tmp_path):
         '#!/bin/sh\nmkdir -p "$3/bin"; echo "PATH=$OLD:\\$PATH" > "$3/bin/activate"; echo "$3"\n'
     )
     (tmp_path / "bash").write_text('#!/bin/sh\necho "ran: $4"\n')
-    for name in ("python3", "bash"):
+    (tmp_path / "python").write_text('#!/bin/sh\necho "then: $*"\n')
+    for name in ("python3", "bash", "python"):
         os.chmod(tmp_path / name, 0o755)
     environment = {**os.environ, "OLD": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     result = subprocess.run(
         ["/bin/bash", str(ROOT / ".ci" / "run")], capture_output=True, text=True, env=environment
     )
-    venv, printed, ran = result.stdout.splitlines()
+    venv, printed, ran, then = result.stdout.splitlines()
     assert printed == command("test")
     assert ran == f"ran: {command('test')}"
+    assert then == "then: -m pytest -m long"
+    assert "`python -m pytest -m long`" in README
     assert not os.path.exists(os.path.dirname(venv)), "the environment must be removed"
 
 
