@@ -149,7 +149,7 @@ class RunFolder:
         file = self.path / _ENVIRONMENT
         before = json.loads(file.read_text()) if file.exists() else {}
         self._refuse_other_data(before.get("data", {}), environment.get("data", {}))
-        if not self._same_flags:
+        if not self.same_flags:
             (self.path / _SUMMARY).unlink(missing_ok=True)
             with whole_file(self.path / FLAGFILE) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in self._lines))
@@ -251,7 +251,8 @@ class RunFolder:
         return [line for _, line in sorted(self._configuration.items())]
 
     @property
-    def _same_flags(self) -> bool:
+    def same_flags(self) -> bool:
+        """Whether the folder holds a run of these very flags."""
         flagfile = self.path / FLAGFILE
         if not flagfile.exists():
             return False
@@ -261,7 +262,8 @@ class RunFolder:
         for name in ("figures", "tensorboard", "checkpoints"):
             shutil.rmtree(self.path / name, ignore_errors=True)
         # Its flags last: until then the folder is still known as a run.
-        for file in [self.path / _SUMMARY, *self.path.glob("*.csv"), self.path / _ENVIRONMENT]:
+        made = [file for kind in ("csv", "npz") for file in self.path.glob(f"*.{kind}")]
+        for file in (self.path / _SUMMARY, *made, self.path / _ENVIRONMENT):
             file.unlink(missing_ok=True)
         (self.path / FLAGFILE).unlink(missing_ok=True)
 
@@ -289,7 +291,7 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether the run was carried to its end; one that is to be overwritten is not."""
-        if self._growing and not self._same_flags:
+        if self._growing and not self.same_flags:
             return False
         return not self._overwrite and (self.path / _SUMMARY).is_file()
 

@@ -5,7 +5,8 @@ from collections.abc import Collection
 
 from absl import flags
 
-from spectral_tf.records import RunFolder
+from spectral_tf.errors import UserError
+from spectral_tf.records import RunFolder, read_flags
 from spectral_tf.runtime.cluster import is_chief
 from spectral_tf.runtime.launch import configuration
 
@@ -21,7 +22,7 @@ def run_folder(experiment: str, growing: Collection[str] = (), *, again: bool = 
       again: whether a finished run is taken, to make its report again.
 
     Raises:
-      UserError: as `RunFolder`.
+      UserError: as `RunFolder`; a report that is to be made again of a run with other flags.
     """
     values = flags.FLAGS
     folder = RunFolder(
@@ -31,6 +32,14 @@ def run_folder(experiment: str, growing: Collection[str] = (), *, again: bool = 
         growing=growing,
         writes="strategy" not in values or is_chief(values.strategy, values.tpu),
     )
+    other = read_flags(folder.path) is not None and not folder.same_flags
+    if again and (values.overwrite or other):
+        raise UserError(
+            "report_only",
+            expected="the flags that the run was made with, and no --overwrite",
+            got="others",
+            hint=f"say --flagfile={folder.path}/run.flags",
+        )
     if folder.finished and not again:
         print(f"{experiment}: {folder.path} holds this run, finished; --overwrite makes it anew")
         sys.exit(0)

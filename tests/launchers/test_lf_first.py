@@ -155,6 +155,10 @@ def test_a_report_is_made_again_without_training(finished, run_launcher, tmp_pat
     assert json.loads((path / "summary.json").read_text()) == json.loads(
         (finished[0] / "summary.json").read_text()
     )
+    for flag in ("--overwrite", "--seed=1"):
+        wrong = run_launcher("lf_first", *TINY, f"--workdir={path}", "--report_only", flag)
+        assert wrong.returncode == 2
+        assert (path / "found.npz").is_file()
     (path / "found.npz").unlink()
     refused = run_launcher("lf_first", *TINY, f"--workdir={path}", "--report_only")
     assert refused.returncode == 2

@@ -109,7 +109,8 @@ def test_an_unwritable_place_is_refused():
 def test_overwrite_removes_the_run_and_nothing_else(tmp_path):
     folder = started(tmp_path)
     folder.finish({}, 1.0)
-    for name in ("figures/a.png", "tensorboard/e", "checkpoints/state.npz", "t.csv", "README.md"):
+    own = ("figures/a.png", "tensorboard/e", "checkpoints/state.npz", "t.csv", "found.npz")
+    for name in (*own, "README.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     del folder
