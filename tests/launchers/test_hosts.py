@@ -182,3 +182,13 @@ def test_a_worker_that_is_killed_and_restarted_ends_in_the_same_tables(tmp_path)
             process.kill()
     for table in (tmp_path / "whole").glob("*.csv"):
         assert (path / table.name).read_text() == table.read_text(), table.name
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("page", ["mnist_noise", "noise_fitting"])
+def test_two_workers_prepare_a_set_that_is_not_there(page, alone, tmp_path):
+    flags = (*PAGES[page], f"--data_dir={tmp_path / 'data'}", f"--workdir={tmp_path / 'run'}")
+    results = launch_on(two_workers(), page, *flags)
+    assert [result.returncode for result in results] == [0, 0], results
+    for table in alone(page).glob("*.csv"):
+        same(read_table(tmp_path / "run" / table.name), read_table(table), table.name)
