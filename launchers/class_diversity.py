@@ -113,8 +113,9 @@ def asked_judge() -> evaluated.Subject | None:
         return None
     dataset = experiments.Dataset.of_flags()
     if known:
-        models.refuse_application(FLAGS.features, FLAGS.features_weights)
-        return evaluated.Pretrained(dataset, FLAGS.features, FLAGS.features_weights, FLAGS.side)
+        weights, flag = FLAGS.features_weights, "features_weights"
+        models.refuse_application(FLAGS.features, weights, flag)
+        return evaluated.Pretrained(dataset, FLAGS.features, weights, FLAGS.side, flag)
     saved = evaluated.of_run("--features", FLAGS.features, dataset)
     # What it gives in the end is not looked at.
     return evaluated.SavedModel(dataset, saved, "--features", FLAGS.normalisation, kind="")
@@ -161,7 +162,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "dataset": of.held_out.title,
             "images": of.held_out.name,
             "unreadable": unreadable,
-            "diverged": networks.diverged,
+            **networks.facts(),
             "seconds": seconds,
         }
     )
@@ -326,6 +327,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "diversity and frequency by the readings named before looking:",
             *(f"{f.claim}, {f.reading}: {f.estimate.text('+.2f')}" for f in primary),
             *([f"{unreadable} images could not be read and were left out"] if unreadable else []),
+            *experiments.lost(found.fact("diverged")),
         ],
     )
 

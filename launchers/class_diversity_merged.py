@@ -265,7 +265,7 @@ def first_of_each(labels: np.ndarray) -> np.ndarray:
 def report(plan: Plan, found: records.Found) -> records.Report:
     """Claim C12 for merged classes, groupings and what merging changes."""
     of, names = Models.of_facts(found.facts), found.fact("names")
-    findings, changes = merge_study.claims(of), merge_study.changes(of)
+    findings, changes = merge_study.claims(of, merges=plan.merges), merge_study.changes(of)
     primary = [f for f in findings if f.primary]
     diversities = (found.fact("distances"), found.fact("angles"))
     tables, arrays = of.tables()

@@ -120,7 +120,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "images": of.held_out.name,
             "clusters": of.held_out.clusters()[selection.places],
             "unreadable": selection.unreadable.size,
-            "diverged": found.diverged,
+            **found.facts(),
             "seconds": found.seconds + page.seconds,
             **{name: np.stack([plane[name] for plane in planes]) for name in planes[0]},
         }
@@ -151,10 +151,10 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     maps = {name: found.fact(name) for name in MEASURES}
     of_images = {name: found.fact(f"ring_{name}") for name in MEASURES}
     clusters, clean_wrong = found.fact("clusters"), found.fact("clean_wrong")
-    num_networks = len(clean_wrong)
+    num_networks, runs = len(clean_wrong), found.fact("runs")
     rests_on = experiments.rests_on(num_networks, plan.subject.trains)
-    ring = probes.rings(*maps["error"].shape[1:])
-    down, right = probes.frequencies(*ring.shape)
+    ring = spectra.rings(*maps["error"].shape[1:])
+    down, right = spectra.plane_frequencies(*ring.shape)
     sizes = np.bincount(ring.ravel())
     over_rings = {name: over_images(values, clusters) for name, values in of_images.items()}
     clean = over_images(clean_wrong.astype(float), clusters)
@@ -181,8 +181,8 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "networks": records.Table(
                 ("network", "cycles_down", "cycles_right", *MEASURES),
                 [
-                    (m, *place[:2], *(maps[name][m].flat[i] for name in MEASURES))
-                    for m in range(num_networks)
+                    (run, *place[:2], *(maps[name][m].flat[i] for name in MEASURES))
+                    for m, run in enumerate(runs)
                     for i, place in enumerate(places)
                 ],
             ),
@@ -229,10 +229,11 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             f"wrong on average over the plane: {over_plane['error'].text('.3f')}",
             f"change of the probabilities over the plane: {over_plane['change'].text('.3f')}",
             *(
-                f"network {m}: most ({error.flat[i]:.3f}) at {down.flat[i]} cycles down and "
+                f"network {run}: most ({error.flat[i]:.3f}) at {down.flat[i]} cycles down and "
                 f"{right.flat[i]} right"
-                for m, (i, error) in enumerate(zip(own, maps["error"], strict=True))
+                for run, i, error in zip(runs, own, maps["error"], strict=True)
             ),
+            *experiments.lost(found.fact("diverged")),
         ],
     )
 
@@ -277,7 +278,7 @@ def figures(
     title = f"{found.fact('images')}, {who}, norm {plan.norm:g}, {num_images:,} images"
     rows = {
         MEASURES[name]: {f"mean of {num_networks} networks": values.mean(axis=0)}
-        | {f"network {m}": own for m, own in enumerate(values)}
+        | {f"network {run}": own for run, own in zip(found.fact("runs"), values, strict=True)}
         if num_networks > 1
         else {MEASURES[name]: values[0]}
         for name, values in maps.items()

@@ -209,7 +209,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         "images": of.held_out.name,
         "names": list(of.held_out.label_names),
         "unreadable": drawn.unreadable,
-        "diverged": networks.diverged,
+        **networks.facts(),
         "seconds": networks.seconds + page.seconds,
     }
     return records.Found(facts=facts)
@@ -340,7 +340,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     reach = {name: float(of.frequencies[own].max()) for name, own in kept.items() if own.any()}
     whole = [*MEASURES, *PER_PATH.values()]
     return records.Report(
-        tables=tables(of, findings),
+        tables=tables(of, findings, found.fact("runs")),
         figures=figures(plan, found, of),
         curves={
             f"{name}/{pair_type}": [float(of.values[name][:, where].mean())]
@@ -386,6 +386,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             f"spectra reach, of {of.highest:.3f} {of.unit} at most: "
             + "; ".join(f"{name} {frequency:.3f}" for name, frequency in reach.items()),
             "(what fewer than half of the paths can tell is left out)",
+            *experiments.lost(found.fact("diverged")),
         ],
     )
 
@@ -407,21 +408,23 @@ def closing(of: MeasuredPaths, findings: Sequence[Finding]) -> list[str]:
     ]
 
 
-def tables(of: MeasuredPaths, findings: Sequence[Finding]) -> dict[str, records.Table]:
+def tables(
+    of: MeasuredPaths, findings: Sequence[Finding], runs: Sequence[int]
+) -> dict[str, records.Table]:
     """Every network, every path, the means over networks and paths, their spectra, the claim."""
     told = ("distance", "pixel_distance", *MEASURES)
     common = spectra.common_paths(of.correct)
     return {
-        "networks": records.tidy({"network": range(len(of))}, **of.networks),
+        "networks": records.tidy({"network": runs}, **of.networks),
         "paths": records.Table(
             ("path", "network", "first_class", "last_class", "num_samples", "correct", *told),
             [
                 (
-                    *(p, m, *of.classes[p], of.counts[p], int(of.correct[m, p])),
+                    *(p, run, *of.classes[p], of.counts[p], int(of.correct[m, p])),
                     *(of.values[name][m, p] for name in told),
                 )
                 for p in np.flatnonzero(of.finite)
-                for m in range(len(of))
+                for m, run in enumerate(runs)
             ],
         ),
         "measures": records.Table(
@@ -430,7 +433,7 @@ def tables(of: MeasuredPaths, findings: Sequence[Finding]) -> dict[str, records.
                 (pair_type, paths, of.told(name, where).sum(), who, name, of.unit_of(name), mean)
                 for (pair_type, paths), where in of.chosen.items()
                 for name in (*MEASURES, *PER_PATH.values())
-                for who, mean in means(of, name, where).items()
+                for who, mean in means(of, name, where, runs).items()
             ],
         ),
         "classes": records.Table(
@@ -459,7 +462,7 @@ def tables(of: MeasuredPaths, findings: Sequence[Finding]) -> dict[str, records.
 
 
 def means(
-    of: MeasuredPaths, name: str, where: NDArray[np.bool_]
+    of: MeasuredPaths, name: str, where: NDArray[np.bool_], runs: Sequence[int]
 ) -> Mapping[str | int, spectra.Estimate]:
     """The mean over networks, and that of each."""
     counted = of.told(name, where)
@@ -467,7 +470,7 @@ def means(
         spectra.mean_over_clusters(values, where=counted, unit="paths of one network")
         for values in of.values[name]
     ]
-    return {"mean": of.mean(name, where), **dict(enumerate(each))}
+    return {"mean": of.mean(name, where), **dict(zip(runs, each, strict=True))}
 
 
 def figures(plan: Plan, found: records.Found, of: MeasuredPaths) -> dict[str, Figure]:

@@ -215,7 +215,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
             measure = training.Measure(
                 measured, steps_of(plan, i, work[i]), functools.partial(shown, families)
             )
-            trained(page, plan.cases[i], work[i], run_of, measure)
+            trained(page, plan.cases[i], work[i], run_of, measure, path_study.digest(families))
     # Other shards may have finished theirs in the meantime.
     names = [unit_name(plan.cases[i], run_of) for i, run_of in plan.units]
     done = [page.done(name) for name in names]
@@ -250,7 +250,12 @@ def steps_of(plan: Plan, i: int, task: Classification) -> list[int]:
 
 
 def trained(
-    page: experiments.Page, case: Case, task: Classification, run_of: int, measure: training.Measure
+    page: experiments.Page,
+    case: Case,
+    task: Classification,
+    run_of: int,
+    measure: training.Measure,
+    paths: str,
 ) -> None:
     """Trains a classifier, a student from its teacher, and measures it."""
     teacher = page.done(f"baseline/seed_{run_of}") if case.alpha is not None else None
@@ -276,6 +281,8 @@ def trained(
         {"classifier": measure},
         hparams=hparams,
         keep={task.num_steps: FINAL},
+        # Fewer training images for one setting move the paths between them for all.
+        facts={"paths": paths},
     )
 
 
@@ -406,6 +413,7 @@ def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:
     chosen = intervention_study.groups(of)
     if "time" in plan.sweeps:
         chosen = {"time": of[of.columns["sweep"] == "baseline"], **chosen}
+    chosen = {sweep: own for sweep, own in chosen.items() if len(own)}
     return {
         sweep: records.figures.line_panels(
             panels(sweep, own),

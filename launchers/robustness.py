@@ -132,7 +132,7 @@ def runs_networks() -> records.TrainedNetworks:
 
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Measures one network after the other, of a run or trained here."""
-    page.begin()
+    page.begin({"networks_sha256": plan.networks.digest} if plan.networks else None)
     charts = {"what is left": ["ratio/k=.*"]}
     if plan.networks:
         weights, states = plan.networks.weights, plan.networks.states

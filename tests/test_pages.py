@@ -16,7 +16,7 @@ PAGES = {
 }
 COMPARISONS = {"claims", "noise_fitting_compare"}
 # What a report may not touch: what computes on a device or waits for another host.
-DEVICES = {"training", "evaluated", "keras", "tf", "tensorflow", "page", "session", "strategy"}
+DEVICES = {"training", "evaluated", "probes", "keras", "tf", "tensorflow", "page", "session"}
 
 
 def functions(tree):

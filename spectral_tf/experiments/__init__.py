@@ -11,9 +11,7 @@ if TYPE_CHECKING:
     from spectral_tf.experiments.datasets import Dataset as Dataset
     from spectral_tf.experiments.neighbours import nearest_neighbours as nearest_neighbours
     from spectral_tf.experiments.networks import SEEDS as SEEDS
-    from spectral_tf.experiments.networks import (
-        difference_over_networks as difference_over_networks,
-    )
+    from spectral_tf.experiments.networks import lost as lost
     from spectral_tf.experiments.networks import mean_over_networks as mean_over_networks
     from spectral_tf.experiments.networks import rests_on as rests_on
     from spectral_tf.experiments.networks import stacked as stacked
@@ -30,9 +28,9 @@ __getattr__, __dir__, __all__ = lazy.room(
         "Page": "page",
         "Picture": "page",
         "SEEDS": "networks",
-        "difference_over_networks": "networks",
         "launch": "page",
         "launch_comparison": "page",
+        "lost": "networks",
         "mean_over_networks": "networks",
         "nearest_neighbours": "neighbours",
         "rests_on": "networks",

@@ -200,7 +200,7 @@ class Classes:
 
     @classmethod
     def read(cls, folder: pathlib.Path) -> "Classes":
-        """Reads what `save` wrote.
+        """Reads the tables and arrays of `tables` in a run folder.
 
         Raises:
           UserError: the folder holds no such files.

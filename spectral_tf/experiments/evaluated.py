@@ -156,12 +156,14 @@ class Pretrained:
     Attributes:
       dataset: to measure on.
       name, weights, side: as for `models.applications.application`.
+      flag: how errors call the weights.
     """
 
     dataset: Dataset
     name: str
     weights: str
     side: int = 0
+    flag: str = "weights"
     trains = False
     num_networks = 1
 
@@ -170,7 +172,7 @@ class Pretrained:
         """Of a file of weights."""
         if not pathlib.Path(self.weights).is_file():
             return {}
-        return {"weights_sha256": file_digest("--weights", self.weights)}
+        return {"weights_sha256": file_digest(self.flag, self.weights)}
 
     def load(self, strategy: tf.distribute.Strategy) -> Evaluated:
         """As `Subject`."""
@@ -366,6 +368,10 @@ class Networks(NamedTuple):
     diverged: dict[str, int]
     seconds: float
 
+    def facts(self) -> dict[str, Any]:
+        """What a report says of them."""
+        return {"runs": self.runs, "diverged": self.diverged}
+
 
 def networks(page: Page, of: Evaluated, runs: Sequence[int], parts: str = "seed_{}") -> Networks:
     """The networks of a page: the one that was there, or those of some trainings.
@@ -382,12 +388,13 @@ def networks(page: Page, of: Evaluated, runs: Sequence[int], parts: str = "seed_
     if of.model:
         return Networks([of.model], [0], {}, 0.0)
     from spectral_tf import training
+    from spectral_tf.experiments.page import every_training_diverged
 
     task = of.task
     assert task
     epochs = [task.epoch * epoch for epoch in range(task.setting.num_epochs + 1)]
     loss = training.Measure(lambda session: session.losses, epochs, ("run",))
-    found = Networks([], [], {}, 0.0)
+    found, trainings = Networks([], [], {}, 0.0), []
     for run in runs:
         told, classifier = page.train(
             parts.format(run),
@@ -395,6 +402,7 @@ def networks(page: Page, of: Evaluated, runs: Sequence[int], parts: str = "seed_
             {"loss": loss},
             keep={epochs[-1]: "final.keras"},
         )
+        trainings.append(told)
         found = found._replace(seconds=found.seconds + told.fact("seconds"))
         if diverged := told.fact("diverged"):
             found.diverged[str(run)] = diverged["0"]
@@ -402,12 +410,7 @@ def networks(page: Page, of: Evaluated, runs: Sequence[int], parts: str = "seed_
         found.models.append(classifier.model)
         found.runs.append(run)
     if not found.models:
-        raise UserError(
-            "training",
-            expected="a finite loss",
-            got=f"none: every network diverged, {{seed: step}}: {found.diverged}",
-            hint="lower the learning rate, in another folder or with --overwrite",
-        )
+        raise every_training_diverged(trainings)
     return found
 
 

@@ -87,6 +87,8 @@ def with_accuracy(models_: Models, pair_type: str, reading: path_study.Reading) 
 def over_time(found: Models, pair_type: str, reading: path_study.Reading) -> spectra.Estimate:
     """The correlation of epoch and a reading within each training of the baseline."""
     chosen = found[(found.columns["sweep"] == "baseline") & (found.columns["epoch"] >= 1)]
+    if not len(chosen):
+        return spectra.not_enough(0, 1, "trainings of the baseline")
     return spectra.correlation_over_time(
         chosen.columns["epoch"],
         chosen.values(reading),

@@ -299,6 +299,8 @@ def over_groupings(
       n is the number of groupings; no value for fewer than 4 (5 with `length_held`), or where too
       few paths are left; no interval for fewer than 6.
     """
+    if not len(found):
+        return spectra.not_enough(0, spectra.SETTINGS_FOR_CORRELATION, "groupings")
     where, kinds = counted(found, reading), places(found)
     merged = found.columns["merge"].astype(np.int64) > 1
     for kind, needed, of, named in (
@@ -338,6 +340,8 @@ def merged_minus_none(
     """
     k, names = found.columns["merge"].astype(np.int64), found.columns["grouping"].astype(str)
     own = (k == merge) & ((names == grouping) | (grouping == ""))
+    if not own.any():
+        return spectra.not_enough(0, 1, "merged networks"), math.nan
     where = counted(found, reading) & places(found)[place][own].all(axis=0)
     needed = spectra.PATHS_FOR_COMPARISON if place == "same" else MERGED_PATHS
     if where.sum() < needed:
@@ -437,7 +441,9 @@ def changes(found: Models) -> list[Change]:
     return rows
 
 
-def claims(found: Models, num_resamples: int = 1_000) -> list[Finding]:
+def claims(
+    found: Models, num_resamples: int = 1_000, merges: Sequence[int] | None = None
+) -> list[Finding]:
     """C12 by all readings, in one order.
 
     Which two decide was fixed before looking: whether the plain share rises with the number of
@@ -450,6 +456,8 @@ def claims(found: Models, num_resamples: int = 1_000) -> list[Finding]:
     Args:
       found: all networks.
       num_resamples: of the intervals.
+      merges: classes in a super-class that were asked for; default: those that there are networks
+        of. What is asked of the smallest is asked of it if all its networks diverged, too.
     """
     merge, names = found.columns["merge"].astype(np.int64), found.columns["grouping"].astype(str)
     random = (merge == 1) | np.char.startswith(names, "random")
@@ -474,7 +482,7 @@ def claims(found: Models, num_resamples: int = 1_000) -> list[Finding]:
         )
 
     ask(RISING, random, "merge")
-    for k in merges_of(found):
+    for k in sorted(set(merges or merges_of(found)) - {1}):
         at = merge == k
         for quality, text in DIVERSITY.items():
             ask(f"over groupings of {k} by {text}", at, quality)

@@ -6,7 +6,7 @@ say so.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +31,21 @@ def rests_on(num_networks: int, trained: bool) -> str:
         return f"{num_networks} networks of different seeds"
     kind = "one network" if trained else "one saved network"
     return f"{kind}, which says nothing of another training of its kind"
+
+
+def lost(diverged: Mapping[str, int]) -> list[str]:
+    """The networks that are left out, in words.
+
+    Args:
+      diverged: {number of a training: step}.
+
+    >>> lost({"2": 40})
+    ['the network of seed 2 diverged at step 40 and is left out']
+    """
+    return [
+        f"the network of seed {run} diverged at step {step:,} and is left out"
+        for run, step in diverged.items()
+    ]
 
 
 def mean_over_networks(

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -19,7 +20,9 @@ from absl import logging
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf import runtime
+from spectral_tf.errors import UserError
 from spectral_tf.records import Part, RunFolder
+from spectral_tf.records.folder import FOUND
 from spectral_tf.records.found import Found, Series
 from spectral_tf.records.report import Report
 from spectral_tf.runtime.launch import settings
@@ -75,10 +78,10 @@ class Page:
           alone: whether no other process may work in it; else several share its trainings.
         """
         from spectral_tf.records.environment import environment
-        from spectral_tf.training.replicas import wait_for_all
+        from spectral_tf.training.replicas import together
 
-        self._folder.start(environment(self.strategy, self.seed, data), alone=alone)
-        wait_for_all(self.strategy)
+        record = environment(self.strategy, self.seed, data)
+        together(self.strategy, lambda: self._folder.start(record, alone=alone))
 
     def seeds(self, name: str, count: int) -> list[int]:
         """Seeds of so many runs, of a draw by its name."""
@@ -109,7 +112,10 @@ class Page:
           UserError: as `Session`; every run has diverged.
         """
         session = self._session(members, measures, self._folder, self._name, pictures or {})
-        self._go(session, measures, charts or {}, hparams or {}, pictures or {})
+        try:
+            self._go(session, measures, charts or {}, hparams or {}, pictures or {})
+        except Unmeasurable as error:
+            raise error.mistake from error
         self._board, self._last_step = session.board, session.steps[-1]
         return found_by(session)
 
@@ -122,6 +128,7 @@ class Page:
         charts: Mapping[str, Sequence[str]] | None = None,
         hparams: Mapping[str, Any] | None = None,
         keep: Mapping[int, str] | None = None,
+        facts: Mapping[str, Any] | None = None,
     ) -> Found:
         """One training of several, in a part of the folder; a finished one is read.
 
@@ -130,23 +137,38 @@ class Page:
           make: builds what is trained, if it has to be.
           measures, charts, hparams: as for `follow`.
           keep: {step: name of a `.keras` file for the model of that step}.
+          facts: what it was measured with beside the flags; the same for all units of a run.
 
         Returns:
           as `follow`. A training that diverged is finished: its series end before, its fact
-          `diverged` tells the step.
+          `diverged` tells the step. So is one that could not be measured any more at a later step
+          than its first, as one whose answers have become constant; its fact `reason` says why.
 
         Raises:
-          UserError: as `Session`; another process works on it.
+          UserError: as `Session`; another process works on it; one that was finished with other
+            facts.
         """
-        from spectral_tf.training.replicas import wait_for_all
+        from spectral_tf.training.replicas import any_host, together, wait_for_all
 
-        found = self.done(name)
-        if found is None:
-            with self._folder.part(name).alone():
+        # The chief sees whether it is there, for all: a file may come while hosts look for it.
+        if not any_host(self.strategy, self.writes and self.done(name) is not None):
+            with contextlib.ExitStack() as held:
+                alone = self._folder.part(name).alone()
+                together(self.strategy, lambda: held.enter_context(alone))
                 found, _ = self.train(name, make, measures, charts, hparams, keep)
+                found.facts |= facts or {}
                 if self.writes:
                     found.save(self.in_part(name) / FOUND)
             wait_for_all(self.strategy)
+        found = Found.read(self.in_part(name) / FOUND, "overwrite")
+        for fact, value in (facts or {}).items():
+            if found.facts.get(fact, value) != value:
+                raise UserError(
+                    name,
+                    expected=f"a training that was measured with these {fact}",
+                    got="one of before, with others",
+                    hint="leave the flags as they were, or add --overwrite",
+                )
         return found
 
     def train(
@@ -162,8 +184,17 @@ class Page:
         part, members = self._folder.part(name), make()
         session = self._session(members, measures, part, name, {}, may_diverge=True)
         kept = {step: part.state_file.with_name(file) for step, file in (keep or {}).items()}
-        self._go(session, measures, charts or {}, hparams or {}, {}, kept)
-        return found_by(session), members
+        given_up: dict[str, Any] = {}
+        try:
+            self._go(session, measures, charts or {}, hparams or {}, {}, kept)
+        except Unmeasurable as error:
+            if error.step == 0:  # Then it is the data, or what was asked.
+                raise error.mistake from error
+            logging.warning("%s: given up at step %d: %s", name, error.step, error.mistake)
+            given_up = {"diverged": {"0": error.step}, "reason": str(error.mistake)}
+        found = found_by(session)
+        found.facts |= given_up
+        return found, members
 
     def give_up(self, name: str, diverged: Mapping[str, int]) -> None:
         """Finishes a training that cannot be made, since the one that it rests on diverged.
@@ -182,7 +213,7 @@ class Page:
     def done(self, name: str) -> Found | None:
         """What was found of a training that is finished; None before."""
         file = self.in_part(name) / FOUND
-        return Found.read(file) if file.exists() else None
+        return Found.read(file, "overwrite") if file.exists() else None
 
     def in_part(self, name: str) -> pathlib.Path:
         """The folder of what a training keeps beside its state."""
@@ -220,7 +251,10 @@ class Page:
             shown: dict[str, float] = {}
             for name, measure in measures.items():
                 if step in measure.at:
-                    arrays, curves = measure.take(name, session)
+                    try:
+                        arrays, curves = measure.take(name, session)
+                    except UserError as error:
+                        raise Unmeasurable(step, error) from error
                     for key, values in arrays.items():
                         session.history.add(key, step, values)
                     shown |= curves
@@ -238,10 +272,10 @@ class Page:
           measure: gives the arrays; on all hosts, so that it may use all devices.
         """
         from spectral_tf.records.files import whole_file
-        from spectral_tf.training.replicas import wait_for_all
+        from spectral_tf.training.replicas import any_host, wait_for_all
 
         file = self._folder.part(name).state_file.with_name("measured.npz")
-        if not file.exists():
+        if not any_host(self.strategy, self.writes and file.exists()):
             start = time.monotonic()
             arrays = {**measure(), "seconds": time.monotonic() - start}
             if self.writes:
@@ -278,11 +312,15 @@ class Page:
 
     def finish(self, found: Found, make: Callable[[Found], Report]) -> None:
         """Keeps what was found, and writes the report, on the host that writes."""
-        if self.writes:
+        from spectral_tf.training.replicas import together
+
+        def write() -> None:
             with self._folder.part("report").alone(wait=True):
                 if not self._folder.finished:  # By another process that shares the trainings.
                     found.save(self._folder.path / FOUND)
                     self._publish(found, make(found))
+
+        together(self.strategy, write if self.writes else lambda: None)
 
     def leave(self) -> None:
         """The last call: no host ends while another still needs it."""
@@ -308,7 +346,25 @@ class Page:
         board.commit()
 
 
-FOUND = "found.npz"
+class Unmeasurable(Exception):
+    """What was trained cannot be measured any more, at a step."""
+
+    def __init__(self, step: int, mistake: UserError) -> None:
+        self.step, self.mistake = step, mistake
+        super().__init__(str(mistake))
+
+
+def every_training_diverged(founds: Iterable[Found]) -> UserError:
+    """The error of a page whose every training diverged, or could not be measured."""
+    every = list(founds)
+    reasons = [found.facts["reason"] for found in every if "reason" in found.facts]
+    return UserError(
+        "training",
+        expected="a finite loss",
+        got=f"none: all {len(every)} trainings diverged"
+        + (f" or could not be measured ({reasons[0]})" if reasons else ""),
+        hint="lower the learning rate, in another folder or with --overwrite",
+    )
 
 
 def found_by(session: Session) -> Found:
@@ -363,8 +419,10 @@ def launch(
         again = runtime.flag("report_only")
         folder = runtime.run_folder(name, tuple(growing), again=again)
         if again:
-            found = Found.read(folder.path / FOUND)
-            publish(name, folder, found, report(planned, found))
+            if folder.writes:
+                found = Found.read(folder.path / FOUND)
+                with folder.held():
+                    publish(name, folder, found, report(planned, found))
             return
         page = in_folder(name, folder)
         if measured := run(planned, page):  # Else trainings are left to other processes.

@@ -7,6 +7,7 @@ pixels of [0, 1], as the classifier is and at a confidence common to all).
 """
 
 import dataclasses
+import hashlib
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from spectral_tf import records, spectra
 from spectral_tf.data import Images
 from spectral_tf.errors import UserError
+from spectral_tf.experiments.page import every_training_diverged
 
 if TYPE_CHECKING:
     import keras
@@ -124,6 +126,12 @@ def family(
     )
 
 
+def digest(families: Sequence[Family]) -> str:
+    """What tells the drawn paths from others, for the record of what was measured along them."""
+    ends = [np.asarray(end, np.int64) for of in families for end in of.paths.pairs]
+    return hashlib.sha256(b"".join(end.tobytes() for end in ends)).hexdigest()[:16]
+
+
 def off_the_paths(of: Family) -> NDArray[np.bool_]:
     """The images that no path ends on, bool [n]: confidence is matched on them.
 
@@ -134,7 +142,7 @@ def off_the_paths(of: Family) -> NDArray[np.bool_]:
     free[np.concatenate(of.paths.pairs)] = False
     if free.sum() < spectra.IMAGES_FOR_TEMPERATURE:
         raise UserError(
-            "pairs and --between_pairs",
+            "pairs and between_pairs",
             expected=f"paths that leave {spectra.IMAGES_FOR_TEMPERATURE} of the {len(free):,} "
             "images for matching the confidence",
             got=f"{free.sum()} left",
@@ -307,12 +315,7 @@ class Models:
                     whether = name.endswith(("/correct", "/finite"))
                     along.setdefault(name, []).append(values > 0 if whether else values)
         if not columns:
-            raise UserError(
-                "training",
-                expected="a finite loss",
-                got=f"none: all {len(trainings)} trainings diverged",
-                hint="lower the learning rate, in another folder or with --overwrite",
-            )
+            raise every_training_diverged(found for _, found in trainings)
         return cls(
             {name: np.array(values) for name, values in columns.items()},
             {name: np.concatenate(parts) for name, parts in along.items()},
@@ -479,8 +482,3 @@ def compact(arrays: Mapping[str, NDArray]) -> dict[str, NDArray]:
         name: values.astype(np.float32) if values.dtype == np.float64 else values
         for name, values in arrays.items()
     }
-
-
-def stacked(parts: Sequence[Mapping[str, NDArray]]) -> dict[str, NDArray]:
-    """Arrays of the same names, one after the other."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_tf import records, spectra
-from spectral_tf.errors import UserError
 from spectral_tf.experiments.fitted_waves import (
     MEASURES,
     Examples,
@@ -19,6 +18,7 @@ from spectral_tf.experiments.fitted_waves import (
     fit_waves,
     learned,
 )
+from spectral_tf.experiments.page import every_training_diverged
 from spectral_tf.records.waves import HeldOut
 from spectral_tf.tasks import PlacedWave
 
@@ -90,12 +90,7 @@ class WaveTrainings:
           UserError: every training diverged.
         """
         if all(found.fact("diverged") for found in units.values()):
-            raise UserError(
-                "training",
-                expected="a finite loss",
-                got=f"none: all {len(units)} trainings diverged",
-                hint="lower the learning rate, in another folder or with --overwrite",
-            )
+            raise every_training_diverged(units.values())
         num_images = len(images["labels"])
         margins = np.full((len(units), num_epochs + 1, num_images), np.nan)
         correct = np.full((len(units), num_images), np.nan)

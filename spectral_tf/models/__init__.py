@@ -44,8 +44,14 @@ APPLICATIONS = {
 }
 
 
-def refuse_application(name: str, weights: str) -> None:
-    """Raises a UserError for a network of keras.applications or weights that there are not."""
+def refuse_application(name: str, weights: str, flag: str = "weights") -> None:
+    """Raises a UserError for a network of keras.applications or weights that there are not.
+
+    Args:
+      name: of the network.
+      weights: as for `models.applications.application`.
+      flag: how an error calls them.
+    """
     if name not in APPLICATIONS:
         raise UserError(
             "application",
@@ -55,10 +61,10 @@ def refuse_application(name: str, weights: str) -> None:
         )
     if weights not in ("imagenet", "random") and not pathlib.Path(weights).is_file():
         raise UserError(
-            "weights",
+            flag,
             expected="imagenet (Keras fetches them), the path of a file, or random",
             got=f"{weights or 'nothing'}, no file",
-            hint="say --weights=imagenet",
+            hint=f"say --{flag}=imagenet",
         )
 
 

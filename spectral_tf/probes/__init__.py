@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from spectral_tf.probes.converged import converged_paths as converged_paths
     from spectral_tf.probes.fourier import Responses as Responses
     from spectral_tf.probes.fourier import fourier_responses as fourier_responses
-    from spectral_tf.probes.fourier import frequencies as frequencies
-    from spectral_tf.probes.fourier import rings as rings
     from spectral_tf.probes.fourier import whole_plane as whole_plane
     from spectral_tf.probes.functions import stacked_outputs as stacked_outputs
     from spectral_tf.probes.kernels import kernel_matrices as kernel_matrices
@@ -48,7 +46,6 @@ __getattr__, __dir__, __all__ = lazy.room(
         "converged_paths": "converged",
         "draw_pairs": "pairs",
         "fourier_responses": "fourier",
-        "frequencies": "fourier",
         "gradients": "paths",
         "kernel_matrices": "kernels",
         "kernel_names": "kernels",
@@ -59,7 +56,6 @@ __getattr__, __dir__, __all__ = lazy.room(
         "path_logits": "paths",
         "perturbed_outputs": "perturbations",
         "refuse_other_outputs": "path_outputs",
-        "rings": "fourier",
         "stacked_outputs": "functions",
         "straight_paths": "paths",
         "tangent_kernels": "tangent",

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from spectral_tf.errors import UserError
 from spectral_tf.probes.path_outputs import refuse_other_outputs
 from spectral_tf.probes.stream import Prepare, at_inference, over_rows, replicas_share, stream
+from spectral_tf.spectra.plane import plane_frequencies, rings
 
 _SIGNS = {"plus": (1.0,), "both": (1.0, -1.0)}
 _MAPS = ("error", "change")
@@ -53,26 +54,6 @@ class FourierSensitivity(NamedTuple):
     ring_error: NDArray[np.float64]
     ring_change: NDArray[np.float64]
     clean_wrong: NDArray[np.bool_]
-
-
-def frequencies(height: int, width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(i, j) of all vectors, cycles down and to the right, [h, w] each, the zero in the middle."""
-    i, j = np.meshgrid(
-        np.arange(height) - height // 2, np.arange(width) - width // 2, indexing="ij"
-    )
-    return i, j
-
-
-def rings(height: int, width: int) -> NDArray[np.int64]:
-    """The ring of every vector: its frequency sqrt(i^2 + j^2), to the nearest whole one, [h, w].
-
-    >>> rings(4, 2)
-    array([[2, 2],
-           [1, 1],
-           [1, 0],
-           [1, 1]])
-    """
-    return np.round(np.hypot(*frequencies(height, width))).astype(np.int64)
 
 
 def fourier_vector(height: int, width: int, i: ArrayLike, j: ArrayLike) -> NDArray[np.float64]:
@@ -144,7 +125,7 @@ def fourier_responses(
         )
     height, width, channels = x.shape[1:]
     rows = range(height) if rows is None else rows
-    i, j = (cycles[rows.start : rows.stop].ravel() for cycles in frequencies(height, width))
+    i, j = (cycles[rows.start : rows.stop].ravel() for cycles in plane_frequencies(height, width))
     every = rings(height, width)
     strategy = strategy or tf.distribute.get_strategy()
     ring = every[rows.start : rows.stop].ravel()
@@ -175,12 +156,13 @@ def fourier_responses(
 
     refuse_other_outputs(given(tf.constant(x[: min(batch_size, len(x))])).numpy(), outputs)
     (before,) = over_rows(answer, [x], batch_size, strategy)
-    share = replicas_share(min(batch_size, len(x)), strategy)
-    batches = math.ceil(len(x) / (share * strategy.num_replicas_in_sync))
+    replicas = strategy.num_replicas_in_sync
+    share = min(replicas_share(batch_size, strategy), math.ceil(len(x) / replicas))
+    batches = math.ceil(len(x) / (share * replicas))
 
     def part(number: int) -> list[NDArray]:
         """Some images (the last batch is filled up with the first ones) and a block of vectors."""
-        block, place = divmod(number, batches * strategy.num_replicas_in_sync)
+        block, place = divmod(number, batches * replicas)
         some = (place * share + np.arange(share)) % len(x)
         chosen = slice(block * block_size, (block + 1) * block_size)
         # Of one shape always: the last block is filled up with zeros.

@@ -1,6 +1,7 @@
 """Networks taken from a run that is finished."""
 
 import dataclasses
+import hashlib
 import os
 import pathlib
 import zipfile
@@ -27,6 +28,12 @@ class TrainedNetworks:
     flags: Mapping[str, str]
     weights: list[NDArray]
     states: list[NDArray]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of weights and states."""
+        arrays = (np.ascontiguousarray(array).tobytes() for array in (*self.weights, *self.states))
+        return hashlib.sha256(b"".join(arrays)).hexdigest()
 
     @property
     def num_networks(self) -> int:

@@ -19,6 +19,8 @@ from spectral_tf.records.json_values import json_value
 from spectral_tf.records.locks import lock
 
 _SUMMARY, _ENVIRONMENT = "summary.json", "environment.json"
+# All that a run has measured.
+FOUND = "found.npz"
 
 # What of a data set's record decides the numbers.
 _DATA = {
@@ -30,6 +32,7 @@ _DATA = {
     "teacher_sha256",
     "weights_sha256",
     "features_sha256",
+    "networks_sha256",
 }
 
 
@@ -131,6 +134,16 @@ class RunFolder:
             raise self._unwritable(error) from error
 
     @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Within it no other process works in the folder.
+
+        Raises:
+          UserError: one does.
+        """
+        with lock(self.path / ".lock"):
+            yield
+
+    @contextlib.contextmanager
     def _starting(self) -> Iterator[None]:
         """Makes the folder; within it no other process starts there."""
         for _ in range(100):
@@ -150,7 +163,8 @@ class RunFolder:
         before = json.loads(file.read_text()) if file.exists() else {}
         self._refuse_other_data(before.get("data", {}), environment.get("data", {}))
         if not self.same_flags:
-            (self.path / _SUMMARY).unlink(missing_ok=True)
+            for name in (_SUMMARY, FOUND):  # They are of the flags of before.
+                (self.path / name).unlink(missing_ok=True)
             with whole_file(self.path / FLAGFILE) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in self._lines))
         first = {"start_utc": before["start_utc"]} if "start_utc" in before else {}

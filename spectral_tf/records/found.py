@@ -84,8 +84,13 @@ class Found:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub.
 
     @classmethod
-    def read(cls, path: pathlib.Path) -> Found:
+    def read(cls, path: pathlib.Path, flag: str = "report_only") -> Found:
         """Reads what `save` wrote.
+
+        Args:
+          path: of the file.
+          flag: `report_only`, or `overwrite` of a training that is read to go on: how an error
+            calls it, and what it says to do.
 
         Raises:
           UserError: there is no such file, or it is not whole.
@@ -95,11 +100,16 @@ class Found:
                 arrays = dict(archive)
             facts = json.loads(str(arrays.pop("json")))
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            again = flag == "report_only"
             raise UserError(
-                "report_only",
-                expected="a run that has been measured to its end",
+                flag if again else "workdir",
+                expected="a run that has been measured to its end"
+                if again
+                else "a finished training whose file is whole",
                 got=f"{path} ({type(error).__name__}: {error})",
-                hint="start its command without --report_only",
+                hint="start its command without --report_only"
+                if again
+                else "remove that file to measure it again, or add --overwrite",
             ) from error
         series = {
             name.removeprefix("steps/"): Series(

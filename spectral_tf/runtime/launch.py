@@ -65,9 +65,9 @@ def with_flags(error: UserError) -> str:
 
     The library names its arguments; launchers have flags of the same names.
     """
-    parts = error.subject.split(" and ")
-    names = [part.partition("=")[0] for part in parts]
-    if not all(name in flags.FLAGS for name in names):
+    name, given, _ = error.subject.partition("=")
+    parts = [error.subject] if given and name in flags.FLAGS else error.subject.split(" and ")
+    if not all(part.partition("=")[0] in flags.FLAGS for part in parts):
         return str(error)
     return " and ".join(f"--{part}" for part in parts) + str(error).removeprefix(error.subject)
 

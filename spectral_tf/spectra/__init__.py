@@ -109,6 +109,7 @@ from spectral_tf.spectra.path_axes import (
     plain_frequencies,
     spectrum_axis,
 )
+from spectral_tf.spectra.plane import plane_frequencies, rings
 from spectral_tf.spectra.radial import radial_spectrum
 from spectral_tf.spectra.relu import (
     PiecewiseLinear,
@@ -211,11 +212,13 @@ __all__ = [
     "plain_magnitudes",
     "plain_share",
     "planar_transform",
+    "plane_frequencies",
     "power_law_over_runs",
     "radial_spectrum",
     "reference_levels",
     "released_share",
     "relu_network_pieces",
+    "rings",
     "shared_paths",
     "sign_test",
     "smoothed_margin",

@@ -132,7 +132,7 @@ def ask_waves(
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UserError(
-            "cycles and --frequencies",
+            "cycles and frequencies",
             expected="waves that differ in their first 6 digits",
             got=f"{twice} twice",
             hint="leave one out",

@@ -151,7 +151,6 @@ class Classifier:
             ]
         self._iterator: Any = None
         self._losses = np.empty(0, np.float32)
-        self._labels: np.ndarray | None = None
         step = tf.function(self._step, jit_compile=True) if compiled else self._step
 
         def train(iterator: Any, first: tf.Tensor, n: tf.Tensor) -> tf.Tensor:

@@ -3,15 +3,49 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import tensorflow as tf
+from absl import logging
+
+from spectral_tf.errors import UserError
+
+Result = TypeVar("Result")
 
 
 def wait_for_all(strategy: tf.distribute.Strategy) -> None:
     """Returns when every host has come here."""
     Replicas(strategy, 1).all_reduce_max(0)
+
+
+def any_host(strategy: tf.distribute.Strategy, flag: bool) -> bool:
+    """Whether it is so on one host at least; the same answer on all of them."""
+    return bool(Replicas(strategy, 1).all_reduce_max(int(flag))[0])
+
+
+def together(strategy: tf.distribute.Strategy, action: Callable[[], Result]) -> Result:
+    """What a host does, if no host failed in it.
+
+    A mistake that one host sees alone, as the chief does who takes the folder, would leave the
+    others waiting for it: they end with it, and say that another one has told why.
+
+    Raises:
+      UserError: that of the action.
+      SystemExit: with 2, on the other hosts.
+    """
+    mistake, result = None, None
+    try:
+        result = action()
+    except UserError as error:
+        mistake = error
+    if any_host(strategy, mistake is not None):
+        leave(strategy)
+        if mistake:
+            raise mistake
+        logging.error("another host has refused; its last line says why")
+        raise SystemExit(2)
+    return cast(Result, result)
 
 
 def leave(strategy: tf.distribute.Strategy) -> None:

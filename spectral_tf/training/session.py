@@ -135,10 +135,6 @@ class Session(Generic[Trained]):
         """{run: step} of the runs that have stopped at a loss that was not finite."""
         return {int(run): int(self.stopped_at[run]) for run in np.flatnonzero(self.stopped_at >= 0)}
 
-    def wait_for_all(self) -> None:
-        """Returns when every host has come here: no host leaves while another still needs it."""
-        self.ensemble.all_reduce_max(0)
-
     @property
     def resumed(self) -> bool:
         """Whether this process continues from a saved state."""

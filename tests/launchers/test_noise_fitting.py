@@ -434,7 +434,7 @@ MISTAKES = {
     "--wave=spiral": "--wave",
     "--cycles=": "--cycles: expected numbers above 0",
     "--cycles=0,1": "above 0",
-    "--wave=fourier --spatial_frequencies=9": "--spatial_frequency: expected 0 or more, at most 4",
+    "--wave=fourier --spatial_frequencies=9": "spatial_frequency: expected 0 or more, at most 4",
     "--cycles=1,1.0000001": "radial_cycles_1 twice",
     "--distillation_alpha=0.5": "--distillation_alpha: expected a --teacher, got none",
     "--model=TEACHER --width=4": "--width: expected a --model by its name",

@@ -9,9 +9,8 @@ from spectral_tf.errors import UserError
 from spectral_tf.probes.fourier import (
     fourier_sensitivity,
     fourier_vector,
-    frequencies,
-    rings,
 )
+from spectral_tf.spectra import plane_frequencies, rings
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.uniform(size=(10, 6, 5, 3)).astype(np.float32)
@@ -20,7 +19,7 @@ LABELS = np.arange(10) % 2
 
 @pytest.mark.parametrize("shape", [(6, 5), (4, 8)])
 def test_the_vectors_are_an_orthonormal_basis(shape):
-    basis = fourier_vector(*shape, *frequencies(*shape)).reshape(np.prod(shape), -1)
+    basis = fourier_vector(*shape, *plane_frequencies(*shape)).reshape(np.prod(shape), -1)
     assert_allclose(basis @ basis.T, np.eye(len(basis)), atol=1e-12)
 
 
@@ -77,7 +76,7 @@ def test_rings_are_means_over_their_vectors_for_every_image():
 
     norm, signs = 0.9, (1.0, -1.0)
     found = fourier_sensitivity(model, IMAGES, LABELS, norm=norm, batch_size=4, block_size=7)
-    i, j = frequencies(6, 5)
+    i, j = plane_frequencies(6, 5)
     ring = rings(6, 5)
     assert ring[3, 2] == 0
     assert ring[3 + 2, 2 - 1] == 2  # sqrt(5) = 2.2
