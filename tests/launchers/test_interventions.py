@@ -200,3 +200,38 @@ def test_mistakes_get_one_line(embedded_dir, tmp_path):
     for flags, line in MISTAKES.items():
         assert_refused(launch("interventions", *own, *flags.split()), line)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_sweep_goes_on_without_what_diverged(embedded_dir, tmp_path):
+    """The baseline diverges, with it its student, and so does one other; one setting is left."""
+    flags = [*TINY, "--sweeps=time,weight_decay,distillation", "--weight_decay=1e30"]
+    flags += ["--decays=1e20,0,0.001", f"--data_dir={embedded_dir}"]
+    path = tmp_path / "run"
+    result = launch("interventions", *flags, f"--workdir={path}")
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert sum(line.endswith("diverged at step 1") for line in lines) == 3
+    assert "sweep weight_decay, value 1e+20, seed 0 diverged at step 1" in lines
+    models = columns(path, "models")
+    lost = np.isfinite(models["diverged_at_step"].astype(float))
+    assert sorted(models["sweep"][lost]) == ["baseline", "distillation", "weight_decay"]
+    assert np.isnan(models["accuracy"][lost].astype(float)).all()
+    assert np.isfinite(models["accuracy"][~lost].astype(float)).all()
+    claims = columns(path, "claims")
+    assert "C6 within" in claims["claim"]  # Asked, and not enough for an answer.
+    again = Models.read(path)
+    assert len(again) == 2
+    assert len(again.lost) == 3
+    everything = launch(
+        *("interventions", *TINY, "--sweeps=width", "--widths=2", "--learning_rate=1e30"),
+        *("--clip_norm=0", f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'none'}"),
+    )
+    assert_refused(everything, "none: all 2 trainings diverged")
+
+
+def test_fewer_training_images_do_not_move_paths_that_were_measured(embedded_dir, tmp_path):
+    flags = [*TINY, "--sweeps=width", "--widths=2", "--ends=held_out,training"]
+    flags += ["--shares=0.5", f"--data_dir={embedded_dir}", f"--workdir={tmp_path}"]
+    assert launch("interventions", *flags).returncode == 0
+    more = launch("interventions", *flags, "--sweeps=width,examples")
+    assert_refused(more, "expected a training that was measured with these paths")
