@@ -1,6 +1,7 @@
 """Every page on every kind of host gives what it gives on one device."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,8 +10,10 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT, another_machine, launch, launch_on, two_devices, two_workers
+from test_package import without_tensorflow
 
 from spectral_tf.records import read_table
+from spectral_tf.records.locks import lock
 
 # These few are in every run of the suite; the rest of the matrix is for the long one.
 ALWAYS = {("lf_first", "two workers"), ("fourier_sensitivity", "two devices")}
@@ -200,3 +203,33 @@ def test_two_workers_prepare_a_set_that_is_not_there(page, alone, tmp_path):
     assert [result.returncode for result in results] == [0, 0], results
     for table in alone(page).glob("*.csv"):
         same(read_table(tmp_path / "run" / table.name), read_table(table), table.name)
+
+
+@pytest.mark.long
+def test_a_folder_in_use_ends_all_hosts(tmp_path):
+    path = tmp_path / "run"
+    path.mkdir()
+    with lock(path / ".lock"):
+        results = launch_on(two_workers(), "lf_first", *PAGES["lf_first"], f"--workdir={path}")
+    assert [result.returncode for result in results] == [2, 2], results
+    assert "expected a folder that no other process works in" in results[0].stderr
+    assert "another host has refused" in results[1].stderr
+    assert not any("Traceback" in result.stderr for result in results)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("page", PAGES)
+def test_a_report_is_made_again_without_tensorflow(page, alone, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(alone(page), path)
+    for file in path.glob("*.csv"):
+        file.unlink()
+    launcher = str(ROOT / "launchers" / f"{page}.py")
+    flags = [f"--flagfile={path / 'run.flags'}", f"--workdir={path}", "--report_only"]
+    result = without_tensorflow(
+        f"import runpy; sys.argv = {[launcher, *flags]!r}\n"
+        f"runpy.run_path({launcher!r}, run_name='__main__')"
+    )
+    assert result.returncode == 0, result.stderr
+    for table in alone(page).glob("*.csv"):
+        assert (path / table.name).read_text() == table.read_text(), table.name
