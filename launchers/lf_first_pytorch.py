@@ -17,7 +17,7 @@ import time
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import runtime, spectra, tasks
+from spectral_tf import records, runtime, spectra, tasks
 from spectral_tf.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -39,7 +39,6 @@ def main() -> None:
         )
     folder = runtime.run_folder("lf_first_pytorch")
 
-    from spectral_tf.records import learning
     from spectral_tf.records.environment import environment
     from spectral_tf.runtime.strategy import make_strategy
     from spectral_tf.training.measures import every
@@ -52,7 +51,7 @@ def main() -> None:
         magnitudes.append(train(run, steps))
         logging.info("run %d of %d", run + 1, FLAGS.num_runs)
     curves = spectra.learning_curves(steps, FREQUENCIES, magnitudes)
-    learning.write_learning_curves(folder.path, {(): curves})
+    records.Report({}, tables=records.learning.curve_tables({(): curves})).write(folder.path)
     law = curves.law
     folder.finish(
         {
@@ -64,7 +63,7 @@ def main() -> None:
         },
         wall_seconds=time.monotonic() - start,
     )
-    print(learning.learning_table(curves))
+    print(records.learning.learning_table(curves))
     print(f"run folder: {folder.path}")
 
 

@@ -1,14 +1,13 @@
 """The tables of learning curves, and the one that a run ends with on the screen."""
 
 import math
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spectral_tf.records.tables import Table, averaged, joined, tidy, write_table
+from spectral_tf.records.tables import Table, averaged, joined, tidy
 from spectral_tf.spectra import Estimate, LearningCurves, mean_over_runs
 
 # What distinguishes the groups of runs in one table, e.g. (4,) for four lobes; () if nothing does.
@@ -46,7 +45,12 @@ def not_negative(estimate: Estimate) -> Estimate:
 def curve_tables(
     curves: Mapping[Setting, LearningCurves], columns: Sequence[str] = ()
 ) -> dict[str, Table]:
-    """`spectra` and `learning_times`, as `write_learning_curves` writes them."""
+    """The tables of learning curves, by what they are called.
+
+    `spectra`: step, frequency [cycles per unit], mean normalised magnitude over runs.
+    `learning_times`: level, frequency, step at which the mean reaches the level (`inf`: never).
+    Both with 95 % interval, number of runs and method. `columns` name the settings and come first.
+    """
     means, times = {}, {}
     for setting, group in curves.items():
         k = [f"{value:g}" for value in group.frequencies]
@@ -65,100 +69,18 @@ def curve_tables(
 def loss_tables(
     steps: Sequence[int], losses: Mapping[Setting, NDArray], columns: Sequence[str] = ()
 ) -> dict[str, Table]:
-    """`runs` and `losses` from losses [s, runs], as `write_losses` writes them."""
+    """The tables of losses [s, runs], by what they are called.
+
+    `runs`: run, step, loss, one row for each run and probe (`nan` after a run has diverged).
+    `losses`: step, mean loss over the runs that still go, with 95 % interval, number and method.
+    `columns` name the settings and come first.
+    """
     runs = {
         setting: tidy({"run": range(values.shape[1]), "step": steps}, loss=values.T)
         for setting, values in losses.items()
     }
     means = {s: tidy({"step": steps}, loss=over_runs(values)) for s, values in losses.items()}
     return {"runs": joined(runs, columns), "losses": joined(means, columns)}
-
-
-def write_learning_curves(
-    folder: pathlib.Path, curves: Mapping[Setting, LearningCurves], columns: Sequence[str] = ()
-) -> None:
-    """Writes `spectra.csv` and `learning_times.csv`.
-
-    `spectra.csv`: step, frequency [cycles per unit], mean normalised magnitude over runs.
-    `learning_times.csv`: level, frequency, step at which the mean reaches the level (`inf`: never).
-    Both with 95 % interval, number of runs and method. `columns` name the settings and come first.
-    """
-    write_table(
-        folder / "spectra.csv",
-        (*columns, "step", "frequency", "magnitude"),
-        (
-            (*setting, step, f"{k:g}", mean[i, j])
-            for setting, group in curves.items()
-            for mean in [not_negative(group.mean)]
-            for i, step in enumerate(group.steps)
-            for j, k in enumerate(group.frequencies)
-        ),
-    )
-    write_table(
-        folder / "learning_times.csv",
-        (*columns, "level", "frequency", "step"),
-        (
-            (*setting, level, f"{k:g}", times[j])
-            for setting, group in curves.items()
-            for level, times in group.times.items()
-            for j, k in enumerate(group.frequencies)
-        ),
-    )
-
-
-def write_losses(
-    folder: pathlib.Path,
-    steps: Sequence[int],
-    losses: Mapping[Setting, NDArray],
-    columns: Sequence[str] = (),
-) -> dict[Setting, Estimate]:
-    """Writes `runs.csv` and `losses.csv` from losses [s, runs]; returns their means over runs [s].
-
-    `runs.csv`: run, step, loss, one row for each run and probe (`nan` after a run has diverged).
-    `losses.csv`: step, mean loss over the runs that still go, with 95 % interval, number and
-    method. `columns` name the settings and come first.
-    """
-    write_table(
-        folder / "runs.csv",
-        (*columns, "run", "step", "loss"),
-        (
-            (*setting, run, step, values[i, run])
-            for setting, values in losses.items()
-            for run in range(values.shape[1])
-            for i, step in enumerate(steps)
-        ),
-    )
-    means = {setting: over_runs(values) for setting, values in losses.items()}
-    write_table(
-        folder / "losses.csv",
-        (*columns, "step", "loss"),
-        (
-            (*setting, step, mean[i])
-            for setting, mean in means.items()
-            for i, step in enumerate(steps)
-        ),
-    )
-    return means
-
-
-def write_norms(
-    folder: pathlib.Path, steps: Sequence[int], layers: Sequence[str], norms: NDArray
-) -> dict[str, Estimate]:
-    """Writes `norms.csv` from spectral norms [s, runs, layers]; returns {layer: mean over runs}.
-
-    `norms.csv`: step, layer, mean spectral norm with 95 % interval, number of runs and method.
-    """
-    mean = over_runs(norms)
-    write_table(
-        folder / "norms.csv",
-        ("step", "layer", "spectral_norm"),
-        (
-            (step, layer, mean[i, j])
-            for i, step in enumerate(steps)
-            for j, layer in enumerate(layers)
-        ),
-    )
-    return {layer: mean[:, j] for j, layer in enumerate(layers)}
 
 
 def learning_table(curves: LearningCurves) -> str:

@@ -1,7 +1,7 @@
 import numpy as np
 
 from spectral_tf import spectra
-from spectral_tf.records import learning, read_table
+from spectral_tf.records import Report, learning, read_table
 
 STEPS = [0, 10, 20]
 SLOW = np.array([[0.0, 0.0], [0.2, 0.0], [0.4, 0.1]])
@@ -12,9 +12,13 @@ def estimated(name):
     return [name, *(f"{name}_{end}" for end in ("low", "high", "n", "method"))]
 
 
+def write(folder, tables):
+    Report({}, tables=tables).write(folder)
+
+
 def test_tables_of_learning_curves(tmp_path):
     curves = spectra.learning_curves(STEPS, [5, 10], [SLOW, FAST])
-    learning.write_learning_curves(tmp_path, {(): curves})
+    write(tmp_path, learning.curve_tables({(): curves}))
     table = read_table(tmp_path / "spectra.csv")
     assert list(table) == ["step", "frequency", *estimated("magnitude")]
     assert table["step"] == [0, 0, 10, 10, 20, 20]
@@ -65,7 +69,7 @@ def test_one_run_is_tabled_without_intervals(tmp_path):
     assert "no power law of the learning times at level 0.5: not enough: 0 points" in text
     assert text.splitlines()[2].split() == ["5", ">", "20", ">", "20"]
     assert "nan" not in text
-    learning.write_learning_curves(tmp_path, {(): curves})
+    write(tmp_path, learning.curve_tables({(): curves}))
     table = read_table(tmp_path / "spectra.csv")
     assert table["magnitude"] == SLOW.ravel().tolist()
     assert np.all(np.isnan(table["magnitude_low"]))
@@ -75,37 +79,23 @@ def test_one_run_is_tabled_without_intervals(tmp_path):
 
 def test_losses_by_run_and_their_mean(tmp_path):
     losses = np.array([[4.0, 2.0], [1.0, np.nan]])  # Steps by runs; the second run diverged.
-    mean = learning.write_losses(tmp_path, [0, 10], {(): losses})[()]
+    write(tmp_path, learning.loss_tables([0, 10], {(): losses}))
     runs = read_table(tmp_path / "runs.csv")
     assert (runs["run"], runs["step"]) == ([0, 0, 1, 1], [0, 10, 0, 10])
     np.testing.assert_array_equal(runs["loss"], [4, 1, 2, np.nan])
-    assert mean.value.tolist() == [3.0, 1.0]
-    assert mean.low[0] == 0  # 3 - 12.7: no loss is below 0.
     table = read_table(tmp_path / "losses.csv")
     assert list(table) == ["step", *estimated("loss")]
     assert (table["loss"], table["loss_n"]) == ([3.0, 1.0], [2, 1])
+    assert table["loss_low"][0] == 0  # 3 - 12.7: no loss is below 0.
     assert table["loss_method"][0] == "Student, stretched for skewness, over runs"
     assert table["loss_method"][1] == "none: fewer than 2 runs, over runs"
-
-
-def test_norms_by_layer(tmp_path):
-    norms = np.arange(12.0).reshape(2, 3, 2)  # Steps, runs, layers.
-    means = learning.write_norms(tmp_path, [0, 10], ["a", "b"], norms)
-    assert means["b"].value.tolist() == [3.0, 9.0]
-    table = read_table(tmp_path / "norms.csv")
-    assert table["layer"] == ["a", "b", "a", "b"]
-    assert table["spectral_norm"] == [2.0, 3.0, 8.0, 9.0]
-    assert table["spectral_norm_n"] == [3] * 4
 
 
 def test_the_settings_of_groups_come_first(tmp_path):
     groups = {(4, "a"): [SLOW], (10, "b"): [SLOW, FAST]}
     columns = ("manifold_lobes", "case")
-    learning.write_learning_curves(
-        tmp_path,
-        {key: spectra.learning_curves(STEPS, [5, 10], runs) for key, runs in groups.items()},
-        columns,
-    )
+    curves = {key: spectra.learning_curves(STEPS, [5, 10], runs) for key, runs in groups.items()}
+    write(tmp_path, learning.curve_tables(curves, columns))
     for name in ("spectra", "learning_times"):
         table = read_table(tmp_path / f"{name}.csv")
         assert list(table)[:2] == list(columns)
@@ -113,8 +103,7 @@ def test_the_settings_of_groups_come_first(tmp_path):
         assert table["manifold_lobes"] == [4] * half + [10] * half
         assert table["case"] == ["a"] * half + ["b"] * half
     losses = {(4, "a"): np.ones((2, 1)), (10, "b"): np.full((2, 1), 3.0)}
-    means = learning.write_losses(tmp_path, [0, 7], losses, columns)
-    assert means[10, "b"].value.tolist() == [3, 3]
+    write(tmp_path, learning.loss_tables([0, 7], losses, columns))
     assert read_table(tmp_path / "losses.csv")["loss"] == [1, 1, 3, 3]
     runs = read_table(tmp_path / "runs.csv")
     assert list(runs) == ["manifold_lobes", "case", "run", "step", "loss"]
