@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from absl import flags
@@ -146,96 +146,120 @@ def over_images(values: NDArray, clusters: NDArray[np.int64]) -> spectra.Estimat
     )
 
 
+class Means(NamedTuple):
+    """What is said of all networks.
+
+    Attributes:
+      clean: share of wrong answers to images as they are.
+      plane: {measure: over networks, images and the plane}.
+      rings: {measure: over networks and images, for each ring}.
+      networks: {measure: over networks, for each vector, flat}.
+    """
+
+    clean: spectra.Estimate
+    plane: dict[str, spectra.Estimate]
+    rings: dict[str, spectra.Estimate]
+    networks: dict[str, spectra.Estimate]
+
+
+def means_of(found: records.Found) -> Means:
+    """Over networks and images; single vectors over networks alone."""
+    clusters, maps = found.fact("clusters"), {name: found.fact(name) for name in MEASURES}
+    of_images = {name: found.fact(f"ring_{name}") for name in MEASURES}
+    sizes = np.bincount(spectra.rings(*maps["error"].shape[1:]).ravel())
+    return Means(
+        over_images(found.fact("clean_wrong").astype(float), clusters),
+        {n: over_images(v @ sizes / sizes.sum(), clusters) for n, v in of_images.items()},
+        {n: over_images(v, clusters) for n, v in of_images.items()},
+        {
+            name: spectra.mean_over_runs(values.reshape(len(values), -1), unit="networks")
+            for name, values in maps.items()
+        },
+    )
+
+
 def report(plan: Plan, found: records.Found) -> records.Report:
     """The map of the mean network, each network's, and means over rings."""
-    maps = {name: found.fact(name) for name in MEASURES}
-    of_images = {name: found.fact(f"ring_{name}") for name in MEASURES}
-    clusters, clean_wrong = found.fact("clusters"), found.fact("clean_wrong")
-    num_networks, runs = len(clean_wrong), found.fact("runs")
-    rests_on = experiments.rests_on(num_networks, plan.subject.trains)
-    ring = spectra.rings(*maps["error"].shape[1:])
-    down, right = spectra.plane_frequencies(*ring.shape)
-    sizes = np.bincount(ring.ravel())
-    over_rings = {name: over_images(values, clusters) for name, values in of_images.items()}
-    clean = over_images(clean_wrong.astype(float), clusters)
-    over_plane = {
-        name: over_images(values @ sizes / ring.size, clusters)
-        for name, values in of_images.items()
-    }
-    over_networks = {
-        name: spectra.mean_over_runs(values.reshape(num_networks, -1), unit="networks")
-        for name, values in maps.items()
-    }
-    places = list(zip(down.ravel(), right.ravel(), np.hypot(down, right).ravel(), strict=True))
-    worst = maps["error"].mean(axis=0).argmax()
-    own = [int(m.argmax()) for m in maps["error"]]
+    errors, clusters = found.fact("error"), found.fact("clusters")
+    means, runs = means_of(found), found.fact("runs")
+    rests_on = experiments.rests_on(len(runs), plan.subject.trains)
+    down, right = spectra.plane_frequencies(*errors.shape[1:])
+    worst = errors.mean(axis=0).argmax()
+    own: list[dict[str, Any]] = [
+        {"cycles": [int(down.flat[i]), int(right.flat[i])], "error": float(error.flat[i])}
+        for error in errors
+        for i in [error.argmax()]
+    ]
     return records.Report(
-        tables={
-            "sensitivity": records.Table(
-                ("cycles_down", "cycles_right", "frequency", *MEASURES),
-                [
-                    (*place, *(over_networks[name][i] for name in MEASURES))
-                    for i, place in enumerate(places)
-                ],
-            ),
-            "networks": records.Table(
-                ("network", "cycles_down", "cycles_right", *MEASURES),
-                [
-                    (run, *place[:2], *(maps[name][m].flat[i] for name in MEASURES))
-                    for m, run in enumerate(runs)
-                    for i, place in enumerate(places)
-                ],
-            ),
-            "rings": records.tidy(
-                {"frequency": np.arange(len(sizes))}, num_vectors=sizes, **over_rings
-            ),
-        },
+        tables=tables(found, means),
         arrays={
             "images": {
-                **{f"ring_{name}": values.astype(np.float32) for name, values in of_images.items()},
-                "clean_wrong": clean_wrong,
+                **{f"ring_{n}": found.fact(f"ring_{n}").astype(np.float32) for n in MEASURES},
+                "clean_wrong": found.fact("clean_wrong"),
                 "clusters": clusters,
             }
         },
-        figures=figures(plan, found, over_rings, float(clean.value)),
-        curves={name: mean.value.tolist() for name, mean in over_rings.items()},
+        figures=figures(plan, found, means),
+        curves={name: mean.value.tolist() for name, mean in means.rings.items()},
         summary={
             "rests_on": rests_on,
             "diverged_at_step": found.fact("diverged"),
             "dataset": found.fact("dataset"),
             "num_images": len(clusters),
             "num_clusters": len(np.unique(clusters)),
-            "num_vectors": ring.size,
+            "num_vectors": down.size,
             "unreadable_images": found.fact("unreadable"),
-            "clean_error": clean,
-            "mean_error": over_plane["error"],
-            "mean_change": over_plane["change"],
+            "clean_error": means.clean,
+            **{f"mean_{name}": mean for name, mean in means.plane.items()},
             "worst": {
                 "cycles": [int(down.flat[worst]), int(right.flat[worst])],
-                "error_of_networks_that_did_not_choose": chosen_by_others(maps["error"]),
+                "error_of_networks_that_did_not_choose": chosen_by_others(errors),
             },
-            "worst_of_networks": [
-                {"cycles": [int(down.flat[i]), int(right.flat[i])], "error": float(m.flat[i])}
-                for i, m in zip(own, maps["error"], strict=True)
-            ],
-            "correlation_of_maps": {
-                name: alike(values) for name, values in maps.items() if num_networks > 1
-            },
+            "worst_of_networks": own,
+            "correlation_of_maps": {n: alike(found.fact(n)) for n in MEASURES if len(runs) > 1},
         },
         lines=[
             f"{rests_on}, on {len(clusters):,} held-out images of {found.fact('dataset')}, "
             f"norm {plan.norm:g}:",
-            f"wrong as they are: {clean.text('.3f')}",
-            f"wrong on average over the plane: {over_plane['error'].text('.3f')}",
-            f"change of the probabilities over the plane: {over_plane['change'].text('.3f')}",
+            f"wrong as they are: {means.clean.text('.3f')}",
+            f"wrong on average over the plane: {means.plane['error'].text('.3f')}",
+            f"change of the probabilities over the plane: {means.plane['change'].text('.3f')}",
             *(
-                f"network {run}: most ({error.flat[i]:.3f}) at {down.flat[i]} cycles down and "
-                f"{right.flat[i]} right"
-                for run, i, error in zip(runs, own, maps["error"], strict=True)
+                f"network {run}: most ({most['error']:.3f}) at {most['cycles'][0]} cycles down and "
+                f"{most['cycles'][1]} right"
+                for run, most in zip(runs, own, strict=True)
             ),
             *experiments.lost(found.fact("diverged")),
         ],
     )
+
+
+def tables(found: records.Found, means: Means) -> dict[str, records.Table]:
+    """The plane of the mean network and of each, and the rings."""
+    maps = {name: found.fact(name) for name in MEASURES}
+    down, right = spectra.plane_frequencies(*maps["error"].shape[1:])
+    places = list(zip(down.ravel(), right.ravel(), np.hypot(down, right).ravel(), strict=True))
+    sizes = np.bincount(spectra.rings(*down.shape).ravel())
+    return {
+        "sensitivity": records.Table(
+            ("cycles_down", "cycles_right", "frequency", *MEASURES),
+            [
+                (*place, *(means.networks[name][i] for name in MEASURES))
+                for i, place in enumerate(places)
+            ],
+        ),
+        "networks": records.Table(
+            ("network", "cycles_down", "cycles_right", *MEASURES),
+            [
+                (run, *place[:2], *(maps[name][m].flat[i] for name in MEASURES))
+                for m, run in enumerate(found.fact("runs"))
+                for i, place in enumerate(places)
+            ],
+        ),
+        "rings": records.tidy(
+            {"frequency": np.arange(len(sizes))}, num_vectors=sizes, **means.rings
+        ),
+    }
 
 
 def chosen_by_others(maps: NDArray[np.float64]) -> spectra.Estimate:
@@ -263,12 +287,7 @@ def alike(maps: NDArray[np.float64]) -> dict[str, float | None]:
     return found
 
 
-def figures(
-    plan: Plan,
-    found: records.Found,
-    over_rings: dict[str, spectra.Estimate],
-    clean_error: float,
-) -> dict[str, Figure]:
+def figures(plan: Plan, found: records.Found, means: Means) -> dict[str, Figure]:
     """The mean map, small maps of each network beside it, and the rings, each network's dotted."""
     draw = records.figures
     maps = {name: found.fact(name) for name in MEASURES}
@@ -284,7 +303,7 @@ def figures(
         for name, values in maps.items()
     }
     (colour,) = draw.shades(1)
-    numbers = np.arange(len(over_rings["error"]))
+    numbers = np.arange(len(means.rings["error"]))
 
     def panel(name: str, mean: spectra.Estimate) -> draw.Panel:
         each = of_images[name].mean(axis=1)[num_networks == 1 :]
@@ -292,10 +311,10 @@ def figures(
             draw.Line.of(numbers, mean, "mean of a ring", colour=colour),
             *(draw.Line(numbers, y, "one network", style=":", colour=colour) for y in each),
         ]
-        levels = {"images as they are": clean_error} if name == "error" else {}
+        levels = {"images as they are": float(means.clean.value)} if name == "error" else {}
         return draw.Panel(lines, "frequency [cycles per image]", MEASURES[name], levels)
 
-    panels = [panel(name, mean) for name, mean in over_rings.items()]
+    panels = [panel(name, mean) for name, mean in means.rings.items()]
     return {
         "plane": draw.plane_maps(rows, title=title),
         "rings": draw.line_panels(panels, title=title),
