@@ -148,24 +148,20 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     )["angles"]
 
     def measured(session: training.Session, groups: np.ndarray) -> dict[str, Any]:
-        """Everything of a network along all paths."""
+        """Everything of a network along all paths; its labels are super-classes."""
         labels = groups[family.labels]
-        # Log-probabilities, which are logits but for a constant.
-        temperature = spectra.confidence_temperature(session.outputs[matched_on])
-        found = path_study.measure(
-            session.ensemble.model,
-            family._replace(labels=labels),
+        found = path_study.measure_trained(
+            session,
+            labels,
+            matched_on,
+            [family._replace(labels=labels)],
             prepare,
-            temperature,
             batch_size=plan.setting.batch_size,
             strategy=page.strategy,
         )
-        return {
-            "accuracy": float(np.mean(session.outputs.argmax(axis=1) == labels)),
-            "temperature": temperature,
-            **{name: found.pop(name) for name in class_study.SAMPLING},
-            **{f"held_out/{name}": values for name, values in found.items()},
-        }
+        sampling = {name: found.pop(f"held_out/{name}") for name in class_study.SAMPLING}
+        whole = {name: found.pop(name) for name in ("accuracy", "temperature")}
+        return {**whole, **sampling, **found}
 
     trainings = []
     seconds = page.seconds

@@ -189,25 +189,17 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
 
     def measured(session: training.Session) -> dict[str, Any]:
         """A classifier, whole and along all paths."""
-        # Log-probabilities, which are logits but for a constant.
-        answers = session.outputs
-        found: dict[str, Any] = {
-            "accuracy": float(np.mean(answers.argmax(axis=1) == labels)),
-            "loss": float(session.losses[0]),
-            "train_loss": session.ensemble.train_loss(),
-            "temperature": spectra.confidence_temperature(answers[matched_on]),
-        }
-        for of in families:
-            along = path_study.measure(
-                session.ensemble.model,
-                of,
-                prepare,
-                found["temperature"],
-                batch_size=plan.cases[0].setting.batch_size,
-                strategy=page.strategy,
-            )
-            found |= {f"{of.ends}/{name}": values for name, values in along.items()}
-        return found
+        found = path_study.measure_trained(
+            session,
+            labels,
+            matched_on,
+            families,
+            prepare,
+            batch_size=plan.cases[0].setting.batch_size,
+            strategy=page.strategy,
+        )
+        whole = {"loss": float(session.losses[0]), "train_loss": session.ensemble.train_loss()}
+        return {"accuracy": found.pop("accuracy"), **whole, **found}
 
     owner = owners(plan.cases, plan.num_seeds, plan.shard[1])
     for (i, run_of), shard in zip(plan.units, owner, strict=True):

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from spectral_tf.probes.paths import Paths
     from spectral_tf.probes.stream import Prepare
+    from spectral_tf.training.classifier import Classifier
+    from spectral_tf.training.session import Session
 
 # Where the ends of paths come from.
 ENDS = ("held_out", "training")
@@ -204,6 +206,50 @@ def measure(
         "num_samples": dense.num_samples,
         "relative_change": dense.relative_change,
     }
+
+
+def measure_trained(
+    session: "Session[Classifier]",
+    labels: NDArray,
+    matched_on: NDArray,
+    families: Sequence[Family],
+    prepare: "Prepare",
+    *,
+    batch_size: int,
+    strategy: "tf.distribute.Strategy",
+) -> dict[str, Any]:
+    """A classifier in training, whole and along all paths.
+
+    Args:
+      session: that trains it, at a probe.
+      labels: of the images it is evaluated on, [n].
+      matched_on: those of them on which its confidence is made that of all, bool [n].
+      families: the paths; their labels are numbers of outputs.
+      prepare, batch_size, strategy: as for `measure`.
+
+    Returns:
+      `accuracy`, `temperature`, and ends/NAME for each family, as of `measure`.
+
+    Raises:
+      UserError: as `measure` and `spectra.confidence_temperature`.
+    """
+    # Log-probabilities, which are logits but for a constant.
+    temperature = spectra.confidence_temperature(session.outputs[matched_on])
+    found: dict[str, Any] = {
+        "accuracy": float(np.mean(session.outputs.argmax(axis=1) == labels)),
+        "temperature": temperature,
+    }
+    for of in families:
+        along = measure(
+            session.ensemble.model,
+            of,
+            prepare,
+            temperature,
+            batch_size=batch_size,
+            strategy=strategy,
+        )
+        found |= {f"{of.ends}/{name}": values for name, values in along.items()}
+    return found
 
 
 class Reading(NamedTuple):
