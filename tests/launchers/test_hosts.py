@@ -66,7 +66,7 @@ PAGES = {
         *("--random_groupings=1", "--groupings=similar,random"),
     ),
     "interpolation": (*IMAGES, "--pairs=2", "--between_pairs=1", "--drawn=2", "--seeds=1"),
-    "fourier_sensitivity": (*IMAGES, "--num_images=64", "--norm=2", "--seeds=1"),
+    "fourier_sensitivity": (*IMAGES, "--num_images=41", "--norm=2", "--seeds=1"),
 }
 # What is not compiled by XLA draws the noise inside a model by another algorithm.
 ROUGH = {("mnist_manifold", "another machine"): 0.3}

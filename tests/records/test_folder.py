@@ -109,7 +109,7 @@ def test_an_unwritable_place_is_refused():
 def test_overwrite_removes_the_run_and_nothing_else(tmp_path):
     folder = started(tmp_path)
     folder.finish({}, 1.0)
-    own = ("figures/a.png", "tensorboard/e", "checkpoints/state.npz", "t.csv", "found.npz")
+    own = ("figures/a.png", "tensorboard/e", "checkpoints/state.npz", "t.csv", "paths.npz")
     for name in (*own, "README.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
@@ -210,3 +210,17 @@ def test_processes_that_start_at_once_do_not_trip_over_each_other(tmp_path):
     told = [process.communicate(timeout=120)[1].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     assert len(list(tmp_path.glob("*/run.flags"))) == 50
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_what_was_found_with_other_flags_is_gone_before_a_report_could_take_it(tmp_path, overwrite):
+    few, more = ({"seeds": f"--seeds={count}"} for count in (2, 3))
+    folder = started(tmp_path, few)
+    (tmp_path / "found.npz").write_text("")
+    folder.finish({}, 1.0)
+    del folder
+    started(tmp_path, few, growing=("seeds",))
+    assert (tmp_path / "found.npz").exists()  # The same run goes on.
+    started(tmp_path, more, growing=("seeds",), overwrite=overwrite)
+    assert not (tmp_path / "found.npz").exists()
+    assert not (tmp_path / "summary.json").exists()
