@@ -43,8 +43,10 @@ flags.DEFINE_list("sweeps", list(SWEEPS), f"Which of {', '.join(SWEEPS)}.")
 flags.DEFINE_list("depths", [3, 4, 5, 6], "Affine layers, at width 16 and clip 10.")
 flags.DEFINE_list("widths", [16, 32, 64, 128], "Hidden units, at depth 3 and clip 10.")
 flags.DEFINE_list("weight_clips", [0.1, 0.15, 0.2, 2], "Largest parameters, of the 6 x 64 network.")
-flags.DEFINE_list("activations", ["relu", "tanh", "sine", "gelu"], "Of the 6 x 64 network.")
-flags.DEFINE_list("fourier_scales", [1, 10, 30], "Of 64 random features, cycles per unit.")
+flags.DEFINE_list(
+    "activations", ["relu", "tanh", "sine", "gelu"], "Activations of the 6 x 64 network."
+)
+flags.DEFINE_list("fourier_scales", [1, 10, 30], "Scales of 64 random features, cycles per unit.")
 flags.DEFINE_integer("num_runs", 2, "Networks for each setting (paper: 1).", 1)
 flags.DEFINE_integer("num_steps", 3_000, "Training steps of each network (paper: 60,000).", 1)
 flags.DEFINE_integer("probe_every", 500, "Steps between two spectra.", 1)
@@ -99,15 +101,15 @@ class Plan(NamedTuple):
 
 def plan() -> Plan:
     """Checks the flags."""
-    chosen = runtime.words("sweeps", FLAGS.sweeps, SWEEPS)
-    depths = runtime.whole_numbers("depths", FLAGS.depths)
-    widths = runtime.whole_numbers("widths", FLAGS.widths)
+    chosen = runtime.parse_choices("sweeps", FLAGS.sweeps, SWEEPS)
+    depths = runtime.parse_ints("depths", FLAGS.depths)
+    widths = runtime.parse_ints("widths", FLAGS.widths)
     for name, values in (("depths", depths), ("widths", widths)):
         if min(values) < 1:
             raise UserError(f"--{name}", expected="1 or more", got=min(values), hint="leave it out")
-    clips = runtime.numbers("weight_clips", FLAGS.weight_clips, above=0)
-    scales = runtime.numbers("fourier_scales", FLAGS.fourier_scales, above=0)
-    activations = runtime.words("activations", FLAGS.activations, models.ACTIVATIONS)
+    clips = runtime.parse_floats("weight_clips", FLAGS.weight_clips, above=0)
+    scales = runtime.parse_floats("fourier_scales", FLAGS.fourier_scales, above=0)
+    activations = runtime.parse_choices("activations", FLAGS.activations, models.ACTIVATIONS)
     sweeps = {
         "depth": [Setting("depth", depth=d, width=16) for d in depths],
         "width": [Setting("width", depth=3, width=w) for w in widths],
@@ -138,14 +140,14 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     order = np.argsort([i for group in groups for i in group])
     shape = (len(plan.settings), plan.num_runs)
 
-    def outputs(session: training.Session) -> np.ndarray:
-        return session.outputs.reshape(*shape, -1)[order]
+    def outputs(loop: training.TrainingLoop) -> np.ndarray:
+        return loop.outputs.reshape(*shape, -1)[order]
 
-    def magnitudes(session: training.Session) -> np.ndarray:
-        return spectra.magnitudes(outputs(session))[..., : plan.num_samples // 2]
+    def magnitudes(loop: training.TrainingLoop) -> np.ndarray:
+        return spectra.magnitudes(outputs(loop))[..., : plan.num_samples // 2]
 
-    def learned(session: training.Session) -> np.ndarray:
-        return learned_up_to(magnitudes(session), plan.num_samples).value
+    def learned(loop: training.TrainingLoop) -> np.ndarray:
+        return cutoff_frequency(magnitudes(loop), plan.num_samples).value
 
     by_setting = [f"{setting.sweep}={setting.value}" for setting in plan.settings]
     at = plan.probed_at
@@ -157,9 +159,9 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
                 lambda s: s.losses.reshape(shape)[order], at, (by_setting, "run")
             ),
             "function": training.Measure(lambda s: outputs(s)[:, 0], at),
-            "learned_up_to": training.Measure(learned, at, (by_setting,)),
+            "cutoff_frequency": training.Measure(learned, at, (by_setting,)),
         },
-        charts={f"highest frequency by {s}": [f"learned_up_to/{s}=.*"] for s in plan.sweeps},
+        charts={f"highest frequency by {s}": [f"cutoff_frequency/{s}=.*"] for s in plan.sweeps},
     )
 
 
@@ -189,14 +191,14 @@ def ensemble(plan: Plan, page: experiments.Page, settings: list[Setting]) -> tra
     )
 
 
-def learned_up_to(magnitudes: np.ndarray, num_samples: int) -> spectra.Estimate:
+def cutoff_frequency(magnitudes: np.ndarray, num_samples: int) -> spectra.Estimate:
     """The mean over runs of the highest frequency learned, from |F[k]| [settings, runs, k].
 
     The highest k up to which all of 1, 2, ... have half of the target's 1/n. Runs that have stopped
     do not count. The ends are cut at the lowest and highest there is.
     """
     going, k = ~np.isnan(magnitudes).any(axis=-1), np.arange(1, magnitudes.shape[-1])
-    highest = spectra.learned_up_to(k, num_samples * magnitudes[..., 1:])
+    highest = spectra.cutoff_frequency(k, num_samples * magnitudes[..., 1:])
     mean = spectra.mean_over_runs(highest.T, where=going.T)
     return mean.map(lambda ends: np.clip(ends, 0, magnitudes.shape[-1] - 1))
 
@@ -213,7 +215,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     losses = {key: found["loss"].values[:, i] for i, key in enumerate(curves)}
     early = min(range(len(steps)), key=lambda i: abs(steps[i] - plan.num_steps / 10))
     by_step = {
-        steps[i]: learned_up_to(magnitudes[i], plan.num_samples) for i in (early, len(steps) - 1)
+        steps[i]: cutoff_frequency(magnitudes[i], plan.num_samples) for i in (early, len(steps) - 1)
     }
     learned = by_step[steps[-1]]
     columns = Setting._fields
@@ -226,7 +228,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             **records.learning.curve_tables(thinned(curves), columns),
             **records.learning.loss_tables(steps, losses, columns),
             "architecture": records.Table(
-                (*columns, "step", "learned_up_to"),
+                (*columns, "step", "cutoff_frequency"),
                 [
                     (*setting, step, mean[i])
                     for step, mean in by_step.items()
@@ -239,7 +241,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         summary={
             "num_runs": plan.num_runs,
             "num_steps": plan.num_steps,
-            "learned_up_to": {
+            "cutoff_frequency": {
                 f"{setting.sweep}={setting.value}": learned[i].record()
                 for i, setting in enumerate(settings)
             },

@@ -61,7 +61,7 @@ BATCH, PADDING, CUTOUT = 256, 4, 16  # Of the image pipelines.
 
 def main() -> None:
     """Measures, writes the tables and the chart, and prints the ratios."""
-    members = runtime.whole_numbers("members", FLAGS.members)
+    members = runtime.parse_ints("members", FLAGS.members)
     if min(members) < 1:
         raise UserError("--members", expected="1 or more", got=min(members), hint="leave it out")
     frequencies = [k for k in range(5, 51, 5) if 2 * k < FLAGS.num_samples] or [1]
@@ -70,7 +70,7 @@ def main() -> None:
         frequencies, amplitudes, FLAGS.num_samples, runtime.generator(FLAGS.seed, "phases")
     )
     folder = runtime.run_folder("benchmark")
-    images = data.find_images(FLAGS.dataset, **runtime.data_places())
+    images = data.find_images(FLAGS.dataset, **runtime.data_locations())
 
     from spectral_tf.records.environment import environment
     from spectral_tf.runtime.strategy import make_strategy

@@ -41,8 +41,8 @@ OURS, PUBLISHED = "AutoAugment, batched", "AutoAugment, PIL one by one"
 def main() -> None:
     """Measures, writes the tables, and prints the ratios."""
     folder = runtime.run_folder("benchmark_images")
-    training = data.find_images(FLAGS.dataset, **runtime.data_places()).take(FLAGS.train_size)
-    held_out = data.find_images(FLAGS.dataset, "test", **runtime.data_places())
+    training = data.find_images(FLAGS.dataset, **runtime.data_locations()).take(FLAGS.train_size)
+    held_out = data.find_images(FLAGS.dataset, "test", **runtime.data_locations())
     if training.shape[2:] != (3,):
         raise UserError(
             "--dataset",
@@ -50,7 +50,7 @@ def main() -> None:
             got=f"{training.name} of {training.shape}",
             hint="for example photo_patches or cifar10",
         )
-    runtime.refuse_above("batch_size", FLAGS.batch_size, training.num_examples)
+    runtime.check_at_most("batch_size", FLAGS.batch_size, training.num_examples)
 
     from spectral_tf.records.environment import environment
     from spectral_tf.runtime.strategy import make_strategy
@@ -153,7 +153,7 @@ def trainers(
             amplitude=0.4,
             num_classes=training.num_classes,
         ),
-        plain=batches().take(epoch).as_numpy_iterator(),
+        unaugmented=batches().take(epoch).as_numpy_iterator(),
         augmented=batches().take(epoch).as_numpy_iterator(),
         held_out=((x[w > 0], y[w > 0]) for x, y, w in evaluation().as_numpy_iterator()),
     )

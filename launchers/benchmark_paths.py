@@ -29,13 +29,13 @@ FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_paths", resumes=False, distributes=False)
 runtime.define_data_flags("photo_patches")
 flags.DEFINE_string("split", "train", "Whose images are joined; large enough for all the pairs.")
-flags.DEFINE_enum("model", "convnet", models.CLASSIFIERS, "Whose answers are asked for.")
+flags.DEFINE_enum("model", "convnet", models.CLASSIFIERS, "The network whose outputs are taken.")
 flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
 flags.DEFINE_integer("batch_size", 256, "Images at once.", 1)
 flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures probe and bare model once.", 1)
 flags.DEFINE_integer("round_pairs", 5, "Paths of each class pair in a round.", 1)
 runtime.define_path_flags(num_samples=75)
-flags.DEFINE_list("many_pairs", [100, 10_000], "Of which the peak memory is measured.")
+flags.DEFINE_list("many_pairs", [100, 10_000], "Numbers of pairs whose peak memory is measured.")
 flags.DEFINE_integer("num_processes", 5, "Class pairs measured the published way.", 1)
 
 # Where magnitudes are asked for, as interpolation.py does.
@@ -44,9 +44,9 @@ AXIS = np.linspace(0, 0.45, 46)
 
 def main() -> None:
     """Measures, writes the tables, and prints the ratios."""
-    many = runtime.whole_numbers("many_pairs", FLAGS.many_pairs)
+    many = runtime.parse_ints("many_pairs", FLAGS.many_pairs)
     folder = runtime.run_folder("benchmark_paths")
-    held_out = data.find_images(FLAGS.dataset, FLAGS.split, **runtime.data_places())
+    held_out = data.find_images(FLAGS.dataset, FLAGS.split, **runtime.data_locations())
     labels = held_out.arrays()[1]
 
     import tensorflow as tf
@@ -73,7 +73,7 @@ def main() -> None:
     settings = {
         **{name: FLAGS[name].value for name in ("dataset", "split", "model", "width")},
         **{name: FLAGS[name].value for name in ("batch_size", "num_samples", "seed")},
-        "places": runtime.data_places(),
+        "data_locations": runtime.data_locations(),
     }
     couples = [*((c, c) for c in classes), *itertools.combinations(classes, 2)]
     processes = []
@@ -187,7 +187,7 @@ def one_pass(settings: dict[str, Any], couples: list[tuple[int, int]], pairs: in
     """Loads images and network and measures so many paths of some class pairs; gives the images."""
     from spectral_tf import probes as probe
 
-    images = data.find_images(settings["dataset"], settings["split"], **settings["places"])
+    images = data.find_images(settings["dataset"], settings["split"], **settings["data_locations"])
     model, prepare = network(images, settings["model"], settings["width"])
     pixels, labels = images.arrays()
     drawn = [probe.draw_pairs(labels, *couple, pairs, 0) for couple in couples]
@@ -204,7 +204,7 @@ def peak_memory(settings: dict[str, Any], pairs: int) -> float:
     """
     from spectral_tf import probes as probe
 
-    images = data.find_images(settings["dataset"], settings["split"], **settings["places"])
+    images = data.find_images(settings["dataset"], settings["split"], **settings["data_locations"])
     model, prepare = network(images, settings["model"], settings["width"])
     pixels, labels = images.arrays()
     rng = np.random.default_rng(settings["seed"])

@@ -53,7 +53,9 @@ runtime.define_seeds_flag(experiments.SEEDS)
 flags.DEFINE_string(
     "features", "", "A .keras file or run folder, or an application, whose features tell diversity."
 )
-flags.DEFINE_string("features_weights", "", "Of that application, as --weights.")
+flags.DEFINE_string(
+    "features_weights", "", "Weights of an application given by --features, as --weights."
+)
 flags.DEFINE_integer("classes_at_once", 50, "Whose images are in memory together.", 1)
 
 # With fewer there is no correlation over classes.
@@ -86,7 +88,7 @@ def plan() -> Plan:
             hint="name a .keras file, a run folder or an application",
         )
     if FLAGS.num_samples:
-        runtime.refuse_below("num_samples", FLAGS.num_samples, 4)
+        runtime.check_at_least("num_samples", FLAGS.num_samples, 4)
     return Plan(
         subject,
         judge,
@@ -229,7 +231,7 @@ def measured(
     """
     asked: dict[str, Any] = {"batch_size": plan.batch_size, "strategy": page.strategy}
     selection = data.select(of.held_out, np.concatenate(drawn.pairs), of.shape)
-    pixels, own = selection.pixels, labels[selection.places]
+    pixels, own = selection.pixels, labels[selection.indices]
     diversities = {}
     for c in dict.fromkeys(drawn.classes.tolist()):
         images = pixels[own == c]
@@ -237,10 +239,10 @@ def measured(
         seen = images if few else probes.outputs(features, images, judge.prepare, **asked)
         if found := class_study.diversity(images, seen):
             diversities[c] = found
-    pairs, left = probes.pairs_among(drawn.pairs, selection.places)
+    pairs, left = probes.pairs_among(drawn.pairs, selection.indices)
     left &= np.isin(drawn.classes, list(diversities))
     kept = probes.Pairs(*(end[left] for end in drawn.pairs))
-    pairs, _ = probes.pairs_among(kept, selection.places)
+    pairs, _ = probes.pairs_among(kept, selection.indices)
     classes = drawn.classes[left]
     family = path_study.Family(
         "held_out",
@@ -255,8 +257,8 @@ def measured(
             network, family, of.prepare, temperature, outputs=plan.outputs, **asked
         )
         given = probes.outputs(network, pixels, of.prepare, **asked)
-        right = given.argmax(axis=1) == family.labels
-        row["right_ends"] = right[pairs.first].astype(np.uint8) + right[pairs.last]
+        correct = given.argmax(axis=1) == family.labels
+        row["correct_endpoints"] = correct[pairs.first].astype(np.uint8) + correct[pairs.last]
         rows.append(row)
     together = {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]}
     sampling = {name: together.pop(name) for name in class_study.SAMPLING}
@@ -338,7 +340,7 @@ def figures(plan: Plan, found: records.Found, of: Classes) -> dict[str, Figure]:
     over = experiments.rests_on(len(of.networks), plan.subject.trains).partition(",")[0]
     title = f"{found.fact('images')}, {len(of.numbers):,} classes, all paths within them, {over}"
     for file, reading, ylabel in (
-        ("plain_share", class_study.READINGS[0], "plain share of high frequencies"),
+        ("dft_share", class_study.READINGS[0], "DFT share of high frequencies"),
         ("centroid", class_study.READINGS[5], "matched centroid [cycles per unit of pixels]"),
     ):
         along = {"length of paths [pixels of 0 to 1]": of.distance}

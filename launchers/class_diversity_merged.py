@@ -45,7 +45,7 @@ flags.DEFINE_list("merges", [1, 2, 5], "Classes in each super-class; 1 is what o
 flags.DEFINE_list(
     "groupings", list(merge_study.GROUPINGS), "What is merged at every k: classes that are alike?"
 )
-flags.DEFINE_integer("random_groupings", 6, "Of each k.", 1)
+flags.DEFINE_integer("random_groupings", 6, "Random groupings of each number of merges.", 1)
 flags.DEFINE_integer("seeds", 1, "Trainings of each grouping.", 1)
 runtime.define_path_flags(pairs=15)
 flags.DEFINE_integer("between_pairs", 3, "Paths between each two classes.", 1)
@@ -76,15 +76,15 @@ class Plan(NamedTuple):
 def plan() -> Plan:
     """Checks the flags."""
     setting = Setting.of_flags()
-    merges = runtime.whole_numbers("merges", FLAGS.merges)
+    merges = runtime.parse_ints("merges", FLAGS.merges)
     if FLAGS.num_samples:
-        runtime.refuse_below("num_samples", FLAGS.num_samples, 4)
+        runtime.check_at_least("num_samples", FLAGS.num_samples, 4)
     return Plan(
         experiments.Dataset.of_flags(),
         setting,
         model_digest(setting),
         merges,
-        runtime.words("groupings", FLAGS.groupings, merge_study.GROUPINGS),
+        runtime.parse_choices("groupings", FLAGS.groupings, merge_study.GROUPINGS),
         FLAGS.random_groupings,
         FLAGS.seeds,
         FLAGS.pairs,
@@ -147,11 +147,11 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         },
     )["angles"]
 
-    def measured(session: training.Session, groups: np.ndarray) -> dict[str, Any]:
+    def measured(loop: training.TrainingLoop, groups: np.ndarray) -> dict[str, Any]:
         """Everything of a network along all paths; its labels are super-classes."""
         labels = groups[family.labels]
         found = path_study.measure_trained(
-            session,
+            loop,
             labels,
             matched_on,
             [family._replace(labels=labels)],
@@ -231,7 +231,7 @@ def class_angles(
 
     Of the first images of every class; the network was trained on neither.
     """
-    loss = training.Measure(lambda session: session.losses, [task.num_steps], ("run",))
+    loss = training.Measure(lambda loop: loop.losses, [task.num_steps], ("run",))
     found, judge = page.train("features", lambda: task.trainer(page.seed, JUDGE), {"loss": loss})
     if found.fact("diverged"):
         raise UserError(
@@ -253,9 +253,9 @@ def class_angles(
 
 
 def first_of_each(labels: np.ndarray) -> np.ndarray:
-    """The places of the first images of every class."""
-    places = [np.flatnonzero(labels == c)[:IMAGES_OF_CLASS] for c in range(int(labels.max()) + 1)]
-    return np.concatenate(places)
+    """The indices of the first images of every class."""
+    indices = [np.flatnonzero(labels == c)[:IMAGES_OF_CLASS] for c in range(int(labels.max()) + 1)]
+    return np.concatenate(indices)
 
 
 def report(plan: Plan, found: records.Found) -> records.Report:
@@ -303,7 +303,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "the two readings that were named before looking:",
             *(f"{f.claim}, {f.reading}: {f.estimate.text('+.2f')}" for f in primary),
             *(
-                f"{c.merge} merged, {c.place} paths, minus {c.against} ({c.reference:.4f}): "
+                f"{c.merge} merged, {c.pair_type} paths, minus {c.against} ({c.reference:.4f}): "
                 f"{c.difference.text('+.4f')} cycles per unit of pixels"
                 for c in changes
                 if c.grouping == "all" and c.measure == "matched_centroid"
@@ -351,7 +351,7 @@ def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:
     title = f"{images}, a point for each grouping, {records.averaged(plan.seeds)}"
     title += f", {len(of.lost)} trainings diverged" if of.lost else ""
     for file, measure, ylabel in (
-        ("plain_share", "plain_share", "plain share of high frequencies"),
+        ("dft_share", "dft_share", "DFT share of high frequencies"),
         ("centroid", "matched_centroid", "matched centroid [cycles per unit of pixels]"),
     ):
         reading = path_study.Reading("", measure)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 # What is done to the images with every vector: added, or added and subtracted.
 SIGNS = {"plus": 1, "both": 2}
-MEASURES = {"error": "share of wrong answers", "change": "change of the probabilities"}
+MEASURES = {"error": "error", "change": "change of the probabilities"}
 # Vectors that are asked about between two saves, about.
 VECTORS_AT_ONCE = 1_024
 
@@ -77,18 +77,18 @@ def plan() -> Plan:
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Adds every Fourier vector to held-out images of every network."""
     of = plan.subject.load(page.strategy)
-    runtime.refuse_above("num_images", plan.num_images, of.held_out.num_examples)
+    runtime.check_at_most("num_images", plan.num_images, of.held_out.num_examples)
     labels = data.labels_of(of.held_out)
     number = plan.num_images or min(500, of.held_out.num_examples)
     selection = data.select(of.held_out, evenly(labels, number, page.seed), of.shape)
     data.refuse_unreadable(of.held_out, selection.unreadable.size, number)
     page.begin(of.record)
     found = evaluated.networks(page, of, range(plan.subject.num_networks))
-    pixels, classes = data.to_unit(selection.pixels), of.outputs[labels[selection.places]]
+    pixels, classes = data.to_unit(selection.pixels), of.outputs[labels[selection.indices]]
     height, width = of.shape[:2]
     step = max(1, VECTORS_AT_ONCE // width)
 
-    def answers(network: int, rows: range) -> dict[str, NDArray]:
+    def measured(network: int, rows: range) -> dict[str, NDArray]:
         """To some rows of the plane of vectors."""
         responses = probes.fourier_responses(
             found.models[network],
@@ -111,14 +111,14 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         for first in range(0, height, step):
             rows = range(first, min(first + step, height))
             name = f"network_{run_of}/rows_{first:03d}"
-            kept = page.once(name, functools.partial(answers, network, rows))
+            kept = page.once(name, functools.partial(measured, network, rows))
             parts.append(probes.Responses(**kept))
         planes.append(probes.whole_plane(parts)._asdict())
     return records.Found(
         facts={
             "dataset": of.held_out.title,
             "images": of.held_out.name,
-            "clusters": of.held_out.clusters()[selection.places],
+            "clusters": of.held_out.clusters()[selection.indices],
             "unreadable": selection.unreadable.size,
             **found.facts(),
             "seconds": found.seconds + page.seconds,
@@ -150,7 +150,7 @@ class Means(NamedTuple):
     """What is said of all networks.
 
     Attributes:
-      clean: share of wrong answers to images as they are.
+      clean: error to images as they are.
       plane: {measure: over networks, images and the plane}.
       rings: {measure: over networks and images, for each ring}.
       networks: {measure: over networks, for each vector, flat}.
@@ -238,22 +238,22 @@ def tables(found: records.Found, means: Means) -> dict[str, records.Table]:
     """The plane of the mean network and of each, and the rings."""
     maps = {name: found.fact(name) for name in MEASURES}
     down, right = spectra.plane_frequencies(*maps["error"].shape[1:])
-    places = list(zip(down.ravel(), right.ravel(), np.hypot(down, right).ravel(), strict=True))
+    vectors = list(zip(down.ravel(), right.ravel(), np.hypot(down, right).ravel(), strict=True))
     sizes = np.bincount(spectra.rings(*down.shape).ravel())
     return {
         "sensitivity": records.Table(
             ("cycles_down", "cycles_right", "frequency", *MEASURES),
             [
-                (*place, *(means.networks[name][i] for name in MEASURES))
-                for i, place in enumerate(places)
+                (*vector, *(means.networks[name][i] for name in MEASURES))
+                for i, vector in enumerate(vectors)
             ],
         ),
         "networks": records.Table(
             ("network", "cycles_down", "cycles_right", *MEASURES),
             [
-                (run, *place[:2], *(maps[name][m].flat[i] for name in MEASURES))
+                (run, *vector[:2], *(maps[name][m].flat[i] for name in MEASURES))
                 for m, run in enumerate(found.fact("runs"))
-                for i, place in enumerate(places)
+                for i, vector in enumerate(vectors)
             ],
         ),
         "rings": records.tidy(

@@ -56,8 +56,10 @@ flags.DEFINE_enum(
 )
 runtime.define_path_flags(pairs=15)
 flags.DEFINE_integer("between_pairs", 3, "Paths between each two classes; 0: as --pairs.", 0)
-runtime.define_finite_float("length", 20.0, "Of paths along directions.", at_least=1e-6)
-runtime.define_finite_float("spatial_frequency", 4.0, "Of a Fourier direction.", at_least=0.0)
+runtime.define_finite_float("length", 20.0, "Length of paths along directions.", at_least=1e-6)
+runtime.define_finite_float(
+    "spatial_frequency", 4.0, "Cycles per image of a Fourier direction.", at_least=0.0
+)
 flags.DEFINE_integer("drawn", 6, "Paths drawn with their images.", 1, 60)
 
 # Of paths along directions, unless --num_samples tells otherwise.
@@ -195,7 +197,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         counts=paths.counts,
         values={name: values for name, values in every.items() if values.ndim > 1},
         # The far end of a path from a single image has no label.
-        correct=every["correct"] if plan.along == "pairs" else every["right"][..., 0],
+        correct=every["correct"] if plan.along == "pairs" else every["endpoints_correct"][..., 0],
         finite=np.logical_and.reduce(every["finite"]),
         frequencies=axis,
         unit="cycles per path" if per_path else "cycles per unit of distance",
@@ -396,9 +398,9 @@ def closing(of: MeasuredPaths, findings: Sequence[Finding]) -> list[str]:
     accuracies = ", ".join(f"{a:.3f}" for a in of.networks["accuracy"])
     lines = [f"accuracy on images that no path ends on: {accuracies}"]
     for (pair_type, paths), where in of.chosen.items():
-        kind = "all paths" if paths == "all" else "paths that all networks answer correctly"
+        kind = "all paths" if paths == "all" else "paths that all networks classify correctly"
         lines.append(f"{pair_type}, {kind} ({where.sum():,}):")
-        for name in ("plain_share", "mirrored_share", "centroid", "matched_centroid"):
+        for name in ("dft_share", "dct_share", "centroid", "matched_centroid"):
             text = f"{name.replace('_', ' '):>18}: {of.mean(name, where).text('.3f')}"
             lines.append(f"{text} {of.unit_of(name)}".rstrip())
     return lines + [
@@ -428,7 +430,7 @@ def tables(
             ],
         ),
         "measures": records.Table(
-            ("place", "paths", "num_paths", "network", "measure", "unit", "mean"),
+            ("pair_type", "paths", "num_paths", "network", "measure", "unit", "mean"),
             [
                 (pair_type, paths, of.told(name, where).sum(), who, name, of.unit_of(name), mean)
                 for (pair_type, paths), where in of.chosen.items()
@@ -446,7 +448,7 @@ def tables(
         ),
         # Frequencies that too few paths tell have the reason in place of a mean.
         "spectra": records.Table(
-            ("place", "paths", "transform", "frequency", "unit", "num_paths", "magnitude"),
+            ("pair_type", "paths", "transform", "frequency", "unit", "num_paths", "magnitude"),
             [
                 (*chosen, transform, frequency, of.unit, num_paths, estimate)
                 for chosen, where in of.chosen.items()
@@ -500,7 +502,7 @@ def figures(plan: Plan, found: records.Found, of: MeasuredPaths) -> dict[str, Fi
         return drawn
     short = [names[c][:12] for c in classes]
     for name, measures, label in (
-        ("classes", ("plain_share", "mirrored_share"), "share of high frequencies"),
+        ("classes", ("dft_share", "dct_share"), "share of high frequencies"),
         ("classes_centroid", ("centroid", "matched_centroid"), of.unit_of("centroid")),
     ):
         matrices = {m.replace("_", " "): of.matrix(m) for m in measures}
@@ -522,7 +524,7 @@ def spectrum_panels(of: MeasuredPaths) -> list[Panel]:
     draw = records.figures
     panels, counted, needed = [], [], {}
     colours = dict(zip(of.pair_types, draw.shades(2), strict=False))
-    marks = {"plain": "-", "mirrored": "-."}
+    marks = {"dft": "-", "dct": "-."}
     for transform in TRANSFORMS:
         series: list[Line] = []
         untold = np.zeros(of.frequencies.size, bool)
@@ -566,7 +568,7 @@ def spectrum_panels(of: MeasuredPaths) -> list[Panel]:
 
 
 def spans(x: NDArray[np.float64], chosen: NDArray[np.bool_]) -> list[tuple[float, float]]:
-    """What chosen ones of rising places take up, each half of the way to its neighbours."""
+    """What chosen ones of rising positions take up, each half of the way to its neighbours."""
     middles = (x[1:] + x[:-1]) / 2
     edges = np.concatenate([x[:1], middles, x[-1:]])
     return [(float(edges[i]), float(edges[i + 1])) for i in np.flatnonzero(chosen)]

@@ -33,7 +33,7 @@ from spectral_tf.errors import UserError
 from spectral_tf.experiments import intervention_study, path_study
 from spectral_tf.experiments.classification import Classification, Setting, model_digest
 from spectral_tf.experiments.path_study import MEASURES, PAIR_TYPES, Models
-from spectral_tf.experiments.sweeps import SWEEPS, Case, cases, owners, shard_of
+from spectral_tf.experiments.sweeps import SWEEPS, Variant, owners, shard_of, variants
 from spectral_tf.spectra.verdicts import Finding
 
 if TYPE_CHECKING:
@@ -45,34 +45,36 @@ FLAGS = flags.FLAGS
 runtime.define_run_flags("interventions", reports=True)
 runtime.define_data_flags("photo_patches")
 runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
-flags.DEFINE_list("sweeps", ["time", "width", "augmentation"], f"Of {', '.join(SWEEPS)}.")
+flags.DEFINE_list("sweeps", ["time", "width", "augmentation"], f"Some of {', '.join(SWEEPS)}.")
 flags.DEFINE_list("measured_epochs", [1, 2, 3, 5], "When the baseline is measured, too: time.")
 flags.DEFINE_list(
     "architectures", ["small_resnet"], "Other models, with a width behind a colon if you like."
 )
-flags.DEFINE_list("widths", [8, 32], "Of width: other numbers of channels.")
+flags.DEFINE_list("widths", [8, 32], "Sweep width: other numbers of channels.")
 flags.DEFINE_list(
     "shares",
     [0.0625, 0.25],
-    "Of examples: parts of the training images, trained for as many epochs and as many steps.",
+    "Sweep examples: parts of the training images, trained for as many epochs and as many steps.",
 )
 flags.DEFINE_list(
     "recipes",
     ["flip+pad_and_crop", "cutout"],
-    "Of augmentation: names joined by +; mixup takes its alpha behind a colon, mixup:0.2.",
+    "Sweep augmentation: names joined by +; mixup takes its alpha behind a colon, mixup:0.2.",
 )
-flags.DEFINE_list("alphas", [0], "Of distillation: weights of true labels beside the teacher's.")
-flags.DEFINE_list("decays", [0, 0.002], "Of weight_decay: other ones.")
+flags.DEFINE_list("alphas", [0], "Sweep distillation: weights of true labels beside the teacher's.")
+flags.DEFINE_list("decays", [0, 0.002], "Sweep weight_decay: other ones.")
 flags.DEFINE_integer("seeds", 1, "Trainings of each setting.", 1)
 flags.DEFINE_integer(
     "baseline_seeds",
     0,
-    "Of the baseline and its students, whose claims are over seeds; 0: as all.",
+    "Seeds of the baseline and its students, whose claims are over seeds; 0: as all.",
     0,
 )
 runtime.define_path_flags(pairs=15)
 flags.DEFINE_integer("between_pairs", 3, "Paths between each two classes; 0: as --pairs.", 0)
-flags.DEFINE_list("ends", ["held_out"], f"Of {', '.join(path_study.ENDS)}: images at the ends.")
+flags.DEFINE_list(
+    "ends", ["held_out"], f"Images at the ends of paths: some of {', '.join(path_study.ENDS)}."
+)
 flags.DEFINE_string("shard", "1/1", "i/n: the i-th of n shares of the trainings.")
 
 # Lists that can get longer without touching what is computed already.
@@ -88,7 +90,7 @@ class Plan(NamedTuple):
     """What is asked for."""
 
     dataset: experiments.Dataset
-    cases: list[Case]  # The baseline first.
+    variants: list[Variant]  # The baseline first.
     num_seeds: list[int]  # Of each.
     digests: dict[str, str]
     sweeps: list[str]
@@ -101,7 +103,7 @@ class Plan(NamedTuple):
 
     @property
     def units(self) -> list[tuple[int, int]]:
-        """Number of the case and of the seed of each training, seed by seed."""
+        """Number of the variant and of the seed of each training, seed by seed."""
         runs = range(max(self.num_seeds))
         return [(i, run) for run in runs for i, n in enumerate(self.num_seeds) if run < n]
 
@@ -110,7 +112,7 @@ def plan() -> Plan:
     """Checks the flags."""
     base = Setting.of_flags()
     lists = {name: FLAGS[name].value for name in ("sweeps", *SWEEPS.values())}
-    found, shard = cases(base, lists), shard_of(FLAGS.shard)
+    found, shard = variants(base, lists), shard_of(FLAGS.shard)
     if FLAGS.overwrite and shard[1] > 1:
         raise UserError(
             "--overwrite",
@@ -123,11 +125,11 @@ def plan() -> Plan:
     return Plan(
         experiments.Dataset.of_flags(),
         found,
-        [most if case.sweep in alike else FLAGS.seeds for case in found],
+        [most if variant.sweep in alike else FLAGS.seeds for variant in found],
         model_digest(base),
         FLAGS.sweeps,
         epochs(),
-        runtime.words("ends", FLAGS.ends, path_study.ENDS),
+        runtime.parse_choices("ends", FLAGS.ends, path_study.ENDS),
         FLAGS.pairs,
         FLAGS.between_pairs or FLAGS.pairs,
         FLAGS.num_samples,
@@ -137,11 +139,11 @@ def plan() -> Plan:
 
 def epochs() -> list[int]:
     """The epochs at which the baseline is measured beside its end, or a UserError."""
-    wanted = runtime.whole_numbers("measured_epochs", FLAGS.measured_epochs)
-    runtime.refuse_below("measured_epochs", min(wanted), 0)
+    wanted = runtime.parse_ints("measured_epochs", FLAGS.measured_epochs)
+    runtime.check_at_least("measured_epochs", min(wanted), 0)
     reached = [epoch for epoch in wanted if epoch < FLAGS.num_epochs]
     if "time" in FLAGS.sweeps and not reached:
-        runtime.refuse_above("measured_epochs", min(wanted), FLAGS.num_epochs - 1)
+        runtime.check_at_most("measured_epochs", min(wanted), FLAGS.num_epochs - 1)
     return reached
 
 
@@ -151,23 +153,23 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
     normalisation = data.standard(learned)
     prepare = data.prepare(normalisation)
 
-    def task_of(case: Case) -> Classification:
-        steps = case.setting.num_epochs * (learned.num_examples // case.setting.batch_size)
+    def task_of(variant: Variant) -> Classification:
+        steps = variant.setting.num_epochs * (learned.num_examples // variant.setting.batch_size)
         return Classification(
-            case.setting,
-            learned.take(num_images(case, learned)),
+            variant.setting,
+            learned.take(num_images(variant, learned)),
             held_out,
             page.strategy,
             page.seed,
-            num_steps=steps if case.equal_steps else None,
+            num_steps=steps if variant.equal_steps else None,
             normalisation=normalisation,
         )
 
     with page.strategy.scope():  # Refuses what does not fit before anything is trained.
-        work = [task_of(case) for case in plan.cases]
+        work = [task_of(variant) for variant in plan.variants]
         parameters = [task.build(0).count_params() for task in work]
     # Training images that every classifier was trained on.
-    common = min(num_images(case, learned) for case in plan.cases)
+    common = min(num_images(variant, learned) for variant in plan.variants)
     families = [
         path_study.family(
             ends,
@@ -187,29 +189,29 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
     logging.info("interventions: %d trainings", len(plan.units))
     labels = held_out.arrays()[1]
 
-    def measured(session: training.Session) -> dict[str, Any]:
+    def measured(loop: training.TrainingLoop) -> dict[str, Any]:
         """A classifier, whole and along all paths."""
         found = path_study.measure_trained(
-            session,
+            loop,
             labels,
             matched_on,
             families,
             prepare,
-            batch_size=plan.cases[0].setting.batch_size,
+            batch_size=plan.variants[0].setting.batch_size,
             strategy=page.strategy,
         )
-        whole = {"loss": float(session.losses[0]), "train_loss": session.ensemble.train_loss()}
+        whole = {"loss": float(loop.losses[0]), "train_loss": loop.ensemble.train_loss()}
         return {"accuracy": found.pop("accuracy"), **whole, **found}
 
-    owner = owners(plan.cases, plan.num_seeds, plan.shard[1])
+    owner = owners(plan.variants, plan.num_seeds, plan.shard[1])
     for (i, run_of), shard in zip(plan.units, owner, strict=True):
         if shard == plan.shard[0]:
             measure = training.Measure(
                 measured, steps_of(plan, i, work[i]), functools.partial(shown, families)
             )
-            trained(page, plan.cases[i], work[i], run_of, measure, path_study.digest(families))
+            trained(page, plan.variants[i], work[i], run_of, measure, path_study.digest(families))
     # Other shards may have finished theirs in the meantime.
-    names = [unit_name(plan.cases[i], run_of) for i, run_of in plan.units]
+    names = [unit_name(plan.variants[i], run_of) for i, run_of in plan.units]
     done = [page.done(name) for name in names]
     found = [unit for unit in done if unit]
     if left := len(done) - len(found):
@@ -230,45 +232,45 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
     )
 
 
-def unit_name(case: Case, run_of: int) -> str:
+def unit_name(variant: Variant, run_of: int) -> str:
     """Of the part of the folder of a training."""
-    return f"{case.name}/seed_{run_of}"
+    return f"{variant.name}/seed_{run_of}"
 
 
 def steps_of(plan: Plan, i: int, task: Classification) -> list[int]:
-    """When the classifiers of a case are measured."""
-    before = plan.measured_epochs if plan.cases[i].sweep == "baseline" else []
+    """When the classifiers of a variant are measured."""
+    before = plan.measured_epochs if plan.variants[i].sweep == "baseline" else []
     return sorted({task.epoch * epoch for epoch in before} | {task.num_steps})
 
 
 def trained(
     page: experiments.Page,
-    case: Case,
+    variant: Variant,
     task: Classification,
     run_of: int,
     measure: training.Measure,
     paths: str,
 ) -> None:
     """Trains a classifier, a student from its teacher, and measures it."""
-    teacher = page.done(f"baseline/seed_{run_of}") if case.alpha is not None else None
+    teacher = page.done(f"baseline/seed_{run_of}") if variant.alpha is not None else None
     if teacher and (lost := teacher.fact("diverged")):
-        page.give_up(unit_name(case, run_of), lost)
+        page.give_up(unit_name(variant, run_of), lost)
         return
 
     def make() -> training.Classifier:
-        return task.trainer(page.seed, run_of, distillation(page, case, task, run_of))
+        return task.trainer(page.seed, run_of, distillation(page, variant, task, run_of))
 
     hparams = {
-        **case.setting.hparams(),
+        **variant.setting.hparams(),
         "dataset": task.training.title,
-        "sweep": case.sweep,
-        "value": case.value,
+        "sweep": variant.sweep,
+        "value": variant.value,
         "run": run_of,
         "num_images": task.training.num_examples,
         "num_steps": task.num_steps,
     }
     page.unit(
-        unit_name(case, run_of),
+        unit_name(variant, run_of),
         make,
         {"classifier": measure},
         hparams=hparams,
@@ -279,10 +281,10 @@ def trained(
 
 
 def distillation(
-    page: experiments.Page, case: Case, task: Classification, run_of: int
+    page: experiments.Page, variant: Variant, task: Classification, run_of: int
 ) -> tasks.SoftLabels | None:
     """What a student learns; None without a teacher."""
-    if case.alpha is None:
+    if variant.alpha is None:
         return None
     kept = page.in_part(f"baseline/seed_{run_of}") / FINAL
     with page.strategy.scope():
@@ -292,7 +294,7 @@ def distillation(
             input_shape=task.shape,
             num_classes=task.training.num_classes,
         )
-    return tasks.SoftLabels(None, functools.partial(teacher, training=False), case.alpha)
+    return tasks.SoftLabels(None, functools.partial(teacher, training=False), variant.alpha)
 
 
 def shown(families: Sequence[path_study.Family], found: dict[str, Any]) -> dict[str, float]:
@@ -312,11 +314,11 @@ def rows_of(
     plan: Plan, i: int, run_of: int, task: Classification, parameters: int
 ) -> list[dict[str, Any]]:
     """What tells the classifiers of a training apart, step by step."""
-    case, steps = plan.cases[i], steps_of(plan, i, task)
+    variant, steps = plan.variants[i], steps_of(plan, i, task)
     return [
         {
-            "sweep": case.sweep,
-            "value": case.value,
+            "sweep": variant.sweep,
+            "value": variant.value,
             "seed": run_of,
             "step": step,
             "epoch": step / task.epoch,
@@ -328,15 +330,15 @@ def rows_of(
     ]
 
 
-def num_images(case: Case, training: data.Images) -> int:
-    """That a case is trained on, or a UserError if they are fewer than a batch."""
-    count = round(case.share * training.num_examples)
-    if case.share < 1 and count < case.setting.batch_size:
+def num_images(variant: Variant, training: data.Images) -> int:
+    """That a variant is trained on, or a UserError if they are fewer than a batch."""
+    count = round(variant.share * training.num_examples)
+    if variant.share < 1 and count < variant.setting.batch_size:
         raise UserError(
             "--shares",
             expected=f"enough of the {training.num_examples:,} images for a batch of "
-            f"{case.setting.batch_size}",
-            got=f"{case.share:g}, {count} images",
+            f"{variant.setting.batch_size}",
+            got=f"{variant.share:g}, {count} images",
             hint="raise it, or lower --batch_size",
         )
     return count
@@ -417,7 +419,7 @@ def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:
 
 
 def panels(sweep: str, chosen: Models) -> list[Panel]:
-    """Plain share and centroid at matched confidence, within and between: a point each."""
+    """DFT share and centroid at matched confidence, within and between: a point each."""
     draw = records.figures
     if sweep == "time":
         labels = [f"epoch {epoch:g}" for epoch in chosen.columns["epoch"]]
@@ -428,7 +430,7 @@ def panels(sweep: str, chosen: Models) -> list[Panel]:
     unit = "[cycles / pixel unit]"
     drawn = []
     for reading, ylabel in (
-        (path_study.Reading("", "plain_share"), "plain share"),
+        (path_study.Reading("", "dft_share"), "DFT share"),
         (path_study.Reading("", "matched_centroid"), f"matched centroid {unit}"),
         (path_study.Reading("", "matched_centroid", "common"), f"matched centroid {unit}"),
     ):

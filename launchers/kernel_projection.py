@@ -40,9 +40,9 @@ runtime.define_classes_flag()
 flags.DEFINE_integer("num_samples", 250, "The first images of both classes (paper: 2,000).", 2)
 flags.DEFINE_list("noises", list(NOISES), f"Some of {', '.join(NOISES)}.")
 runtime.define_finite_float("noise_exponent", 2.0, "gamma of the high frequencies.", at_least=0.0)
-runtime.define_finite_float("kernel_width", 1.25, "Of the Gaussian kernel.", at_least=1e-9)
+runtime.define_finite_float("kernel_width", 1.25, "Width of the Gaussian kernel.", at_least=1e-9)
 runtime.define_finite_float(
-    "line_width", 0.03, "Of the kernel on a line (Fig 6 and 12; not stated).", at_least=1e-3
+    "line_width", 0.03, "Width of the kernel on a line (Fig 6 and 12; not stated).", at_least=1e-3
 )
 flags.DEFINE_enum("eigensolver", "full", spectra.SOLVERS, "full, or the largest eigenvalues only.")
 flags.DEFINE_integer("num_eigenfunctions", 0, "How many, with the other solvers; 0: all.", 0)
@@ -81,7 +81,7 @@ class Plan(NamedTuple):
 
 def plan() -> Plan:
     """Checks the flags; nothing is read yet."""
-    noises = runtime.words("noises", FLAGS.noises, NOISES)
+    noises = runtime.parse_choices("noises", FLAGS.noises, NOISES)
     classes = runtime.two_classes()
     if FLAGS.num_eigenfunctions and FLAGS.eigensolver == "full":
         raise UserError(
@@ -136,14 +136,14 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     )
     shape = (len(noises), plan.num_runs)
 
-    def outputs(session: training.Session) -> np.ndarray:
-        return session.outputs.reshape(*shape, -1)
+    def outputs(loop: training.TrainingLoop) -> np.ndarray:
+        return loop.outputs.reshape(*shape, -1)
 
     def bins(values: np.ndarray) -> np.ndarray:
         return spectra.bin_means(np.abs(basis.coefficients(values)), plan.num_bins)
 
-    def validation(session: training.Session) -> np.ndarray:
-        return np.mean((outputs(session) - task.signs) ** 2, axis=-1)
+    def validation(loop: training.TrainingLoop) -> np.ndarray:
+        return np.mean((outputs(loop) - task.signs) ** 2, axis=-1)
 
     at, axes = plan.probed_at, (plan.noises, "run")
     found = page.follow(
@@ -203,7 +203,7 @@ class Curves(NamedTuple):
 
     Attributes:
       train, valid: losses, means over runs, [steps].
-      dip: where the validation loss is lowest, a place among the steps.
+      dip: where the validation loss is lowest, an index among the steps.
       shown: {step: mean magnitudes over runs, [bins]}.
       clean, noised: magnitudes of the targets, [bins] and [runs, bins].
     """
@@ -390,8 +390,8 @@ def noise_figures(plan: Plan, found: records.Found, name: str, curves: Curves) -
 
 def line_figures(plan: Plan) -> dict[str, Figure]:
     """The kernel's eigenfunctions on a line and their spectra (Fig 6, 12)."""
-    places = np.linspace(0, 1, LINE_POINTS)
-    line = spectra.kernel_basis(places[:, np.newaxis], plan.line_width, solver="full")
+    positions = np.linspace(0, 1, LINE_POINTS)
+    line = spectra.kernel_basis(positions[:, np.newaxis], plan.line_width, solver="full")
     transform = np.abs(np.fft.rfft(line.functions, axis=0)).T / LINE_POINTS
     draw = records.figures
     return {
@@ -405,7 +405,7 @@ def line_figures(plan: Plan) -> dict[str, Figure]:
             limits=(0.0, float(transform.max())),
         ),
         "line_eigenfunctions": draw.lines(
-            [draw.Line(places, line.functions[:, n - 1], f"n = {n}") for n in LINE_SHOWN],
+            [draw.Line(positions, line.functions[:, n - 1], f"n = {n}") for n in LINE_SHOWN],
             xlabel="position",
             ylabel="eigenfunction",
             title=f"On {LINE_POINTS} points of a line, kernel of width {plan.line_width:g}",

@@ -59,7 +59,7 @@ class Plan(NamedTuple):
 
 def plan() -> Plan:
     """Checks the flags."""
-    frequencies = runtime.whole_numbers("frequencies", FLAGS.frequencies)
+    frequencies = runtime.parse_ints("frequencies", FLAGS.frequencies)
     amplitudes = tasks.amplitudes_from_spec(FLAGS.amplitudes, len(frequencies))
     if FLAGS.batch_size > FLAGS.num_samples:
         raise UserError(
@@ -97,14 +97,14 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         strategy=page.strategy,
     )
 
-    def magnitudes(session: training.Session) -> np.ndarray:
-        outputs = session.outputs[..., 0]
+    def magnitudes(loop: training.TrainingLoop) -> np.ndarray:
+        outputs = loop.outputs[..., 0]
         return spectra.normalised_magnitudes(outputs, target.frequencies, target.amplitudes)
 
-    def norms(session: training.Session) -> np.ndarray:
+    def norms(loop: training.TrainingLoop) -> np.ndarray:
         kernels = probes.kernel_matrices(members.model, members.weights).values()
         values = np.stack([spectra.spectral_norms(kernel) for kernel in kernels], axis=-1)
-        values[session.stopped_at >= 0] = np.nan
+        values[loop.diverged_at_step >= 0] = np.nan
         return values
 
     of_k = [f"k={k:03d}" for k in target.frequencies]

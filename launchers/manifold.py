@@ -12,7 +12,7 @@ takes about 1.5 minutes on 2 cores (4 curves, 2 runs, 2,000 steps). The whole st
 
     python launchers/manifold.py --flagfile=results/manifold/run.flags --workdir=runs/manifold_all
 
-To see: the more lobes, the weaker the bias and the lower the loss; on the circle (L = 0) high
+To see: the more petals, the weaker the bias and the lower the loss; on the circle (L = 0) high
 frequencies are hardly learned, at L = 16 nearly all (results/manifold).
 """
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("manifold", reports=True)
-flags.DEFINE_list("lobes", [0, 4, 10, 16], "L: lobes of each curve; 0 is the circle.")
+flags.DEFINE_list("petals", [0, 4, 10, 16], "L: petals of each curve; 0 is the circle.")
 flags.DEFINE_integer("num_runs", 2, "Networks for each curve (paper: 10, its notebook 5).", 1)
 flags.DEFINE_integer("num_steps", 2_000, "Training steps (paper: 50,000, its notebook 10,000).", 1)
 flags.DEFINE_integer("probe_every", 100, "Steps between two spectra (the paper's 100).", 1)
@@ -61,13 +61,13 @@ class Plan(NamedTuple):
 
 def plan() -> Plan:
     """Checks the flags."""
-    frequencies = runtime.whole_numbers("frequencies", FLAGS.frequencies)
+    frequencies = runtime.parse_ints("frequencies", FLAGS.frequencies)
     targets = experiments.sines_of_runs(FLAGS.num_runs, frequencies, FLAGS.num_samples, FLAGS.seed)
-    lobes = runtime.whole_numbers("lobes", FLAGS.lobes)
-    runtime.refuse_above("lobes", max(lobes), (FLAGS.num_samples - 1) // 2)
+    petals = runtime.parse_ints("petals", FLAGS.petals)
+    runtime.check_at_most("petals", max(petals), (FLAGS.num_samples - 1) // 2)
     tenths = [FLAGS.num_steps * i // 10 for i in range(1, 11)]
     return Plan(
-        [tasks.Flower(n) for n in lobes],
+        [tasks.Flower(n) for n in petals],
         targets,
         models.Mlp(FLAGS.width, FLAGS.depth, FLAGS.activation, input_dim=2),
         FLAGS.learning_rate,
@@ -89,15 +89,13 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     )
     shape, target = (len(curves), len(targets)), targets[0]
 
-    def outputs(session: training.Session) -> np.ndarray:
-        return session.outputs.reshape(*shape, -1)
+    def outputs(loop: training.TrainingLoop) -> np.ndarray:
+        return loop.outputs.reshape(*shape, -1)
 
-    def magnitudes(session: training.Session) -> np.ndarray:
-        return spectra.normalised_magnitudes(
-            outputs(session), target.frequencies, target.amplitudes
-        )
+    def magnitudes(loop: training.TrainingLoop) -> np.ndarray:
+        return spectra.normalised_magnitudes(outputs(loop), target.frequencies, target.amplitudes)
 
-    of_curve = [f"L={curve.num_lobes:02d}" for curve in curves]
+    of_curve = [f"L={curve.num_petals:02d}" for curve in curves]
     axes = (of_curve, "run", [f"k={k:03d}" for k in target.frequencies])
     charts = {name: [f"magnitude/{name}/.*"] for name in of_curve}
     return page.follow(
@@ -105,7 +103,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         {
             "magnitude": training.Measure(magnitudes, plan.spectra_at, axes),
             "loss": training.Measure(
-                lambda session: session.losses.reshape(shape), plan.spectra_at, axes[:2]
+                lambda loop: loop.losses.reshape(shape), plan.spectra_at, axes[:2]
             ),
             "function": training.Measure(lambda s: outputs(s)[:, 0], plan.spectra_at),
         },
@@ -126,9 +124,9 @@ def heat_maps(plan: Plan, found: records.Found) -> Figure:
     return records.figures.heat_maps(
         steps,
         plan.targets[0].frequencies,
-        {f"L = {curve.num_lobes}": means[:, i] for i, curve in enumerate(plan.curves)},
+        {f"L = {curve.num_petals}": means[:, i] for i, curve in enumerate(plan.curves)},
         last_row=plan.num_steps,
-        title=f"More lobes, less bias: {plan.runs}",
+        title=f"More petals, less bias: {plan.runs}",
     )
 
 
@@ -137,19 +135,19 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     steps, magnitudes = found["magnitude"]
     k, by_curve = plan.targets[0].frequencies, np.moveaxis(magnitudes, 0, 2)
     groups: dict[records.learning.Setting, spectra.LearningCurves] = {
-        (curve.num_lobes,): spectra.learning_curves(
+        (curve.num_petals,): spectra.learning_curves(
             steps, k, of_runs, where=records.learning.going(of_runs)
         )
         for curve, of_runs in zip(plan.curves, by_curve, strict=True)
     }
     losses = {key: found["loss"].values[:, i] for i, key in enumerate(groups)}
-    means = {lobes: records.learning.over_runs(loss) for (lobes,), loss in losses.items()}
+    means = {petals: records.learning.over_runs(loss) for (petals,), loss in losses.items()}
     level = next(iter(next(iter(groups.values())).times))
     learned = {
-        lobes: int(np.isfinite(group.times[level].value).sum())
-        for (lobes,), group in groups.items()
+        petals: int(np.isfinite(group.times[level].value).sum())
+        for (petals,), group in groups.items()
     }
-    columns = ("manifold_lobes",)
+    columns = ("manifold_petals",)
     return records.Report(
         tables={
             **records.learning.curve_tables(groups, columns),
@@ -162,14 +160,14 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "num_runs": len(plan.targets),
             "num_steps": plan.num_steps,
             "learning_time_level": level,
-            "num_frequencies_learned": {str(lobes): count for lobes, count in learned.items()},
-            "final_loss": {str(lobes): mean[-1].record() for lobes, mean in means.items()},
+            "num_frequencies_learned": {str(petals): count for petals, count in learned.items()},
+            "final_loss": {str(petals): mean[-1].record() for petals, mean in means.items()},
             **found.speed(len(plan.curves) * len(plan.targets) * plan.num_steps),
         },
         lines=[
-            f"L = {lobes}: {learned[lobes]} of {len(k)} frequencies reached level {level:g} in "
+            f"L = {petals}: {learned[petals]} of {len(k)} frequencies reached level {level:g} in "
             f"{plan.num_steps:,} steps, loss {mean[-1].text('.3g')}"
-            for lobes, mean in means.items()
+            for petals, mean in means.items()
         ],
         images_shown=100,
     )
@@ -184,16 +182,16 @@ def geometry(curves: list[tasks.Flower]) -> dict[str, records.Table]:
         for wavenumber in WAVENUMBERS:
             bound = wavenumber * curve.max_speed / (2 * np.pi)
             fine = np.linspace(0.0, 1.0, 16 * int(bound), endpoint=False)
-            bands = spectra.latent_bandwidth(curve(fine), wavenumber * directions)
-            rows.append((curve.num_lobes, wavenumber, bands.mean(), bound))
+            bands = spectra.occupied_bandwidth(curve(fine), wavenumber * directions)
+            rows.append((curve.num_petals, wavenumber, bands.mean(), bound))
     circle = tasks.Flower(0).max_speed
     return {
         "geometry": records.Table(
-            ("manifold_lobes", "arc_length", "max_speed", "max_speed_times_circle"),
-            [(c.num_lobes, c.arc_length, c.max_speed, c.max_speed / circle) for c in curves],
+            ("manifold_petals", "arc_length", "max_speed", "max_speed_times_circle"),
+            [(c.num_petals, c.arc_length, c.max_speed, c.max_speed / circle) for c in curves],
         ),
-        "latent_bandwidth": records.Table(
-            ("manifold_lobes", "wavenumber", "bandwidth_99_percent_cycles", "bound_cycles"), rows
+        "occupied_bandwidth": records.Table(
+            ("manifold_petals", "wavenumber", "bandwidth_99_percent_cycles", "bound_cycles"), rows
         ),
     }
 
@@ -207,17 +205,17 @@ def figures(
     """Fig 8 (e), the learning times, and the first run of the last curve over its target."""
     draw = records.figures
     series = []
-    for (lobes,), group in groups.items():
+    for (petals,), group in groups.items():
         times = next(iter(group.times.values()))
         there = np.isfinite(times.value)
         # "Never" as an end of an interval is drawn at the end of training.
         shown = times[there].map(lambda ends: np.minimum(ends, plan.num_steps))
-        series.append(draw.Line.of(group.frequencies[there], shown, f"L = {lobes}", "o"))
+        series.append(draw.Line.of(group.frequencies[there], shown, f"L = {petals}", "o"))
     target, positions, functions = last_curve(plan, found)
     return {
         "losses": draw.curves(
             found["loss"].steps,
-            {f"L = {lobes}": mean for lobes, mean in losses.items()},
+            {f"L = {petals}": mean for petals, mean in losses.items()},
             ylabel="mean squared error",
             title=f"Training loss, {plan.runs} and 95 % interval",
         ),
@@ -231,7 +229,7 @@ def figures(
         "learned_function": draw.learned_function(
             target,
             (positions, functions[-1]),
-            title=f"L = {plan.curves[-1].num_lobes}, run 0, last step",
+            title=f"L = {plan.curves[-1].num_petals}, run 0, last step",
             window=WINDOW,
         ),
     }
@@ -242,7 +240,7 @@ def growing_function(plan: Plan, found: records.Found) -> records.Animation:
     return records.figures.animation(
         *last_curve(plan, found),
         found["function"].steps,
-        title=f"L = {plan.curves[-1].num_lobes}, run 0",
+        title=f"L = {plan.curves[-1].num_petals}, run 0",
         window=WINDOW,
     )
 

@@ -1,7 +1,7 @@
 """Which label waves can be learned on which curve: experiment 6 of Rahaman et al. (2019), Fig 7, 9.
 
 Trains one 6-layer 256-unit ReLU network for each cell of a grid of frequencies k and flower curves
-with L lobes, on 1,000 points labelled by sin(2 pi k z + phase) > threshold (sigmoid cross-entropy,
+with L petals, on 1,000 points labelled by sin(2 pi k z + phase) > threshold (sigmoid cross-entropy,
 full batch, Adam 3e-4), and reports the training accuracy. All cells are one ensemble.
 
     python launchers/manifold_grid.py --alsologtostderr
@@ -13,7 +13,7 @@ takes about 2 minutes on 2 cores (4 frequencies, 3 curves, 2,000 steps). The who
 
 and with `half.flags` for `zero/run.flags` the same cells, phases and first weights at the threshold
 of the paper's text, 0.5, where its code has 0. A cell is one network: no number of a single cell
-has an interval, but what the most lobes gain over the fewest has, over frequencies.
+has an interval, but what the most petals gain over the fewest has, over frequencies.
 
 To see: accuracy rises with L and falls with k; on the circle high frequencies stay near chance; two
 networks that agree on the curve differ off it (results/manifold_grid).
@@ -38,7 +38,7 @@ runtime.define_run_flags("manifold_grid", reports=True)
 flags.DEFINE_list(
     "frequencies", [50, 150, 200, 400], "k: whole cycles per unit, one for each column."
 )
-flags.DEFINE_list("lobes", [0, 10, 20], "L: lobes of the curve, one for each row.")
+flags.DEFINE_list("petals", [0, 10, 20], "L: petals of the curve, one for each row.")
 flags.DEFINE_list("thresholds", ["0"], "Class 1 above it: 0 (the published code), 0.5 (the text).")
 flags.DEFINE_integer("num_steps", 2_000, "Training steps of each network (paper: 10,000).", 1)
 flags.DEFINE_integer("probe_every", 100, "Steps between two accuracies (the paper's 100).", 1)
@@ -56,7 +56,7 @@ class Cell(NamedTuple):
     """One square of the grid."""
 
     threshold: float
-    lobes: int
+    petals: int
     frequency: int
 
 
@@ -89,7 +89,7 @@ class Plan(NamedTuple):
 
     def points(self, i: int) -> np.ndarray:
         """What network i sees, [n, 2]."""
-        return tasks.Flower(self.cells[i].lobes)(self.waves[i].wave.positions)
+        return tasks.Flower(self.cells[i].petals)(self.waves[i].wave.positions)
 
     def pair(self, cell: Cell) -> list[int]:
         """The two networks of a cell that is drawn."""
@@ -102,14 +102,14 @@ class Plan(NamedTuple):
 
 def plan() -> Plan:
     """Checks the flags."""
-    frequencies = runtime.whole_numbers("frequencies", FLAGS.frequencies)
-    lobes = runtime.whole_numbers("lobes", FLAGS.lobes)
-    runtime.refuse_below("lobes", min(lobes), 0)
-    runtime.refuse_above("lobes", max(lobes), (FLAGS.num_samples - 1) // 2)
-    thresholds = runtime.numbers("thresholds", FLAGS.thresholds)
+    frequencies = runtime.parse_ints("frequencies", FLAGS.frequencies)
+    petals = runtime.parse_ints("petals", FLAGS.petals)
+    runtime.check_at_least("petals", min(petals), 0)
+    runtime.check_at_most("petals", max(petals), (FLAGS.num_samples - 1) // 2)
+    thresholds = runtime.parse_floats("thresholds", FLAGS.thresholds)
     if FLAGS.knn:
-        runtime.refuse_below("num_samples", FLAGS.num_samples, max(NEIGHBOURS))
-    grid = [Cell(t, n, k) for t in thresholds for n in lobes for k in frequencies]
+        runtime.check_at_least("num_samples", FLAGS.num_samples, max(NEIGHBOURS))
+    grid = [Cell(t, n, k) for t in thresholds for n in petals for k in frequencies]
     drawn = [nearest_cell(grid, *MAP_CELL, threshold) for threshold in thresholds]
     return Plan(
         grid,
@@ -124,15 +124,15 @@ def plan() -> Plan:
     )
 
 
-def nearest_cell(cells: list[Cell], frequency: int, lobes: int, threshold: float) -> Cell:
+def nearest_cell(cells: list[Cell], frequency: int, petals: int, threshold: float) -> Cell:
     """The cell of a threshold that is nearest to a cell of the paper."""
     own = [cell for cell in cells if cell.threshold == threshold]
-    return min(own, key=lambda c: (abs(c.lobes - lobes), abs(c.frequency - frequency)))
+    return min(own, key=lambda c: (abs(c.petals - petals), abs(c.frequency - frequency)))
 
 
 def labels_of(cell: Cell) -> tasks.LabelWave:
     """The labels of a cell; its phase and its initial weights are the same at all thresholds."""
-    rng = runtime.generator(FLAGS.seed, "phases", cell.frequency, cell.lobes)
+    rng = runtime.generator(FLAGS.seed, "phases", cell.frequency, cell.petals)
     wave = tasks.SumOfSines.with_random_phases([cell.frequency], [1.0], FLAGS.num_samples, rng)
     return tasks.LabelWave(wave, cell.threshold)
 
@@ -140,8 +140,8 @@ def labels_of(cell: Cell) -> tasks.LabelWave:
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Trains all cells at once, follows their accuracy, and looks at some functions at the end."""
     page.begin()
-    names = [("first", c.frequency, c.lobes) for c in plan.grid]
-    names += [("second", c.frequency, c.lobes) for c in plan.drawn]
+    names = [("first", c.frequency, c.petals) for c in plan.grid]
+    names += [("second", c.frequency, c.petals) for c in plan.drawn]
     members = training.Ensemble(
         plan.network.build,
         [runtime.derive_seed(page.seed, "init", *name) for name in names],
@@ -151,20 +151,20 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         strategy=page.strategy,
     )
     labels = np.stack([wave.labels for wave in plan.waves])
-    rows = [f"threshold={cell.threshold:g}/L={cell.lobes:02d}" for cell in plan.cells]
+    rows = [f"threshold={cell.threshold:g}/L={cell.petals:02d}" for cell in plan.cells]
 
-    def accuracies(session: training.Session) -> np.ndarray:
-        found = np.mean((session.outputs[..., 0] > 0) == labels, axis=-1)
-        found[np.isnan(session.losses)] = np.nan
+    def accuracies(loop: training.TrainingLoop) -> np.ndarray:
+        found = np.mean((loop.outputs[..., 0] > 0) == labels, axis=-1)
+        found[np.isnan(loop.losses)] = np.nan
         return found
 
     found = page.follow(
         members,
         {
             "accuracy": training.Measure(accuracies, plan.probed_at, (rows,)),
-            "loss": training.Measure(lambda session: session.losses, plan.probed_at, ("cell",)),
+            "loss": training.Measure(lambda loop: loop.losses, plan.probed_at, ("cell",)),
         },
-        charts={"accuracy by lobes": ["accuracy/.*"], "loss": ["loss"]},
+        charts={"accuracy by petals": ["accuracy/.*"], "loss": ["loss"]},
     )
     pairs = [i for cell in plan.drawn for i in plan.pair(cell)]
     shown = sorted({*pairs, *(plan.radial(cell.threshold) for cell in plan.drawn)})
@@ -195,16 +195,16 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     accuracy = [accuracy_of(accuracies[-plan.last_probes :, i]) for i in range(len(grid))]
     tables = {
         "accuracy": records.Table(
-            ("manifold_lobes", "frequency", "threshold", "accuracy", "chance"),
+            ("manifold_petals", "frequency", "threshold", "accuracy", "chance"),
             [
-                (c.lobes, c.frequency, c.threshold, accuracy[i], plan.waves[i].chance)
+                (c.petals, c.frequency, c.threshold, accuracy[i], plan.waves[i].chance)
                 for i, c in enumerate(grid)
             ],
         ),
         "runs": records.Table(
-            ("manifold_lobes", "frequency", "threshold", "step", "accuracy", "loss"),
+            ("manifold_petals", "frequency", "threshold", "step", "accuracy", "loss"),
             [
-                (c.lobes, c.frequency, c.threshold, step, accuracies[s, i], losses[s, i])
+                (c.petals, c.frequency, c.threshold, step, accuracies[s, i], losses[s, i])
                 for i, c in enumerate(grid)
                 for s, step in enumerate(steps)
             ],
@@ -226,7 +226,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         figures[f"decision_regions_{name}"] = decision_regions(plan, found, cell)
         own = {**changes(values), **agreement(plan, found, cell)}
         facts[f"{cell.threshold:g}"] = {
-            "mean_accuracy_by_lobes": by("lobes", cell.threshold, grid, accuracy),
+            "mean_accuracy_by_petals": by("petals", cell.threshold, grid, accuracy),
             "mean_accuracy_by_frequency": by("frequency", cell.threshold, grid, accuracy),
             **{fact: estimate.record() for fact, estimate in own.items()},
         }
@@ -257,19 +257,19 @@ def accuracy_of(last: np.ndarray) -> spectra.Estimate:
 
 
 def axes_of(plan: Plan, threshold: float) -> tuple[list[int], list[int]]:
-    """The lobes and the frequencies of the cells of a threshold."""
+    """The petals and the frequencies of the cells of a threshold."""
     own = [cell for cell in plan.grid if cell.threshold == threshold]
-    return sorted({cell.lobes for cell in own}), sorted({cell.frequency for cell in own})
+    return sorted({cell.petals for cell in own}), sorted({cell.frequency for cell in own})
 
 
 def by_row(
     plan: Plan, threshold: float, accuracy: Sequence[spectra.Estimate]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracies and chance of a threshold, [lobes, frequencies]."""
-    lobes, frequencies = axes_of(plan, threshold)
-    places = [[plan.grid.index(Cell(threshold, n, k)) for k in frequencies] for n in lobes]
-    values = [[float(accuracy[i].value) for i in row] for row in places]
-    return np.array(values), np.array([[plan.waves[i].chance for i in row] for row in places])
+    """Accuracies and chance of a threshold, [petals, frequencies]."""
+    petals, frequencies = axes_of(plan, threshold)
+    indices = [[plan.grid.index(Cell(threshold, n, k)) for k in frequencies] for n in petals]
+    values = [[float(accuracy[i].value) for i in row] for row in indices]
+    return np.array(values), np.array([[plan.waves[i].chance for i in row] for row in indices])
 
 
 def grid_map(
@@ -280,12 +280,12 @@ def grid_map(
     title: str,
     limits: tuple[float, float],
 ) -> Figure:
-    """Accuracies [lobes, frequencies] of a threshold."""
+    """Accuracies [petals, frequencies] of a threshold."""
     return records.figures.grid_map(
         *axes_of(plan, threshold),
         maps,
         xlabel="frequency k [cycles per unit]",
-        ylabel="lobes L",
+        ylabel="petals L",
         label="training accuracy",
         title=title,
         limits=limits,
@@ -293,14 +293,14 @@ def grid_map(
 
 
 def changes(accuracy: np.ndarray) -> dict[str, spectra.Estimate]:
-    """What the most lobes gain over the fewest, and the highest frequency over the lowest.
+    """What the most petals gain over the fewest, and the highest frequency over the lowest.
 
-    From accuracies [lobes, frequencies] of networks with phases and initial weights of their own:
-    paired over frequencies and over lobes; cells without a number do not count.
+    From accuracies [petals, frequencies] of networks with phases and initial weights of their own:
+    paired over frequencies and over petals; cells without a number do not count.
     """
     found = {}
     for name, away, unit in (
-        ("gain_of_most_lobes", accuracy[-1] - accuracy[0], "frequencies"),
+        ("gain_of_most_petals", accuracy[-1] - accuracy[0], "frequencies"),
         ("gain_of_highest_frequency", accuracy[:, -1] - accuracy[:, 0], "curves"),
     ):
         there = away[~np.isnan(away)]
@@ -332,11 +332,11 @@ def told(
 ) -> list[str]:
     """What the screen says of a threshold."""
     lines = [f"labels above {cell.threshold:g}, one network in a cell:"]
-    for name in ("lobes", "frequency"):
+    for name in ("petals", "frequency"):
         means = by(name, cell.threshold, grid, accuracy)
         row = "  ".join(f"{value}: {mean:.3f}" for value, mean in means.items())
         lines.append(f"  mean accuracy by {name}:  {row}")
-    pair = f"two networks of k = {cell.frequency}, L = {cell.lobes}"
+    pair = f"two networks of k = {cell.frequency}, L = {cell.petals}"
     for name, estimate in facts.items():
         text = name.replace("_", " ").replace("two networks", pair)
         lines.append(f"  {text}: {estimate.text('.3f')}")
@@ -345,8 +345,8 @@ def told(
 
 def on_square(found: records.Found, members: Sequence[int]) -> np.ndarray:
     """The outputs of some networks over the square, shape [members, points, points]."""
-    places = [found.fact("shown").index(i) for i in members]
-    return found.fact("on_square")[places]
+    indices = [found.fact("shown").index(i) for i in members]
+    return found.fact("on_square")[indices]
 
 
 def decision_regions(plan: Plan, found: records.Found, cell: Cell) -> Figure:
@@ -358,16 +358,16 @@ def decision_regions(plan: Plan, found: records.Found, cell: Cell) -> Figure:
         HALF_SIDE,
         plan.points(first),
         plan.waves[first].labels,
-        title=f"Decision regions, k = {cell.frequency}, L = {cell.lobes}, "
+        title=f"Decision regions, k = {cell.frequency}, L = {cell.petals}, "
         f"threshold {cell.threshold:g}",
     )
 
 
 def agreement(plan: Plan, found: records.Found, cell: Cell) -> dict[str, spectra.Estimate]:
     """How far two networks of one cell agree on the curve and in the square."""
-    place = 2 * plan.drawn.index(cell)
+    first = 2 * plan.drawn.index(cell)
     classes = {
-        "curve": found.fact("on_curve")[place : place + 2],
+        "curve": found.fact("on_curve")[first : first + 2],
         "square": on_square(found, plan.pair(cell)) > 0,
     }
     return {
@@ -392,13 +392,13 @@ def nearest_neighbours(
     figures, rows = {}, []
     for threshold in (cell.threshold for cell in plan.drawn):
         name = f"threshold_{threshold:g}"
-        lobes, frequencies = axes_of(plan, threshold)
+        petals, frequencies = axes_of(plan, threshold)
         figures[f"nearest_neighbours_{name}"] = grid_map(
             plan,
             threshold,
             {
                 f"{n} neighbours": np.array(
-                    [[accuracy[n, Cell(threshold, row, k)] for k in frequencies] for row in lobes]
+                    [[accuracy[n, Cell(threshold, row, k)] for k in frequencies] for row in petals]
                 )
                 for n in NEIGHBOURS
             },
@@ -414,8 +414,8 @@ def nearest_neighbours(
         ]
     return {
         "nearest_neighbours": records.Table(
-            ("neighbours", "manifold_lobes", "frequency", "threshold", "accuracy"),
-            [(n, c.lobes, c.frequency, c.threshold, score) for (n, c), score in accuracy.items()],
+            ("neighbours", "manifold_petals", "frequency", "threshold", "accuracy"),
+            [(n, c.petals, c.frequency, c.threshold, score) for (n, c), score in accuracy.items()],
         ),
         "radial_spectra": records.Table(
             ("threshold", "classifier", "radial_frequency", "energy"), rows
@@ -451,7 +451,7 @@ def radial_figure(
         [draw.Line(radii[1:], row[1:], name) for name, (radii, row) in energies.items()],
         xlabel="radial frequency [cycles per length]",
         ylabel="energy",
-        title=f"Probability maps over the square, k = {cell.frequency}, L = {cell.lobes}, "
+        title=f"Probability maps over the square, k = {cell.frequency}, L = {cell.petals}, "
         f"labels above {threshold:g}",
         xscale="log",
         yscale="log",

@@ -33,12 +33,12 @@ FLAGS = flags.FLAGS
 runtime.define_run_flags("mnist_manifold", reports=True)
 runtime.define_data_flags("digits")
 flags.DEFINE_integer("num_samples", 500, "Reconstructed images, and points of each cloud.", 2)
-flags.DEFINE_integer("code_size", 16, "Dimensions of code and clouds (paper: 64 of 784).", 1)
+flags.DEFINE_integer("latent_dim", 16, "Dimensions of code and clouds (paper: 64 of 784).", 1)
 flags.DEFINE_integer("autoencoder_width", 512, "Units of its two hidden layers.", 1)
 flags.DEFINE_integer("autoencoder_steps", 2_000, "Its training steps (Adam 1e-3, batches).", 1)
 flags.DEFINE_integer("autoencoder_batch_size", 256, "Images in a batch of it.", 1)
 runtime.define_finite_float(
-    "corruption", 0.3, "Deviation of the noise it removes.", at_least=0, at_most=1
+    "noise_std", 0.3, "Standard deviation of the noise it removes.", at_least=0, at_most=1
 )
 flags.DEFINE_integer("num_runs", 5, "Networks for each cloud (paper: 10).", 1)
 flags.DEFINE_integer("num_steps", 2_000, "Training steps of the networks.", 1)
@@ -51,9 +51,9 @@ CLOUDS = ("manifold", "flat", "flat, same scale", "flat, same covariance")
 class Autoencoder(NamedTuple):
     """How the denoising autoencoder is built and trained."""
 
-    code_size: int
+    latent_dim: int
     width: int
-    noise: float
+    noise_std: float
     num_steps: int
     batch_size: int
 
@@ -77,9 +77,9 @@ def plan() -> Plan:
         experiments.Dataset.of_flags(),
         FLAGS.num_samples,
         Autoencoder(
-            FLAGS.code_size,
+            FLAGS.latent_dim,
             FLAGS.autoencoder_width,
-            FLAGS.corruption,
+            FLAGS.noise_std,
             FLAGS.autoencoder_steps,
             FLAGS.autoencoder_batch_size,
         ),
@@ -119,7 +119,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         members,
         {
             "loss": training.Measure(
-                lambda session: session.losses.reshape(shape), plan.probed_at, (CLOUDS, "run")
+                lambda loop: loop.losses.reshape(shape), plan.probed_at, (CLOUDS, "run")
             )
         },
         charts={"loss": ["loss/.*"]},
@@ -145,10 +145,10 @@ def refuse_sizes(plan: Plan, images: data.Images) -> None:
         "autoencoder_batch_size": plan.autoencoder.batch_size,
     }
     for name, number in asked.items():
-        runtime.refuse_above(name, number, images.num_examples)
+        runtime.check_at_most(name, number, images.num_examples)
     if size := int(np.prod([side or 0 for side in images.shape])):
         most = min(size, plan.num_samples)
-        runtime.refuse_above("code_size", plan.autoencoder.code_size, most)
+        runtime.check_at_most("latent_dim", plan.autoencoder.latent_dim, most)
 
 
 def reconstructions(plan: Plan, page: experiments.Page, inputs: np.ndarray) -> np.ndarray:
@@ -157,9 +157,9 @@ def reconstructions(plan: Plan, page: experiments.Page, inputs: np.ndarray) -> n
     trained = training.Ensemble(
         lambda seed: models.denoising_autoencoder(
             input_dim=inputs.shape[1],
-            code_size=asked.code_size,
+            latent_dim=asked.latent_dim,
             width=asked.width,
-            noise=asked.noise,
+            noise_std=asked.noise_std,
             seed=seed,
         ),
         [runtime.derive_seed(page.seed, "autoencoder")],
@@ -171,11 +171,11 @@ def reconstructions(plan: Plan, page: experiments.Page, inputs: np.ndarray) -> n
     )
     variance = inputs.var(axis=0).mean()
 
-    def missed(session: training.Session) -> np.ndarray:
-        share = session.losses / variance
+    def missed(loop: training.TrainingLoop) -> np.ndarray:
+        share = loop.losses / variance
         logging.info(
             "autoencoder: step %s, %.1f %% of the variance unexplained",
-            f"{session.ensemble.step:,}",
+            f"{loop.ensemble.step:,}",
             100 * share[0],
         )
         return share
@@ -198,7 +198,7 @@ def reconstructions(plan: Plan, page: experiments.Page, inputs: np.ndarray) -> n
 
 def make_clouds(plan: Plan, seed: int, manifold: np.ndarray) -> dict[str, list[np.ndarray]]:
     """{cloud: points [n, d] of each run}; the flat ones are drawn anew for each."""
-    size = plan.autoencoder.code_size
+    size = plan.autoencoder.latent_dim
     makers = {
         "flat": lambda rng: tasks.flat(len(manifold), size, manifold.shape[1], rng),
         "flat, same scale": lambda rng: tasks.flat_of_scale(manifold, size, rng),

@@ -141,7 +141,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     )
     shape = (len(plan.noises), plan.num_runs)
 
-    def validated(_: training.Session) -> np.ndarray:
+    def validated(_: training.TrainingLoop) -> np.ndarray:
         outputs = members.outputs(validation.inputs)[..., 0]
         return validation_losses(((outputs - validation.signs) ** 2).reshape(*shape, -1))
 
@@ -270,11 +270,11 @@ def panels(noises: list[Noise]) -> dict[str, dict[str, Noise]]:
     """{panel: {curve: noise}}: for each frequency or amplitude that three curves or more share."""
     noisy = [noise for noise in noises if noise.amplitude]
     groups: dict[str, dict[str, Noise]] = {}
-    for place, (shared, other) in enumerate((("k", "β"), ("β", "k"))):
-        for value in sorted({noise[place] for noise in noisy}):
-            members = sorted(noise for noise in noisy if noise[place] == value)
+    for index, (shared, other) in enumerate((("k", "β"), ("β", "k"))):
+        for value in sorted({noise[index] for noise in noisy}):
+            members = sorted(noise for noise in noisy if noise[index] == value)
             if len(members) >= 3:
-                names = [f"{other} = {noise[1 - place]:g}" for noise in members]
+                names = [f"{other} = {noise[1 - index]:g}" for noise in members]
                 groups[f"{shared} = {value:g}"] = dict(zip(names, members, strict=True))
     return groups or {"all": {str(noise): noise for noise in noisy or noises}}
 

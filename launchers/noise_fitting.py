@@ -2,7 +2,7 @@
 
 The labels of the training images are smoothed by s(x) = A (1 + sin(2 pi f (c(x) - phase))), a wave
 through image space: along the norm of the image (radial) or along a direction (fourier, random,
-power_law). On held-out images the fit coefficient beta tells how much of the wave the classifier
+power_law). On held-out images the regression slope beta tells how much of the wave the classifier
 follows, 0 to 1, and noise fitting NF = CE(clean) - CE(noisy) is the paper's measure. Neither is 0
 for a network that never saw the wave: the null of both is that of networks of the same seeds that
 were trained on uniformly smoothed labels, measured against the same wave on the same images.
@@ -58,13 +58,21 @@ runtime.define_data_flags("photo_patches")
 runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
 flags.DEFINE_enum("wave", "radial", tasks.WAVES, "The coordinate c(x) that the wave runs along.")
 flags.DEFINE_list(
-    "cycles", [1, 2, 4, 8], "Frequencies as cycles across the data (4 deviations of c)."
+    "cycles", [1, 2, 4, 8], "Frequencies as cycles across the data (4 standard deviations of c)."
 )
 flags.DEFINE_list("frequencies", [], "Frequencies f as such, in cycles per unit of c.")
-flags.DEFINE_list("spatial_frequencies", [2], "Of fourier directions, in cycles per image.")
-runtime.define_finite_float("degrees", 45.0, "Of the first fourier direction.", at_least=0.0)
-flags.DEFINE_integer("directions", 1, "Of each place: turned (fourier), or drawn anew.", 1)
-flags.DEFINE_list("exponents", [1], "Of power_law directions: magnitudes fall as rho^-exponent.")
+flags.DEFINE_list(
+    "spatial_frequencies", [2], "Image frequencies of fourier directions, in cycles per image."
+)
+runtime.define_finite_float(
+    "degrees", 45.0, "Orientation of the first fourier direction.", at_least=0.0
+)
+flags.DEFINE_integer(
+    "directions", 1, "Directions of each kind: turned (fourier), or drawn anew.", 1
+)
+flags.DEFINE_list(
+    "exponents", [1], "Exponents of power_law directions: magnitudes fall as rho^-exponent."
+)
 runtime.define_finite_float("amplitude", 0.4, "Mean smoothing A.", at_least=0.0, at_most=1.0)
 flags.DEFINE_bool("per_batch_amplitude", False, "Divide by the batch's mean, as published.")
 flags.DEFINE_integer("noise_class", -1, "The only class that is smoothed; -1: all.", -1)
@@ -82,10 +90,10 @@ FEWEST_HELD_OUT = 100
 # The share of held-out images on which outputs may be NaN or infinite.
 MOST_NOT_FINITE = 0.01
 # The measures that pictures and closing lines show, and how axes call them.
-NF, BETA = "minimum_noise_fitting", "final_fit_coefficient"
+NF, BETA = "minimum_noise_fitting", "final_regression_slope"
 NAMES = {
     "noise_fitting": ("noise fitting NF [nats]", "NF"),
-    "fit_coefficient": ("fit coefficient β", "β"),
+    "regression_slope": ("regression slope β", "β"),
     NF: ("minimum of NF [nats]", "minimum of NF"),
     BETA: ("final β", "final β"),
 }
@@ -145,9 +153,9 @@ def kept_epochs() -> list[int]:
     """The epochs after which models are kept, or a UserError."""
     if not FLAGS.checkpoint_epochs:
         return []
-    kept = runtime.whole_numbers("checkpoint_epochs", FLAGS.checkpoint_epochs)
-    runtime.refuse_below("checkpoint_epochs", min(kept), 0)
-    runtime.refuse_above("checkpoint_epochs", max(kept), FLAGS.num_epochs)
+    kept = runtime.parse_ints("checkpoint_epochs", FLAGS.checkpoint_epochs)
+    runtime.check_at_least("checkpoint_epochs", min(kept), 0)
+    runtime.check_at_most("checkpoint_epochs", max(kept), FLAGS.num_epochs)
     return kept
 
 
@@ -156,23 +164,23 @@ def asked_waves() -> list[tasks.AskedWave]:
 
     def numbers(flag: str, above: float = 0.0) -> list[float]:
         words = FLAGS[flag].value
-        return runtime.numbers(flag, words, above=above) if any(words) else []
+        return runtime.parse_floats(flag, words, above=above) if any(words) else []
 
     flag = {"fourier": "spatial_frequencies", "power_law": "exponents"}.get(FLAGS.wave)
-    places = numbers(flag, above=-math.inf) if flag else []
-    for place in places if FLAGS.wave == "fourier" else ():
-        tasks.orientations(place, FLAGS.degrees, FLAGS.directions)  # Refuses one twice.
+    parameters = numbers(flag, above=-math.inf) if flag else []
+    for parameter in parameters if FLAGS.wave == "fourier" else ():
+        tasks.orientations(parameter, FLAGS.degrees, FLAGS.directions)  # Refuses one twice.
     return tasks.ask_waves(
         FLAGS.wave,
         cycles=numbers("cycles"),
         frequencies=numbers("frequencies"),
-        places=places,
+        direction_parameters=parameters,
         directions=FLAGS.directions,
     )
 
 
 def run(plan: Plan, page: experiments.Page) -> records.Found:
-    """Trains networks on every wave, and controls on none, and keeps what they answer."""
+    """Trains networks on every wave, and controls on none, and keeps their predictions."""
     learned, held_out = plan.dataset.splits()
     refuse_few(held_out.num_examples, f"--held_out={held_out.split}")
     refuse_batch_means(plan, page.strategy.num_replicas_in_sync)
@@ -180,7 +188,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     with page.strategy.scope():
         parameters = task.build(0).count_params()  # Refuses what does not fit, too.
         teacher = frozen_teacher(plan, task)
-    waves, labels, measured = place(plan, task, page.seed)
+    waves, labels, measured = place_waves(plan, task, page.seed)
     refuse_few(int(measured.sum()), f"--noise_class={plan.noise_class}")
     refuse_still(waves)
     page.begin({**learned.record(task.normalisation), **plan.digests})
@@ -188,11 +196,13 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     logging.info("noise_fitting: %s, %d trainings", plan.setting.model, len(asked))
     steps = [task.epoch * i for i in range(plan.setting.num_epochs + 1)]
 
-    def answers(session: training.Session, wave: tasks.PlacedWave, name: str) -> dict[str, Any]:
-        return answered(session, wave, name, labels, measured)
+    def predictions(
+        loop: training.TrainingLoop, wave: tasks.PlacedWave, name: str
+    ) -> dict[str, Any]:
+        return evaluate_held_out(loop, wave, name, labels, measured)
 
-    def correct(session: training.Session) -> NDArray:
-        return session.outputs.argmax(axis=1) == labels
+    def correct(loop: training.TrainingLoop) -> NDArray:
+        return loop.outputs.argmax(axis=1) == labels
 
     units = {}
     for wave, run_of in asked:
@@ -202,8 +212,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             f"{wave.name}/seed_{run_of}",
             functools.partial(task.trainer, page.seed, run_of, smooth, finite_only=True),
             {
-                "answers": training.Measure(
-                    functools.partial(answers, wave=wave, name=name), steps, numbers
+                "held_out": training.Measure(
+                    functools.partial(predictions, wave=wave, name=name), steps, numbers
                 ),
                 "correct": training.Measure(correct, steps[-1:]),
             },
@@ -254,22 +264,24 @@ def frozen_teacher(plan: Plan, task: Classification) -> Any:
     return functools.partial(model, training=False)
 
 
-def place(
+def place_waves(
     plan: Plan, task: Classification, seed: int
 ) -> tuple[list[tasks.PlacedWave], NDArray, NDArray[np.bool_]]:
     """The waves on the images, the labels of held-out ones, and which of these are measured."""
 
-    def still(coordinate: str, place: float, direction: int) -> tuple[tasks.SmoothingWave, float]:
+    def still(
+        coordinate: str, parameter: float, direction: int
+    ) -> tuple[tasks.SmoothingWave, float]:
         degrees = plan.degrees
         if coordinate == "fourier":
-            degrees = tasks.orientations(place, degrees, plan.directions)[direction]
+            degrees = tasks.orientations(parameter, degrees, plan.directions)[direction]
         return tasks.still_wave(
             coordinate,
             task.shape,
             runtime.generator(seed, "direction", direction),
             amplitude=plan.amplitude,
             num_classes=task.training.num_classes,
-            place=place,
+            direction_parameter=parameter,
             degrees=degrees,
             per_batch=plan.per_batch_amplitude,
             noise_class=plan.noise_class,
@@ -281,7 +293,7 @@ def place(
         return tasks.place_waves(
             plan.asked,
             still,
-            plain=task.plain(seed=sample).take(some).as_numpy_iterator(),
+            unaugmented=task.unaugmented(seed=sample).take(some).as_numpy_iterator(),
             augmented=task.batches(seed=sample).take(some).as_numpy_iterator(),
             held_out=((x[w > 0], y[w > 0]) for x, y, w in task.evaluation().as_numpy_iterator()),
         )
@@ -332,24 +344,24 @@ def refuse_still(waves: Sequence[tasks.PlacedWave]) -> None:
             raise UserError(
                 f"wave {wave.name}",
                 expected="smoothing that varies over the held-out images",
-                got=f"a deviation of {wave.levels.std():.1e}",
+                got=f"a standard deviation of {wave.levels.std():.1e}",
                 hint="raise --amplitude or the frequency, or choose --wave=uniform",
             )
 
 
-def answered(
-    session: training.Session,
+def evaluate_held_out(
+    loop: training.TrainingLoop,
     wave: tasks.PlacedWave,
     name: str,
     labels: NDArray,
     measured: NDArray[np.bool_],
 ) -> dict[str, Any]:
-    """What the classifier answers to the held-out images; NF and beta follow from it.
+    """What the classifier predicts for the held-out images; NF and beta follow from it.
 
     Raises:
       UserError: outputs are not finite on more than 1 % of the images.
     """
-    finite = np.asarray(np.isfinite(session.outputs).all(axis=1))
+    finite = np.asarray(np.isfinite(loop.outputs).all(axis=1))
     if lost := int((~finite).sum()):
         logging.warning("%s: outputs on %d held-out images are not finite", name, lost)
     if lost > MOST_NOT_FINITE * len(finite):
@@ -361,15 +373,15 @@ def answered(
             hint="see these images and the model",
         )
     chosen = finite & measured
-    margins = np.full(len(finite), np.nan)
-    margins[finite] = spectra.margins(session.outputs[finite], labels[finite])
-    correct = session.outputs.argmax(axis=1) == labels
-    fit = spectra.noise_fit(session.outputs[chosen], labels[chosen], wave.levels[finite[measured]])
+    log_ratios = np.full(len(finite), np.nan)
+    log_ratios[finite] = spectra.centred_log_ratio(loop.outputs[finite], labels[finite])
+    correct = loop.outputs.argmax(axis=1) == labels
+    fit = spectra.noise_fit(loop.outputs[chosen], labels[chosen], wave.levels[finite[measured]])
     return {
         **fit._asdict(),
-        "margins": margins,
+        "log_ratios": log_ratios,
         "accuracy": float(correct[finite].mean()),
-        "train_loss": session.ensemble.train_loss(),
+        "train_loss": loop.ensemble.train_loss(),
     }
 
 
@@ -396,7 +408,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             **({"directions": wave_trainings.directions_table(lines)} if of.directions > 1 else {}),
             **({"claims": records.Table(Finding._fields, findings)} if findings else {}),
         },
-        arrays={"held_out": held_out_arrays(of.answers())} if alone else {},
+        arrays={"held_out": held_out_arrays(of.held_out())} if alone else {},
         figures=figures(plan, found, lines) if lines else {},
         summary={
             "dataset": found.fact("dataset"),
@@ -412,7 +424,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "num_epochs": of.num_epochs,
             "amplitude": plan.amplitude,
             "images_per_second": shown / found.fact("seconds"),
-            "final_fit_coefficient": {
+            "final_regression_slope": {
                 label(line): {
                     "network": line.estimates[BETA].network,
                     "null": line.estimates[BETA].null,
@@ -450,9 +462,9 @@ def report(plan: Plan, found: records.Found) -> records.Report:
 
 def claims(plan: Plan, lines: Sequence[FittedWave]) -> list[Finding]:
     """Every reading of what the waves were asked for: C1 and C2 of one coordinate, C11 of more."""
-    if len({line.place for line in lines}) > 1:
+    if len({line.direction_parameter for line in lines}) > 1:
         # Magnitudes fall as rho^-exponent: the larger it is, the lower the image frequencies.
-        return fitted_waves.place_claims(lines, rising=plan.wave == "fourier")
+        return fitted_waves.direction_claims(lines, rising=plan.wave == "fourier")
     return fitted_waves.wave_claims(lines)
 
 
@@ -479,23 +491,23 @@ def verdict(line: FittedWave, is_learned: bool | None) -> str:
 
 def label(line: FittedWave) -> str:
     """How lines, legends and records call a wave, or its directions together."""
-    place = "" if math.isnan(line.image_frequency) else f"F = {line.image_frequency:.3g}, "
+    along = "" if math.isnan(line.image_frequency) else f"F = {line.image_frequency:.3g}, "
     by = f"f = {line.value:.3g}, " if line.kind == "frequency" else ""
-    return f"{place}{by}{line.cycles:.3g} cycles"
+    return f"{along}{by}{line.cycles:.3g} cycles"
 
 
 def figures(plan: Plan, found: records.Found, lines: Sequence[FittedWave]) -> dict[str, Figure]:
     """NF and beta against epoch, frequency and image frequency, each with its null."""
     levels = ideal(plan.amplitude, found.fact("num_classes"))
     panels = {
-        "epochs": epoch_panels(lines, "fit_coefficient", {"ignored": 0.0, "followed": 1.0}),
+        "epochs": epoch_panels(lines, "regression_slope", {"ignored": 0.0, "followed": 1.0}),
         "epochs_noise_fitting": epoch_panels(lines, "noise_fitting", levels),
     }
     if len(lines) > 1:
         panels["frequencies"] = frequency_panels(plan, lines, BETA)
         panels["frequencies_noise_fitting"] = frequency_panels(plan, lines, NF)
-    if len({line.place for line in lines}) > 1:
-        panels["image_frequency"] = place_panels(plan, lines)
+    if len({line.direction_parameter for line in lines}) > 1:
+        panels["image_frequency"] = direction_panels(plan, lines)
     title = f"{plan.wave} waves on the labels of {found.fact('images')}, A = {plan.amplitude:g}"
     if found.fact("diverged"):
         title += f"; {len(found.fact('diverged'))} trainings diverged"
@@ -530,25 +542,25 @@ def epoch_panels(lines: Sequence[FittedWave], curve: str, levels: dict[str, floa
 def frequency_panels(plan: Plan, lines: Sequence[FittedWave], measure: str) -> list[Panel]:
     """A measure against the cycles across the data with its null; what it is above; when."""
     draw = records.figures
-    places: dict[float, list[FittedWave]] = {}
+    by_parameter: dict[float, list[FittedWave]] = {}
     for line in sorted(lines, key=lambda line: line.cycles):
-        places.setdefault(line.place, []).append(line)
+        by_parameter.setdefault(line.direction_parameter, []).append(line)
     values: list[Line] = [null_line()]
     above: list[Line] = []
     times: list[Line] = []
-    for of_place, colour in zip(places.values(), draw.shades(len(places)), strict=True):
-        place = of_place[0].image_frequency
-        name = plan.wave if math.isnan(place) else f"F = {place:.3g}"
-        cycles = [line.cycles for line in of_place]
-        found = [line.estimates[measure] for line in of_place]
+    for lines_of, colour in zip(by_parameter.values(), draw.shades(len(by_parameter)), strict=True):
+        frequency = lines_of[0].image_frequency
+        name = plan.wave if math.isnan(frequency) else f"F = {frequency:.3g}"
+        cycles = [line.cycles for line in lines_of]
+        found = [line.estimates[measure] for line in lines_of]
         values.append(points(cycles, [f.network for f in found], name, colour))
         values.append(draw.Line(cycles, [f.null.value for f in found], style="--", colour=colour))
         above.append(points(cycles, [f.difference for f in found], name, colour))
         if measure == BETA:
-            shares = [line.class_share for line in of_place]
+            shares = [line.correlation_ratio for line in lines_of]
             told = "told by the class alone" if not times else ""
             values.append(draw.Line(cycles, shares, told, style=":", colour=colour))
-            passed = [line.learning_epoch for line in of_place]
+            passed = [line.learning_epoch for line in lines_of]
             times.append(points(cycles, passed, name, colour))
     x, (long, short) = "cycles across the data", NAMES[measure]
     panels = [
@@ -561,8 +573,8 @@ def frequency_panels(plan: Plan, lines: Sequence[FittedWave], measure: str) -> l
     return panels
 
 
-def place_panels(plan: Plan, lines: Sequence[FittedWave]) -> list[Panel]:
-    """The fit coefficient against the place of the directions, at equal f and at equal cycles."""
+def direction_panels(plan: Plan, lines: Sequence[FittedWave]) -> list[Panel]:
+    """The regression slope against image frequency, at equal f and at equal cycles."""
     draw = records.figures
     x = "exponent of the direction"
     if plan.wave == "fourier":
@@ -576,12 +588,12 @@ def place_panels(plan: Plan, lines: Sequence[FittedWave]) -> list[Panel]:
         chosen = {value: row for (k, value), row in groups.items() if k == kind}
         for (value, row), colour in zip(chosen.items(), draw.shades(len(chosen)), strict=True):
             called = f"f = {value:g}" if kind == "frequency" else f"{value:g} cycles"
-            places = [line.image_frequency for line in row]
+            frequencies = [line.image_frequency for line in row]
             found = [line.estimates[BETA] for line in row]
-            values.append(points(places, [f.network for f in found], called, colour))
+            values.append(points(frequencies, [f.network for f in found], called, colour))
             nulls = [f.null.value for f in found]
-            values.append(draw.Line(places, nulls, style="--", colour=colour))
-            above.append(points(places, [f.difference for f in found], called, colour))
+            values.append(draw.Line(frequencies, nulls, style="--", colour=colour))
+            above.append(points(frequencies, [f.difference for f in found], called, colour))
         if chosen:
             panels.append(draw.Panel(values, x, NAMES[BETA][0], name=name))
             panels.append(draw.Panel(above, x, "β − null", {"ignored": 0.0}, name=name))

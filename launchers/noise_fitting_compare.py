@@ -2,7 +2,7 @@
 
 Reads finished runs of noise_fitting.py that share data, waves and seeds and differ in one thing
 (width, weight decay, mixup, augmentation, a teacher, ...), and compares how they follow every wave,
-seed by seed and image by image: the fit coefficient beta, and what beta has more than in networks
+seed by seed and image by image: the regression slope beta, and what beta has more than in networks
 that were trained alike, but without the wave (a difference of differences). Of distillation one
 teacher is compared, the same for all students: it is held fixed, and what another one would do is
 not in the intervals.
@@ -76,7 +76,7 @@ class Run(NamedTuple):
       summary: what it says of itself.
       flags: {name: text} of it; of files that they name the digests.
       cycles: {wave: cycles across the data}.
-      answers: to the held-out images.
+      held_out: predictions for the held-out images.
       thing: in which it differs from the baseline; "" for the baseline.
       differs: that in words, with both values.
     """
@@ -85,34 +85,38 @@ class Run(NamedTuple):
     summary: dict
     flags: Mapping[str, str]
     cycles: Mapping[str, float]
-    answers: HeldOut
+    held_out: HeldOut
     thing: str = ""
     differs: str = ""
 
     @property
     def waves(self) -> list[str]:
         """By their cycles."""
-        return sorted(self.answers.waves.tolist(), key=lambda wave: self.cycles[wave])
+        return sorted(self.held_out.waves.tolist(), key=lambda wave: self.cycles[wave])
 
     def rows(self, wave: str) -> dict[str, NDArray[np.float64]]:
         """For each seed and image, with the measure as their mean, [seeds, n].
 
         NaN of a seed whose training, or whose control, diverged.
         """
-        a, i = self.answers, self.answers.waves.tolist().index(wave)
+        a, i = self.held_out, self.held_out.waves.tolist().index(wave)
         s, num_classes = a.smoothing[i], int(a.num_classes)
-        there = np.isfinite(a.margins[i]).all(axis=1)
+        there = np.isfinite(a.log_ratios[i]).all(axis=1)
         lowest, final, null = (
-            spectra.influence(margins[there], s, num_classes)
-            for margins in (a.lowest_margins[i], a.margins[i], a.null_margins[a.directions[i]])
+            spectra.influence(log_ratios[there], s, num_classes)
+            for log_ratios in (
+                a.lowest_log_ratios[i],
+                a.log_ratios[i],
+                a.null_log_ratios[a.directions[i]],
+            )
         )
         measured = {
             LOWEST: lowest.noise_fitting,
-            BETA: final.fit_coefficient,
-            NULL: null.fit_coefficient,
-            ABOVE: final.fit_coefficient - null.fit_coefficient,
+            BETA: final.regression_slope,
+            NULL: null.regression_slope,
+            ABOVE: final.regression_slope - null.regression_slope,
         }
-        whole = {name: np.full(a.margins[i].shape, np.nan) for name in measured}
+        whole = {name: np.full(a.log_ratios[i].shape, np.nan) for name in measured}
         for name, values in measured.items():
             whole[name][there] = values
         return whole
@@ -125,7 +129,7 @@ class Run(NamedTuple):
         rows = rows[np.isfinite(rows).all(axis=1)]
         if not len(rows):
             return spectra.not_enough(0, 1, "seeds that did not diverge")
-        clusters = self.answers.clusters
+        clusters = self.held_out.clusters
         return spectra.crossed_mean(
             rows, clusters=clusters, units=("seeds", "images"), tested=tested
         )
@@ -189,7 +193,7 @@ def report(plan: Plan) -> records.Report:
         summary={
             "baseline": baseline.name,
             "differs": {case.name: case.differs for case in cases},
-            "num_held_out_images": len(baseline.answers.images),
+            "num_held_out_images": len(baseline.held_out.images),
             "fastest_learned_waves": {pair.name: pair.fast for pair in pairs},
             "difference_of_final_fit_above_null": {
                 case.name: {wave: e.difference_above_null for wave, e in found[case.name].items()}
@@ -220,7 +224,7 @@ def read_run(path: str) -> Run:
             got=f"{path}",
             hint="start its command again to finish it",
         )
-    answers = read_held_out(folder.path / "held_out.npz")
+    held_out = read_held_out(folder.path / "held_out.npz")
     table = records.read_table(folder.path / "waves.csv")
     data = json.loads((folder.path / "environment.json").read_text())["data"]
     given = dict(records.read_flags(folder.path) or {})
@@ -231,15 +235,15 @@ def read_run(path: str) -> Run:
         summary=folder.summary(),
         flags={**given, "version": data["version"]},
         cycles=dict(zip(map(str, table["wave"]), map(float, table["cycles"]), strict=True)),
-        answers=answers,
+        held_out=held_out,
     )
 
 
 def on_common_images(runs: Sequence[Run]) -> list[Run]:
     """The runs on the images that all of them measured, or a UserError if these are few."""
-    images = runs[0].answers.images
+    images = runs[0].held_out.images
     for run in runs[1:]:
-        images = np.intersect1d(images, run.answers.images)
+        images = np.intersect1d(images, run.held_out.images)
     if len(images) < FEWEST_IMAGES:
         raise UserError(
             "--cases",
@@ -247,7 +251,7 @@ def on_common_images(runs: Sequence[Run]) -> list[Run]:
             got=f"{len(images)}",
             hint="compare runs of one --held_out",
         )
-    return [run._replace(answers=run.answers.of(images)) for run in runs]
+    return [run._replace(held_out=run.held_out.of(images)) for run in runs]
 
 
 def held_against(baseline: Run, case: Run, allowed: Sequence[str]) -> Run:
@@ -274,12 +278,12 @@ def held_against(baseline: Run, case: Run, allowed: Sequence[str]) -> Run:
             got=unknown[0],
             hint="see its --helpshort",
         )
-    a, b = baseline.answers, case.answers
+    a, b = baseline.held_out, case.held_out
     common = [i for i, wave in enumerate(b.waves) if wave in a.waves]
     if not common:
         raise refuse("waves in common", "none", alike)
-    case = case._replace(answers=b.only(common))
-    for wave, s in zip(case.answers.waves, case.answers.smoothing, strict=True):
+    case = case._replace(held_out=b.only(common))
+    for wave, s in zip(case.held_out.waves, case.held_out.smoothing, strict=True):
         away = np.abs(s - a.smoothing[a.waves.tolist().index(wave)]).max()
         if away > 1e-5 or not np.array_equal(a.labels, b.labels):
             raise refuse(
@@ -304,7 +308,7 @@ class Effect(NamedTuple):
     """How a run follows a wave, and what differs from the baseline on the same seeds and images.
 
     Attributes:
-      fit_coefficient, null, above_null: beta, that of networks that never saw the wave, the rest.
+      regression_slope, null, above_null: beta, that of networks that never saw the wave, the rest.
       learned: whether `above_null` is above 0, after Holm's correction over the run's waves.
       difference: of beta.
       difference_above_null: of `above_null`, a difference of differences.
@@ -314,7 +318,7 @@ class Effect(NamedTuple):
       num_seeds: trainings of each wave.
     """
 
-    fit_coefficient: Estimate
+    regression_slope: Estimate
     null: Estimate
     above_null: Estimate
     learned: str
@@ -334,7 +338,7 @@ def compare(baseline: Run, run: Run) -> dict[str, Effect]:
         ours, theirs = baseline.rows(wave), run.rows(wave)
         num_seeds = len(theirs[ABOVE])
         effects[wave] = Effect(
-            fit_coefficient=run.mean(theirs[BETA], tested=False),
+            regression_slope=run.mean(theirs[BETA], tested=False),
             null=run.mean(theirs[NULL], tested=False),
             above_null=run.mean(theirs[ABOVE]),
             learned=words[learned],

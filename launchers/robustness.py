@@ -79,7 +79,7 @@ def plan() -> Plan:
     networks = runs_networks() if FLAGS.from_run else None
     values = networks.flags if networks else {n: FLAGS[n].value for n in TRAINING_FLAGS}
     present = networks.flags["frequencies"].split(",") if networks else range(5, 51, 5)
-    frequencies = runtime.whole_numbers(
+    frequencies = runtime.parse_ints(
         "frequencies", FLAGS.frequencies or [str(word) for word in present]
     )
     if networks and (strange := set(frequencies) - set(map(int, present))):
@@ -158,8 +158,9 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             seed=runtime.derive_seed(page.seed, "directions", run),
             shared=plan.shared_directions,
             block_size=plan.block_size,
+            strategy=page.strategy,
         )
-        left = spectra.survival_ratios(moved[..., 0], whole.numpy()[0, :, 0], plan.frequencies)
+        left = spectra.attenuation(moved[..., 0], whole.numpy()[0, :, 0], plan.frequencies)
         return {"ratios": np.stack(left)}
 
     measured = [
@@ -179,7 +180,7 @@ def trained(plan: Plan, page: experiments.Page, charts: dict[str, list[str]]) ->
         strategy=page.strategy,
     )
     at = training.every(plan.num_steps, 1_000)
-    loss = training.Measure(lambda session: session.losses, at, ("run",))
+    loss = training.Measure(lambda loop: loop.losses, at, ("run",))
     found = page.follow(members, {"loss": loss}, charts={**charts, "loss": ["loss"]})
     if diverged := found.fact("diverged"):
         raise UserError(
@@ -198,7 +199,9 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     # Ratios fall: what rises through -1/2 is their negative.
     half = spectra.crossing(norms, spectra.negative(magnitude), -0.5)
     law = spectra.power_law_over_runs(
-        frequencies, lambda runs: spectra.half_lives(norms, runs.mean(axis=0)), ratios[:, 0]
+        frequencies,
+        lambda runs: spectra.half_attenuation_norms(norms, runs.mean(axis=0)),
+        ratios[:, 0],
     )
     count = f"{len(ratios)} networks, {plan.num_directions} directions"
     never = f"more than {norms[-1]:g}"
@@ -209,7 +212,9 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 ratio_mean_magnitude=magnitude,
                 ratio_mean_function=function,
             ),
-            "half_lives": records.tidy({"frequency": frequencies}, half_life_norm=half),
+            "half_attenuation_norms": records.tidy(
+                {"frequency": frequencies}, half_attenuation_norm=half
+            ),
         },
         figures=figures(plan, magnitude, function, half, law, count),
         curves={
@@ -219,9 +224,9 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         },
         summary={
             "num_runs": len(ratios),
-            "half_life_exponent": law.exponent.record(),
-            "half_life_num_frequencies": law.num_points,
-            "half_life_norm": {str(k): half[j].record() for j, k in enumerate(frequencies)},
+            "half_attenuation_exponent": law.exponent.record(),
+            "half_attenuation_num_frequencies": law.num_points,
+            "half_attenuation_norm": {str(k): half[j].record() for j, k in enumerate(frequencies)},
             "ratio_at_largest_norm": {
                 str(k): magnitude[-1, j].record() for j, k in enumerate(frequencies)
             },
@@ -265,7 +270,7 @@ def figures(
             ylabel="ratio of mean magnitudes",
             title=count,
         ),
-        "half_lives": draw.learning_time_plot(
+        "half_attenuation_norms": draw.learning_time_plot(
             np.asarray(frequencies),
             {0.5: half},
             law=law,

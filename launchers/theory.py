@@ -61,7 +61,7 @@ flags.register_validator("stable_share", lambda v: v < 1, "expected below 1, els
 flags.DEFINE_integer("volume_networks", 10_000, "Random networks of the volume argument.", 1_000)
 
 # Steps at which kinks and kernels are computed: about geometric, as learning times are.
-LOOKS = (0, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
+KERNEL_STEPS = (0, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
 GROUPS = ("gradient descent", "gradient descent, wide on a circle", "Adam")
 DESCENT, WIDE, ADAM = range(3)
 ON_THE_LINE = (DESCENT, ADAM)
@@ -102,19 +102,19 @@ class Plan(NamedTuple):
 
 def plan() -> Plan:
     """Checks the flags."""
-    frequencies = runtime.whole_numbers("frequencies", FLAGS.frequencies)
+    frequencies = runtime.parse_ints("frequencies", FLAGS.frequencies)
     targets = experiments.sines_of_runs(FLAGS.num_runs, frequencies, FLAGS.num_samples, FLAGS.seed)
     narrow = models.Mlp(FLAGS.width, FLAGS.depth)
     wide = models.Mlp(FLAGS.wide_width, 2, input_dim=2)
-    looks = [step for step in LOOKS if step < FLAGS.num_steps]
+    kernel_steps = [step for step in KERNEL_STEPS if step < FLAGS.num_steps]
     return Plan(
         targets,
         dict(zip(GROUPS, (narrow, wide, narrow), strict=True)),
         FLAGS.learning_rate,
         FLAGS.stable_share,
         FLAGS.num_steps,
-        training.every(FLAGS.num_steps, FLAGS.probe_every, *looks),
-        [*looks, FLAGS.num_steps],
+        training.every(FLAGS.num_steps, FLAGS.probe_every, *kernel_steps),
+        [*kernel_steps, FLAGS.num_steps],
         FLAGS.volume_networks,
         FLAGS.seed,
     )
@@ -136,12 +136,17 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             strategy=page.strategy,
         )
 
+    def kernels_of(networks: training.Ensemble, points: NDArray) -> NDArray:
+        return probes.tangent_kernels(
+            networks.model, networks.weights, [], points, strategy=page.strategy
+        )
+
     facts: dict[str, object] = {"rates": []}
     descents = []
     for group in (GROUPS[DESCENT], GROUPS[WIDE]):
         # A rate for all runs: descent is stable below n / (largest eigenvalue of the kernel).
         untrained = ensemble(group, training.GradientDescent(1.0))
-        kernels = probes.tangent_kernels(untrained.model, untrained.weights, [], inputs[group])
+        kernels = kernels_of(untrained, inputs[group])
         rate = plan.stable_share * len(kernels[0]) / float(np.linalg.eigvalsh(kernels).max())
         facts[f"kernels of {group}"] = kernels
         facts[f"functions of {group}"] = untrained.evaluate()[0][..., 0]
@@ -152,15 +157,13 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     )
     shape = (len(GROUPS), count)
 
-    def outputs(session: training.Session) -> NDArray:
-        return session.outputs.reshape(*shape, -1)
+    def outputs(loop: training.TrainingLoop) -> NDArray:
+        return loop.outputs.reshape(*shape, -1)
 
-    def magnitudes(session: training.Session) -> NDArray:
-        return spectra.normalised_magnitudes(
-            outputs(session), target.frequencies, target.amplitudes
-        )
+    def magnitudes(loop: training.TrainingLoop) -> NDArray:
+        return spectra.normalised_magnitudes(outputs(loop), target.frequencies, target.amplitudes)
 
-    def bounds_of_all(_: training.Session) -> NDArray:
+    def bounds_of_all(_: training.TrainingLoop) -> NDArray:
         of_groups = [members.ensembles[group].weights for group in ON_THE_LINE]
         return np.array(
             [
@@ -169,24 +172,23 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             ]
         )
 
-    def rates(_: training.Session) -> NDArray:
+    def rates(_: training.TrainingLoop) -> NDArray:
         found = []
         for group in (DESCENT, WIDE):
             descent, points = members.ensembles[group], inputs[GROUPS[group]]
-            tangent = probes.tangent_kernels(descent.model, descent.weights, [], points)
-            found.append(spectra.frequency_rates(tangent, target.frequencies))
+            found.append(spectra.frequency_rates(kernels_of(descent, points), target.frequencies))
         return np.array(found)
 
     of_k = [f"k={k:03d}" for k in target.frequencies]
-    at, looks = plan.spectra_at, plan.kernels_at
+    at, kernel_steps = plan.spectra_at, plan.kernels_at
     found = page.follow(
         members,
         {
             "magnitude": training.Measure(magnitudes, at, (GROUPS, "run", of_k)),
             "loss": training.Measure(lambda s: s.losses.reshape(shape), at, (GROUPS, "run")),
             "function": training.Measure(outputs, at),
-            "bounds": training.Measure(bounds_of_all, looks),
-            "rate": training.Measure(rates, looks),
+            "bounds": training.Measure(bounds_of_all, kernel_steps),
+            "rate": training.Measure(rates, kernel_steps),
         },
         charts={f"magnitude, {name}": [f"magnitude/{name}/.*"] for name in GROUPS},
     )
@@ -300,7 +302,7 @@ def transform(plan: Plan, found: records.Found) -> records.Report:
     x = (cuts[:-1, None] + half * (1 + nodes)).ravel()
     quadrature = np.exp(-2j * np.pi * np.outer(k, x)) @ ((half * weights).ravel() * pieces(x))
     sampled = spectra.magnitudes(pieces(np.arange(n) / n))[k]
-    compact = pieces.minus_chord()
+    compact = pieces.detrended()
     bound, less_chord = compact.transform_bound(k), np.abs(compact.transform(k))
     line = records.figures.Line
     return records.Report(
@@ -337,7 +339,7 @@ def decay(plan: Plan, found: records.Found) -> records.Report:
     normal over the bands of frequencies.
     """
     rng = runtime.generator(plan.seed, "decay")
-    # Random places, so that no period of a function is met; root mean squares over bands.
+    # Random positions, so that no period of a function is met; root mean squares over bands.
     edges = np.geomspace(30.0, 3e5, 25)
     middles = np.sqrt(edges[1:] * edges[:-1])
     k = edges[:-1] * (edges[1:] / edges[:-1]) ** rng.uniform(size=(200, 24))
@@ -346,7 +348,7 @@ def decay(plan: Plan, found: records.Found) -> records.Report:
         direction = np.array([np.cos(angle), np.sin(angle)])
         return spectra.planar_transform(*TENT, k[..., None] * direction)
 
-    networks = [pieces_of(found, run).minus_chord() for run in range(len(plan.targets))]
+    networks = [pieces_of(found, run).detrended() for run in range(len(plan.targets))]
     generic = rng.uniform(0.1, np.pi / 4 - 0.1, 5)
     cases = {
         "networks, one dimension": (-2, "runs", [network.transform(k) for network in networks]),
@@ -382,7 +384,7 @@ def decay(plan: Plan, found: records.Found) -> records.Report:
 
 
 def root_mean(powers: NDArray) -> NDArray:
-    """Of powers [n, places, bands], the root of their mean in each band."""
+    """Of powers [n, positions, bands], the root of their mean in each band."""
     return np.sqrt(powers.mean(axis=(0, 1)))
 
 
@@ -442,7 +444,7 @@ def volume(plan: Plan) -> records.Report:
             for a, b in itertools.pairwise(sizes)
         ]
         pieces = spectra.relu_network_pieces([d[1:] for d in draws], [d[0] for d in draws])
-        magnitudes = np.abs(pieces.minus_chord().transform(k))
+        magnitudes = np.abs(pieces.detrended().transform(k))
         beyond[i] = np.maximum.accumulate(magnitudes[::-1])[::-1]
     epsilon = float(np.median(beyond[:, np.searchsorted(k, 10.0)]))
     above = beyond > epsilon
@@ -509,7 +511,7 @@ def tangent_kernels(plan: Plan, found: records.Found) -> records.Report:
     """The kernels' rates along training, and how they fall with frequency on each domain."""
     target = plan.targets[0]
     k = np.asarray(target.frequencies, float)
-    looks, rates = found["rate"]  # [looks, groups, runs, frequencies]
+    kernel_steps, rates = found["rate"]  # [kernel_steps, groups, runs, frequencies]
     mean = records.learning.over_runs(rates, axis=2)
     line = records.figures.Line
     exponents, rows, series = {}, [], []
@@ -525,19 +527,19 @@ def tangent_kernels(plan: Plan, found: records.Found) -> records.Report:
             label = f"{domain}, {name}: k^{exponent.value:.2f}"
             style = "o" if name not in kernels else "--"
             series.append(line(k, values / values[0], label, style=style))
-    shown = [i for i in range(len(looks)) if i % 2 == 0 or i == len(looks) - 1]
+    shown = [i for i in range(len(kernel_steps)) if i % 2 == 0 or i == len(kernel_steps) - 1]
     scale = mean.value[0, DESCENT, 0] / mean.value[0, WIDE, 0]
     along = [
         # Intervals of the first and the last alone: the picture is full.
-        line.of(k, mean[i, DESCENT], f"line, step {looks[i]:,}")
-        if i in (0, len(looks) - 1)
-        else line(k, mean.value[i, DESCENT], f"line, step {looks[i]:,}")
+        line.of(k, mean[i, DESCENT], f"line, step {kernel_steps[i]:,}")
+        if i in (0, len(kernel_steps) - 1)
+        else line(k, mean.value[i, DESCENT], f"line, step {kernel_steps[i]:,}")
         for i in shown
     ]
     along += [
         line.of(
             *(k, mean[i, WIDE].map(lambda r: r * scale)),
-            *(f"wide on a circle, step {looks[i]:,}", "--"),
+            *(f"wide on a circle, step {kernel_steps[i]:,}", "--"),
         )
         for i in (0, -1)
     ]
@@ -549,7 +551,7 @@ def tangent_kernels(plan: Plan, found: records.Found) -> records.Report:
                 [
                     (GROUPS[g], step, f"{k[j]:g}", mean[i, g, j])
                     for g in (DESCENT, WIDE)
-                    for i, step in enumerate(looks)
+                    for i, step in enumerate(kernel_steps)
                     for j in range(k.size)
                 ],
             ),

@@ -47,15 +47,15 @@ class Plan(NamedTuple):
 
 def plan() -> Plan:
     """Checks the flags."""
-    depths = runtime.whole_numbers("depths", FLAGS.depths)
-    runtime.refuse_below("depths", min(depths), 1)
-    activations = runtime.words("activations", FLAGS.activations, models.ACTIVATIONS)
+    depths = runtime.parse_ints("depths", FLAGS.depths)
+    runtime.check_at_least("depths", min(depths), 1)
+    activations = runtime.parse_choices("activations", FLAGS.activations, models.ACTIVATIONS)
     return Plan(
         {
             (activation, depth): models.Mlp(FLAGS.width, depth, activation, input_dim=2)
             for activation, depth in itertools.product(activations, depths)
         },
-        runtime.numbers("scales", FLAGS.scales, above=0.0),
+        runtime.parse_floats("scales", FLAGS.scales, above=0.0),
         FLAGS.num_networks,
         FLAGS.num_samples,
     )

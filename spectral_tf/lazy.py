@@ -1,8 +1,8 @@
-"""Rooms whose modules load when a name of theirs is first used.
+"""Subpackages whose modules load when a name of theirs is first used.
 
-Pages import rooms at their top, `from spectral_tf import training`, and use `training.Ensemble` in
-`run`: nothing heavy loads before a page has checked its flags. (`from spectral_tf.training import
-Ensemble` loads at once; a test keeps that form out of pages.)
+Launchers import subpackages at their top, `from spectral_tf import training`, and use
+`training.Ensemble` in `run`: nothing heavy loads before a page has checked its flags. (`from
+spectral_tf.training import Ensemble` loads at once; a test keeps that form out of pages.)
 """
 
 import importlib
@@ -17,7 +17,7 @@ NO_TENSORFLOW = (
 )
 
 
-def room(
+def subpackage(
     name: str, names: Mapping[str, str], modules: Sequence[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """`__getattr__`, `__dir__` and `__all__` of a package.

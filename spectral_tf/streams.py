@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 
-def untuned(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
+def without_autotune(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
     """The same data set without tf.data's autotuning.
 
     `AUTOTUNE` then means one call for each core, up to 16.

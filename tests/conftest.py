@@ -232,8 +232,8 @@ def assert_alike(found: Any, told: Any, what: str, atol: float = 2e-3) -> None:
 def assert_recomputed(folder: pathlib.Path) -> None:
     """That the answers which a run of noise_fitting keeps give what its tables say.
 
-    All that is read of a wave and all readings of C1 and C11, but for the rounding of margins; and
-    beta above its null by a plain slope, too, of the smoothing that answers imply on the wave.
+    All that is read of a wave and all readings of C1 and C11, but for the rounding of log_ratios;
+    and beta above its null by a plain slope, too, of the smoothing that answers imply on the wave.
     """
     from spectral_tf import records, spectra
     from spectral_tf.experiments.fitted_waves import MEASURES, kept_claims, kept_waves, learned
@@ -254,12 +254,12 @@ def assert_recomputed(folder: pathlib.Path) -> None:
     found = [words[yes] for yes in learned(list(alone.values()))]
     assert found == [str(waves["learned"][row]) for row in rows], folder
     for i, row in enumerate(rows):
-        s, null = kept.smoothing[i].astype(float), kept.null_margins[kept.directions[i]]
+        s, null = kept.smoothing[i].astype(float), kept.null_log_ratios[kept.directions[i]]
         implied = [
-            spectra.implied_smoothing(g, int(kept.num_classes)) for g in (kept.margins[i], null)
+            spectra.implied_smoothing(g, int(kept.num_classes)) for g in (kept.log_ratios[i], null)
         ]
         slopes = [np.polyfit(s, t.T, 1)[0].mean() for t in implied]
-        told = waves["final_fit_coefficient_above_null"][row]
+        told = waves["final_regression_slope_above_null"][row]
         np.testing.assert_allclose(slopes[0] - slopes[1], told, atol=1e-3)
     flags = records.read_flags(folder) or {}
     claims = kept_claims(lines, rising=flags["wave"] == "fourier")

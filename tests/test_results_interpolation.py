@@ -68,7 +68,7 @@ def test_the_claim_is_that_of_the_paths(name):
     paths = paths_of(name)
     places, common = within_and_between(paths), (paths["correct"] == 1).all(axis=0)
     for text, measure, chosen in (
-        ("plain share, all paths", "plain_share", np.ones_like(common)),
+        ("DFT share, all paths", "dft_share", np.ones_like(common)),
         ("centroid at matched confidence, known paths", "matched_centroid", common),
     ):
         counted = chosen & telling(measure, paths[measure])

@@ -129,19 +129,19 @@ def test_differences_and_difficulty_follow_from_the_kept_paths(name):
     kinds, seeds = settings(ended), ended.columns["seed"].astype(int)
     right, table = ended.correct("held_out"), columns(name, "differences")
     base = {seed: np.flatnonzero((kinds == "baseline=") & (seeds == seed))[0] for seed in range(12)}
-    for i in np.flatnonzero((table["paths"] == "common") & (table["measure"] == "mirrored_share")):
+    for i in np.flatnonzero((table["paths"] == "common") & (table["measure"] == "dct_share")):
         own = np.flatnonzero(kinds == f"{table['sweep'][i]}={table['value'][i]}")
         if not own.size:  # 0.5 is read as a number, and may have been written as 0.50.
             continue
         both_sides = [*own, *(base[seeds[j]] for j in own)]
         counted = ended.where(str(table["pair_type"][i]), "held_out") & right[both_sides].all(0)
         assert table["num_paths"][i] == counted.sum()
-        values = np.asarray(ended.along["held_out/mirrored_share"], float)[both_sides][:, counted]
+        values = np.asarray(ended.along["held_out/dct_share"], float)[both_sides][:, counted]
         away = values[: own.size] - values[own.size :]
         if counted.sum() >= 20:
             np.testing.assert_allclose(float(table["difference"][i]), away.mean(), atol=1e-7)
     hard, rows = 1 - right.mean(axis=0), columns(name, "difficulty")
-    easy = (rows["difficulty_to"] == 0) & (rows["measure"] == "plain_share")
+    easy = (rows["difficulty_to"] == 0) & (rows["measure"] == "dft_share")
     for i in np.flatnonzero(easy):
         counted = ended.where(str(rows["pair_type"][i]), "held_out") & (hard == 0)
         assert rows["num_paths"][i] == counted.sum()
@@ -166,7 +166,7 @@ def test_own_correct_paths_would_turn_the_claim_around_on_photographs():
     """The form that this page had: every classifier over the paths that it answers itself."""
     ended = last(Models.read(RESULTS / "photo_patches"))
     within, right = ended.where("within", "held_out"), ended.correct("held_out")
-    share = np.asarray(ended.along["held_out/mirrored_share"], float)
+    share = np.asarray(ended.along["held_out/dct_share"], float)
     own = [row[within & known].mean() for row, known in zip(share, right, strict=True)]
     common = within & common_paths(right)
     of = {"quality": ended.columns["accuracy"], "settings": settings(ended)}

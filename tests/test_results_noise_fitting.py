@@ -98,7 +98,7 @@ def test_every_comparison_is_made_anew_from_the_answers(path, tmp_path):
         for found, expected in zip(*(estimates(t, name) for t in effects), strict=True):
             assert_alike(found, expected, f"{path}: {name}", atol=1e-9)
     columns = {"published": "minimum_noise_fitting"}
-    columns["corrected"] = "final_fit_coefficient_above_null"
+    columns["corrected"] = "final_regression_slope_above_null"
     tables = {run: read_table(path.parent / run / "waves.csv") for run in runs}
     checked = zip(told["primary"], told["reading"], pairs[1], strict=True)
     for primary, reading, estimate in checked:

@@ -77,37 +77,37 @@ def test_low_frequencies_stay_and_high_ones_lose_half_well_before_5(robustness):
     assert np.all(function <= magnitude + 1e-9)
 
 
-def test_half_lives_fall_about_inversely_with_frequency(robustness):
-    k, half = columns("robustness/half_lives.csv", "frequency", "half_life_norm")
+def test_half_attenuation_norms_fall_about_inversely_with_frequency(robustness):
+    k, half = columns("robustness/half_attenuation_norms.csv", "frequency", "half_attenuation_norm")
     assert np.all(np.isinf(half[:3]))
     assert np.all(np.diff(half[np.isfinite(half)]) < 0)
     product = (k * half)[k >= 25]
     assert product.max() / product.min() < 1.4
     law = summary_of("robustness")
-    assert -1.5 < law["half_life_exponent"] < -1.0
+    assert -1.5 < law["half_attenuation_exponent"] < -1.0
 
 
 # Experiment 5, Fig 8.
 
 
 def test_manifold_is_the_whole_protocol():
-    assert {"--lobes=0,4,10,16", "--num_runs=5", "--num_steps=10000"} < flags_of("manifold")
+    assert {"--petals=0,4,10,16", "--num_runs=5", "--num_steps=10000"} < flags_of("manifold")
     assert summary_of("manifold")["diverged_at_step"] == {}
 
 
-def test_more_lobes_leave_less_loss_at_equal_steps():
-    lobes, step, loss = columns("manifold/losses.csv", "manifold_lobes", "step", "loss")
+def test_more_petals_leave_less_loss_at_equal_steps():
+    petals, step, loss = columns("manifold/losses.csv", "manifold_petals", "step", "loss")
     for at in (1_000, 10_000):
-        by_lobes = [loss[(lobes == n) & (step == at)][0] for n in (0, 4, 10, 16)]
-        assert by_lobes[0] > by_lobes[1] > by_lobes[2]
-        assert by_lobes[1] > by_lobes[3]
-    assert by_lobes[2] > by_lobes[3]
+        by_petals = [loss[(petals == n) & (step == at)][0] for n in (0, 4, 10, 16)]
+        assert by_petals[0] > by_petals[1] > by_petals[2]
+        assert by_petals[1] > by_petals[3]
+    assert by_petals[2] > by_petals[3]
 
 
-def test_on_the_circle_high_frequencies_are_hardly_learned_and_at_16_lobes_nearly_all():
-    names = ("manifold_lobes", "step", "frequency", "magnitude")
-    lobes, step, k, magnitude = columns("manifold/spectra.csv", *names)
-    last = {n: magnitude[(lobes == n) & (step == 10_000)] for n in (0, 4, 10, 16)}
+def test_on_the_circle_high_frequencies_are_hardly_learned_and_at_16_petals_nearly_all():
+    names = ("manifold_petals", "step", "frequency", "magnitude")
+    petals, step, k, magnitude = columns("manifold/spectra.csv", *names)
+    last = {n: magnitude[(petals == n) & (step == 10_000)] for n in (0, 4, 10, 16)}
     assert last[0][-3:].max() < 0.45
     assert last[16].min() > 0.6
     assert last[16][:6].min() > 0.85
@@ -115,11 +115,11 @@ def test_on_the_circle_high_frequencies_are_hardly_learned_and_at_16_lobes_nearl
     assert k.max() == 200
 
 
-def test_the_bias_fades_with_the_lobes():
-    names = ("manifold_lobes", "level", "frequency", "step")
-    lobes, level, _, step = columns("manifold/learning_times.csv", *names)
-    times = {n: step[(lobes == n) & (level == 0.5)] for n in (0, 4, 10, 16)}
-    # From k = 40 on every frequency is learned sooner at 4 lobes than at none, at 10 than at 4.
+def test_the_bias_fades_with_the_petals():
+    names = ("manifold_petals", "level", "frequency", "step")
+    petals, level, _, step = columns("manifold/learning_times.csv", *names)
+    times = {n: step[(petals == n) & (level == 0.5)] for n in (0, 4, 10, 16)}
+    # From k = 40 on every frequency is learned sooner at 4 petals than at none, at 10 than at 4.
     for few, many in ((0, 4), (4, 10)):
         assert np.all(times[many] <= times[few])
     assert [int(np.isfinite(times[n]).sum()) for n in (0, 4, 10, 16)] == [6, 7, 10, 10]
@@ -129,7 +129,7 @@ def test_the_geometry_explains_it():
     ratio = columns("manifold/geometry.csv", "max_speed_times_circle")[0]
     np.testing.assert_allclose(ratio, [1, 2.25, 5.1, 8.1], atol=0.05)
     band, bound = columns(
-        "manifold/latent_bandwidth.csv", "bandwidth_99_percent_cycles", "bound_cycles"
+        "manifold/occupied_bandwidth.csv", "bandwidth_99_percent_cycles", "bound_cycles"
     )
     assert np.all(np.abs(band / bound - 1) < 0.25)
 
@@ -139,10 +139,10 @@ def test_the_geometry_explains_it():
 
 @pytest.fixture
 def grid():
-    """Accuracy and chance by lobes (0, 2, ..., 20) and frequency (50, 100, ..., 400)."""
-    names = ("manifold_lobes", "frequency", "accuracy", "chance")
-    lobes, k, accuracy, chance = columns("manifold_grid/zero/accuracy.csv", *names)
-    assert lobes.reshape(11, 8)[:, 0].tolist() == list(range(0, 21, 2))
+    """Accuracy and chance by petals (0, 2, ..., 20) and frequency (50, 100, ..., 400)."""
+    names = ("manifold_petals", "frequency", "accuracy", "chance")
+    petals, k, accuracy, chance = columns("manifold_grid/zero/accuracy.csv", *names)
+    assert petals.reshape(11, 8)[:, 0].tolist() == list(range(0, 21, 2))
     assert k.reshape(11, 8)[0].tolist() == list(range(50, 401, 50))
     return accuracy.reshape(11, 8), chance.reshape(11, 8)
 
@@ -156,7 +156,7 @@ def test_the_grid_is_the_whole_protocol():
     assert found["diverged_at_step"] == {}
 
 
-def test_accuracy_rises_with_lobes_at_each_frequency(grid):
+def test_accuracy_rises_with_petals_at_each_frequency(grid):
     accuracy, _ = grid
     assert np.all(np.diff(accuracy.mean(axis=1)) > 0)
     # Single cells are single runs: neighbours may fall back, thirds of the range do not.
@@ -199,12 +199,12 @@ def test_two_networks_agree_on_the_curve_and_differ_off_it():
     assert found["two_networks_agree_on_square"] < 0.8
 
 
-def test_nearest_neighbours_do_not_improve_with_the_lobes():
-    names = ("neighbours", "manifold_lobes", "accuracy")
-    neighbours, lobes, accuracy = columns("manifold_grid/zero/nearest_neighbours.csv", *names)
+def test_nearest_neighbours_do_not_improve_with_the_petals():
+    names = ("neighbours", "manifold_petals", "accuracy")
+    neighbours, petals, accuracy = columns("manifold_grid/zero/nearest_neighbours.csv", *names)
     for k in (5, 10, 15, 20):
         few, many = (
-            accuracy[(neighbours == k) & chosen].mean() for chosen in (lobes <= 4, lobes >= 16)
+            accuracy[(neighbours == k) & chosen].mean() for chosen in (petals <= 4, petals >= 16)
         )
         assert many - few < 0.1  # The network's gain is 0.23.
     classifier, radius, energy = columns(
@@ -220,7 +220,7 @@ def test_nearest_neighbours_do_not_improve_with_the_lobes():
 
 @pytest.fixture
 def learned():
-    names = ("sweep", "depth", "width", "weight_clip", "step", "learned_up_to")
+    names = ("sweep", "depth", "width", "weight_clip", "step", "cutoff_frequency")
     rows = zip(*columns("architecture/architecture.csv", *names), strict=True)
     return {(str(row[0]), *row[1:5]): row[5] for row in rows}
 
@@ -257,9 +257,9 @@ def test_low_frequencies_come_first_in_all_sweeps_of_the_paper():
         assert np.all(np.diff(k[chosen]) > 0)
         times = step[chosen]
         with np.errstate(invalid="ignore"):
-            for every, margin in ((1, 500), (10, 0)):  # Neighbours: within one probe.
+            for every, log_ratio in ((1, 500), (10, 0)):  # Neighbours: within one probe.
                 later = np.diff(times[1::every])
-                assert np.all((later >= -margin) | np.isnan(later)), key
+                assert np.all((later >= -log_ratio) | np.isnan(later)), key
 
 
 # Section 2 and appendices C and D.

@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from spectral_tf import data
 from spectral_tf.data import pipeline, selection
-from spectral_tf.streams import untuned
+from spectral_tf.streams import without_autotune
 
 
 def test_the_elements_stay_and_the_tuner_goes():
     numbers = tf.data.Dataset.range(10).map(lambda i: 2 * i, tf.data.AUTOTUNE)
-    assert list(untuned(numbers).as_numpy_iterator()) == list(range(0, 20, 2))
-    assert untuned(numbers).options().autotune.enabled is False
+    assert list(without_autotune(numbers).as_numpy_iterator()) == list(range(0, 20, 2))
+    assert without_autotune(numbers).options().autotune.enabled is False
     assert numbers.options().autotune.enabled is not False
 
 

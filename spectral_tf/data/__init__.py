@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _LAZY = dict.fromkeys(("labels_of", "refuse_unreadable", "select"), "selection")
 _LAZY["prepare"] = "pipeline"
-__getattr__ = lazy.room(__name__, _LAZY)[0]
+__getattr__ = lazy.subpackage(__name__, _LAZY)[0]
 
 # What launchers can do to training images, in the order in which it is done; then comes mixup.
 AUGMENTATIONS = (

@@ -92,8 +92,8 @@ def cut_square(
         length = images.shape[axis]
         own = tf.random.experimental.stateless_fold_in(seed, axis)
         first = integers(images, own, part, length)[:, tf.newaxis] - covered // 2
-        places = tf.range(length)
-        inside.append((places >= first) & (places < first + covered))
+        positions = tf.range(length)
+        inside.append((positions >= first) & (positions < first + covered))
     square = inside[0][:, :, tf.newaxis] & inside[1][:, tf.newaxis, :]
     return tf.where(square[..., tf.newaxis], tf.zeros((), images.dtype), images)
 
@@ -199,8 +199,8 @@ def integers(images: tf.Tensor, seed: tf.Tensor, part: Part, below: int) -> tf.T
 def _shift(images: tf.Tensor, by: tf.Tensor, axis: int) -> tf.Tensor:
     """image[i + by], zero where that lies outside."""
     length = images.shape[axis]
-    places = tf.range(length) + by[:, tf.newaxis]
-    shifted = tf.gather(images, tf.clip_by_value(places, 0, length - 1), axis=axis, batch_dims=1)
-    inside = (places >= 0) & (places < length)
+    positions = tf.range(length) + by[:, tf.newaxis]
+    shifted = tf.gather(images, tf.clip_by_value(positions, 0, length - 1), axis=axis, batch_dims=1)
+    inside = (positions >= 0) & (positions < length)
     inside = inside[:, :, tf.newaxis] if axis == 1 else inside[:, tf.newaxis, :]
     return tf.where(inside[..., tf.newaxis], shifted, tf.zeros((), images.dtype))

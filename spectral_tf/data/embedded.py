@@ -119,9 +119,9 @@ def crops(photograph: NDArray[np.uint8], split: str, seed: int) -> Crops:
     own = rng.permutation(np.flatnonzero(held_out == (split == "test")))
     # Crop i is in square i mod n. Row s of the table holds the places within square s, shuffled.
     visits, side = -(-CROPS[split] // len(own)), BLOCK - PATCH + 1
-    places = rng.permuted(np.tile(np.arange(side**2), (len(own), 1)), axis=1)[:, :visits]
+    positions = rng.permuted(np.tile(np.arange(side**2), (len(own), 1)), axis=1)[:, :visits]
     squares = np.tile(own, visits)[: CROPS[split]]
-    within = np.stack(np.divmod(places.T.ravel()[: CROPS[split]], side), axis=-1)
+    within = np.stack(np.divmod(positions.T.ravel()[: CROPS[split]], side), axis=-1)
     corners = BLOCK * np.stack([rows[squares], columns[squares]], axis=-1) + within
     pixels = np.stack([photograph[y : y + PATCH, x : x + PATCH] for y, x in corners])
     return Crops(pixels, corners, squares)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from spectral_tf.errors import UserError
-from spectral_tf.streams import untuned
+from spectral_tf.streams import without_autotune
 
 # Sets that are prepared in seconds from what the package's dependencies bring.
 EMBEDDED: Mapping[str, str] = {
@@ -168,7 +168,7 @@ class Images:
                 hint="give a size to the pipelines, which resize",
             )
         with self.reading():
-            batches = list(untuned(self.dataset().batch(1_000)).as_numpy_iterator())
+            batches = list(without_autotune(self.dataset().batch(1_000)).as_numpy_iterator())
         images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))
         order = self._published_order()
         return images[order], labels[order]

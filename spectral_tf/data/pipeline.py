@@ -9,7 +9,7 @@ from spectral_tf.data.augment import Augmentation, Mixing, Part, chain
 from spectral_tf.data.images import TOO_SMALL, Images
 from spectral_tf.data.normalisation import Normalisation
 from spectral_tf.errors import UserError
-from spectral_tf.streams import untuned
+from spectral_tf.streams import without_autotune
 
 # Encoded images held back for shuffling where not all of them are in memory.
 _SHUFFLE_BUFFER = 8_192
@@ -98,13 +98,13 @@ def training_batches(
 
         def chosen(number: tf.Tensor) -> tuple:
             step, start = number // len(replicas), share * parts[number % len(replicas)]
-            places = (step % per_epoch) * batch_size + start + tf.range(share)
+            positions = (step % per_epoch) * batch_size + start + tf.range(share)
             rows = tf.random.experimental.index_shuffle(
-                places, tf.stack([seed, step // per_epoch]), images.num_examples - 1
+                positions, tf.stack([seed, step // per_epoch]), images.num_examples - 1
             )
             return finish(number, tf.gather(pixels, rows), tf.gather(labels, rows))
 
-        return untuned(numbers.map(chosen, tf.data.AUTOTUNE))
+        return without_autotune(numbers.map(chosen, tf.data.AUTOTUNE))
 
     encoded = images.dataset(decode=False)
     first_epoch = first_step // per_epoch
@@ -132,7 +132,7 @@ def training_batches(
         lambda number, pair: finish(number, _decoded(images, pair[0], shape), pair[1]),
         tf.data.AUTOTUNE,
     )
-    return untuned(decoded)
+    return without_autotune(decoded)
 
 
 def evaluation_batches(
@@ -182,12 +182,12 @@ def evaluation_batches(
     batches = batches.enumerate().filter(lambda i, _: tf.reduce_any(i % num_replicas == wanted))
 
     def finish(_: tf.Tensor, element: tuple) -> tuple:
-        (pixels, labels), places = element
+        (pixels, labels), positions = element
         inputs = _normalised(shrunk(_decoded(images, pixels, shape), shape), normalisation)
-        weights = tf.cast(places < images.num_examples, tf.float32)
+        weights = tf.cast(positions < images.num_examples, tf.float32)
         return tf.ensure_shape(inputs, (share, *shape)), tf.cast(labels, tf.int32), weights
 
-    return untuned(batches.map(finish, tf.data.AUTOTUNE))
+    return without_autotune(batches.map(finish, tf.data.AUTOTUNE))
 
 
 def on_replicas(

@@ -192,8 +192,8 @@ def _equalize(images: tf.Tensor, magnitude: tf.Tensor) -> tf.Tensor:
     levels = tf.cast(tf.round(tf.transpose(images, [0, 3, 1, 2]) * 255), tf.int32)
     levels = tf.reshape(levels, [-1, pixels])  # One row for each channel of each image.
     count = shape[0] * channels
-    places = levels + 256 * tf.range(count)[:, tf.newaxis]
-    histogram = tf.math.bincount(tf.reshape(places, [-1]), minlength=256 * count)
+    positions = levels + 256 * tf.range(count)[:, tf.newaxis]
+    histogram = tf.math.bincount(tf.reshape(positions, [-1]), minlength=256 * count)
     histogram = tf.reshape(histogram[: 256 * count], [count, 256])
     last = tf.reduce_max(levels, axis=1)
     step = (pixels - tf.gather(histogram, last, batch_dims=1)) // 255

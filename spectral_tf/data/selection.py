@@ -10,22 +10,22 @@ from numpy.typing import ArrayLike, NDArray
 from spectral_tf.data.images import Images
 from spectral_tf.data.pipeline import fitting_shape, shrunk
 from spectral_tf.errors import UserError
-from spectral_tf.streams import untuned
+from spectral_tf.streams import without_autotune
 
 # Unreadable images beyond this share are no accident.
 _TOLERATED = 0.01
 
 
 class Selection(NamedTuple):
-    """Images by their places in the split.
+    """Images by their indices in the split.
 
     Attributes:
-      places: of the images that could be read, rising, int64 [m].
+      indices: of the images that could be read, rising, int64 [m].
       pixels: uint8 (or float32 of an npz file of floats), shape [m, h, w, c].
-      unreadable: places of those that could not.
+      unreadable: indices of those that could not.
     """
 
-    places: NDArray[np.int64]
+    indices: NDArray[np.int64]
     pixels: NDArray
     unreadable: NDArray[np.int64]
 
@@ -39,20 +39,20 @@ def labels_of(images: Images) -> NDArray[np.int64]:
         return images.arrays()[1]
     with images.reading():
         labels = images.dataset(decode=False).map(lambda _, label: label).batch(10_000)
-        return np.concatenate(list(untuned(labels).as_numpy_iterator())).astype(np.int64)
+        return np.concatenate(list(without_autotune(labels).as_numpy_iterator())).astype(np.int64)
 
 
 def select(
-    images: Images, places: ArrayLike, input_shape: Sequence[int] | None = None
+    images: Images, indices: ArrayLike, input_shape: Sequence[int] | None = None
 ) -> Selection:
-    """Reads the images at these places of the order of `labels_of`.
+    """Reads the images at these indices of the order of `labels_of`.
 
     One pass over the stored bytes; memory holds the wanted images alone, as bytes of the network's
     size.
 
     Args:
       images: the split.
-      places: of images, any order.
+      indices: of images, any order.
       input_shape: of the network, [h, w, c]; larger images are cut to their central part of its
         form and shrunk. Default: the images' own.
 
@@ -62,7 +62,7 @@ def select(
       UserError: images that do not fit.
     """
     shape = fitting_shape(images, input_shape)
-    wanted = np.unique(np.asarray(places, np.int64))
+    wanted = np.unique(np.asarray(indices, np.int64))
     if images.resident:
         pixels = images.arrays()[0][wanted]
         if pixels.shape[1:] != shape:
@@ -72,19 +72,19 @@ def select(
     chosen[wanted] = True
     flags = tf.constant(chosen)
 
-    def decoded(place: tf.Tensor, pair: tuple) -> tuple[tf.Tensor, tf.Tensor]:
+    def decoded(index: tf.Tensor, pair: tuple) -> tuple[tf.Tensor, tf.Tensor]:
         pixels = images.decode(pair[0])
         if tuple(pixels.shape) != shape:
             pixels = _stored(shrunk(pixels, shape), pixels.dtype)
-        return place, tf.ensure_shape(pixels, shape)
+        return index, tf.ensure_shape(pixels, shape)
 
     found = np.empty((wanted.size, *shape), np.uint8)
     there = np.zeros(wanted.size, bool)
     with images.reading():
         stored = images.dataset(decode=False).enumerate()
-        some = stored.filter(lambda place, _: flags[place]).map(decoded, tf.data.AUTOTUNE)
-        for place, pixels in untuned(some.ignore_errors()).as_numpy_iterator():
-            row = np.searchsorted(wanted, place)
+        some = stored.filter(lambda index, _: flags[index]).map(decoded, tf.data.AUTOTUNE)
+        for index, pixels in without_autotune(some.ignore_errors()).as_numpy_iterator():
+            row = np.searchsorted(wanted, index)
             found[row], there[row] = pixels, True
     unreadable = wanted[~there]
     # Not a copy where all of them are there.

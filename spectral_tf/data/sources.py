@@ -13,9 +13,9 @@ from spectral_tf.data.images import EMBEDDED, Images, unreadable
 from spectral_tf.data.own_arrays import find_npz
 from spectral_tf.data.preparing import is_prepared, prepare, quiet
 from spectral_tf.errors import UserError
-from spectral_tf.streams import untuned
+from spectral_tf.streams import without_autotune
 
-_NUMBERED = ("mnist", "fashion_mnist")  # Their keys are the places in the published files.
+_NUMBERED = ("mnist", "fashion_mnist")  # Their keys are the positions in the published files.
 # The feature that images have in common which are not independent draws.
 _CLUSTERED = {"photo_patches": "square"}
 
@@ -99,7 +99,7 @@ def find_images(
                 split, read_config=tfds.ReadConfig(try_autocache=False), decoders=alone
             )
         numbers = examples.map(lambda example: example[cluster]).batch(10_000)
-        return np.concatenate(list(untuned(numbers).as_numpy_iterator()))
+        return np.concatenate(list(without_autotune(numbers).as_numpy_iterator()))
 
     return Images(
         name=name,

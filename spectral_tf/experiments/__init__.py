@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from spectral_tf.experiments.page import launch_comparison as launch_comparison
     from spectral_tf.experiments.sines import sines_of_runs as sines_of_runs
 
-__getattr__, __dir__, __all__ = lazy.room(
+__getattr__, __dir__, __all__ = lazy.subpackage(
     __name__,
     {
         "Dataset": "datasets",

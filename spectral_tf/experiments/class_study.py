@@ -38,12 +38,12 @@ DIVERSITY = {
 # What is held fixed, "" for nothing: the mean length of the class's paths in pixels, or its
 # accuracy.
 HELD = ("", "distance", "accuracy")
-# In the order of every table; none is left out. `common`: both ends are answered correctly by all
+# In the order of every table; none is left out. `common`: both ends are classified correctly by all
 # networks. Which ends are is another selection in every class, so these readings compare easy paths
 # of one class with easy paths of another.
 READINGS = (
-    Reading("plain share, all paths", "plain_share"),
-    Reading("mirrored share, all paths", "mirrored_share"),
+    Reading("DFT share, all paths", "dft_share"),
+    Reading("DCT share, all paths", "dct_share"),
     Reading("released code's share, all paths", "released_share"),
     Reading("total variation per distance, all paths", "total_variation"),
     Reading("centroid per distance, all paths", "centroid"),
@@ -54,18 +54,23 @@ READINGS = (
         per_path=True,
     ),
     Reading("total variation at matched confidence, all paths", "matched_total_variation"),
-    Reading("plain share, correct ends", "plain_share", "common"),
-    Reading("mirrored share, correct ends", "mirrored_share", "common"),
-    Reading("centroid at matched confidence, correct ends", "matched_centroid", "common"),
+    Reading("DFT share, correctly classified endpoints", "dft_share", "common"),
+    Reading("DCT share, correctly classified endpoints", "dct_share", "common"),
+    Reading(
+        "centroid at matched confidence, correctly classified endpoints",
+        "matched_centroid",
+        "common",
+    ),
 )
 # Fixed before looking. How the paper measures diversity and frequency is not known: of each
 # diversity the share of RobustNets on all paths, with nothing held fixed, stands for it.
-PUBLISHED = ("plain share, all paths", "")
+PUBLISHED = ("DFT share, all paths", "")
 CORRECTED = ("centroid at matched confidence, all paths", "distance")
 # The distance of images is that of the paths between them: with the one held fixed nothing is left
 # of the other.
 NOT_CORRECTED = "pixel_distance"
-# Paths with correct ends that a class must have; others are not among the classes that count.
+# Paths with correctly classified endpoints that a class must have; others are not among the classes
+# that count.
 CORRECT_PATHS = 5
 # Images on no path, on which all networks get one confidence: at most, over all classes.
 MATCHED_IMAGES = 1_000
@@ -81,7 +86,8 @@ class Classes:
     Attributes:
       numbers: of the classes, [c].
       diversity: {one of `DIVERSITY`: of each class, [c]}.
-      networks: measured along the paths within the classes; `right_ends` of a path are 0 to 2.
+      networks: measured along the paths within the classes; `correct_endpoints` of a path are 0 to
+        2.
     """
 
     numbers: NDArray[np.int64]
@@ -96,14 +102,14 @@ class Classes:
     @property
     def accuracy(self) -> NDArray[np.float64]:
         """Of each network on the images at the ends of the paths of each class, [m, c]."""
-        right = np.asarray(self.networks.along[f"{_HERE}/right_ends"], np.float64)
-        return self._by_class(right) / 2
+        correct = np.asarray(self.networks.along[f"{_HERE}/correct_endpoints"], np.float64)
+        return self._by_class(correct) / 2
 
     def of_paths(self, reading: Reading) -> NDArray[np.bool_]:
         """The paths that count in a reading, bool [p]."""
         networks = self.networks
-        right = spectra.which_paths(networks.correct(_HERE), reading.paths)
-        return networks.where("within", _HERE) & networks.told(reading) & right
+        known = spectra.which_paths(networks.correct(_HERE), reading.paths)
+        return networks.where("within", _HERE) & networks.told(reading) & known
 
     def means(self, reading: Reading) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Of each network over the paths of each class that count, [m, c], and their number [c].
@@ -230,7 +236,7 @@ class Classes:
 
 
 class Drawn(NamedTuple):
-    """What networks are asked about, as places in the held-out images.
+    """What networks are asked about, as indices of held-out images.
 
     Attributes:
       pairs: ends of the paths within classes.
@@ -338,7 +344,7 @@ def gathered(
     networks = Models(
         {
             "seed": np.array(seeds),
-            "accuracy": joined("along/right_ends", 1).mean(axis=1) / 2,
+            "accuracy": joined("along/correct_endpoints", 1).mean(axis=1) / 2,
             "temperature": temperatures,
             # Of the block of classes that took most.
             **{name: np.max([block[name] for block in blocks], axis=0) for name in SAMPLING},
@@ -355,7 +361,7 @@ def column(reading: Reading) -> str:
     """How a table calls a reading.
 
     >>> column(READINGS[6]), column(READINGS[8])
-    ('matched_centroid_per_path', 'plain_share_correct')
+    ('matched_centroid_per_path', 'dft_share_correct')
     """
     ends = ("_per_path" if reading.per_path else "") + ("_correct" * (reading.paths == "common"))
     return reading.measure + ends

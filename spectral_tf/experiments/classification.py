@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from spectral_tf.data import AUGMENTATIONS, Images, Normalisation, standard
 from spectral_tf.errors import UserError
-from spectral_tf.runtime.flags import words
+from spectral_tf.runtime.flags import parse_choices
 from spectral_tf.runtime.launch import flag
 from spectral_tf.runtime.seeds import derive_seed, generator
 from spectral_tf.tasks import power_law_direction
@@ -62,7 +62,7 @@ class Setting:
         """
         named = flag("augmentations")
         if named:
-            words("augmentations", named, AUGMENTATIONS)
+            parse_choices("augmentations", named, AUGMENTATIONS)
         own = {field.name: flag(field.name) for field in dataclasses.fields(cls)}
         setting = cls(**{**own, "augmentations": tuple(named)})
         model_digest(setting)
@@ -101,8 +101,8 @@ class Classification:
       epoch: whole batches in the training images.
       num_steps: of a training.
       optimizer: as `Classifier` takes it.
-      batches: `pipeline.training_batches` with all but seeds and places given.
-      plain: the same without augmentations.
+      batches: `pipeline.training_batches` with all but seeds and the way to hosts given.
+      unaugmented: the same without augmentations.
       evaluation: `pipeline.evaluation_batches` of the held-out images.
 
     Raises:
@@ -152,10 +152,10 @@ class Classification:
             mean=self.normalisation.mean,
         )
         size = setting.batch_size
-        self.plain = functools.partial(
+        self.unaugmented = functools.partial(
             pipeline.training_batches, training, self.normalisation, batch_size=size
         )
-        self.batches = functools.partial(self.plain, **recipe._asdict())
+        self.batches = functools.partial(self.unaugmented, **recipe._asdict())
         self.evaluation = functools.partial(
             pipeline.evaluation_batches, held_out, self.normalisation, batch_size=size
         )

@@ -11,7 +11,7 @@ from spectral_tf.runtime.launch import flag
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """A data set by name, with the places where it may lie.
+    """A data set by name, with where it may lie.
 
     Finding one may prepare it, for which TensorFlow runs: hosts have to be joined before.
 

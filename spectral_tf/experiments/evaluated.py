@@ -393,7 +393,7 @@ def networks(page: Page, of: Evaluated, runs: Sequence[int], parts: str = "seed_
     task = of.task
     assert task
     epochs = [task.epoch * epoch for epoch in range(task.setting.num_epochs + 1)]
-    loss = training.Measure(lambda session: session.losses, epochs, ("run",))
+    loss = training.Measure(lambda loop: loop.losses, epochs, ("run",))
     found, trainings = Networks([], [], {}, 0.0), []
     for run in runs:
         told, classifier = page.train(
@@ -426,5 +426,5 @@ def _imagenet_classes(images: Images) -> NDArray[np.int64]:
             got=f"{images.name} with {strangers[0]}",
             hint="name a model of these classes with --from_run",
         )
-    place = {name: i for i, name in enumerate(names)}
-    return np.array([place[name] for name in images.label_names])
+    index = {name: i for i, name in enumerate(names)}
+    return np.array([index[name] for name in images.label_names])

@@ -22,7 +22,7 @@ LEARNED = 0.25
 MEASURES = {
     "minimum_noise_fitting": "minimum of NF",
     "final_noise_fitting": "final NF",
-    "final_fit_coefficient": "final β",
+    "final_regression_slope": "final β",
 }
 # The same of networks, and of what they have more than their null.
 _READINGS = {
@@ -32,7 +32,7 @@ _READINGS = {
 }
 _PRIMARY = {
     ("minimum_noise_fitting", False): "published",
-    ("final_fit_coefficient", True): "corrected",
+    ("final_regression_slope", True): "corrected",
 }
 # Of networks, and of their null.
 Pair = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -59,7 +59,7 @@ class KeptWave:
     the seeds of a row (first weights and order): rows are crossed with waves.
 
     Attributes:
-      kind, value, place: as asked for (`tasks.AskedWave`).
+      kind, value, direction_parameter: as asked for (`tasks.AskedWave`).
       cycles: across the data, mean over directions.
       unit: of the rows, "seeds" or "directions".
       values: {measure: for each image, with the measure as their mean (`spectra.influence`), of
@@ -70,7 +70,7 @@ class KeptWave:
 
     kind: str
     value: float
-    place: float
+    direction_parameter: float
     cycles: float
     unit: str
     values: Mapping[str, Pair]
@@ -101,7 +101,7 @@ class FittedWave(KeptWave):
     Attributes:
       waves: one for each direction.
       lowest_epochs: at which networks have their lowest NF, mean over the seeds of a row, [rows].
-      curves: {"noise_fitting" and "fit_coefficient": of shape [epochs]}.
+      curves: {"noise_fitting" and "regression_slope": of shape [epochs]}.
     """
 
     waves: tuple[PlacedWave, ...]
@@ -114,14 +114,14 @@ class FittedWave(KeptWave):
         return float(np.mean([wave.image_frequency for wave in self.waves]))
 
     @property
-    def class_share(self) -> float:
+    def correlation_ratio(self) -> float:
         """What the classes alone tell, mean over directions."""
-        return float(np.mean([wave.class_share for wave in self.waves]))
+        return float(np.mean([wave.correlation_ratio for wave in self.waves]))
 
     @property
     def learning_epoch(self) -> Estimate:
         """When beta is `LEARNED` above its null."""
-        band = self.curves["fit_coefficient"].difference
+        band = self.curves["regression_slope"].difference
         return spectra.crossing(np.arange(len(band)), band, LEARNED)
 
 
@@ -137,7 +137,7 @@ def learned(lines: Sequence[KeptWave]) -> list[bool | None]:
     Returns:
       one for each; None without an interval.
     """
-    found = [line.estimates["final_fit_coefficient"].difference for line in lines]
+    found = [line.estimates["final_regression_slope"].difference for line in lines]
     above = spectra.above_zero(found)
     return [None if np.isnan(e.low) else yes for e, yes in zip(found, above, strict=True)]
 
@@ -153,7 +153,7 @@ def fit_waves(
 
     Args:
       waves: one for each direction.
-      networks: margins of the networks trained on them, [directions, seeds, epochs, n].
+      networks: log_ratios of the networks trained on them, [directions, seeds, epochs, n].
       nulls: of the networks of the same seeds that were trained without a wave, of that shape.
       levels: s of each wave on the images, [directions, n].
       examples: the images.
@@ -174,7 +174,7 @@ def fit_waves(
             {
                 "minimum_noise_fitting": (nf[0][seeds, at[0]], nf[1][seeds, at[1]]),
                 "final_noise_fitting": _each(nf, lambda v: v[:, -1]),
-                "final_fit_coefficient": _each(beta, lambda v: v[:, -1]),
+                "final_regression_slope": _each(beta, lambda v: v[:, -1]),
             }
         )
         lowest.append(at[0].astype(np.float64))
@@ -182,7 +182,7 @@ def fit_waves(
         curves.append(
             {
                 name: _each(pair, lambda v: np.swapaxes(v, 1, 2))
-                for name, pair in (("noise_fitting", nf), ("fit_coefficient", beta))
+                for name, pair in (("noise_fitting", nf), ("regression_slope", beta))
             }
         )
     parts = zip(waves, values, curves, lowest, strict=True)
@@ -212,7 +212,7 @@ def _fitted(
     return FittedWave(
         kind=first.kind,
         value=first.value,
-        place=first.place,
+        direction_parameter=first.direction_parameter,
         cycles=cycles,
         unit=unit,
         values=values,
@@ -239,31 +239,32 @@ def _over_seeds(directions: Sequence[Mapping[str, Pair]]) -> dict[str, Pair]:
 
 
 def at_lowest(
-    margins: NDArray[np.floating], smoothing: NDArray[np.floating], num_classes: int
+    log_ratios: NDArray[np.floating], smoothing: NDArray[np.floating], num_classes: int
 ) -> NDArray[np.floating]:
-    """Margins of each seed after the epoch of its lowest noise fitting, [seeds, n].
+    """Log-ratios of each seed after the epoch of its lowest noise fitting, [seeds, n].
 
     Args:
-      margins: of networks after each epoch, [seeds, epochs, n].
+      log_ratios: of networks after each epoch, [seeds, epochs, n].
       smoothing: s of a wave, [n], whether or not the networks have seen it.
       num_classes: C.
 
     Raises:
       UserError: as `spectra.wave_fit`.
     """
-    nf = spectra.wave_fit(margins, smoothing, num_classes).noise_fitting
-    return margins[np.arange(len(margins)), nf.argmin(axis=1)]
+    nf = spectra.wave_fit(log_ratios, smoothing, num_classes).noise_fitting
+    return log_ratios[np.arange(len(log_ratios)), nf.argmin(axis=1)]
 
 
 def kept_waves(
-    answers: HeldOut, table: Mapping[str, Sequence[float | str]]
+    kept_predictions: HeldOut, table: Mapping[str, Sequence[float | str]]
 ) -> tuple[dict[str, KeptWave], list[KeptWave]]:
-    """The waves of a finished run, recomputed from the answers to held-out images that it left.
+    """The waves of a finished run, recomputed from the predictions for held-out images that it
+    left.
 
     Args:
-      answers: its held_out.npz.
-      table: its waves.csv, of which only what each wave is (kind, place, frequency, cycles) is
-        taken, and nothing that was measured.
+      kept_predictions: its held_out.npz.
+      table: its waves.csv, of which only what each wave is (kind, direction_parameter, frequency,
+        cycles) is taken, and nothing that was measured.
 
     Returns:
       {name of a wave: it alone}; every frequency with all its directions, as `fit_waves`.
@@ -271,11 +272,11 @@ def kept_waves(
     Raises:
       UserError: a wave that is not in the table; as `spectra.influence`.
     """
-    examples = Examples(answers.clusters, int(answers.num_classes))
+    examples = Examples(kept_predictions.clusters, int(kept_predictions.num_classes))
     rows = {str(name): i for i, name in enumerate(table["wave"])}
     alone: dict[str, KeptWave] = {}
     groups: dict[tuple[str, float, float], list[KeptWave]] = {}
-    for i, name in enumerate(answers.waves.tolist()):
+    for i, name in enumerate(kept_predictions.waves.tolist()):
         if name not in rows:
             raise UserError(
                 "waves.csv",
@@ -284,38 +285,41 @@ def kept_waves(
                 hint="take both from one run folder",
             )
         kept = (
-            answers.lowest_margins[i],
-            answers.lowest_null_margins[i],
-            answers.margins[i],
-            answers.null_margins[answers.directions[i]],
+            kept_predictions.lowest_log_ratios[i],
+            kept_predictions.lowest_null_log_ratios[i],
+            kept_predictions.log_ratios[i],
+            kept_predictions.null_log_ratios[kept_predictions.directions[i]],
         )
         # Trainings that diverged are none.
-        there = np.isfinite(answers.margins[i]).all(axis=1)
+        there = np.isfinite(kept_predictions.log_ratios[i]).all(axis=1)
         if not there.any():
             continue
         lowest, lowest_null, final, null = (
-            spectra.influence(margins[there], answers.smoothing[i], examples.num_classes)
-            for margins in kept
+            spectra.influence(
+                log_ratios[there], kept_predictions.smoothing[i], examples.num_classes
+            )
+            for log_ratios in kept
         )
         kind = str(table["kind"][rows[name]])
-        cycles, frequency, place = (
-            float(table[column][rows[name]]) for column in ("cycles", "frequency", "place")
+        cycles, frequency, parameter = (
+            float(table[column][rows[name]])
+            for column in ("cycles", "frequency", "direction_parameter")
         )
         alone[name] = KeptWave(
             kind=kind,
             value=cycles if kind == "cycles" else frequency,
-            place=place,
+            direction_parameter=parameter,
             cycles=cycles,
             unit="seeds",
             values={
                 "minimum_noise_fitting": (lowest.noise_fitting, lowest_null.noise_fitting),
                 "final_noise_fitting": (final.noise_fitting, null.noise_fitting),
-                "final_fit_coefficient": (final.fit_coefficient, null.fit_coefficient),
+                "final_regression_slope": (final.regression_slope, null.regression_slope),
             },
             examples=examples,
         )
         one = alone[name]
-        groups.setdefault((one.kind, one.value, one.place), []).append(one)
+        groups.setdefault((one.kind, one.value, one.direction_parameter), []).append(one)
     return alone, [_over_directions(group) for group in groups.values()]
 
 
@@ -331,14 +335,15 @@ def _over_directions(group: Sequence[KeptWave]) -> KeptWave:
 
 
 def kept_claims(lines: Sequence[KeptWave], *, rising: bool) -> list[Finding]:
-    """Every reading that the answers a run keeps give: C11 of several places, else C1.
+    """Every reading that the predictions a run keeps give: C11 of several direction parameters,
+    else C1.
 
     Args:
       lines: every frequency, of one run.
-      rising: as for `place_claims`.
+      rising: as for `direction_claims`.
     """
-    if len({line.place for line in lines}) > 1:
-        return place_claims(lines, rising=rising)
+    if len({line.direction_parameter for line in lines}) > 1:
+        return direction_claims(lines, rising=rising)
     return preference_claims(lines)
 
 
@@ -363,13 +368,13 @@ def wave_claims(lines: Sequence[FittedWave]) -> list[Finding]:
     lines = _by_cycles(lines)
 
     def passed(line: FittedWave, above_null: bool, level: float) -> NDArray[np.float64]:
-        curve = line.curves["fit_coefficient"]
+        curve = line.curves["regression_slope"]
         values = (curve.difference if above_null else curve.network).value
         at = spectra.learning_times(np.arange(len(values)), values, level)
         # Ranks are all that is asked of the times: never is later than any.
         return np.atleast_1d(np.minimum(at, len(values)))
 
-    ends = [float(line.curves["fit_coefficient"].difference.value[-1]) for line in sure]
+    ends = [float(line.curves["regression_slope"].difference.value[-1]) for line in sure]
     halves = [passed(line, True, end / 2) for line, end in zip(sure, ends, strict=True)]
     plain, beyond = ([passed(line, side, LEARNED) for line in lines] for side in (False, True))
     for name, primary, some, rows in (
@@ -392,7 +397,7 @@ def wave_claims(lines: Sequence[FittedWave]) -> list[Finding]:
 
 
 def preference_claims(lines: Sequence[KeptWave]) -> list[Finding]:
-    """C1, low frequencies are preferred, all of which the answers that a run keeps give.
+    """C1, low frequencies are preferred, all of which the predictions that a run keeps give.
 
     What varies: for rank correlations waves and images; for the difference of two waves seeds (or
     directions) and images. Held fixed in rank correlations: the seeds, since all waves and nulls of
@@ -465,19 +470,19 @@ def _by_cluster(line: KeptWave, measure: str, above_null: bool) -> NDArray[np.fl
     return sums * (len(counts) / rows.shape[1])
 
 
-def place_claims(lines: Sequence[KeptWave], *, rising: bool) -> list[Finding]:
+def direction_claims(lines: Sequence[KeptWave], *, rising: bool) -> list[Finding]:
     """C11, low image frequencies are followed further: the lowest against the highest.
 
-    What varies: directions, each with seeds of its own (the same at both places, by the number of
-    the direction), and images.
+    What varies: directions, each with seeds of its own (the same for both parameters, by the number
+    of the direction), and images.
 
     Args:
-      lines: of every frequency along every place.
-      rising: whether places with larger numbers have higher image frequencies.
+      lines: of every frequency along every direction.
+      rising: whether larger direction parameters have higher image frequencies.
 
     Returns:
       every reading in one order, at equal f (as published) and at equal cycles across the data,
-      where there are two places or more.
+      where there are two parameters or more.
     """
     claims = []
     for kind, name, decides in (("frequency", "f", "published"), ("cycles", "cycles", "corrected")):
@@ -512,7 +517,7 @@ def place_claims(lines: Sequence[KeptWave], *, rising: bool) -> list[Finding]:
 def _ends(lines: Sequence[KeptWave], rising: bool) -> dict[float, tuple[KeptWave, KeptWave]]:
     """{value: its lines of the lowest and of the highest image frequency}, where there are two."""
     found: dict[float, list[KeptWave]] = {}
-    for line in sorted(lines, key=lambda line: line.place, reverse=not rising):
+    for line in sorted(lines, key=lambda line: line.direction_parameter, reverse=not rising):
         found.setdefault(line.value, []).append(line)
     return {value: (row[0], row[-1]) for value, row in found.items() if len(row) > 1}
 

@@ -102,8 +102,8 @@ def over_time(found: Models, pair_type: str, reading: path_study.Reading) -> spe
 def between_above_within(found: Models, reading: path_study.Reading) -> spectra.Estimate:
     """What a reading has more between classes than within, over settings and paths."""
     ended, paths = last(found), "all" if reading.paths == "all" else "common"
-    right = spectra.which_paths(ended.correct(reading.ends), paths) & ended.told(reading)
-    chosen = [ended.where(t, reading.ends) & right for t in PAIR_TYPES]
+    known = spectra.which_paths(ended.correct(reading.ends), paths) & ended.told(reading)
+    chosen = [ended.where(t, reading.ends) & known for t in PAIR_TYPES]
     least = min(int(c.sum()) for c in chosen)
     if least < spectra.PATHS_FOR_COMPARISON:
         return spectra.not_enough(least, spectra.PATHS_FOR_COMPARISON, f"{paths} paths")
@@ -129,10 +129,10 @@ def student_minus_teacher(
     members = ended[np.ravel(couples)]
     where = members.where(pair_type, reading.ends) & members.told(reading)
     # A student and its teacher are two models: what both know is common and shared.
-    right = members.correct(reading.ends) | (reading.paths == "all")
+    correct = members.correct(reading.ends) | (reading.paths == "all")
     values = members.values(reading)
     return spectra.difference_of_pairs(
-        values[::2] - values[1::2], right[::2] & right[1::2] & where, unit="teachers"
+        values[::2] - values[1::2], correct[::2] & correct[1::2] & where, unit="teachers"
     )
 
 
@@ -204,7 +204,7 @@ def correlations(found: Models, sweeps: Collection[str]) -> Correlations:
 def differences(found: Models) -> records.Table:
     """What every setting changes against the baseline of the same seed, on the same paths.
 
-    Means over all paths, and over those that both are right about in every seed; accuracy, too.
+    Means over all paths, and over those that both classify correctly in every seed; accuracy, too.
     """
     columns = ("sweep", "value", "pair_type", "measure", "paths", "num_paths", "difference")
     table: list[tuple[object, ...]] = []
@@ -226,12 +226,12 @@ def differences(found: Models) -> records.Table:
         if "held_out" not in ended.classes:
             continue
         values_of = {m: np.asarray(ended.along[f"held_out/{m}"], np.float64) for m in MEASURES}
-        right = ended.correct("held_out")
+        correct = ended.correct("held_out")
         for pair_type, measure, paths in itertools.product(PAIR_TYPES, MEASURES, ("all", "common")):
             values = values_of[measure]
             where = ended.where(pair_type, "held_out")
             where &= path_study.telling(measure, values[own + base])
-            where &= spectra.which_paths(right[own + base], paths)
+            where &= spectra.which_paths(correct[own + base], paths)
             few = int(where.sum())
             estimate = (
                 spectra.not_enough(few, spectra.PATHS_FOR_COMPARISON, f"{paths} paths")
@@ -252,7 +252,7 @@ def by_difficulty(found: Models) -> records.Table:
         return records.Table(columns, table)
     ended = last(found)
     hard = 1 - spectra.difficulty(ended.correct("held_out")) / len(ended)
-    names = ("plain_share", "mirrored_share", "matched_centroid")
+    names = ("dft_share", "dct_share", "matched_centroid")
     for pair_type, (low, high), name in itertools.product(PAIR_TYPES, DIFFICULTIES, names):
         chosen = (hard > low) & (hard <= high) if high else hard == 0
         where = ended.where(pair_type, "held_out") & chosen

@@ -18,9 +18,9 @@ from spectral_tf.spectra.verdicts import Finding
 
 # A mean over paths at a frequency rests on this share of them at least.
 SUPPORT = 0.5
-TRANSFORMS = ("plain", "mirrored")
+TRANSFORMS = ("dft", "dct")
 # What is measured of every path; *per pixels* is per unit of distance in pixels of [0, 1].
-MEASURES = (*path_study.SHARES, "peak_difference", *path_study.UNITLESS)
+MEASURES = (*path_study.SHARES, "maximum_slope", *path_study.UNITLESS)
 # The same per path instead of per distance, which times the distance is.
 PER_PATH = {name: f"{name}_per_path" for name in path_study.UNITLESS}
 # By which the claim is read: networks of one kind answer mostly the same paths correctly, so the
@@ -60,7 +60,7 @@ class MeasuredPaths:
       classes: of the ends of every path, [p, 2].
       counts: its samples, [p].
       values: {name: [m, p, ...]}, distances among them; a measure is NaN where `finite` is false.
-      correct: whether a network answers a path's ends correctly, bool [m, p]; of a path from a
+      correct: whether a network classifies a path's ends correctly, bool [m, p]; of a path from a
         single image, its first one.
       finite: whether all networks gave numbers all along a path, bool [p].
       frequencies: at which there are spectra, [f].
@@ -117,7 +117,7 @@ class MeasuredPaths:
 
     @property
     def chosen(self) -> dict[tuple[str, str], NDArray[np.bool_]]:
-        """The same, all of them and those that all networks answer correctly."""
+        """The same, all of them and those that all networks classify correctly."""
         common = spectra.common_paths(self.correct)
         return {
             (pair_type, paths): where & common if paths == "common" else where
@@ -174,7 +174,7 @@ class MeasuredPaths:
         if measure in path_study.UNITLESS:
             space = "pixels of [0, 1]" if self.in_pixels else "the model's inputs"
             return f"{'cycles ' * ('centroid' in measure)}per unit of distance in {space}"
-        return "per unit of distance" if measure == "peak_difference" else ""
+        return "per unit of distance" if measure == "maximum_slope" else ""
 
     def between_above_within(self, reading: Reading) -> spectra.Estimate:
         """What a reading has more between classes than within, over networks and paths."""

@@ -37,11 +37,11 @@ _ALL_UP_TO = 50_000
 MERGED_PATHS = 10
 _HERE = "held_out"
 
-# In the order of every table; `common`: all networks are right about both ends, each by its own
+# In the order of every table; `common`: all networks classify both ends correctly, each by its own
 # super-classes.
 READINGS = (
-    Reading("plain share, all paths", "plain_share"),
-    Reading("mirrored share, all paths", "mirrored_share"),
+    Reading("DFT share, all paths", "dft_share"),
+    Reading("DCT share, all paths", "dct_share"),
     Reading("released code's share, all paths", "released_share"),
     Reading("total variation per distance, all paths", "total_variation"),
     Reading("centroid per distance, all paths", "centroid"),
@@ -52,10 +52,10 @@ READINGS = (
         per_path=True,
     ),
     Reading("total variation at matched confidence, all paths", "matched_total_variation"),
-    Reading("plain share, common paths", "plain_share", "common"),
+    Reading("DFT share, common paths", "dft_share", "common"),
     Reading("centroid at matched confidence, common paths", "matched_centroid", "common"),
 )
-PUBLISHED = "plain share, all paths"
+PUBLISHED = "DFT share, all paths"
 CORRECTED = "centroid at matched confidence, all paths"
 RISING = "over the number merged at random"
 CLAIM = "C12 merged"
@@ -199,7 +199,7 @@ def setting_of(found: Models) -> NDArray:
     return np.char.add(np.char.add(merge, "/"), found.columns["grouping"].astype(str))
 
 
-def places(found: Models) -> dict[str, NDArray[np.bool_]]:
+def pair_types(found: Models) -> dict[str, NDArray[np.bool_]]:
     """{`same`, `merged`, `apart`: whether a path is that for a network, [m, p]}."""
     first, last = found.classes[_HERE].T
     groups = np.stack([groups_of(text) for text in found.columns["groups"].tolist()])
@@ -230,7 +230,7 @@ def influence(found: Models, reading: Reading, *, same_paths: bool = False) -> N
     Raises:
       UserError: a network without a path of a kind that takes part.
     """
-    v, where, kinds = found.values(reading), counted(found, reading), places(found)
+    v, where, kinds = found.values(reading), counted(found, reading), pair_types(found)
     k = np.ones(len(found)) if same_paths else found.columns["merge"].astype(np.float64)
     settings = setting_of(found)
     u = np.zeros(v.shape)
@@ -253,7 +253,7 @@ def influence(found: Models, reading: Reading, *, same_paths: bool = False) -> N
 def length(found: Models) -> NDArray[np.float64]:
     """The mean length of a random pair of a super-class, in pixels of [0, 1], of each network."""
     lengths = np.broadcast_to(
-        found.distances[_HERE].astype(np.float64), places(found)["same"].shape
+        found.distances[_HERE].astype(np.float64), pair_types(found)["same"].shape
     )
     along = {f"{_HERE}/length": lengths, f"{_HERE}/finite": np.ones(lengths.shape, bool)}
     of_lengths = dataclasses.replace(found, along={**found.along, **along})
@@ -301,7 +301,7 @@ def over_groupings(
     """
     if not len(found):
         return spectra.not_enough(0, spectra.SETTINGS_FOR_CORRELATION, "groupings")
-    where, kinds = counted(found, reading), places(found)
+    where, kinds = counted(found, reading), pair_types(found)
     merged = found.columns["merge"].astype(np.int64) > 1
     for kind, needed, of, named in (
         ("same", spectra.PATHS_FOR_COMPARISON, merged | ~merged, "paths"),
@@ -321,7 +321,7 @@ def over_groupings(
 
 
 def merged_minus_none(
-    found: Models, reading: Reading, merge: int, grouping: str = "", place: str = "same"
+    found: Models, reading: Reading, merge: int, grouping: str = "", pair_type: str = "same"
 ) -> tuple[spectra.Estimate, float]:
     """What merging changes, path by path: networks of merged classes minus unmerged ones.
 
@@ -333,7 +333,7 @@ def merged_minus_none(
       reading: one of `READINGS`.
       merge: classes in a super-class, above 1.
       grouping: one of them, or "" for all.
-      place: `same` or, of one grouping, `merged`.
+      pair_type: `same` or, of one grouping, `merged`.
 
     Returns:
       the difference, and the mean of the unmerged networks on the same paths.
@@ -342,8 +342,8 @@ def merged_minus_none(
     own = (k == merge) & ((names == grouping) | (grouping == ""))
     if not own.any():
         return spectra.not_enough(0, 1, "merged networks"), math.nan
-    where = counted(found, reading) & places(found)[place][own].all(axis=0)
-    needed = spectra.PATHS_FOR_COMPARISON if place == "same" else MERGED_PATHS
+    where = counted(found, reading) & pair_types(found)[pair_type][own].all(axis=0)
+    needed = spectra.PATHS_FOR_COMPARISON if pair_type == "same" else MERGED_PATHS
     if where.sum() < needed:
         return spectra.not_enough(int(where.sum()), needed, "paths"), math.nan
     values, seeds = found.values(reading)[:, where], found.columns["seed"].astype(np.int64)
@@ -377,7 +377,7 @@ def merged_minus_apart(
       the difference, and the mean where they are not merged.
     """
     at = found[found.columns["merge"].astype(np.int64) == merge]
-    kinds = places(at)
+    kinds = pair_types(at)
     of_seeds = [at.columns["seed"].astype(np.int64) == s for s in np.unique(at.columns["seed"])]
     where = counted(found, reading)
     for kind in ("merged", "apart"):
@@ -407,7 +407,7 @@ class Change(NamedTuple):
     Attributes:
       merge, grouping: of the networks; `all` groupings of so many.
       measure: one of `MEASURES`.
-      place: of the paths for these networks, `same` or `merged`.
+      pair_type: of the paths for these networks, `same` or `merged`.
       against: what they are compared with: `unmerged` networks, or those of as many super-classes
         in which the two classes are `apart`.
       reference: mean of these.
@@ -417,7 +417,7 @@ class Change(NamedTuple):
     merge: int
     grouping: str
     measure: str
-    place: str
+    pair_type: str
     against: str
     reference: float
     difference: spectra.Estimate
@@ -435,9 +435,9 @@ def changes(found: Models) -> list[Change]:
             away, apart = merged_minus_apart(found, reading, k)
             rows.append(Change(k, "all", measure, "merged", "apart", apart, away))
             for grouping in of_k:
-                for place in ("same", "merged"):
-                    away, none = merged_minus_none(found, reading, k, grouping, place)
-                    rows.append(Change(k, grouping, measure, place, "unmerged", none, away))
+                for pair_type in ("same", "merged"):
+                    away, none = merged_minus_none(found, reading, k, grouping, pair_type)
+                    rows.append(Change(k, grouping, measure, pair_type, "unmerged", none, away))
     return rows
 
 
@@ -446,7 +446,7 @@ def claims(
 ) -> list[Finding]:
     """C12 by all readings, in one order.
 
-    Which two decide was fixed before looking: whether the plain share rises with the number of
+    Which two decide was fixed before looking: whether the DFT share rises with the number of
     classes merged (at random, so that fewer are left); and, at a fixed number of classes left (the
     smallest merge), whether the centroid on paths within the original classes, which are the same
     for all groupings, goes with the distance of the images of what is merged. With the paths that

@@ -3,7 +3,7 @@
 * `plan()` checks every flag and gives what was asked for as values; no TensorFlow.
 * `run(plan, page)` builds, trains and measures, on all hosts alike, and gives a `Found`.
 * `report(plan, found)` makes of it what is shown, a `Report`: tables, figures, numbers, lines. It
-  runs on the host that writes, and gets neither session nor device, so that no host can wait for
+  runs on the host that writes, and gets neither loop nor device, so that no host can wait for
   another one in it, and a report can be made again of what was found (`--report_only`).
 """
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from spectral_tf.records.figures import Figure
     from spectral_tf.records.tensorboard import EventWriter
+    from spectral_tf.training.loop import Trainable, TrainingLoop
     from spectral_tf.training.measures import Measure
-    from spectral_tf.training.session import Session, Trainable
 
 Plan = TypeVar("Plan")
 Trained = TypeVar("Trained", bound="Trainable")
@@ -109,15 +109,15 @@ class Page:
           the measures' series; facts: `seconds`, `probe_seconds`, `diverged`, {run: step}.
 
         Raises:
-          UserError: as `Session`; every run has diverged.
+          UserError: as `TrainingLoop`; every run has diverged.
         """
-        session = self._session(members, measures, self._folder, self._name, pictures or {})
+        loop = self._session(members, measures, self._folder, self._name, pictures or {})
         try:
-            self._go(session, measures, charts or {}, hparams or {}, pictures or {})
+            self._go(loop, measures, charts or {}, hparams or {}, pictures or {})
         except Unmeasurable as error:
             raise error.mistake from error
-        self._board, self._last_step = session.board, session.steps[-1]
-        return found_by(session)
+        self._board, self._last_step = loop.board, loop.steps[-1]
+        return found_by(loop)
 
     def unit(
         self,
@@ -145,7 +145,8 @@ class Page:
           than its first, as one whose answers have become constant; its fact `reason` says why.
 
         Raises:
-          UserError: as `Session`; another process works on it; one that was finished with other
+          UserError: as `TrainingLoop`; another process works on it; one that was finished with
+          other
             facts.
         """
         from spectral_tf.training.replicas import any_host, together, wait_for_all
@@ -182,17 +183,17 @@ class Page:
     ) -> tuple[Found, Trained]:
         """As `unit`, with what was trained, for whoever measures it further."""
         part, members = self._folder.part(name), make()
-        session = self._session(members, measures, part, name, {}, may_diverge=True)
+        loop = self._session(members, measures, part, name, {}, may_diverge=True)
         kept = {step: part.state_file.with_name(file) for step, file in (keep or {}).items()}
         given_up: dict[str, Any] = {}
         try:
-            self._go(session, measures, charts or {}, hparams or {}, {}, kept)
+            self._go(loop, measures, charts or {}, hparams or {}, {}, kept)
         except Unmeasurable as error:
             if error.step == 0:  # Then it is the data, or what was asked.
                 raise error.mistake from error
             logging.warning("%s: given up at step %d: %s", name, error.step, error.mistake)
             given_up = {"diverged": {"0": error.step}, "reason": str(error.mistake)}
-        found = found_by(session)
+        found = found_by(loop)
         found.facts |= given_up
         return found, members
 
@@ -223,21 +224,21 @@ class Page:
         self,
         members: Trained,
         measures: Mapping[str, Measure],
-        place: RunFolder | Part,
+        folder: RunFolder | Part,
         name: str,
         pictures: Mapping[str, Picture],
         *,
         may_diverge: bool = False,
-    ) -> Session[Trained]:
-        from spectral_tf.training.session import Session
+    ) -> TrainingLoop[Trained]:
+        from spectral_tf.training.loop import TrainingLoop
 
         stops = {step for measure in measures.values() for step in measure.at}
         steps = sorted(stops.union(*(picture.at for picture in pictures.values())))
-        return Session(members, place, steps, save_every(), name, may_diverge=may_diverge)
+        return TrainingLoop(members, folder, steps, save_every(), name, may_diverge=may_diverge)
 
     def _go(
         self,
-        session: Session,
+        loop: TrainingLoop,
         measures: Mapping[str, Measure],
         charts: Mapping[str, Sequence[str]],
         hparams: Mapping[str, Any],
@@ -245,24 +246,24 @@ class Page:
         keep: Mapping[int, pathlib.Path] | None = None,
     ) -> None:
         """Measures, records, shows and keeps, step by step."""
-        if not session.resumed:
-            session.board.write_hparams({**settings(), **hparams}, charts)
-        for step in session:
+        if not loop.resumed:
+            loop.board.write_hparams({**settings(), **hparams}, charts)
+        for step in loop:
             shown: dict[str, float] = {}
             for name, measure in measures.items():
                 if step in measure.at:
                     try:
-                        arrays, curves = measure.take(name, session)
+                        arrays, curves = measure.take(name, loop)
                     except UserError as error:
                         raise Unmeasurable(step, error) from error
                     for key, values in arrays.items():
-                        session.history.add(key, step, values)
+                        loop.history.add(key, step, values)
                     shown |= curves
-            session.board.scalars(shown, step)
+            loop.board.scalars(shown, step)
             if self.writes:
-                self._draw(session, pictures, step)
+                self._draw(loop, pictures, step)
                 if keep and step in keep:
-                    session.ensemble.save_model(keep[step])
+                    loop.ensemble.save_model(keep[step])
 
     def once(self, name: str, measure: Callable[[], Mapping[str, ArrayLike]]) -> dict[str, NDArray]:
         """What is measured once and kept, so that a killed run goes on after it.
@@ -271,7 +272,8 @@ class Page:
           name: of the file.
           measure: gives the arrays; on all hosts, so that it may use all devices.
         """
-        from spectral_tf.records.files import whole_file
+        from spectral_tf.records.files import atomic_write
+        from spectral_tf.records.former_names import current
         from spectral_tf.training.replicas import any_host, wait_for_all
 
         file = self._folder.part(name).state_file.with_name("measured.npz")
@@ -279,12 +281,12 @@ class Page:
             start = time.monotonic()
             arrays = {**measure(), "seconds": time.monotonic() - start}
             if self.writes:
-                with whole_file(file) as temporary, open(temporary, "wb") as opened:
+                with atomic_write(file) as temporary, open(temporary, "wb") as opened:
                     np.savez(opened, **arrays)  # type: ignore[arg-type]  # Its stub.
             logging.info("%s: %s is measured", self._name, name)
         wait_for_all(self.strategy)
         with np.load(file) as saved:
-            kept = dict(saved)
+            kept = {current(key): array for key, array in saved.items()}
         self.seconds += float(kept.pop("seconds"))
         return kept
 
@@ -299,16 +301,16 @@ class Page:
         self._board = EventWriter(self._folder.tensorboard, writes=self.writes)
         self._board.write_hparams(settings(), charts)
 
-    def _draw(self, session: Session, pictures: Mapping[str, Picture], step: int) -> None:
+    def _draw(self, loop: TrainingLoop, pictures: Mapping[str, Picture], step: int) -> None:
         due = {tag: p for tag, p in pictures.items() if step in p.at}
         if not due:
             return
         from spectral_tf.records.figures import save_figure
 
-        found = found_by(session)
+        found = found_by(loop)
         for tag, picture in due.items():
             path = self._folder.figures / f"{tag}_step_{step:06d}.png"
-            session.board.image(tag, save_figure(picture.draw(found, step), path), step)
+            loop.board.image(tag, save_figure(picture.draw(found, step), path), step)
 
     def finish(self, found: Found, make: Callable[[Found], Report]) -> None:
         """Keeps what was found, and writes the report, on the host that writes."""
@@ -367,13 +369,13 @@ def every_training_diverged(founds: Iterable[Found]) -> UserError:
     )
 
 
-def found_by(session: Session) -> Found:
-    """What a session has measured so far."""
-    series = {name: Series(*session.history[name]) for name in session.history.names}
+def found_by(loop: TrainingLoop) -> Found:
+    """What a loop has measured so far."""
+    series = {name: Series(*loop.history[name]) for name in loop.history.names}
     facts = {
-        "seconds": session.seconds,
-        "probe_seconds": session.probe_seconds,
-        "diverged": {str(run): step for run, step in session.diverged.items()},
+        "seconds": loop.seconds,
+        "probe_seconds": loop.probe_seconds,
+        "diverged": {str(run): step for run, step in loop.diverged.items()},
     }
     return Found(series, facts)
 

@@ -19,6 +19,7 @@ from spectral_tf import records, spectra
 from spectral_tf.data import Images
 from spectral_tf.errors import UserError
 from spectral_tf.experiments.page import every_training_diverged
+from spectral_tf.records import former_names
 
 if TYPE_CHECKING:
     import keras
@@ -27,17 +28,17 @@ if TYPE_CHECKING:
     from spectral_tf.probes.paths import Paths
     from spectral_tf.probes.stream import Prepare
     from spectral_tf.training.classifier import Classifier
-    from spectral_tf.training.session import Session
+    from spectral_tf.training.loop import TrainingLoop
 
 # Where the ends of paths come from.
 ENDS = ("held_out", "training")
 # Of every path: shares as published (they depend on how a path is sampled and on confidence) ...
-SHARES = ("plain_share", "mirrored_share", "released_share")
+SHARES = ("dft_share", "dct_share", "released_share")
 # ... and what does not; `matched`: at a confidence common to all classifiers.
 UNITLESS = ("centroid", "total_variation", "matched_centroid", "matched_total_variation")
 MEASURES = (*SHARES, *UNITLESS)
 # What comes with magnitudes at frequencies.
-SPECTRA = ("plain", "mirrored", "plain_where", "mirrored_where", "right")
+SPECTRA = ("dft", "dct", "dft_where", "dct_where", "endpoints_correct")
 # What is told of the sampling.
 SAMPLING = ("temperature", "num_samples", "relative_change")
 PAIR_TYPES = ("within", "between")
@@ -117,11 +118,11 @@ def family(
         wanted = np.union1d(np.concatenate(drawn), others)
     chosen = select(images, wanted, input_shape)
     refuse_unreadable(images, chosen.unreadable.size, wanted.size)
-    drawn, left = pairs_among(drawn, chosen.places)
+    drawn, left = pairs_among(drawn, chosen.indices)
     return Family(
         ends,
         chosen.pixels,
-        labels[chosen.places],
+        labels[chosen.indices],
         of_ends[left],
         straight_paths(chosen.pixels, drawn, prepare, num_samples=num_samples),
         chosen.unreadable.size,
@@ -177,9 +178,9 @@ def measure(
 
     Returns:
       {measure: of every path, float [p]} for `MEASURES`, centroids and total variations per unit of
-      distance in pixels of [0, 1]; `correct`: whether both ends are answered correctly, bool [p];
+      distance in pixels of [0, 1]; `correct`: whether both ends are classified correctly, bool [p];
       `finite`: whether all answers are numbers, bool [p]; `num_samples` and `relative_change` of
-      the last doubling. With frequencies also `SPECTRA` and the peak difference.
+      the last doubling. With frequencies also `SPECTRA` and the maximum slope.
 
     Raises:
       UserError: outputs that are not what they are said to be, or not finite.
@@ -198,7 +199,7 @@ def measure(
         values[f"{matched}total_variation"] = dense.variation_per_unit[i]
     if frequencies is not None:
         values |= {name: getattr(published, name) for name in SPECTRA}
-        values["peak_difference"] = published.measures.peak_difference
+        values["maximum_slope"] = published.measures.maximum_slope
     return {
         **values,
         "correct": published.correct,
@@ -209,7 +210,7 @@ def measure(
 
 
 def measure_trained(
-    session: "Session[Classifier]",
+    loop: "TrainingLoop[Classifier]",
     labels: NDArray,
     matched_on: NDArray,
     families: Sequence[Family],
@@ -221,7 +222,7 @@ def measure_trained(
     """A classifier in training, whole and along all paths.
 
     Args:
-      session: that trains it, at a probe.
+      loop: that trains it, at a probe.
       labels: of the images it is evaluated on, [n].
       matched_on: those of them on which its confidence is made that of all, bool [n].
       families: the paths; their labels are numbers of outputs.
@@ -234,14 +235,14 @@ def measure_trained(
       UserError: as `measure` and `spectra.confidence_temperature`.
     """
     # Log-probabilities, which are logits but for a constant.
-    temperature = spectra.confidence_temperature(session.outputs[matched_on])
+    temperature = spectra.confidence_temperature(loop.outputs[matched_on])
     found: dict[str, Any] = {
-        "accuracy": float(np.mean(session.outputs.argmax(axis=1) == labels)),
+        "accuracy": float(np.mean(loop.outputs.argmax(axis=1) == labels)),
         "temperature": temperature,
     }
     for of in families:
         along = measure(
-            session.ensemble.model,
+            loop.ensemble.model,
             of,
             prepare,
             temperature,
@@ -272,11 +273,11 @@ class Reading(NamedTuple):
 
 # In the order of every table; none is left out. Which two decide was fixed before looking.
 READINGS = (
-    Reading("plain share, all paths", "plain_share"),
-    Reading("mirrored share, all paths", "mirrored_share"),
+    Reading("DFT share, all paths", "dft_share"),
+    Reading("DCT share, all paths", "dct_share"),
     Reading("released code's share, all paths", "released_share"),
-    Reading("plain share, common paths", "plain_share", "common"),
-    Reading("mirrored share, common paths", "mirrored_share", "common"),
+    Reading("DFT share, common paths", "dft_share", "common"),
+    Reading("DCT share, common paths", "dct_share", "common"),
     Reading("total variation per distance, all paths", "total_variation"),
     Reading("centroid per distance, all paths", "centroid"),
     Reading("centroid per distance, common paths", "centroid", "common"),
@@ -293,7 +294,7 @@ READINGS = (
     Reading(
         "total variation at matched confidence, known paths", "matched_total_variation", "known"
     ),
-    Reading("plain share, all paths between training images", "plain_share", "all", "training"),
+    Reading("DFT share, all paths between training images", "dft_share", "all", "training"),
     Reading(
         "centroid at matched confidence, known paths between training images",
         "matched_centroid",
@@ -302,7 +303,7 @@ READINGS = (
     ),
 )
 PRIMARY = {
-    "plain share, all paths": "published",
+    "DFT share, all paths": "published",
     "centroid at matched confidence, known paths": "corrected",
 }
 
@@ -409,7 +410,7 @@ class Models:
         return values * self.distances[reading.ends] if reading.per_path else values
 
     def correct(self, ends: str) -> NDArray[np.bool_]:
-        """Whether both ends of a path are answered correctly, bool [m, p]."""
+        """Whether both ends of a path are classified correctly, bool [m, p]."""
         return np.asarray(self.along[f"{ends}/correct"], bool)
 
     def means(self, reading: Reading, pair_type: str) -> NDArray[np.float64]:
@@ -499,7 +500,7 @@ class Models:
         found: dict[str, dict[str, NDArray]] = {"along": {}, "classes": {}, "distances": {}}
         with np.load(folder / "paths.npz") as arrays:
             for name in arrays:
-                kind, _, rest = name.partition("/")
+                kind, _, rest = former_names.current(name).partition("/")
                 found[kind][rest] = arrays[name]
         return cls(columns, **found, diverged=diverged)
 

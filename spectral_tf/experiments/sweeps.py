@@ -23,7 +23,7 @@ SWEEPS = {
 }
 
 
-class Case(NamedTuple):
+class Variant(NamedTuple):
     """One setting of a sweep.
 
     Attributes:
@@ -49,7 +49,7 @@ class Case(NamedTuple):
         return self.sweep + (f"={self.value}" if self.value else "")
 
 
-def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
+def variants(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Variant]:
     """The baseline and what the sweeps make of it.
 
     Args:
@@ -57,21 +57,21 @@ def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
       values: of the flag `sweeps` and of those of `SWEEPS`, words.
 
     Raises:
-      UserError: an unknown sweep, a value out of range, two cases of one name, one that is the
+      UserError: an unknown sweep, a value out of range, two variants of one name, one that is the
         baseline.
     """
 
     def numbers(flag: str, least: float = 0.0, most: float = math.inf) -> list[float]:
-        given = flags.numbers(flag, values[flag])
-        flags.refuse_below(flag, min(given), least)
-        flags.refuse_above(flag, max(given), most)
+        given = flags.parse_floats(flag, values[flag])
+        flags.check_at_least(flag, min(given), least)
+        flags.check_at_most(flag, max(given), most)
         return given
 
     def changed(**fields: object) -> Setting:
         return dataclasses.replace(base, **fields)  # type: ignore[arg-type]
 
-    sweeps = flags.words("sweeps", values["sweeps"], list(SWEEPS))
-    found = [Case("baseline", "", base)]
+    sweeps = flags.parse_choices("sweeps", values["sweeps"], list(SWEEPS))
+    found = [Variant("baseline", "", base)]
     if "architecture" in sweeps:
         found += [_architecture(base, text) for text in values["architectures"]]
     if "width" in sweeps and base.model.endswith(".keras"):
@@ -82,25 +82,27 @@ def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
             hint="leave width out of --sweeps",
         )
     if "width" in sweeps:
-        widths = flags.whole_numbers("widths", values["widths"])
-        flags.refuse_below("widths", min(widths), 1)
-        found += [Case("width", f"{w}", changed(width=w)) for w in widths]
+        widths = flags.parse_ints("widths", values["widths"])
+        flags.check_at_least("widths", min(widths), 1)
+        found += [Variant("width", f"{w}", changed(width=w)) for w in widths]
     if "examples" in sweeps:
-        shares = flags.numbers("shares", values["shares"], above=0.0)
-        flags.refuse_above("shares", max(shares), 1.0)
+        shares = flags.parse_floats("shares", values["shares"], above=0.0)
+        flags.check_at_most("shares", max(shares), 1.0)
         found += [
-            Case(f"examples_{equal}", f"{s:g}", base, share=s, equal_steps=equal == "equal_steps")
+            Variant(
+                f"examples_{equal}", f"{s:g}", base, share=s, equal_steps=equal == "equal_steps"
+            )
             for equal in ("equal_epochs", "equal_steps")
             for s in shares
         ]
     if "augmentation" in sweeps:
-        found += [Case("augmentation", text, _recipe(base, text)) for text in values["recipes"]]
+        found += [Variant("augmentation", text, _recipe(base, text)) for text in values["recipes"]]
     if "distillation" in sweeps:
         alphas = numbers("alphas", most=1.0)
-        found += [Case("distillation", f"{a:g}", base, alpha=a) for a in alphas]
+        found += [Variant("distillation", f"{a:g}", base, alpha=a) for a in alphas]
     if "weight_decay" in sweeps:
         decays = numbers("decays")
-        found += [Case("weight_decay", f"{d:g}", changed(weight_decay=d)) for d in decays]
+        found += [Variant("weight_decay", f"{d:g}", changed(weight_decay=d)) for d in decays]
     names = [case.name for case in found]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(
@@ -117,7 +119,7 @@ def cases(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Case]:
     return found
 
 
-def _architecture(base: Setting, text: str) -> Case:
+def _architecture(base: Setting, text: str) -> Variant:
     """Another network, as small_resnet or, with the channels of its first stage, small_resnet:4."""
     name, given, width = text.partition(":")
     if name not in CLASSIFIERS or (given and not (width.isdecimal() and int(width) > 0)):
@@ -128,7 +130,7 @@ def _architecture(base: Setting, text: str) -> Case:
             hint="for example small_resnet,small_resnet:4",
         )
     setting = dataclasses.replace(base, model=name, width=int(width) if given else 0)
-    return Case("architecture", text, setting)
+    return Variant("architecture", text, setting)
 
 
 def _recipe(base: Setting, text: str) -> Setting:
@@ -158,21 +160,21 @@ def shard_of(text: str) -> tuple[int, int]:
       UserError: the text is no such thing.
     """
     try:
-        place, number = map(int, text.split("/"))
+        index, number = map(int, text.split("/"))
     except ValueError:
-        place, number = 0, 0
-    if not 1 <= place <= number:
+        index, number = 0, 0
+    if not 1 <= index <= number:
         raise UserError(
             "shard", expected="i/n with i from 1 to n", got=text, hint="for example 1/4"
         )
-    return place - 1, number
+    return index - 1, number
 
 
-def owners(found: Sequence[Case], num_seeds: Sequence[int], num_shards: int) -> Iterator[int]:
+def owners(found: Sequence[Variant], num_seeds: Sequence[int], num_shards: int) -> Iterator[int]:
     """The shard of every case of every seed, seed by seed; students go with their teachers.
 
     Args:
-      found: the cases, the baseline first.
+      found: the variants, the baseline first.
       num_seeds: of each case; the first has the most.
       num_shards: that share the trainings.
     """

@@ -46,8 +46,9 @@ class WaveTrainings:
       names: of the wave of every training, [t].
       runs: the numbers of the trainings, which tell their seeds, [t].
       seeds: trainings of each wave along each direction.
-      margins: of all held-out images after every epoch, [t, e, n]; see `spectra.margins`.
-      correct: whether they are answered correctly in the end, [t, n].
+      log_ratios: of all held-out images after every epoch, [t, e, n]; see
+        `spectra.centred_log_ratio`.
+      correct: whether they are classified correctly in the end, [t, n].
       curves: {`clean_loss`, `accuracy` or `train_loss`: after every epoch, [t, e]}.
       diverged: {wave/seed_RUN: step} of trainings that diverged.
       labels, clusters: of all held-out images, [n].
@@ -59,7 +60,7 @@ class WaveTrainings:
     names: NDArray[np.str_]
     runs: NDArray[np.int64]
     seeds: int
-    margins: NDArray[np.float64]
+    log_ratios: NDArray[np.float64]
     correct: NDArray[np.float64]
     curves: Mapping[str, NDArray[np.float64]]
     diverged: Mapping[str, int]
@@ -81,7 +82,7 @@ class WaveTrainings:
 
         Args:
           waves: the control last.
-          units: {(name of the wave, number of the training): `margins`, `correct` and curves}.
+          units: {(name of the wave, number of the training): `log_ratios`, `correct` and curves}.
           num_epochs: after which there are measurements, besides that before the first.
           seeds: trainings of each wave along each direction.
           images: labels, clusters, measured, num_classes.
@@ -92,13 +93,13 @@ class WaveTrainings:
         if all(found.fact("diverged") for found in units.values()):
             raise every_training_diverged(units.values())
         num_images = len(images["labels"])
-        margins = np.full((len(units), num_epochs + 1, num_images), np.nan)
+        log_ratios = np.full((len(units), num_epochs + 1, num_images), np.nan)
         correct = np.full((len(units), num_images), np.nan)
-        curves = {name: np.full(margins.shape[:2], np.nan) for name in _CURVES}
+        curves = {name: np.full(log_ratios.shape[:2], np.nan) for name in _CURVES}
         for i, found in enumerate(units.values()):
-            if "margins" in found.series:
-                reached = found["margins"].values
-                margins[i, : len(reached)] = reached
+            if "log_ratios" in found.series:
+                reached = found["log_ratios"].values
+                log_ratios[i, : len(reached)] = reached
                 for name, values in curves.items():
                     values[i, : len(reached)] = found[name].values
             if "correct" in found.series:
@@ -108,7 +109,7 @@ class WaveTrainings:
             names=np.array([name for name, _ in units]),
             runs=np.array([run for _, run in units]),
             seeds=seeds,
-            margins=margins,
+            log_ratios=log_ratios,
             correct=correct,
             curves=curves,
             diverged={
@@ -141,17 +142,17 @@ class WaveTrainings:
     @property
     def num_epochs(self) -> int:
         """After which there are measurements, besides that before the first."""
-        return self.margins.shape[1] - 1
+        return self.log_ratios.shape[1] - 1
 
     @property
     def directions(self) -> int:
-        """Of each place."""
+        """Of each direction parameter."""
         return 1 + max(wave.direction for wave in self.waves)
 
     @property
     def finite(self) -> NDArray[np.bool_]:
         """The images whose outputs are finite in all trainings that did not diverge, bool [n]."""
-        return np.asarray(np.isfinite(self.margins[self._whole]).all(axis=(0, 1)))
+        return np.asarray(np.isfinite(self.log_ratios[self._whole]).all(axis=(0, 1)))
 
     @property
     def chosen(self) -> NDArray[np.bool_]:
@@ -174,9 +175,9 @@ class WaveTrainings:
         return [run for run in asked if {(wave.name, run), (NULL, run)} <= there]
 
     def of(self, name: str, runs: Sequence[int]) -> NDArray[np.float64]:
-        """Margins of the images that count, after every epoch, [runs, e, m]."""
+        """Log-ratios of the images that count, after every epoch, [runs, e, m]."""
         rows = [self._row(name, run) for run in runs]
-        return self.margins[rows][..., self.chosen]
+        return self.log_ratios[rows][..., self.chosen]
 
     def _row(self, name: str, run: int) -> int:
         (row,) = np.flatnonzero((self.names == name) & (self.runs == run))
@@ -191,7 +192,9 @@ class WaveTrainings:
         groups: dict[tuple[float, str, float], list[PlacedWave]] = {}
         for wave in self.waves:
             if wave.kind != "control" and self.runs_of(wave):
-                groups.setdefault((wave.place, wave.kind, wave.value), []).append(wave)
+                groups.setdefault((wave.direction_parameter, wave.kind, wave.value), []).append(
+                    wave
+                )
         examples = Examples(self.clusters[self.chosen], self.num_classes)
         lines: list[FittedWave] = []
         alone: dict[str, FittedWave] = {}
@@ -229,8 +232,8 @@ class WaveTrainings:
                     for name in ("clean_loss", "accuracy", "train_loss")
                 )
                 for e in range(self.num_epochs + 1):
-                    nf, beta = float(fit.noise_fitting[e]), float(fit.fit_coefficient[e])
-                    nf_0, beta_0 = float(null.noise_fitting[e]), float(null.fit_coefficient[e])
+                    nf, beta = float(fit.noise_fitting[e]), float(fit.regression_slope[e])
+                    nf_0, beta_0 = float(null.noise_fitting[e]), float(null.regression_slope[e])
                     parts: list[object] = [fit.mean_part[e], fit.covariance_part[e], beta]
                     parts += [nf_0, beta_0, nf - nf_0, beta - beta_0]
                     if wave.kind == "control":  # Without a wave there is nothing to follow.
@@ -241,19 +244,19 @@ class WaveTrainings:
                     rows.append([*told, *parts, *losses])
         columns = (
             "wave,image_frequency,direction,frequency,cycles,seed,epoch,"
-            "noise_fitting,mean_part,covariance_part,fit_coefficient,"
-            "null_noise_fitting,null_fit_coefficient,"
-            "noise_fitting_above_null,fit_coefficient_above_null,"
+            "noise_fitting,mean_part,covariance_part,regression_slope,"
+            "null_noise_fitting,null_regression_slope,"
+            "noise_fitting_above_null,regression_slope_above_null,"
             "clean_loss,noisy_loss,accuracy,train_loss"
         )
         return records.Table(columns.split(","), rows)
 
     def _fit(self, name: str, run: int, levels: NDArray[np.float64]) -> spectra.WaveFit:
         """Of one training after every epoch, [e]; NaN from where it diverged."""
-        (margins,) = self.of(name, [run])
-        there = np.isfinite(margins).all(axis=1)
-        found = spectra.wave_fit(margins[there], levels, self.num_classes)
-        whole = np.full((len(found), len(margins)), np.nan)
+        (log_ratios,) = self.of(name, [run])
+        there = np.isfinite(log_ratios).all(axis=1)
+        found = spectra.wave_fit(log_ratios[there], levels, self.num_classes)
+        whole = np.full((len(found), len(log_ratios)), np.nan)
         whole[:, there] = found
         return spectra.WaveFit(*whole)
 
@@ -261,26 +264,34 @@ class WaveTrainings:
         """What each wave is and how it ended."""
         known = dict(zip(alone, learned(list(alone.values())), strict=True))
         told = [
-            *("name", "kind", "place", "image_frequency", "direction", "frequency", "cycles"),
-            *("mean", "deviation", "augmented_mean", "augmented_deviation"),
-            *("held_out_mean", "held_out_deviation"),
+            *(
+                "name",
+                "kind",
+                "direction_parameter",
+                "image_frequency",
+                "direction",
+                "frequency",
+                "cycles",
+            ),
+            *("mean", "std", "augmented_mean", "augmented_std"),
+            *("held_out_mean", "held_out_std"),
         ]
         rows = []
         for wave in self.waves:
             line, yes = alone.get(wave.name), known.get(wave.name)
             row = [getattr(wave, name) for name in told]
-            row += [wave.levels.mean(), wave.levels.std(), wave.class_share]
+            row += [wave.levels.mean(), wave.levels.std(), wave.correlation_ratio]
             row.append("null" if yes is None else ("no", "yes")[yes])
             rows.append([*row, *estimated(line), self.final_accuracy(wave)])
         columns = (
-            "wave,kind,place,image_frequency,direction,frequency,cycles,"
-            "coordinate_mean,coordinate_deviation,"
-            "augmented_mean,augmented_deviation,held_out_mean,held_out_deviation,"
-            "smoothing_mean,smoothing_deviation,class_share,learned"
+            "wave,kind,direction_parameter,image_frequency,direction,frequency,cycles,"
+            "coordinate_mean,coordinate_std,"
+            "augmented_mean,augmented_std,held_out_mean,held_out_std,"
+            "smoothing_mean,smoothing_std,correlation_ratio,learned"
         )
         return records.Table([*columns.split(","), *ESTIMATED, "final_accuracy"], rows)
 
-    def answers(self) -> HeldOut:
+    def held_out(self) -> HeldOut:
         """What is kept of every held-out image; NaN of trainings that diverged."""
         waves = [wave for wave in self.waves if wave.kind != "control"]
         last: list[NDArray] = []
@@ -293,10 +304,10 @@ class WaveTrainings:
             lost = [run not in self.runs_of(wave) for run in runs]
             network[lost] = of_null[lost] = np.nan
             last.append(network[:, -1])
-            for margins, of_lowest in ((network, lowest), (of_null, lowest_null)):
-                there = np.isfinite(margins).all(axis=(1, 2))
-                kept = np.full(margins[:, 0].shape, np.nan)
-                kept[there] = at_lowest(margins[there], s, self.num_classes)
+            for log_ratios, of_lowest in ((network, lowest), (of_null, lowest_null)):
+                there = np.isfinite(log_ratios).all(axis=(1, 2))
+                kept = np.full(log_ratios[:, 0].shape, np.nan)
+                kept[there] = at_lowest(log_ratios[there], s, self.num_classes)
                 of_lowest.append(kept)
         null = self.of(NULL, range(self.directions * self.seeds))[:, -1]
         chosen = self.chosen
@@ -304,10 +315,10 @@ class WaveTrainings:
             waves=np.array([wave.name for wave in waves]),
             directions=np.array([wave.direction for wave in waves]),
             smoothing=np.stack([self.levels(wave) for wave in waves]).astype(np.float32),
-            margins=np.stack(last),
-            lowest_margins=np.stack(lowest),
-            null_margins=null.reshape(self.directions, self.seeds, -1),
-            lowest_null_margins=np.stack(lowest_null),
+            log_ratios=np.stack(last),
+            lowest_log_ratios=np.stack(lowest),
+            null_log_ratios=null.reshape(self.directions, self.seeds, -1),
+            lowest_null_log_ratios=np.stack(lowest_null),
             labels=self.labels[chosen].astype(np.int64),
             clusters=self.clusters[chosen].astype(np.int64),
             images=np.flatnonzero(chosen),
@@ -325,7 +336,7 @@ def estimated(line: FittedWave | None) -> list[spectra.Estimate]:
 
 def curves_table(alone: Mapping[str, FittedWave], num_epochs: int) -> records.Table:
     """How each wave got there, above its null."""
-    names = ("noise_fitting", "fit_coefficient")
+    names = ("noise_fitting", "regression_slope")
     rows = [
         (name, e, *(line.curves[curve].difference[e] for curve in names))
         for name, line in alone.items()
@@ -336,9 +347,16 @@ def curves_table(alone: Mapping[str, FittedWave], num_epochs: int) -> records.Ta
 
 def directions_table(lines: Sequence[FittedWave]) -> records.Table:
     """Every frequency, over its directions."""
-    columns = ("place", "kind", "value", "image_frequency", "cycles", "num_directions")
+    columns = (
+        "direction_parameter",
+        "kind",
+        "value",
+        "image_frequency",
+        "cycles",
+        "num_directions",
+    )
     rows = []
     for line in lines:
-        place = [line.place, line.kind, line.value, line.image_frequency, line.cycles]
-        rows.append([*place, len(line.waves), line.class_share, *estimated(line)])
-    return records.Table([*columns, "class_share", *ESTIMATED], rows)
+        group = [line.direction_parameter, line.kind, line.value, line.image_frequency, line.cycles]
+        rows.append([*group, len(line.waves), line.correlation_ratio, *estimated(line)])
+    return records.Table([*columns, "correlation_ratio", *ESTIMATED], rows)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # The builders load Keras when they are first used.
 _LAZY = {"denoising_autoencoder": "autoencoder", "from_file": "classifiers"}
-__getattr__ = lazy.room(__name__, _LAZY)[0]
+__getattr__ = lazy.subpackage(__name__, _LAZY)[0]
 
 # The activations that launchers accept; "sine" is ours, the others are Keras'.
 ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "elu", "softplus", "sigmoid", "sine")

@@ -56,7 +56,7 @@ class Layers:
         return keras.layers.ReLU()(self.normalisation(x))
 
     def head(self, x: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
-        """Mean over all places, then logits that start at zero."""
+        """Mean over all positions, then logits that start at zero."""
         return self.logits(keras.layers.GlobalAveragePooling2D()(x), num_classes)
 
     def logits(self, x: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:

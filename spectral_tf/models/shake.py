@@ -137,7 +137,7 @@ def shake_shake(
 def _shortcut(
     layers: Layers, x: keras.KerasTensor, filters: int, strides: int
 ) -> keras.KerasTensor:
-    """Two halves of the channels, of the even and of the odd places; or x itself."""
+    """Two halves of the channels, of the even and of the odd positions; or x itself."""
     if x.shape[-1] == filters:
         return x
     x = keras.layers.ReLU()(x)
@@ -159,7 +159,7 @@ def pyramid_net(
     """PyramidNet with bottlenecks and ShakeDrop: 9 `blocks` + 2 layers deep.
 
     The channels of the bottlenecks grow evenly from 16 to 16 + alpha over the 3 x `blocks` blocks,
-    and their outputs have four times as many; shortcuts are averaged over 2 x 2 places where the
+    and their outputs have four times as many; shortcuts are averaged over 2 x 2 positions where the
     sides halve, and filled up with zero channels. Block l of L is kept with probability
     1 - l / (2 L). 30 blocks and alpha 200 are the published PyramidNet-272 (26,210,842 parameters).
 

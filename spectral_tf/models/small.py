@@ -14,8 +14,8 @@ def convnet(
 ) -> keras.Model:
     """Three 3x3 convolutions with normalisation and ReLU, of width, 2 and 4 x width channels.
 
-    The second and third halve the sides; then a fully connected layer of logits on all places (not
-    on their mean, so that the network can tell places apart) that starts at zero.
+    The second and third halve the sides; then a fully connected layer of logits on all positions
+    (not on their mean, so that the network can tell positions apart) that starts at zero.
 
     Args:
       width: channels of the first convolution, at least 1.

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from spectral_tf.probes.stream import outputs as outputs
     from spectral_tf.probes.tangent import tangent_kernels as tangent_kernels
 
-__getattr__, __dir__, __all__ = lazy.room(
+__getattr__, __dir__, __all__ = lazy.subpackage(
     __name__,
     {
         "Pairs": "pairs",

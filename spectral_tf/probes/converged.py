@@ -1,4 +1,4 @@
-"""A classifier's answers along paths that are sampled as densely as their measures take."""
+"""A classifier's predictions along paths that are sampled as densely as their measures take."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from spectral_tf.errors import UserError
 from spectral_tf.probes.path_outputs import groups_of, probabilities_of, refuse_temperatures
 from spectral_tf.probes.paths import Paths, path_logits
 from spectral_tf.probes.stream import Prepare
-from spectral_tf.spectra.path import mirrored_centroid, total_variation
+from spectral_tf.spectra.path import spectral_centroid, total_variation
 
 
 class ConvergedMeasurements(NamedTuple):
@@ -22,11 +22,11 @@ class ConvergedMeasurements(NamedTuple):
 
     Attributes:
       temperatures: by which the logits were divided, [t].
-      centroid: `spectra.mirrored_centroid` at each temperature, in cycles per unit of pixel
+      centroid: `spectra.spectral_centroid` at each temperature, in cycles per unit of pixel
         distance, [t, n]; NaN where `finite` is false, and only there.
       total_variation: of the whole path, likewise, [t, n].
       pixel_distances: of the paths, [n].
-      right: whether the answer at the first and at the last end is the label, bool [n, 2].
+      endpoints_correct: whether the first and the last end are classified correctly, bool [n, 2].
       finite: whether all outputs along the path are finite, bool [n].
       num_samples: of every path at the end.
       relative_change: by which the measures still moved when that number was reached.
@@ -37,7 +37,7 @@ class ConvergedMeasurements(NamedTuple):
     centroid: NDArray[np.float64]
     total_variation: NDArray[np.float64]
     pixel_distances: NDArray[np.float64]
-    right: NDArray[np.bool_]
+    endpoints_correct: NDArray[np.bool_]
     finite: NDArray[np.bool_]
     num_samples: int
     relative_change: float
@@ -45,8 +45,8 @@ class ConvergedMeasurements(NamedTuple):
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """Whether the answers at both ends are the labels, bool [n]."""
-        return self.right[:, 0] & self.right[:, 1]
+        """Whether both ends are classified correctly, bool [n]."""
+        return self.endpoints_correct[:, 0] & self.endpoints_correct[:, 1]
 
     @property
     def centroid_per_path(self) -> NDArray[np.float64]:
@@ -74,7 +74,7 @@ def converged_paths(
     batch_size: int = 256,
     strategy: tf.distribute.Strategy | None = None,
 ) -> ConvergedMeasurements:
-    """Centroid and total variation of the model's answers, sampled until they no longer move.
+    """Centroid and total variation of the model's predictions, sampled until they no longer move.
 
     The number of samples of all paths is doubled, N -> 2 N - 1 (the old ones are among the new),
     until the relative change, sum over paths |new - old| / sum over paths of new, is below the
@@ -86,7 +86,7 @@ def converged_paths(
       model, images, prepare, batch_size, strategy: as for `path_logits`.
       labels: of the images, whole numbers, shape [n].
       paths: their ends and pixel distances; how they are sampled is of no account.
-      temperatures: by which logits are divided, above 0: 1 for the answers as they are,
+      temperatures: by which logits are divided, above 0: 1 for the predictions as they are,
         `spectra.confidence_temperature` for models at one confidence.
       start: samples to begin with, at least 4.
       tolerance: above 0.
@@ -115,17 +115,17 @@ def converged_paths(
         dense = paths._replace(counts=np.full(num_paths, num_samples))
         # From every other sample, and from all.
         found = np.full((2, 2, len(temperatures), num_paths), np.nan)
-        right, finite = np.empty((num_paths, 2), bool), np.empty(num_paths, bool)
+        correct, finite = np.empty((num_paths, 2), bool), np.empty(num_paths, bool)
         stream = path_logits(
             model, images, dense, prepare, batch_size=batch_size, strategy=strategy
         )
-        for group in groups_of(stream, dense.counts, paths.end_labels(labels), outputs):
-            right[group.rows], finite[group.rows] = group.right, group.finite
+        for group in groups_of(stream, dense.counts, paths.endpoint_labels(labels), outputs):
+            correct[group.rows], finite[group.rows] = group.endpoints_correct, group.finite
             rows = group.rows[group.finite]
             for t, temperature in enumerate(temperatures):
                 p = probabilities_of(group.outputs, outputs, temperature)
                 for measured, some in zip(found, (p[:, ::2], p), strict=True):
-                    measured[0, t, rows] = mirrored_centroid(some, lengths[rows])
+                    measured[0, t, rows] = spectral_centroid(some, lengths[rows])
                     measured[1, t, rows] = total_variation(some)
         old, new = found[..., finite]
         moved, whole = np.abs(new - old).sum(axis=-1), new.sum(axis=-1)
@@ -133,7 +133,7 @@ def converged_paths(
         change = float(np.max(np.divide(moved, whole, out=np.zeros_like(moved), where=whole > 0)))
     if change >= tolerance:
         logging.warning(
-            "answers along paths: with %d samples they still move by %.1f %%, not below %.1f %%",
+            "along paths predictions of %d samples still move by %.1f %%, not below %.1f %%",
             *(num_samples, 100 * change, 100 * tolerance),
         )
     return ConvergedMeasurements(
@@ -141,7 +141,7 @@ def converged_paths(
         centroid=found[1, 0],
         total_variation=found[1, 1],
         pixel_distances=lengths,
-        right=right,
+        endpoints_correct=correct,
         finite=finite,
         num_samples=num_samples,
         relative_change=change,

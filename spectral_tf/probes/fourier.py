@@ -1,4 +1,4 @@
-"""How a classifier answers to every Fourier vector of the image plane, added to its images."""
+"""What Fourier vectors of the image plane change in a classifier's predictions."""
 
 import itertools
 import math
@@ -20,12 +20,12 @@ _MAPS = ("error", "change")
 
 
 class Responses(NamedTuple):
-    """How answers to n images move under some rows of Fourier vectors.
+    """How predictions of n images move under some rows of Fourier vectors.
 
     Attributes:
       error, change: of each vector, means over images and signs, [rows, w].
       ring_error, ring_change: of every image, sums over the vectors of a ring, [n, r].
-      clean_wrong: whether an image as it is is answered wrongly, bool [n].
+      clean_wrong: whether an image as it is is misclassified, bool [n].
     """
 
     error: NDArray[np.float64]
@@ -36,17 +36,17 @@ class Responses(NamedTuple):
 
 
 class FourierSensitivity(NamedTuple):
-    """How answers to n images move, for every frequency (i, j), the zero in the middle, [h, w].
+    """How predictions of n images move, for every frequency (i, j), the zero in the middle, [h, w].
 
     Row h // 2 + i holds i cycles per image downwards, column w // 2 + j holds j to the right. Of
     single images, which a mean over images rests on, only means over rings of one frequency are
     kept: r rings, as `rings` numbers them.
 
     Attributes:
-      error: share of the images that are answered wrongly, over images and signs, in [0, 1].
+      error: share of the images that are misclassified, over images and signs, in [0, 1].
       change: sum_c |p_c(x + e u) - p_c(x)| / 2 of the probabilities, likewise, in [0, 1].
       ring_error, ring_change: of every image, means over the vectors of a ring (and signs), [n, r].
-      clean_wrong: whether an image as it is is answered wrongly, bool [n].
+      clean_wrong: whether an image as it is is misclassified, bool [n].
     """
 
     error: NDArray[np.float64]
@@ -89,7 +89,7 @@ def fourier_responses(
     block_size: int = 16,
     strategy: tf.distribute.Strategy | None = None,
 ) -> Responses:
-    """Error and change of the answers when Fourier vectors of a stated norm are added.
+    """Error and change of the predictions when Fourier vectors of a stated norm are added.
 
     x + norm u / sqrt(c) in every one of the c channels, before `prepare`: the norm is one of pixels
     in [0, 1], which are not cut off there.
@@ -136,7 +136,7 @@ def fourier_responses(
     def given(pixels: tf.Tensor) -> tf.Tensor:
         return tf.cast(infer(prepare(pixels)), tf.float32)
 
-    def answer(pixels: tf.Tensor) -> tf.Tensor:
+    def probabilities(pixels: tf.Tensor) -> tf.Tensor:
         return tf.nn.softmax(given(pixels)) if outputs == "logits" else given(pixels)
 
     def perturbed(
@@ -147,7 +147,7 @@ def fourier_responses(
         def of_vector(vector: tf.Tensor) -> tf.Tensor:
             total = tf.zeros((2, len(pixels)))
             for factor in tf.unstack(factors):
-                p = answer(pixels + factor * vector[..., tf.newaxis])
+                p = probabilities(pixels + factor * vector[..., tf.newaxis])
                 wrong = tf.cast(tf.argmax(p, axis=1) != classes, tf.float32)
                 total += tf.stack([wrong, tf.reduce_sum(tf.abs(p - before), axis=1) / 2])
             return total / len(factors)
@@ -155,15 +155,15 @@ def fourier_responses(
         return tf.transpose(tf.map_fn(of_vector, u), (2, 0, 1))
 
     refuse_other_outputs(given(tf.constant(x[: min(batch_size, len(x))])).numpy(), outputs)
-    (before,) = over_rows(answer, [x], batch_size, strategy)
+    (before,) = over_rows(probabilities, [x], batch_size, strategy)
     replicas = strategy.num_replicas_in_sync
     share = min(replicas_share(batch_size, strategy), math.ceil(len(x) / replicas))
     batches = math.ceil(len(x) / (share * replicas))
 
     def part(number: int) -> list[NDArray]:
         """Some images (the last batch is filled up with the first ones) and a block of vectors."""
-        block, place = divmod(number, batches * replicas)
-        some = (place * share + np.arange(share)) % len(x)
+        block, index = divmod(number, batches * replicas)
+        some = (index * share + np.arange(share)) % len(x)
         chosen = slice(block * block_size, (block + 1) * block_size)
         # Of one shape always: the last block is filled up with zeros.
         u = np.zeros((block_size, height, width), np.float32)
@@ -174,9 +174,9 @@ def fourier_responses(
     means = np.empty((i.size, 2))
     sums = np.zeros((every.max() + 1, 2, len(x)))
     blocks = math.ceil(i.size / block_size)
-    answers = stream(perturbed, part, blocks * batches, strategy)
+    moved = stream(perturbed, part, blocks * batches, strategy)
     for block in range(blocks):
-        pieces = [found for (found,) in itertools.islice(answers, batches)]
+        pieces = [found for (found,) in itertools.islice(moved, batches)]
         chosen = slice(block * block_size, (block + 1) * block_size)
         number = len(ring[chosen])
         found = np.concatenate(pieces)[: len(x), :number].astype(np.float64)

@@ -38,7 +38,7 @@ def label_noise(
     smoothing: ArrayLike,
     batch_size: int = 256,
 ) -> NoiseFit:
-    """Noise fitting and fit coefficient of any Keras classifier, in one evaluation pass.
+    """Noise fitting and regression slope of any Keras classifier, in one evaluation pass.
 
     Clean and noisy loss are those of the same images.
 

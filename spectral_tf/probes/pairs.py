@@ -11,7 +11,7 @@ from spectral_tf.errors import UserError
 
 
 class Pairs(NamedTuple):
-    """The images at the ends of n paths, as places in an array of images, int64 [n] each."""
+    """The images at the ends of n paths, as indices into an array of images, int64 [n] each."""
 
     first: NDArray[np.int64]
     last: NDArray[np.int64]
@@ -146,8 +146,8 @@ def _pairs_apart(
     found = np.empty((*wanted.shape, max(count, 0)), np.int64)
     for label in dict.fromkeys(wanted.ravel().tolist()):
         members, own = _members(given, label), one_each[given[one_each] == label]
-        places = np.nonzero(wanted == label)  # Ends of pairs, which take turns.
-        each = len(places[0])
+        indices = np.nonzero(wanted == label)  # Ends of pairs, which take turns.
+        each = len(indices[0])
         if not 1 <= count <= own.size // each:
             most, alone = own.size // each, own.size == members.size
             shared = own.size < len(np.unique(numbers[members]))
@@ -162,7 +162,7 @@ def _pairs_apart(
                 got=f"{count:,}, which take {count * each:,}" if most else f"{own.size:,}",
                 hint=fewer + "; no two pairs share a cluster" * (not alone),
             )
-        found[places] = own[: count * each].reshape(count, each).T
+        found[indices] = own[: count * each].reshape(count, each).T
     return [Pairs(*ends) for ends in found]
 
 
@@ -179,16 +179,16 @@ def _members(labels: NDArray, label: int) -> NDArray[np.int64]:
     return members
 
 
-def pairs_among(pairs: Pairs, places: ArrayLike) -> tuple[Pairs, NDArray[np.bool_]]:
+def pairs_among(pairs: Pairs, indices: ArrayLike) -> tuple[Pairs, NDArray[np.bool_]]:
     """The pairs whose images are among some, numbered among those.
 
     Args:
       pairs: of images of a split.
-      places: of those that are there, rising, [m].
+      indices: of those that are there, rising, [m].
 
     Returns:
-      the pairs that are left, as places in 0 ... m - 1; and which of the given ones they are.
+      the pairs that are left, as indices 0 ... m - 1; and which of the given ones they are.
     """
-    there = np.asarray(places)
+    there = np.asarray(indices)
     left = np.isin(pairs.first, there) & np.isin(pairs.last, there)
     return Pairs(*(np.searchsorted(there, end[left]) for end in pairs)), left

@@ -17,11 +17,11 @@ from spectral_tf.probes.paths import Paths, path_logits
 from spectral_tf.probes.stream import Prepare
 from spectral_tf.spectra.path import (
     PathMeasures,
-    mirrored_magnitudes,
+    dct_magnitudes,
+    dft_magnitudes,
     path_measures,
-    plain_magnitudes,
 )
-from spectral_tf.spectra.path_axes import axis_support, on_axis
+from spectral_tf.spectra.path_axes import axis_support, interpolate_spectrum
 
 
 class PathMeasurements(NamedTuple):
@@ -29,26 +29,26 @@ class PathMeasurements(NamedTuple):
 
     Attributes:
       measures: of shares and differences, each [n]; NaN where `finite` is false, and only there.
-      plain, mirrored: magnitudes at the frequencies that were asked for, [n, f].
-      plain_where, mirrored_where: where there are such magnitudes, bool [n, f]: the path is finite
+      dft, dct: magnitudes at the frequencies that were asked for, [n, f].
+      dft_where, dct_where: where there are such magnitudes, bool [n, f]: the path is finite
         and can tell the frequency (`spectra.axis_support`). NaN elsewhere, and only there.
-      right: whether the answer at the first and at the last end is the label, bool [n, 2]; an
-        answer that is not finite is not right.
+      endpoints_correct: whether the first and the last end are classified correctly, bool [n, 2];
+        an output that is not finite is not correct.
       finite: whether all outputs along the path are finite, bool [n].
     """
 
     measures: PathMeasures
-    plain: NDArray[np.float64]
-    mirrored: NDArray[np.float64]
-    plain_where: NDArray[np.bool_]
-    mirrored_where: NDArray[np.bool_]
-    right: NDArray[np.bool_]
+    dft: NDArray[np.float64]
+    dct: NDArray[np.float64]
+    dft_where: NDArray[np.bool_]
+    dct_where: NDArray[np.bool_]
+    endpoints_correct: NDArray[np.bool_]
     finite: NDArray[np.bool_]
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """Whether the answers at both ends are the labels, bool [n]."""
-        return self.right[:, 0] & self.right[:, 1]
+        """Whether both ends are classified correctly, bool [n]."""
+        return self.endpoints_correct[:, 0] & self.endpoints_correct[:, 1]
 
 
 def measure_paths(
@@ -65,7 +65,7 @@ def measure_paths(
     batch_size: int = 256,
     strategy: tf.distribute.Strategy | None = None,
 ) -> PathMeasurements:
-    """Spectra of the model's answers along paths, streamed.
+    """Spectra of the model's predictions along paths, streamed.
 
     Distances are those of the images as the model sees them, so `measures.centroid` is in cycles
     per unit of these; times `distances` / `pixel_distances` of the paths, per unit of pixels.
@@ -85,29 +85,29 @@ def measure_paths(
     refuse_temperatures([temperature])
     axis, num_paths = np.asarray(frequencies, np.float64), len(paths.counts)
     measures = PathMeasures(*(np.full(num_paths, np.nan) for _ in PathMeasures._fields))
-    plain, mirrored = np.full((2, num_paths, axis.size), np.nan)
-    right, finite = np.empty((num_paths, 2), bool), np.empty(num_paths, bool)
+    dft, dct = np.full((2, num_paths, axis.size), np.nan)
+    correct, finite = np.empty((num_paths, 2), bool), np.empty(num_paths, bool)
     step = 1 / (paths.counts - 1) if per_path else paths.spacing
 
     logits = path_logits(model, images, paths, prepare, batch_size=batch_size, strategy=strategy)
-    for group in groups_of(logits, paths.counts, paths.end_labels(labels), outputs):
-        right[group.rows], finite[group.rows] = group.right, group.finite
+    for group in groups_of(logits, paths.counts, paths.endpoint_labels(labels), outputs):
+        correct[group.rows], finite[group.rows] = group.endpoints_correct, group.finite
         rows = group.rows[group.finite]
         p = probabilities_of(group.outputs, outputs, temperature)
         for array, value in zip(measures, path_measures(p, paths.spacing[rows]), strict=True):
             array[rows] = value
         if axis.size:
-            both = zip(rows, plain_magnitudes(p), mirrored_magnitudes(p), strict=True)
-            for i, of_plain, of_mirrored in both:
+            both = zip(rows, dft_magnitudes(p), dct_magnitudes(p), strict=True)
+            for i, of_dft, of_dct in both:
                 width = 1 / (p.shape[1] * step[i])
-                plain[i] = on_axis(of_plain, width, axis)
-                mirrored[i] = on_axis(of_mirrored, width / 2, axis)
+                dft[i] = interpolate_spectrum(of_dft, width, axis)
+                dct[i] = interpolate_spectrum(of_dct, width / 2, axis)
     return PathMeasurements(
         measures=measures,
-        plain=plain,
-        mirrored=mirrored,
-        plain_where=axis_support(axis, paths.counts, step, mirrored=False) & finite[:, None],
-        mirrored_where=axis_support(axis, paths.counts, step, mirrored=True) & finite[:, None],
-        right=right,
+        dft=dft,
+        dct=dct,
+        dft_where=axis_support(axis, paths.counts, step, transform="dft") & finite[:, None],
+        dct_where=axis_support(axis, paths.counts, step, transform="dct") & finite[:, None],
+        endpoints_correct=correct,
         finite=finite,
     )

@@ -27,13 +27,13 @@ class Group(NamedTuple):
     Attributes:
       rows: which ones, int64 [n].
       finite: whether all their outputs are, bool [n].
-      right: whether the answers at both ends are the labels, bool [n, 2].
+      endpoints_correct: whether both ends are classified correctly, bool [n, 2].
       outputs: of those that are finite, [m, N, C].
     """
 
     rows: NDArray[np.int64]
     finite: NDArray[np.bool_]
-    right: NDArray[np.bool_]
+    endpoints_correct: NDArray[np.bool_]
     outputs: NDArray[np.float32]
 
 
@@ -42,7 +42,7 @@ def groups_of(
 ) -> Iterator[Group]:
     """All paths, a few of one length at a time, with their outputs looked at.
 
-    An answer that is NaN or infinite is not right. How many there are is logged.
+    An output that is NaN or infinite is not correct. How many there are is logged.
 
     Args:
       stream: the outputs of each path, [N, C], one after the other.
@@ -56,9 +56,9 @@ def groups_of(
     """
     total, num_paths = int(counts.sum()), len(counts)
     seen = spoilt = whole = 0
-    for of_paths, answers in _of_one_length(stream):
+    for of_paths, found in _of_one_length(stream):
         rows = np.array(of_paths)
-        there = np.isfinite(answers).all(axis=-1)
+        there = np.isfinite(found).all(axis=-1)
         finite = there.all(axis=1)
         seen, whole = seen + there.size, whole + int(finite.sum())
         spoilt += int(np.sum(~there))
@@ -70,9 +70,9 @@ def groups_of(
                 hint="look for what diverged in the model",
             )
         if there.any():
-            refuse_other_outputs(answers if there.all() else answers[there], outputs)
-        right = there[:, [0, -1]] & (answers[:, [0, -1]].argmax(axis=-1) == labels[rows])
-        yield Group(rows, finite, right, answers if finite.all() else answers[finite])
+            refuse_other_outputs(found if there.all() else found[there], outputs)
+        correct = there[:, [0, -1]] & (found[:, [0, -1]].argmax(axis=-1) == labels[rows])
+        yield Group(rows, finite, correct, found if finite.all() else found[finite])
     if spoilt:
         logging.warning(
             "outputs along paths: %s of %s samples are not finite; %s of %s paths are left out",
@@ -111,11 +111,11 @@ def _of_one_length(stream: Iterator[NDArray]) -> Iterator[tuple[list[int], NDArr
         yield rows, np.stack(outputs_of)
 
 
-def probabilities_of(answers: NDArray, outputs: str, temperature: float) -> NDArray:
+def probabilities_of(found: NDArray, outputs: str, temperature: float) -> NDArray:
     """softmax(logits / temperature), [..., C]; logits of probabilities are their logarithms."""
     if outputs == "logits":
-        return softmax(answers.astype(np.float64) / temperature, axis=-1)
-    return answers if temperature == 1 else softmax(logits_of(answers) / temperature, axis=-1)
+        return softmax(found.astype(np.float64) / temperature, axis=-1)
+    return found if temperature == 1 else softmax(logits_of(found) / temperature, axis=-1)
 
 
 def refuse_temperatures(temperatures: Sequence[float]) -> None:
@@ -125,21 +125,21 @@ def refuse_temperatures(temperatures: Sequence[float]) -> None:
             "temperature",
             expected="a number above 0",
             got=", ".join(f"{t:g}" for t in temperatures) or "none",
-            hint="1 leaves the answers as they are",
+            hint="1 leaves the predictions as they are",
         )
 
 
-def refuse_other_outputs(answers: NDArray, outputs: str) -> None:
+def refuse_other_outputs(found: NDArray, outputs: str) -> None:
     """Raises a UserError if outputs [..., C] are not what they are said to be.
 
     Probabilities are not below 0 and sum to 1 in every row; logits do not, in at least one.
     """
-    sums = answers.sum(axis=-1)
-    look = bool(np.all(answers >= 0) and np.allclose(sums, 1, atol=1e-3))
+    sums = found.sum(axis=-1)
+    look = bool(np.all(found >= 0) and np.allclose(sums, 1, atol=1e-3))
     if outputs not in OUTPUTS or look != (outputs == "probabilities"):
         raise UserError(
             "outputs",
             expected=f"{outputs} of the model" if outputs in OUTPUTS else " or ".join(OUTPUTS),
-            got=f"numbers that sum to {sums.flat[0]:g}, the least {answers.min():g}",
+            got=f"numbers that sum to {sums.flat[0]:g}, the least {found.min():g}",
             hint=f"say --outputs={OUTPUTS[look]}" if outputs in OUTPUTS else "choose one",
         )

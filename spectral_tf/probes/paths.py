@@ -1,4 +1,4 @@
-"""A classifier's answers along straight paths between images, however many and long they are."""
+"""A classifier's outputs along straight paths between images, however many and long."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -43,7 +43,7 @@ class Paths(NamedTuple):
         ends = Pairs(*(end[rows] for end in self.pairs))
         return Paths(ends, *(values[rows] for values in self[1:]))
 
-    def end_labels(self, labels: ArrayLike) -> NDArray:
+    def endpoint_labels(self, labels: ArrayLike) -> NDArray:
         """The labels of the images at both ends, [n, 2], of those of all images."""
         return np.asarray(labels)[np.stack(self.pairs, axis=1)]
 
@@ -63,7 +63,7 @@ def straight_paths(
 
     Args:
       images: shape [n, h, w, c], uint8, or floats in [0, 1].
-      pairs: places in them.
+      pairs: indices into them.
       prepare: pixels -> images as the model sees them, in whose space `distances` are measured.
       unit: of distance, above 0.
       num_samples: of every path, at least 4; 0: by the unit.
@@ -145,8 +145,8 @@ def local_paths(
         )
     away = u * (length / norms).reshape(-1, *[1] * (x.ndim - 1))
     ends = np.concatenate([x, x + away.astype(np.float32)])
-    places = np.arange(len(x))
-    pairs = Pairs(places, places + len(x))
+    indices = np.arange(len(x))
+    pairs = Pairs(indices, indices + len(x))
     return ends, straight_paths(ends, pairs, num_samples=num_samples)
 
 
@@ -231,7 +231,7 @@ def path_logits(
     pixels = np.asarray(images)
 
     def part(number: int) -> tuple[NDArray, NDArray[np.int32], NDArray[np.float32]]:
-        """Images at the ends of the paths of one part; each sample's path and place on it."""
+        """Images at the ends of the paths of one part; each sample's path and position on it."""
         samples = np.minimum(number * share + np.arange(share), total - 1)
         owner = np.searchsorted(offsets, samples, side="right") - 1
         along = (samples - offsets[owner]) / (paths.counts[owner] - 1)
@@ -245,12 +245,12 @@ def path_logits(
 
     infer = at_inference(model)
 
-    def answers(stored: tf.Tensor, owner: tf.Tensor, along: tf.Tensor) -> tf.Tensor:
+    def outputs_of(stored: tf.Tensor, owner: tf.Tensor, along: tf.Tensor) -> tf.Tensor:
         samples = samples_of(tf.cast(prepare(stored), tf.float32), owner, along)
         return tf.cast(infer(samples), tf.float32)
 
     done, rest = 0, []
-    for (outputs_of_batch,) in stream(answers, part, num_batches, strategy):
+    for (outputs_of_batch,) in stream(outputs_of, part, num_batches, strategy):
         rest.append(outputs_of_batch)
         there = np.concatenate(rest) if len(rest) > 1 else rest[0]
         begin = 0

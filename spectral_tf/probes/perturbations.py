@@ -1,6 +1,7 @@
 """The functions of networks whose parameters have been moved a little."""
 
-import concurrent.futures
+import itertools
+import math
 from collections.abc import Sequence
 
 import keras
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
 from spectral_tf.probes.functions import stacked_outputs
+from spectral_tf.probes.stream import stream
 
 
 def perturbed_outputs(
@@ -23,6 +25,7 @@ def perturbed_outputs(
     seed: int,
     shared: bool = False,
     block_size: int = 8,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> NDArray[np.float32]:
     """The outputs of one network with its parameters moved along random directions.
 
@@ -36,10 +39,11 @@ def perturbed_outputs(
       inputs: [n, ...].
       norms: delta, shape [p], each at least 0, in the unit of the parameters.
       num_directions: d, at least 1, for each norm.
-      seed: at least 0; a direction depends on it and on its place alone, not on `block_size`.
+      seed: at least 0; a direction depends on it and on its index alone, not on `block_size`.
       shared: every norm takes the same d directions (common random numbers: smoother curves and p
         times fewer draws) instead of fresh ones for each norm (the published code).
       block_size: networks moved at once; they take 12 * block_size bytes for each parameter.
+      strategy: whose replicas take a block each at a time; default: the current one.
 
     Returns:
       float32, shape [p, d, n, o], evaluated as at inference.
@@ -58,9 +62,9 @@ def perturbed_outputs(
         if count < 1:
             raise UserError(name, expected="at least 1", got=count, hint="give a positive number")
     sizes = [int(np.size(w)) for w in weights]
-    theta = [tf.constant(w, tf.float32) for w in weights]
-    others = [tf.constant(s) for s in states]
-    x = tf.constant(inputs)
+    strategy = strategy or tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+    theta = [np.asarray(w, np.float32) for w in weights]
 
     def draw(rows: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
         """One direction for each row, which seeds it; the last block is filled up."""
@@ -72,25 +76,29 @@ def perturbed_outputs(
         return directions
 
     results: list[list[np.ndarray]] = [[] for _ in delta]
-    places = [range(delta.size)] if shared else [range(i, i + 1) for i in range(delta.size)]
+    groups = [range(delta.size)] if shared else [range(i, i + 1) for i in range(delta.size)]
     blocks = [
-        (place, [(d,) if shared else (d, place.start) for d in range(start, end)])
-        for place in places
+        (norms_of, [(d,) if shared else (d, norms_of.start) for d in range(start, end)])
+        for norms_of in groups
         for start in range(0, num_directions, block_size)
         for end in [min(start + block_size, num_directions)]
     ]
-    # Drawing is as dear as evaluating: the next block is drawn while this one is evaluated.
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        ahead = pool.submit(draw, blocks[0][1])
-        for (place, rows), following in zip(blocks, [*blocks[1:], None], strict=True):
-            directions = ahead.result()
-            if following:
-                ahead = pool.submit(draw, following[1])
-            chosen = delta[place.start : place.stop]
-            moves = (tf.constant(directions), tf.constant(chosen))
-            outputs = _moved_outputs(model, theta, others, x, *moves).numpy()
-            for i, of_norm in zip(place, outputs, strict=True):
-                results[i].append(of_norm[: len(rows)])
+
+    # Drawing is as dear as evaluating: a stream makes the next part while this one is evaluated.
+    def part(number: int) -> list[NDArray]:
+        norms_of, rows = blocks[number % len(blocks)]
+        return [draw(rows), delta[norms_of.start : norms_of.stop], inputs, *theta, *states]
+
+    def moved(directions: tf.Tensor, chosen: tf.Tensor, x: tf.Tensor, *own: tf.Tensor) -> tf.Tensor:
+        arrays = list(own[: len(theta)]), list(own[len(theta) :])
+        of_norms = _moved_outputs(model, *arrays, x, directions, chosen)
+        return tf.einsum("qb...->bq...", of_norms)  # What replicas share comes first.
+
+    batches = stream(moved, part, math.ceil(len(blocks) / replicas), strategy)
+    outputs = itertools.chain.from_iterable(np.split(batch, replicas) for (batch,) in batches)
+    for (norms_of, rows), of_block in zip(blocks, outputs, strict=False):
+        for i, norm in enumerate(norms_of):
+            results[norm].append(of_block[: len(rows), i])
     return np.stack([np.concatenate(parts) for parts in results])
 
 

@@ -1,13 +1,15 @@
 """Asks a function about a stream of inputs, under any strategy: the one way in which probes do.
 
 What goes through the devices is cut into parts of one static shape, one for each replica at a time,
-so that one program serves all of them, on TPUs, too. Devices that work on their own begin the next
-batch before this one is looked at. Several hosts have to take a stream in step.
+so that one program serves all of them, on TPUs, too. The next parts are made while devices work on
+these, and devices that work on their own begin the next batch before this one is looked at. Several
+hosts have to take a stream in step.
 """
 
+import concurrent.futures
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -50,7 +52,7 @@ def stream(
       function: tensors of one part -> a tensor, or several, with the part's items on the first
         axis.
       part: number -> arrays, always of the same shapes; with r replicas batch b holds the parts
-        b r, ..., b r + r - 1.
+        b r, ..., b r + r - 1. It is called in another thread, for one part after the other.
       num_batches: how many there are.
       strategy: default: the current one.
     """
@@ -58,22 +60,40 @@ def stream(
     replicas = strategy.num_replicas_in_sync
 
     @tf.function
-    def answer(*batch: Any) -> list[tf.Tensor]:
+    def outputs_on(*batch: Any) -> list[tf.Tensor]:
         given = tf.nest.flatten(strategy.run(function, batch))
         return [strategy.gather(tensor, axis=0) for tensor in given]
 
-    def ask(number: int) -> list[tf.Tensor]:
-        first = number * replicas
+    here: list[int] = []  # The replicas of this host.
 
+    def note(context: tf.distribute.experimental.ValueContext) -> tf.Tensor:
+        here.append(context.replica_id_in_sync_group)
+        return tf.constant(0)
+
+    strategy.experimental_distribute_values_from_function(note)
+
+    def parts(number: int) -> dict[int, Sequence[ArrayLike]]:
+        return {replica: part(number * replicas + replica) for replica in here}
+
+    def ask(made: Mapping[int, Sequence[ArrayLike]]) -> list[tf.Tensor]:
         def of_replica(context: tf.distribute.experimental.ValueContext) -> tuple[tf.Tensor, ...]:
             with tf.device("CPU:0"):  # From where every replica takes its own.
-                return tuple(map(tf.constant, part(first + context.replica_id_in_sync_group)))
+                return tuple(map(tf.constant, made[context.replica_id_in_sync_group]))
 
-        return answer(*strategy.experimental_distribute_values_from_function(of_replica))
+        return outputs_on(*strategy.experimental_distribute_values_from_function(of_replica))
 
-    asked = itertools.chain(map(ask, range(num_batches)), [None])
-    for given, _ in itertools.pairwise(asked):
-        yield [tensor.numpy() for tensor in given]  # type: ignore[union-attr]  # The last alone.
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+
+        def asked() -> Iterator[list[tf.Tensor] | None]:
+            ahead = pool.submit(parts, 0) if num_batches else None
+            for number in range(num_batches):
+                made = ahead.result()  # type: ignore[union-attr]  # There are batches.
+                ahead = pool.submit(parts, number + 1) if number + 1 < num_batches else None
+                yield ask(made)
+            yield None
+
+        for given, _ in itertools.pairwise(asked()):
+            yield [tensor.numpy() for tensor in given]  # type: ignore[union-attr]  # The last alone.
 
 
 def over_rows(

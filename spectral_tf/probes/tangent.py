@@ -1,5 +1,6 @@
 """The neural tangent kernel of a network on given inputs."""
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -8,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from spectral_tf.errors import UserError
+from spectral_tf.probes.stream import stream
 
 
 def tangent_kernels(
@@ -15,6 +17,8 @@ def tangent_kernels(
     weights: Sequence[np.ndarray],
     states: Sequence[np.ndarray],
     inputs: np.ndarray,
+    *,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> NDArray[np.float64]:
     """The empirical neural tangent kernel of many copies of one model.
 
@@ -27,6 +31,7 @@ def tangent_kernels(
       states: the same for the non-trainable variables.
       inputs: [n, ...]. The gradients of one copy at all inputs are in memory at once: 4 n bytes for
         each parameter.
+      strategy: whose replicas take a copy each at a time; default: the current one.
 
     Returns:
       float64, shape [e, n, n], in squared output units over squared parameter units.
@@ -43,16 +48,19 @@ def tangent_kernels(
             got=f"outputs of shape {model.output_shape[1:]}",
             hint="take a kernel for each output with a model of it alone",
         )
-    x = tf.constant(inputs)
-    members = range(len(weights[0]))
-    return np.stack(
-        [
-            _kernel(
-                model, [tf.constant(w[i]) for w in weights], [tf.constant(s[i]) for s in states], x
-            )
-            for i in members
-        ]
-    ).astype(np.float64)
+    strategy = strategy or tf.distribute.get_strategy()
+    num_members, num_weights = len(weights[0]), len(weights)
+
+    def kernel(x: tf.Tensor, *arrays: tf.Tensor) -> tf.Tensor:
+        return _kernel(model, list(arrays[:num_weights]), list(arrays[num_weights:]), x)[None]
+
+    def part(number: int) -> list[NDArray]:
+        member = number % num_members
+        return [np.asarray(inputs), *(array[member] for array in (*weights, *states))]
+
+    num_batches = math.ceil(num_members / strategy.num_replicas_in_sync)
+    found = [kernels for (kernels,) in stream(kernel, part, num_batches, strategy)]
+    return np.concatenate(found)[:num_members].astype(np.float64)
 
 
 # Traced once for each model and shape, whoever calls.

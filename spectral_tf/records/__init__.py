@@ -7,7 +7,7 @@
 from typing import TYPE_CHECKING
 
 from spectral_tf import lazy
-from spectral_tf.records.files import whole_file
+from spectral_tf.records.files import atomic_write
 from spectral_tf.records.finished import TrainedNetworks, trained_networks
 from spectral_tf.records.flagfile import read_flags
 from spectral_tf.records.folder import Part, RunFolder
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from spectral_tf.records import learning as learning
 
 # The rooms that draw load matplotlib when they are first used.
-__getattr__ = lazy.room(__name__, {}, ("figures", "learning"))[0]
+__getattr__ = lazy.subpackage(__name__, {}, ("figures", "learning"))[0]
 
 __all__ = [
     "Animation",
@@ -31,12 +31,12 @@ __all__ = [
     "Series",
     "Table",
     "TrainedNetworks",
+    "atomic_write",
     "averaged",
     "estimates",
     "read_flags",
     "read_table",
     "tidy",
     "trained_networks",
-    "whole_file",
     "write_table",
 ]

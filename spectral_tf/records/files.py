@@ -9,12 +9,12 @@ _SUFFIX = ".part"
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file of this name may be what a kill left of `whole_file`."""
+    """Whether a file of this name may be what a kill left of `atomic_write`."""
     return name.startswith(".") and name.endswith(_SUFFIX)
 
 
 @contextlib.contextmanager
-def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
+def atomic_write(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """Gives a temporary name beside `path`; on leaving without error it becomes `path`.
 
     A reader sees the old file or the new one, never a part, also after a kill or a power cut.

@@ -76,7 +76,7 @@ def trained_networks(
     try:
         with np.load(file) as archive:
             saved = {name: archive[name] for name in archive if name.startswith("ensemble/")}
-        step, going = int(saved["ensemble/step"]), saved["ensemble/stopped_at"] < 0
+        step, going = int(saved["ensemble/step"]), saved["ensemble/diverged_at_step"] < 0
     except FileNotFoundError as error:
         raise refuse(f"{folder} without {file.name}", f"{again}...") from error
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:

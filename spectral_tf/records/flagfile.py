@@ -2,7 +2,14 @@
 
 import pathlib
 
+from spectral_tf.records.former_names import current_line
+
 FLAGFILE = "run.flags"
+
+
+def read_lines(folder: pathlib.Path) -> list[str]:
+    """The lines of a run folder's flagfile, flags by their names of now."""
+    return [current_line(x) for x in (folder / FLAGFILE).read_text(errors="replace").splitlines()]
 
 
 def read_flags(folder: pathlib.Path) -> dict[str, str] | None:
@@ -14,7 +21,7 @@ def read_flags(folder: pathlib.Path) -> dict[str, str] | None:
     if not file.is_file():
         return None
     flags = {}
-    for line in file.read_text(errors="replace").splitlines():
+    for line in read_lines(folder):
         name, given, value = line.removeprefix("--").partition("=")
         flags[flag_name(line)] = value if given else str(name == flag_name(line)).lower()
     return flags

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TextIO
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.files import is_temporary, whole_file
-from spectral_tf.records.flagfile import FLAGFILE, flag_name, grows
+from spectral_tf.records.files import atomic_write, is_temporary
+from spectral_tf.records.flagfile import FLAGFILE, flag_name, grows, read_lines
 from spectral_tf.records.json_values import json_value
 from spectral_tf.records.locks import lock
 
@@ -165,7 +165,7 @@ class RunFolder:
         if not self.same_flags:
             for name in (_SUMMARY, FOUND):  # They are of the flags of before.
                 (self.path / name).unlink(missing_ok=True)
-            with whole_file(self.path / FLAGFILE) as temporary:
+            with atomic_write(self.path / FLAGFILE) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in self._lines))
         first = {"start_utc": before["start_utc"]} if "start_utc" in before else {}
         self._write_json(_ENVIRONMENT, {**environment, **first})
@@ -242,10 +242,9 @@ class RunFolder:
             )
 
     def _refuse_other_flags(self) -> None:
-        flagfile = self.path / FLAGFILE
-        if not flagfile.exists():
+        if not (self.path / FLAGFILE).exists():
             return
-        lines = flagfile.read_text(errors="replace").splitlines()
+        lines = read_lines(self.path)
         present, wanted = set(lines) - set(self._lines), set(self._lines) - set(lines)
         grown = {name for name in self._growing if grows(name, present, wanted)}
         present, wanted = (
@@ -267,10 +266,9 @@ class RunFolder:
     @property
     def same_flags(self) -> bool:
         """Whether the folder holds a run of these very flags."""
-        flagfile = self.path / FLAGFILE
-        if not flagfile.exists():
+        if not (self.path / FLAGFILE).exists():
             return False
-        return flagfile.read_text(errors="replace").splitlines() == self._lines
+        return sorted(read_lines(self.path)) == sorted(self._lines)
 
     def _remove_run(self) -> None:
         for name in ("figures", "tensorboard", "checkpoints"):
@@ -326,7 +324,7 @@ class RunFolder:
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         if not self.writes:
             return
-        with whole_file(self.path / name) as temporary:
+        with atomic_write(self.path / name) as temporary:
             text = json.dumps(json_value(content), indent=2, allow_nan=False)
             temporary.write_text(text + "\n")
 

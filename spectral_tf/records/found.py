@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.files import whole_file
+from spectral_tf.records.files import atomic_write
+from spectral_tf.records.former_names import current, current_entries
 
 
 class Series(NamedTuple):
@@ -80,7 +81,7 @@ class Found:
             else:
                 plain[name] = fact
         arrays["json"] = np.array(json.dumps(plain))
-        with whole_file(path) as temporary, open(temporary, "wb") as file:
+        with atomic_write(path) as temporary, open(temporary, "wb") as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub.
 
     @classmethod
@@ -97,8 +98,8 @@ class Found:
         """
         try:
             with np.load(path) as archive:
-                arrays = dict(archive)
-            facts = json.loads(str(arrays.pop("json")))
+                arrays = {current(name): array for name, array in archive.items()}
+            facts = current_entries(json.loads(str(arrays.pop("json"))))
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             again = flag == "report_only"
             raise UserError(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from spectral_tf.records.tables import Table, averaged, joined, tidy
 from spectral_tf.spectra import Estimate, LearningCurves, mean_over_runs
 
-# What distinguishes the groups of runs in one table, e.g. (4,) for four lobes; () if nothing does.
+# What distinguishes the groups of runs in one table, e.g. (4,) for four petals; () if nothing does.
 Setting = tuple[Any, ...]
 
 

@@ -1,6 +1,6 @@
 """What an experiment shows, as values: tables, figures, headline numbers, closing lines.
 
-A report is made from what was measured alone. It holds no session, model or device, so that it can
+A report is made from what was measured alone. It holds no loop, model or device, so that it can
 be made anywhere and at any time, of a run that was killed, too; `write` puts it into a run folder.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_tf.records.files import whole_file
+from spectral_tf.records.files import atomic_write
 from spectral_tf.records.tables import Table, write_table
 
 if TYPE_CHECKING:
@@ -84,10 +84,10 @@ class Report:
         for name, table in self.tables.items():
             write_table(folder / f"{name}.csv", *table)
         for name, arrays in self.arrays.items():
-            with whole_file(folder / f"{name}.npz") as temporary, open(temporary, "wb") as file:
+            with atomic_write(folder / f"{name}.npz") as temporary, open(temporary, "wb") as file:
                 np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub.
         for name, text in self.texts.items():
-            with whole_file(folder / f"{name}.md") as temporary:
+            with atomic_write(folder / f"{name}.md") as temporary:
                 temporary.write_text(text)
         for name, figure in self.figures.items():
             pixels = save_figure(figure, folder / "figures" / f"{name}.png")

@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from spectral_tf.records.files import whole_file
+from spectral_tf.records.files import atomic_write
+from spectral_tf.records.former_names import current_column, current_reading
 from spectral_tf.spectra import Estimate
 
+# Columns that hold names.
+_READINGS = ("reading", "primary", "measure", "transform")
 # What an estimate x takes in a table: x itself, and these; those with a p-value two more.
 _ESTIMATED = ("_low", "_high", "_n", "_method")
 _TESTED = ("_p", "_least_p")
@@ -31,7 +34,7 @@ class Table(NamedTuple):
 
 
 def tidy(axes: Mapping[str, Sequence[Any] | NDArray], **values: NDArray | Estimate) -> Table:
-    """One row for every place of arrays: its coordinates, then what stands there.
+    """One row for every entry of arrays: its coordinates, then its values.
 
     Args:
       axes: {column: coordinates}, in the order of the arrays' axes; the last one runs fastest.
@@ -45,10 +48,10 @@ def tidy(axes: Mapping[str, Sequence[Any] | NDArray], **values: NDArray | Estima
     for name, array in values.items():
         given = np.shape(array.value if isinstance(array, Estimate) else array)
         assert given == shape, f"{name} has shape {given}, its axes {shape}"
-    places = itertools.product(*axes.values())
+    coordinates = itertools.product(*axes.values())
     rows = [
-        (*place, *(array[index] for array in values.values()))
-        for place, index in zip(places, np.ndindex(shape), strict=True)
+        (*coordinate, *(array[index] for array in values.values()))
+        for coordinate, index in zip(coordinates, np.ndindex(shape), strict=True)
     ]
     return Table((*axes, *values), rows)
 
@@ -83,7 +86,7 @@ def write_table(
     rows = [list(row) for row in rows]
     kinds = [_kind([row[i] for row in rows]) for i in range(len(columns))]
     header = [name + end for name, ends in zip(columns, kinds, strict=True) for end in ("", *ends)]
-    with whole_file(path) as temporary, open(temporary, "w", newline="") as file:
+    with atomic_write(path) as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for row in rows:
@@ -163,10 +166,17 @@ def averaged(num_runs: int) -> str:
 
 
 def read_table(path: pathlib.Path) -> dict[str, list[float | str]]:
-    """Reads what `write_table` wrote: {column: values}, numbers as floats, `null` as NaN."""
+    """Reads what `write_table` wrote: {column: values}, numbers as floats, `null` as NaN.
+
+    Columns, measures and readings of older tables get their names of now (`former_names`).
+    """
     with open(path, newline="") as file:
         header, *rows = csv.reader(file)
-    return {name: [_value(row[i]) for row in rows] for i, name in enumerate(header)}
+    named = [current_column(name, header) for name in header]
+    return {
+        name: [_value(current_reading(row[i]) if name in _READINGS else row[i]) for row in rows]
+        for i, name in enumerate(named)
+    }
 
 
 def _value(text: str) -> float | str:

@@ -1,4 +1,4 @@
-"""What the pages on label waves leave beside their tables: answers to held-out images."""
+"""What the pages on label waves leave beside their tables: predictions for held-out images."""
 
 import pathlib
 import zipfile
@@ -9,32 +9,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.files import whole_file
+from spectral_tf.records.files import atomic_write
+from spectral_tf.records.former_names import current
 
 # What is written as float16, and the largest number that it holds.
-_MARGINS = ("margins", "lowest_margins", "null_margins", "lowest_null_margins")
+_RATIOS = ("log_ratios", "lowest_log_ratios", "null_log_ratios", "lowest_null_log_ratios")
 _LARGEST = float(np.finfo(np.float16).max)
 
 
 class HeldOut(NamedTuple):
-    """How trained networks answer held-out images, and the waves on these images.
+    """What trained networks predict for held-out images, and the waves on these images.
 
-    Margins (`spectra.margins`) are written as float16: rounded by at most 1 in 2,048, to either
-    side, which moves the smoothing that one image implies by less than 1e-3 and a fit coefficient
-    over some hundred images by less than 1e-4, where the draw of these images moves it by 0.05.
-    They are all that minimum of NF, final NF and beta need, of networks and above their null.
+    Log-ratios (`spectra.centred_log_ratio`) are written as float16: rounded by at most 1 in 2,048,
+    to either side, which moves the smoothing that one image implies by less than 1e-3 and a
+    regression slope over some hundred images by less than 1e-4, where the draw of these images
+    moves it by 0.05. They are all that minimum of NF, final NF and beta need, of networks and above
+    their null.
 
     Attributes:
       waves: names, [w]; the control has no entry.
       directions: number of the direction of each wave, [w]. Seeds are those of a direction: row k
-        of `margins[i]` and of `null_margins[directions[i]]` are trainings of one seed.
+        of `log_ratios[i]` and of `null_log_ratios[directions[i]]` are trainings of one seed.
       smoothing: s of each wave, float32 [w, n].
-      margins: at the end of training, [w, seeds, n]; NaN of a training that diverged, or whose
+      log_ratios: at the end of training, [w, seeds, n]; NaN of a training that diverged, or whose
         control did, as in the others.
-      lowest_margins: after the epoch of the lowest noise fitting, [w, seeds, n].
-      null_margins: of the networks trained without any wave, at the end, [directions, seeds, n].
-      lowest_null_margins: of these after the epoch of their own lowest noise fitting against each
-        wave, [w, seeds, n].
+      lowest_log_ratios: after the epoch of the lowest noise fitting, [w, seeds, n].
+      null_log_ratios: of the networks trained without any wave, at the end, [directions, seeds, n].
+      lowest_null_log_ratios: of these after the epoch of their own lowest noise fitting against
+        each wave, [w, seeds, n].
       labels, clusters, images: class, cluster and number within the held-out split, [n]; images
         that are not measured, or on which an output was not finite, are left out.
       num_classes: C, a scalar array.
@@ -43,10 +45,10 @@ class HeldOut(NamedTuple):
     waves: NDArray[np.str_]
     directions: NDArray[np.int64]
     smoothing: NDArray[np.float32]
-    margins: NDArray[np.floating]
-    lowest_margins: NDArray[np.floating]
-    null_margins: NDArray[np.floating]
-    lowest_null_margins: NDArray[np.floating]
+    log_ratios: NDArray[np.floating]
+    lowest_log_ratios: NDArray[np.floating]
+    null_log_ratios: NDArray[np.floating]
+    lowest_null_log_ratios: NDArray[np.floating]
     labels: NDArray[np.int64]
     clusters: NDArray[np.int64]
     images: NDArray[np.int64]
@@ -55,28 +57,28 @@ class HeldOut(NamedTuple):
     def of(self, images: NDArray[np.int64]) -> "HeldOut":
         """The same of some of its images, by their numbers, in that order."""
         order = np.argsort(self.images)
-        places = order[np.searchsorted(self.images, images, sorter=order)]
+        indices = order[np.searchsorted(self.images, images, sorter=order)]
         return self._replace(
-            smoothing=self.smoothing[:, places],
-            margins=self.margins[..., places],
-            lowest_margins=self.lowest_margins[..., places],
-            null_margins=self.null_margins[..., places],
-            lowest_null_margins=self.lowest_null_margins[..., places],
-            labels=self.labels[places],
-            clusters=self.clusters[places],
-            images=self.images[places],
+            smoothing=self.smoothing[:, indices],
+            log_ratios=self.log_ratios[..., indices],
+            lowest_log_ratios=self.lowest_log_ratios[..., indices],
+            null_log_ratios=self.null_log_ratios[..., indices],
+            lowest_null_log_ratios=self.lowest_null_log_ratios[..., indices],
+            labels=self.labels[indices],
+            clusters=self.clusters[indices],
+            images=self.images[indices],
         )
 
-    def only(self, places: Sequence[int]) -> "HeldOut":
-        """The same of some of its waves, by their places."""
-        chosen = list(places)
+    def only(self, indices: Sequence[int]) -> "HeldOut":
+        """The same of some of its waves, by their indices."""
+        chosen = list(indices)
         return self._replace(
             waves=self.waves[chosen],
             directions=self.directions[chosen],
             smoothing=self.smoothing[chosen],
-            margins=self.margins[chosen],
-            lowest_margins=self.lowest_margins[chosen],
-            lowest_null_margins=self.lowest_null_margins[chosen],
+            log_ratios=self.log_ratios[chosen],
+            lowest_log_ratios=self.lowest_log_ratios[chosen],
+            lowest_null_log_ratios=self.lowest_null_log_ratios[chosen],
         )
 
 
@@ -84,10 +86,10 @@ def held_out_arrays(held_out: HeldOut) -> dict[str, NDArray]:
     """What an npz file holds of it.
 
     Raises:
-      UserError: a margin that float16 cannot hold, which would be read as infinite.
+      UserError: a log_ratio that float16 cannot hold, which would be read as infinite.
     """
     arrays = held_out._asdict()
-    for name in _MARGINS:
+    for name in _RATIOS:
         arrays[name] = _halved(name, arrays[name])
     return arrays
 
@@ -98,13 +100,13 @@ def write_held_out(path: pathlib.Path, held_out: HeldOut) -> None:
     Raises:
       UserError: as `held_out_arrays`.
     """
-    with whole_file(path) as temporary, open(temporary, "wb") as file:
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **held_out_arrays(held_out))  # type: ignore[arg-type]  # Its stub.
 
 
-def _halved(name: str, margins: NDArray[np.floating]) -> NDArray[np.float16]:
-    diverged = np.isnan(margins).all(axis=-1)
-    largest = float(np.abs(margins[~diverged]).max(initial=0.0))
+def _halved(name: str, log_ratios: NDArray[np.floating]) -> NDArray[np.float16]:
+    diverged = np.isnan(log_ratios).all(axis=-1)
+    largest = float(np.abs(log_ratios[~diverged]).max(initial=0.0))
     if not largest <= _LARGEST:
         raise UserError(
             f"{name} of held-out images",
@@ -112,7 +114,7 @@ def _halved(name: str, margins: NDArray[np.floating]) -> NDArray[np.float16]:
             got=f"{largest:,.0f}",
             hint="train with a lower learning rate, or divide the logits of an own model",
         )
-    return margins.astype(np.float16)
+    return log_ratios.astype(np.float16)
 
 
 def read_held_out(path: pathlib.Path) -> HeldOut:
@@ -123,11 +125,12 @@ def read_held_out(path: pathlib.Path) -> HeldOut:
     """
     try:
         with np.load(path) as archive:
-            return HeldOut(**{name: archive[name] for name in HeldOut._fields})
+            arrays = {current(name): array for name, array in archive.items()}
+        return HeldOut(**{name: arrays[name] for name in HeldOut._fields})
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(
             f"{path}",
-            expected="the answers to held-out images that a run leaves",
+            expected="the predictions for held-out images that a run leaves",
             got=f"{type(error).__name__}: {error}",
             hint="make the run anew with --overwrite",
         ) from error

@@ -5,8 +5,10 @@ Only launchers and `spectral_tf.training` import it; nothing here imports Tensor
 
 from spectral_tf.runtime.flags import (
     asked_classes,
+    check_at_least,
+    check_at_most,
     class_subset,
-    data_places,
+    data_locations,
     define_class_subset_flag,
     define_classes_flag,
     define_classifier_flags,
@@ -17,12 +19,10 @@ from spectral_tf.runtime.flags import (
     define_run_flags,
     define_seeds_flag,
     define_subject_flags,
-    numbers,
-    refuse_above,
-    refuse_below,
+    parse_choices,
+    parse_floats,
+    parse_ints,
     two_classes,
-    whole_numbers,
-    words,
 )
 from spectral_tf.runtime.folder import run_folder, say_where
 from spectral_tf.runtime.launch import configuration, flag, launch, settings
@@ -30,9 +30,11 @@ from spectral_tf.runtime.seeds import derive_seed, generator
 
 __all__ = [
     "asked_classes",
+    "check_at_least",
+    "check_at_most",
     "class_subset",
     "configuration",
-    "data_places",
+    "data_locations",
     "define_class_subset_flag",
     "define_classes_flag",
     "define_classifier_flags",
@@ -47,13 +49,11 @@ __all__ = [
     "flag",
     "generator",
     "launch",
-    "numbers",
-    "refuse_above",
-    "refuse_below",
+    "parse_choices",
+    "parse_floats",
+    "parse_ints",
     "run_folder",
     "say_where",
     "settings",
     "two_classes",
-    "whole_numbers",
-    "words",
 ]

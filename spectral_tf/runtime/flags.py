@@ -103,28 +103,44 @@ def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str])
     flags.DEFINE_integer("num_epochs", 20, "Passes over the training images (paper: 200).", 1)
     flags.DEFINE_integer("batch_size", 128, "Images in a step, over all replicas (paper: 256).", 1)
     define_finite_float("learning_rate", 0.1, "The highest, of a cosine.", at_least=1e-12)
-    define_finite_float("warmup_epochs", 0.0, "Over which the rate rises first.", at_least=0.0)
-    define_finite_float("momentum", 0.9, "Of Nesterov.", at_least=0.0, at_most=0.999999)
-    define_finite_float("weight_decay", 5e-4, "Of (1/2) |w|^2 in the loss.", at_least=0.0)
+    define_finite_float(
+        "warmup_epochs", 0.0, "Epochs over which the rate rises first.", at_least=0.0
+    )
+    define_finite_float("momentum", 0.9, "Nesterov momentum.", at_least=0.0, at_most=0.999999)
+    define_finite_float("weight_decay", 5e-4, "Factor of (1/2) |w|^2 in the loss.", at_least=0.0)
     flags.DEFINE_bool("decay_all", True, "Also biases and normalisations decay, as published.")
     define_finite_float("clip_norm", 5.0, "Longest gradient; 0: any.", at_least=0.0)
-    flags.DEFINE_enum("precision", "float32", ("float32", "bfloat16"), "Of the layers.")
+    flags.DEFINE_enum("precision", "float32", ("float32", "bfloat16"), "Precision of the layers.")
     flags.DEFINE_list(
-        "augmentations", [], f"Of {', '.join(augmentations)}; always done in this order."
+        "augmentations", [], f"Some of {', '.join(augmentations)}; always done in this order."
     )
-    define_finite_float("mixup_alpha", 0.0, "Of Beta(alpha, alpha); 0: no mixup.", at_least=0.0)
+    define_finite_float(
+        "mixup_alpha", 0.0, "Mixup: alpha of Beta(alpha, alpha); 0: none.", at_least=0.0
+    )
     flags.DEFINE_bool("mixup_per_example", False, "One mixture for each example, not each batch.")
 
 
 def define_subject_flags(models: Sequence[str], augmentations: Sequence[str]) -> None:
     """Defines the flags of a classifier that is measured: a saved one, or else one to train."""
     flags.DEFINE_string("from_run", "", "A .keras file or a run folder; default: train one first.")
-    flags.DEFINE_string("application", "", "Or a network of keras.applications, such as ResNet50.")
-    flags.DEFINE_string("weights", "", "Of it: imagenet (Keras fetches them), a PATH, or random.")
-    flags.DEFINE_integer("side", 0, "Of its square inputs; 0: that of the published weights.", 0)
+    flags.DEFINE_string(
+        "application", "", "A network of keras.applications instead, such as ResNet50."
+    )
+    flags.DEFINE_string(
+        "weights", "", "Weights of --application: imagenet (Keras fetches them), a PATH, or random."
+    )
+    flags.DEFINE_integer(
+        "side",
+        0,
+        "Side of the square inputs of --application; 0: that of the published weights.",
+        0,
+    )
     flags.DEFINE_enum("outputs", "logits", ("logits", "probabilities"), "What the model gives.")
     flags.DEFINE_enum(
-        "normalisation", "standard", ("standard", "unit"), "Of a file that belongs to no run."
+        "normalisation",
+        "standard",
+        ("standard", "unit"),
+        "Inputs of a .keras file that belongs to no run.",
     )
     define_classifier_flags(models, augmentations)
 
@@ -138,13 +154,13 @@ def define_path_flags(num_samples: int = 0, *, pairs: int = 20) -> None:
     """Defines the flags of straight paths between images."""
     flags.DEFINE_integer("pairs", pairs, "Paths within each class, and between each two.", 1)
     flags.DEFINE_integer(
-        "num_samples", num_samples, "Of each path; 0: one for every unit of distance.", 0
+        "num_samples", num_samples, "Samples of each path; 0: one for every unit of distance.", 0
     )
 
 
 def define_class_subset_flag() -> None:
     """Defines the flag of the classes of a data set that take part."""
-    flags.DEFINE_list("classes", [], "Of the data set, by number; default: all.")
+    flags.DEFINE_list("classes", [], "Classes of the data set, by number; default: all.")
 
 
 def asked_classes() -> list[int]:
@@ -154,7 +170,7 @@ def asked_classes() -> list[int]:
       UserError: other than different whole numbers.
     """
     asked = flags.FLAGS.classes
-    return whole_numbers("classes", asked) if any(asked) else []
+    return parse_ints("classes", asked) if any(asked) else []
 
 
 def class_subset(classes: list[int], num_classes: int, at_least: int = 1) -> list[int]:
@@ -172,8 +188,8 @@ def class_subset(classes: list[int], num_classes: int, at_least: int = 1) -> lis
             got=f"{len(classes)}",
             hint="leave it out for all",
         )
-    refuse_below("classes", min(classes), 0)
-    refuse_above("classes", max(classes), num_classes - 1)
+    check_at_least("classes", min(classes), 0)
+    check_at_most("classes", max(classes), num_classes - 1)
     return classes
 
 
@@ -188,7 +204,7 @@ def two_classes() -> tuple[int, int]:
     Raises:
       UserError: they are not two different whole numbers.
     """
-    first, *others = whole_numbers("classes", flags.FLAGS.classes)
+    first, *others = parse_ints("classes", flags.FLAGS.classes)
     if len(others) != 1:
         raise UserError(
             "--classes",
@@ -199,7 +215,7 @@ def two_classes() -> tuple[int, int]:
     return first, others[0]
 
 
-def data_places() -> dict[str, Any]:
+def data_locations() -> dict[str, Any]:
     """The values of the flags that say where images lie, as arguments of `data.find_images`."""
     return {name: flags.FLAGS[name].value for name in ("data_dir", "download", "manual_dir")}
 
@@ -219,7 +235,7 @@ def define_finite_float(
     )
 
 
-def refuse_above(name: str, value: float, most: float) -> None:
+def check_at_most(name: str, value: float, most: float) -> None:
     """Raises a UserError for a flag whose value, given the other flags, is too large."""
     if value > most:
         raise UserError(
@@ -227,7 +243,7 @@ def refuse_above(name: str, value: float, most: float) -> None:
         )
 
 
-def refuse_below(name: str, value: float, least: float) -> None:
+def check_at_least(name: str, value: float, least: float) -> None:
     """Raises a UserError for a flag whose value, given the other flags, is too small."""
     if value < least:
         raise UserError(
@@ -235,7 +251,7 @@ def refuse_below(name: str, value: float, least: float) -> None:
         )
 
 
-def words(name: str, given: Sequence[str], known: Sequence[str]) -> list[str]:
+def parse_choices(name: str, given: Sequence[str], known: Sequence[str]) -> list[str]:
     """The words of a list flag that knows only some.
 
     Raises:
@@ -251,26 +267,26 @@ def words(name: str, given: Sequence[str], known: Sequence[str]) -> list[str]:
     return list(given)
 
 
-def whole_numbers(name: str, words: Sequence[str], *, distinct: bool = True) -> list[int]:
+def parse_ints(name: str, words: Sequence[str], *, distinct: bool = True) -> list[int]:
     """The whole numbers of a list flag.
 
     Raises:
       UserError: a word is not a whole number, there is none, or (if they must be distinct) one
         comes twice.
 
-    >>> whole_numbers("frequencies", ["5", "10"])
+    >>> parse_ints("frequencies", ["5", "10"])
     [5, 10]
     """
     return _parsed(name, words, int, "whole numbers", "5,10,15", distinct)
 
 
-def numbers(name: str, words: Sequence[str], *, above: float = -math.inf) -> list[float]:
+def parse_floats(name: str, words: Sequence[str], *, above: float = -math.inf) -> list[float]:
     """The finite numbers of a list flag.
 
     Raises:
       UserError: a word is not a finite number above the bound, there is none, or one comes twice.
 
-    >>> numbers("thresholds", ["0", "0.5"])
+    >>> parse_floats("thresholds", ["0", "0.5"])
     [0.0, 0.5]
     """
 

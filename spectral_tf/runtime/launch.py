@@ -10,6 +10,7 @@ from absl import app, flags, logging
 
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
+from spectral_tf.records import former_names
 from spectral_tf.runtime.flags import NOT_CONFIGURATION
 
 
@@ -22,6 +23,9 @@ def launch(main: Callable[[], int | None]) -> None:
     name = os.path.basename(sys.argv[0])
 
     def parse(arguments: Sequence[str]) -> Sequence[str]:
+        for before, now in former_names.FLAGS.items():
+            if now in flags.FLAGS and before not in flags.FLAGS:
+                flags.DEFINE_alias(before, now)  # Of older flagfiles; in no help and no run.flags.
         try:
             rest = flags.FLAGS(list(arguments))
         except (flags.Error, UnicodeDecodeError) as error:

@@ -7,7 +7,7 @@ from spectral_tf.errors import UserError
 from spectral_tf.spectra.dft import coefficients
 
 
-def latent_bandwidth(
+def occupied_bandwidth(
     path: ArrayLike, wave_vectors: ArrayLike, energy: float = 0.99
 ) -> NDArray[np.int64]:
     """The band along a closed curve that holds most of a plane wave's energy.

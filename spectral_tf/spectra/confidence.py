@@ -1,7 +1,7 @@
 """One confidence for all models, so that confidence alone cannot be the difference between them.
 
-Everything that answers do along a path grows with the scale of the logits: the same decisions, made
-more confidently, change faster. So models are compared with their logits divided by one number
+Everything that predictions do along a path grows with the scale of the logits: the same decisions,
+made more confidently, change faster. So models are compared with their logits divided by one number
 each, the temperature, such that all of them are equally confident on the same images, on no path.
 
 Equal *confidence* and not calibration by least loss (Guo et al. 2017): a calibrated model is as

@@ -409,12 +409,12 @@ def quantiles(resamples: NDArray, p: float) -> tuple[NDArray, NDArray, str]:
     finite = np.isfinite(resamples)
     usable = finite.mean(axis=0) >= 0.9
     ends = np.full((2, *usable.shape), np.nan)
-    for place in np.ndindex(usable.shape):
-        if usable[place]:
-            own = resamples[(slice(None), *place)]
+    for index in np.ndindex(usable.shape):
+        if usable[index]:
+            own = resamples[(slice(None), *index)]
             own = own[np.isfinite(own)]
-            ends[(0, *place)] = np.quantile(own, p, method="lower")
-            ends[(1, *place)] = np.quantile(own, 1 - p, method="higher")
+            ends[(0, *index)] = np.quantile(own, p, method="lower")
+            ends[(1, *index)] = np.quantile(own, 1 - p, method="higher")
     missing = "" if usable.all() else "more than a tenth of the resamples have no value"
     return ends[0], ends[1], missing
 

@@ -103,7 +103,7 @@ def crossing(steps: ArrayLike, band: Estimate, level: float) -> Estimate:
     )
 
 
-def learned_up_to(
+def cutoff_frequency(
     frequencies: ArrayLike, magnitudes: ArrayLike, level: float = 0.5
 ) -> NDArray[np.float64]:
     """The highest frequency such that it and all below it have reached a level; 0 if none has.

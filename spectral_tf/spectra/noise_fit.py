@@ -1,8 +1,8 @@
 """How much of a wave on the labels a classifier has learned, from its outputs.
 
-Labels are smoothed by s(x) in [0, 1]: y~ = (1 - s) y + s / C, C classes. With the margin
+Labels are smoothed by s(x) in [0, 1]: y~ = (1 - s) y + s / C, C classes. With the centred log-ratio
 g(x) = log p_y(x) - (1/C) sum_c log p_c(x) the cross-entropies of a model on noisy and on clean
-labels differ by exactly s g for every example, whatever the model. So the margins of one network
+labels differ by exactly s g for every example, whatever the model. So the log-ratios of one network
 tell how it relates to any wave, also to waves that it never saw: those measure its *null*, which is
 not 0, since images that are hard or sure for other reasons lie somewhere on the wave, too.
 """
@@ -27,7 +27,7 @@ class NoiseFit(NamedTuple):
         knows its classes, and closer to 0 the more of the wave is learned.
       mean_part: -mean(s) mean(g): what confidence and accuracy alone give.
       covariance_part: -cov(s, g): what following the wave gives. The two parts sum to NF.
-      fit_coefficient: beta = cov(t, s) / var(s), t the smoothing implied by the outputs: 0 for a
+      regression_slope: beta = cov(t, s) / var(s), t the smoothing implied by the outputs: 0 for a
         model that ignores the wave, 1 for one that follows it. NaN if s is constant.
       clean_loss, noisy_loss: mean cross-entropies, in nats.
     """
@@ -35,18 +35,18 @@ class NoiseFit(NamedTuple):
     noise_fitting: float
     mean_part: float
     covariance_part: float
-    fit_coefficient: float
+    regression_slope: float
     clean_loss: float
     noisy_loss: float
 
 
 class WaveFit(NamedTuple):
-    """What margins alone tell of a wave: arrays of one shape, as in `NoiseFit`."""
+    """What log-ratios alone tell of a wave: arrays of one shape, as in `NoiseFit`."""
 
     noise_fitting: NDArray[np.float64]
     mean_part: NDArray[np.float64]
     covariance_part: NDArray[np.float64]
-    fit_coefficient: NDArray[np.float64]
+    regression_slope: NDArray[np.float64]
 
 
 class Influence(NamedTuple):
@@ -56,7 +56,7 @@ class Influence(NamedTuple):
     """
 
     noise_fitting: NDArray[np.float64]
-    fit_coefficient: NDArray[np.float64]
+    regression_slope: NDArray[np.float64]
 
 
 class AgainstNull(NamedTuple):
@@ -67,7 +67,7 @@ class AgainstNull(NamedTuple):
     difference: Estimate
 
 
-def margins(log_probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
+def centred_log_ratio(log_probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     """g(x) = log p_y - (1/C) sum_c log p_c for each example, shape [n].
 
     Args:
@@ -78,27 +78,29 @@ def margins(log_probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.float
     return logs[np.arange(len(logs)), classes] - logs.mean(axis=1)
 
 
-def implied_smoothing(margin: ArrayLike, num_classes: int) -> NDArray[np.float64]:
-    """The smoothing t that a model must have learned to answer with margin g.
+def implied_smoothing(log_ratio: ArrayLike, num_classes: int) -> NDArray[np.float64]:
+    """The smoothing t that a model must have learned to predict with centred log-ratio g.
 
-    The best answer to labels smoothed by t has p_y = 1 - t + t/C and t/C for the others, so that
-    g = (1 - 1/C) log(p_y / p_other); solved for t, with h = g C / (C - 1):
-    t = C / (exp(h) + C - 1). 1 for g = 0, 0 for g -> inf, above 1 for wrong answers (g < 0).
+    The best prediction for labels smoothed by t has p_y = 1 - t + t/C and t/C for the others, so
+    that g = (1 - 1/C) log(p_y / p_other); solved for t, with h = g C / (C - 1):
+    t = C / (exp(h) + C - 1). 1 for g = 0, 0 for g -> inf, above 1 for misclassified examples (g <
+    0).
 
     Args:
-      margin: g, any shape.
+      log_ratio: g, any shape.
       num_classes: C, at least 2.
 
-    Source: derived; the inverse of `smoothed_margin`.
+    Source: derived; the inverse of `smoothed_log_ratio`.
     """
-    ratio = np.asarray(margin, np.float64) * num_classes / (num_classes - 1)
-    # exp overflows to inf for very confident answers, whose t is 0.
+    ratio = np.asarray(log_ratio, np.float64) * num_classes / (num_classes - 1)
+    # exp overflows to inf for very confident predictions, whose t is 0.
     with np.errstate(over="ignore"):
         return num_classes / (np.exp(ratio) + num_classes - 1)
 
 
-def smoothed_margin(smoothing: ArrayLike, num_classes: int) -> NDArray[np.float64]:
-    """The margin g of a model that has exactly learned a smoothing t in (0, 1], any shape.
+def smoothed_log_ratio(smoothing: ArrayLike, num_classes: int) -> NDArray[np.float64]:
+    """The centred log-ratio g of a model that has exactly learned a smoothing t in (0, 1], any
+    shape.
 
     (1 - 1/C) log((1 - t + t/C) / (t/C)).
     """
@@ -131,38 +133,38 @@ def noise_fit(log_probabilities: ArrayLike, labels: ArrayLike, smoothing: ArrayL
         )
     clean = -logs[np.arange(len(logs)), classes]
     noisy = (1 - s) * clean - s * logs.mean(axis=1)
-    fit = wave_fit(margins(logs, classes), s, logs.shape[1])
+    fit = wave_fit(centred_log_ratio(logs, classes), s, logs.shape[1])
     return NoiseFit(
         noise_fitting=float(fit.noise_fitting),
         mean_part=float(fit.mean_part),
         covariance_part=float(fit.covariance_part),
-        fit_coefficient=float(fit.fit_coefficient),
+        regression_slope=float(fit.regression_slope),
         clean_loss=float(clean.mean()),
         noisy_loss=float(noisy.mean()),
     )
 
 
-def wave_fit(margin: ArrayLike, smoothing: ArrayLike, num_classes: int) -> WaveFit:
-    """The measures of `noise_fit` that margins alone give, for many networks or epochs at once.
+def wave_fit(log_ratio: ArrayLike, smoothing: ArrayLike, num_classes: int) -> WaveFit:
+    """The measures of `noise_fit` that log-ratios alone give, for many networks or epochs at once.
 
     Args:
-      margin: g of each example, on the last axis, shape [..., n].
+      log_ratio: g of each example, on the last axis, shape [..., n].
       smoothing: s of each example, in [0, 1], shape [n]; of any wave, whether or not the networks
         have seen it.
       num_classes: C, at least 2.
 
     Returns:
-      of shape [...]; a fit coefficient of NaN if s is constant.
+      of shape [...]; a regression slope of NaN if s is constant.
 
     Raises:
-      UserError: other shapes, margins that are not finite, fewer than 2 examples.
+      UserError: other shapes, log_ratios that are not finite, fewer than 2 examples.
 
     Source: as `noise_fit`.
 
     >>> wave_fit([2.0, 1.0], [0.0, 0.4], 10).noise_fitting
     array(-0.2)
     """
-    g, s = _checked_margins(margin, smoothing)
+    g, s = _checked_ratios(log_ratio, smoothing)
     away, deviation = g - g.mean(axis=-1, keepdims=True), s - s.mean()
     t = implied_smoothing(g, num_classes)
     covariance = np.asarray(t @ deviation / s.size)  # The deviations sum to 0.
@@ -170,11 +172,11 @@ def wave_fit(margin: ArrayLike, smoothing: ArrayLike, num_classes: int) -> WaveF
         noise_fitting=np.asarray(-(g @ s) / s.size),
         mean_part=np.asarray(-s.mean() * g.mean(axis=-1)),
         covariance_part=np.asarray(-(away @ deviation) / s.size),
-        fit_coefficient=covariance / s.var() if s.var() > _CONSTANT else covariance * np.nan,
+        regression_slope=covariance / s.var() if s.var() > _CONSTANT else covariance * np.nan,
     )
 
 
-def influence(margin: ArrayLike, smoothing: ArrayLike, num_classes: int) -> Influence:
+def influence(log_ratio: ArrayLike, smoothing: ArrayLike, num_classes: int) -> Influence:
     """Values for each example whose means are the measures.
 
     Of NF they are -s g; of beta its values of influence,
@@ -182,7 +184,7 @@ def influence(margin: ArrayLike, smoothing: ArrayLike, num_classes: int) -> Infl
     the examples drawn as their mean does, to first order.
 
     Args:
-      margin, smoothing, num_classes: as for `wave_fit`.
+      log_ratio, smoothing, num_classes: as for `wave_fit`.
 
     Returns:
       of shape [..., n].
@@ -195,17 +197,17 @@ def influence(margin: ArrayLike, smoothing: ArrayLike, num_classes: int) -> Infl
     >>> influence([2.0, 1.0, 0.5], [0.0, 0.4, 0.4], 10).noise_fitting.tolist()
     [-0.0, -0.4, -0.2]
     """
-    g, s = _checked_margins(margin, smoothing)
+    g, s = _checked_ratios(log_ratio, smoothing)
     if s.var() <= _CONSTANT:
         raise UserError(
             "smoothing",
             expected="one that varies over the examples",
-            got=f"a deviation of {s.std():.1e}",
+            got=f"a standard deviation of {s.std():.1e}",
             hint="raise the amplitude or the frequency",
         )
     deviation = s - s.mean()
     t = implied_smoothing(g, num_classes)
-    beta = wave_fit(g, s, num_classes).fit_coefficient[..., np.newaxis]
+    beta = wave_fit(g, s, num_classes).regression_slope[..., np.newaxis]
     away = t - t.mean(axis=-1, keepdims=True)
     return Influence(-s * g, beta + deviation * (away - beta * deviation) / s.var())
 
@@ -248,11 +250,11 @@ def against_null(
     return AgainstNull(mean(ours), mean(theirs), mean(away, tested=away.ndim == 2))
 
 
-def class_share(smoothing: ArrayLike, labels: ArrayLike) -> float:
+def correlation_ratio(smoothing: ArrayLike, labels: ArrayLike) -> float:
     """The share of a wave that the classes alone tell: Var(E[s | y]) / Var(s), in [0, 1].
 
-    A model that gives every image of a class the mean smoothing of that class reaches this fit
-    coefficient without seeing the wave within a class.
+    A model that gives every image of a class the mean smoothing of that class reaches this slope
+    without seeing the wave within a class.
 
     Args:
       smoothing: s of each example, shape [n].
@@ -272,7 +274,7 @@ def class_share(smoothing: ArrayLike, labels: ArrayLike) -> float:
 
 
 class ReferenceLevels(NamedTuple):
-    """NF of ideal models that answer all clean labels rightly (sinusoidal s of mean A).
+    """NF of ideal models that classify all images correctly (sinusoidal s of mean A).
 
     Attributes:
       constant: of one that has learned the mean smoothing only.
@@ -305,16 +307,16 @@ def reference_levels(amplitude: float, num_classes: int) -> ReferenceLevels:
     angles = 2 * np.pi * (np.arange(100_000) + 0.5) / 100_000
     s = amplitude * (1 + np.sin(angles))
     return ReferenceLevels(
-        float(-amplitude * smoothed_margin(amplitude, num_classes)),
-        float(-np.mean(s * smoothed_margin(s, num_classes))),
+        float(-amplitude * smoothed_log_ratio(amplitude, num_classes)),
+        float(-np.mean(s * smoothed_log_ratio(s, num_classes))),
     )
 
 
-def _checked_margins(margin: ArrayLike, smoothing: ArrayLike) -> tuple[NDArray, NDArray]:
-    g, s = np.asarray(margin, np.float64), np.asarray(smoothing, np.float64)
+def _checked_ratios(log_ratio: ArrayLike, smoothing: ArrayLike) -> tuple[NDArray, NDArray]:
+    g, s = np.asarray(log_ratio, np.float64), np.asarray(smoothing, np.float64)
     if s.ndim != 1 or g.shape[-1:] != s.shape or len(s) < 2 or not np.isfinite(g).all():
         raise UserError(
-            "margins",
+            "log_ratios",
             expected=f"finite ones of shape [..., {s.size}], at least 2, one for each smoothing",
             got=f"shape {g.shape}, {np.count_nonzero(~np.isfinite(g)):,} not finite",
             hint="leave out images whose outputs are not finite",

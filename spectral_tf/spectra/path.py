@@ -1,26 +1,26 @@
-"""The spectrum of a classifier's answers along a path between two images.
+"""The spectrum of a classifier's predictions along a path between two images.
 
 A path is sampled at N evenly spaced points, both ends included, d apart; the samples are
 probabilities p_j [C]. Its length is (N - 1) d.
 
 **Where the measures come from**, which other pages link to:
 
-* *Plain share*: RobustNets (sarafridov/RobustNets; "Models Out of Line", arXiv 2207.04075), a later
+* *DFT share*: RobustNets (sarafridov/RobustNets; "Models Out of Line", arXiv 2207.04075), a later
   work by the first author of "Spectral Bias in Practice" (arXiv 2110.02424), and its code.
 * *Released share*: the code that came with "Spectral Bias in Practice" computes |FFT(q)|^2 of
   q_j = |p_j - p_0|_2 and throws it away. (It also divides by one sum over path and classes in place
   of a softmax.) That code stops at saved logits: how the paper aggregates spectra over paths, and
   what stands on its axes, is unknown here. To read that spectrum as a share is ours.
-* *Peak difference*: the same code's largest step, of a proper softmax.
-* *Mirrored share, total variation, centroid*: standard quantities; their use here is ours.
+* *maximum slope*: the same code's largest step, of a proper softmax.
+* *DCT share, total variation, centroid*: standard quantities; their use here is ours.
 
 **Conventions that differ between them:**
 
 * **plain**: the DFT of the samples as they are. It takes the path for periodic, so a path whose
   ends differ has a jump there, which alone puts 0.30 of the magnitudes above a tenth of the highest
-  frequency, however smooth the answers are.
+  frequency, however smooth the predictions are.
 * **mirrored**: the path there and back, 2N samples without a jump (the DCT of type II). It falls
-  the smoother the answers are. (The centroid turns back on the end itself: type I.)
+  the smoother the predictions are. (The centroid turns back on the end itself: type I.)
 * **Magnitudes** are averaged over the classes after the modulus, and divided by the number of
   samples as everywhere in this package; those of RobustNets are not divided, of which a share knows
   nothing.
@@ -31,7 +31,7 @@ probabilities p_j [C]. Its length is (N - 1) d.
 depends on how densely a path is sampled and in which unit distance is counted. Centroid and total
 variation of a whole path depend on neither, once the samples are dense enough; per unit of distance
 they want one unit for all models, that of pixels in [0, 1]. All of them grow with the confidence of
-the answers: compare models at one confidence (`confidence_temperature`).
+the predictions: compare models at one confidence (`confidence_temperature`).
 """
 
 from typing import NamedTuple
@@ -44,28 +44,28 @@ from spectral_tf.errors import UserError
 
 # High frequencies begin at this share of the highest one, 1 / (2 d).
 HIGH = 0.1
-# Networks answer in float32: probabilities that differ by less than its spacing at 1 do not vary.
+# Networks compute in float32: probabilities that differ by less than its spacing at 1 do not vary.
 _RESOLUTION = 2.0**-23
 
 
 class PathMeasures(NamedTuple):
-    """What the answers along paths do, each of shape [...], float64.
+    """What the predictions along paths do, each of shape [...], float64.
 
     Attributes:
-      plain_share: share of the magnitudes at high frequencies, as RobustNets defines it.
-      mirrored_share: the same of the mirrored path, without leakage.
+      dft_share: share of the magnitudes at high frequencies, as RobustNets defines it.
+      dct_share: the same of the mirrored path, without leakage.
       released_share: share of the power of |p_j - p_0|_2 at high frequencies.
-      peak_difference: max_j |p_{j+1} - p_j|_2 / d, in 1 / unit of distance.
+      maximum_slope: max_j |p_{j+1} - p_j|_2 / d, in 1 / unit of distance.
       total_variation: sum_j |p_{j+1} - p_j|_1 / 2 of the whole path: 1 for one change from one
         class to another; divided by the length, per unit of distance.
       centroid: mean frequency of the power of what varies, in cycles per unit of distance; times
         the length, in cycles per path.
     """
 
-    plain_share: NDArray[np.float64]
-    mirrored_share: NDArray[np.float64]
+    dft_share: NDArray[np.float64]
+    dct_share: NDArray[np.float64]
     released_share: NDArray[np.float64]
-    peak_difference: NDArray[np.float64]
+    maximum_slope: NDArray[np.float64]
     total_variation: NDArray[np.float64]
     centroid: NDArray[np.float64]
 
@@ -83,17 +83,17 @@ def path_measures(probabilities: ArrayLike, spacing: ArrayLike) -> PathMeasures:
     p, d = _checked(probabilities), _above_zero("spacing", spacing)
     steps = np.diff(p, axis=-2)
     return PathMeasures(
-        plain_share(plain_magnitudes(p)),
-        mirrored_share(mirrored_magnitudes(p)),
+        dft_share(dft_magnitudes(p)),
+        dct_share(dct_magnitudes(p)),
         released_share(p),
         np.sqrt(np.sum(steps**2, axis=-1)).max(axis=-1) / d,
         total_variation(p),
-        mirrored_centroid(p, d * (p.shape[-2] - 1)),
+        spectral_centroid(p, d * (p.shape[-2] - 1)),
     )
 
 
 def total_variation(probabilities: ArrayLike) -> NDArray[np.float64]:
-    """sum_j |p_{j+1} - p_j|_1 / 2, the way that the answers go along the path.
+    """sum_j |p_{j+1} - p_j|_1 / 2, the way that the predictions go along the path.
 
     Args:
       probabilities: shape [..., N, C], N at least 4.
@@ -112,14 +112,14 @@ def total_variation(probabilities: ArrayLike) -> NDArray[np.float64]:
     return np.abs(np.diff(_checked(probabilities), axis=-2)).sum(axis=(-2, -1)) / 2
 
 
-def mirrored_centroid(probabilities: ArrayLike, length: ArrayLike) -> NDArray[np.float64]:
+def spectral_centroid(probabilities: ArrayLike, length: ArrayLike) -> NDArray[np.float64]:
     """The spectral centroid of the path there and back: the mean frequency of its power.
 
     sum_{k>=1} f_k P[k] / sum_{k>=1} P[k], f_k = k / (2 length), k = 1 ... N-1, with
     P[k] = w_k sum_c |F_c[k]|^2, F_c[k] = (1/(N-1)) sum_j v_j p_jc cos(pi j k / (N-1)); w_k = 2 but
     1 at the last bin, v_j = 1 but 1/2 at both ends. (The DCT of type I: a period of p_0 ... p_{N-1}
     ... p_1 is the way there and back, 2 length long, so the bins are whole half-waves per path
-    whatever N is, and the error falls as 1 / N^2. The type II of `mirrored_magnitudes` repeats the
+    whatever N is, and the error falls as 1 / N^2. The type II of `dct_magnitudes` repeats the
     ends; its period is 2 N d and its error falls as 1 / N.) The zero bin, the mean, is not part of
     it.
 
@@ -131,7 +131,7 @@ def mirrored_centroid(probabilities: ArrayLike, length: ArrayLike) -> NDArray[np
       float64, shape [...], in cycles per unit of `length`; times `length`, in cycles per path. From
       1 / (2 length) to the Nyquist frequency (N-1) / (2 length). A wave of m whole half-waves has
       m / (2 length), a straight change of class 0.518 / length, a sharper one more, by the
-      logarithm of its sharpness. It does not depend on how much the answers vary; where none of
+      logarithm of its sharpness. It does not depend on how much the predictions vary; where none of
       them leaves the first one by more than 2^-23, the resolution of float32 at 1, it is 0.
 
     Raises:
@@ -140,11 +140,13 @@ def mirrored_centroid(probabilities: ArrayLike, length: ArrayLike) -> NDArray[np
     Source: the spectral centroid of signal processing, of power.
 
     >>> wave = 0.5 + 0.1 * np.cos(np.pi * 3 * np.linspace(0, 1, 33))  # One and a half cycles.
-    >>> round(float(mirrored_centroid(np.stack([wave, 1 - wave], axis=1), length=12.0)), 9)
+    >>> round(float(spectral_centroid(np.stack([wave, 1 - wave], axis=1), length=12.0)), 9)
     0.125
     """
     p, span = _checked(probabilities), _above_zero("length", length)
-    away = p - p[..., :1, :]  # Equal answers are then 0 to the last bit; the mean does not count.
+    away = (
+        p - p[..., :1, :]
+    )  # Equal predictions are then 0 to the last bit; the mean does not count.
     power = np.sum(scipy.fft.dct(away, type=1, axis=-2) ** 2, axis=-1)[..., 1:]
     power[..., -1] /= 2
     half_waves = power @ np.arange(1, p.shape[-2]) / np.maximum(power.sum(axis=-1), 1e-300)
@@ -179,7 +181,7 @@ def released_share(probabilities: ArrayLike) -> NDArray[np.float64]:
     return np.where(_varies(away), high / np.maximum(power.sum(axis=-1), 1e-300), 0)
 
 
-def plain_magnitudes(probabilities: ArrayLike) -> NDArray[np.float64]:
+def dft_magnitudes(probabilities: ArrayLike) -> NDArray[np.float64]:
     """M[k] = mean over classes of |(1/N) sum_j p_j exp(-2 pi i j k / N)|, k = 0 ... N//2.
 
     Args:
@@ -197,7 +199,7 @@ def plain_magnitudes(probabilities: ArrayLike) -> NDArray[np.float64]:
     return np.abs(np.fft.rfft(p, axis=-2, norm="forward")).mean(axis=-1)
 
 
-def mirrored_magnitudes(probabilities: ArrayLike) -> NDArray[np.float64]:
+def dct_magnitudes(probabilities: ArrayLike) -> NDArray[np.float64]:
     """The same of p_0 ... p_{N-1}, p_{N-1} ... p_0: twice the frequencies, and no jump.
 
     M[k] = mean over classes of |(1/N) sum_j p_j cos(pi k (j + 1/2) / N)|, k = 0 ... N-1.
@@ -216,14 +218,14 @@ def mirrored_magnitudes(probabilities: ArrayLike) -> NDArray[np.float64]:
     return np.abs(scipy.fft.dct(p, type=2, axis=-2)).mean(axis=-1) / (2 * p.shape[-2])
 
 
-def plain_share(magnitudes: ArrayLike) -> NDArray[np.float64]:
+def dft_share(magnitudes: ArrayLike) -> NDArray[np.float64]:
     """Sum over k = ceil(0.1 K) ... K-2 of M[k] over that of all K bins, as RobustNets defines it.
 
     The last bin is left out of the upper sum only (an oversight of its code, kept here so that
     numbers compare: it changes about one part in sixty).
 
     Args:
-      magnitudes: of `plain_magnitudes`, shape [..., K].
+      magnitudes: of `dft_magnitudes`, shape [..., K].
 
     Returns:
       float64, shape [...], in [0, 1); 0 for a constant path, about 0.30 for one change of class.
@@ -235,11 +237,11 @@ def plain_share(magnitudes: ArrayLike) -> NDArray[np.float64]:
     return m[..., int(np.ceil(HIGH * bins)) : bins - 1].sum(axis=-1) / m.sum(axis=-1)
 
 
-def mirrored_share(magnitudes: ArrayLike) -> NDArray[np.float64]:
+def dct_share(magnitudes: ArrayLike) -> NDArray[np.float64]:
     """Sum of M[k] over k >= 0.1 N, a tenth of the highest frequency, over the sum of all bins.
 
     Args:
-      magnitudes: of `mirrored_magnitudes`, shape [..., N].
+      magnitudes: of `dct_magnitudes`, shape [..., N].
 
     Returns:
       float64, shape [...], in [0, 1); 0 for a constant path. Of one logistic change of class of

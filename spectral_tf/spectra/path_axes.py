@@ -23,16 +23,16 @@ def nyquist(spacing: ArrayLike) -> NDArray[np.float64]:
     return 1 / (2 * _checked(spacing))
 
 
-def plain_frequencies(num_samples: int, spacing: float) -> NDArray[np.float64]:
-    """The frequencies k / (N d) of the bins of `plain_magnitudes`, k = 0 ... N//2.
+def dft_frequencies(num_samples: int, spacing: float) -> NDArray[np.float64]:
+    """The frequencies k / (N d) of the bins of `dft_magnitudes`, k = 0 ... N//2.
 
     In cycles per unit; with spacing 1 / (N-1), the path being the unit, in cycles per path.
     """
     return np.arange(num_samples // 2 + 1) / (num_samples * spacing)
 
 
-def mirrored_frequencies(num_samples: int, spacing: float) -> NDArray[np.float64]:
-    """The frequencies k / (2 N d) of the bins of `mirrored_magnitudes`, k = 0 ... N-1.
+def dct_frequencies(num_samples: int, spacing: float) -> NDArray[np.float64]:
+    """The frequencies k / (2 N d) of the bins of `dct_magnitudes`, k = 0 ... N-1.
 
     In cycles per unit; with spacing 1 / (N-1), the path being the unit, in cycles per path.
     """
@@ -71,24 +71,28 @@ def spectrum_axis(
 
 
 def axis_support(
-    frequencies: ArrayLike, counts: ArrayLike, spacing: ArrayLike, *, mirrored: bool
+    frequencies: ArrayLike, counts: ArrayLike, spacing: ArrayLike, *, transform: str
 ) -> NDArray[np.bool_]:
     """Which frequencies each path can tell: 0, and from its first bin to its last one.
 
     Args:
       frequencies: in cycles per unit, shape [f].
       counts, spacing: N and d of each path, shape [p].
-      mirrored: of `mirrored_magnitudes`, else of `plain_magnitudes`.
+      transform: `dft` for the bins of `dft_magnitudes`, `dct` for those of `dct_magnitudes`.
 
     Returns:
-      bool, shape [p, f]: where `on_axis` has a magnitude.
+      bool, shape [p, f]: where `interpolate_spectrum` has a magnitude.
     """
     n = np.asarray(counts)[:, None]
-    width = 1 / (n * np.asarray(spacing, np.float64)[:, None] * (2 if mirrored else 1))
-    return _supported(np.asarray(frequencies, np.float64), width, n - 1 if mirrored else n // 2)
+    width = 1 / (n * np.asarray(spacing, np.float64)[:, None] * (2 if transform == "dct" else 1))
+    return _supported(
+        np.asarray(frequencies, np.float64), width, n - 1 if transform == "dct" else n // 2
+    )
 
 
-def on_axis(magnitudes: ArrayLike, bin_width: float, frequencies: ArrayLike) -> NDArray[np.float64]:
+def interpolate_spectrum(
+    magnitudes: ArrayLike, bin_width: float, frequencies: ArrayLike
+) -> NDArray[np.float64]:
     """One path's magnitudes at given frequencies, so that paths of different length average.
 
     Linear between the path's own bins from the first one on; the zero bin, the mean, which is no
@@ -97,8 +101,8 @@ def on_axis(magnitudes: ArrayLike, bin_width: float, frequencies: ArrayLike) -> 
 
     Args:
       magnitudes: of one path, shape [K].
-      bin_width: between neighbouring bins: 1 / (N d) for plain magnitudes, 1 / (2 N d) for mirrored
-        ones, in cycles per unit of distance.
+      bin_width: between neighbouring bins: 1 / (N d) of the DFT, 1 / (2 N d) of the DCT,
+        in cycles per unit of distance.
       frequencies: in cycles per unit of distance, shape [f].
 
     Returns:

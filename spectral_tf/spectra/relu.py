@@ -53,7 +53,7 @@ class PiecewiseLinear:
         """J = sum over inner knots of |slope after - slope before|."""
         return float(np.abs(np.diff(self.slopes)).sum())
 
-    def minus_chord(self) -> "PiecewiseLinear":
+    def detrended(self) -> "PiecewiseLinear":
         """The function less the line through its ends: continued by 0, it is continuous on R."""
         start, end = self.knots[0], self.knots[-1]
         slope = (self.values[-1] - self.values[0]) / (end - start)

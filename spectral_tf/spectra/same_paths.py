@@ -1,15 +1,16 @@
 """Models compared on the same paths: all of them, those that all know, or those that two know.
 
-A wrong answer at an end puts a change of class into a path, and better models are correct on harder
-paths: classifiers that are averaged over the paths that each answers correctly *itself* are asked
+A misclassified end puts a change of class into a path, and better models are correct on harder
+paths: classifiers that are averaged over the paths that each classifies correctly *itself* are
+  asked
 other questions, and any difference between easy and hard paths then looks like one between
-classifiers. So compared models answer the same paths here, always:
+classifiers. So compared models are asked about the same paths here, always:
 
 * `all`: every path counts for every model;
-* `common`: the paths whose two ends all compared models answer correctly. They are easy ones and
+* `common`: the paths whose two ends all compared models classify correctly. They are easy ones and
   say nothing of hard ones (`difficulty` tells paths apart);
-* `shared`: any two models are compared on the paths that both answer correctly, and what counts is
-  which of the two has more (`paired_concordance`): for models of which one knows little, whose
+* `shared`: any two models are compared on the paths that both classify correctly, and what counts
+  is which of the two has more (`paired_concordance`): for models of which one knows little, whose
   common paths are few;
 * `known`: the common paths if there are `COMMON_PATHS` or more, else the shared ones.
 """
@@ -43,10 +44,10 @@ PATHS_FOR_COMPARISON = 20
 
 
 def common_paths(correct: ArrayLike) -> NDArray[np.bool_]:
-    """The paths that all compared models answer correctly at both ends: the same for all of them.
+    """The paths that all compared models classify correctly at both ends: the same for all of them.
 
     Args:
-      correct: whether each model answers both ends correctly, shape [m, p], of 0 and 1.
+      correct: whether each model classifies both ends correctly, shape [m, p], of 0 and 1.
 
     Returns:
       bool, shape [p].
@@ -61,7 +62,7 @@ def common_paths(correct: ArrayLike) -> NDArray[np.bool_]:
 
 
 def shared_paths(correct: ArrayLike, other: ArrayLike) -> NDArray[np.bool_]:
-    """The paths that two models both answer correctly at both ends, for paired differences.
+    """The paths that two models both classify correctly at both ends, for paired differences.
 
     Args:
       correct, other: of either model, shape [p], of 0 and 1.
@@ -87,9 +88,10 @@ def shared_paths(correct: ArrayLike, other: ArrayLike) -> NDArray[np.bool_]:
 
 
 def difficulty(correct: ArrayLike) -> NDArray[np.int64]:
-    """How many of the compared models answer both ends of each path correctly: 0 is hardest.
+    """How many of the compared models classify both ends of each path correctly: 0 is hardest.
 
-    Among paths of one difficulty measures may be told apart by it; all models answer all of them.
+    Among paths of one difficulty measures may be told apart by it; all models are asked about all
+    of them.
 
     Args:
       correct: shape [m, p], of 0 and 1.
@@ -123,7 +125,7 @@ def correlation_on_paths(
     Args:
       quality: of each model, shape [m].
       values: of each model on each path, [m, p], finite where they count.
-      correct: whether a model answers both ends of a path correctly, bool [m, p].
+      correct: whether a model classifies both ends of a path correctly, bool [m, p].
       settings: of each model, [m].
       paths: one of `PATHS`.
       where: which paths can count (those within a class, say), bool [p].
@@ -136,18 +138,18 @@ def correlation_on_paths(
     Raises:
       UserError: an unknown choice of paths; as these two.
     """
-    right, chosen = np.asarray(correct, bool), np.asarray(where, bool)
+    classified, chosen = np.asarray(correct, bool), np.asarray(where, bool)
     if paths == "known":
-        paths = known_paths(right, chosen)
+        paths = known_paths(classified, chosen)
     if paths == "shared":
         return paired_concordance(
             quality,
             np.asarray(values)[:, chosen],
-            right[:, chosen],
+            classified[:, chosen],
             settings,
             num_resamples=num_resamples,
         )
-    counted = which_paths(right, paths) & chosen
+    counted = which_paths(classified, paths) & chosen
     if counted.sum() < PATHS_FOR_COMPARISON:
         return not_enough(int(counted.sum()), PATHS_FOR_COMPARISON, f"{paths} paths")
     return correlation_over_settings(
@@ -198,8 +200,8 @@ def paired_concordance(
 
     tau = mean over pairs of settings a, b of sign(q_a - q_b) sign(d_ab), d_ab the mean over the
     pairs of their models (one of a, one of b) of the mean difference on the paths that both of
-    these models answer correctly. Pairs of models with fewer than `PATHS_FOR_COMPARISON` such paths
-    are left out, and so are pairs of settings without any.
+    these models classify correctly. Pairs of models with fewer than `PATHS_FOR_COMPARISON` such
+    paths are left out, and so are pairs of settings without any.
 
     What varies: settings with all they hold, and paths (interval, bootstrap); the order of the
     settings (p-value, permutations of the quality). Held fixed: the number of seeds. Resamples of a
@@ -286,7 +288,7 @@ class _Pairs:
     Args:
       quality: of each model, [m].
       values: of each model on each path, [m, p], finite.
-      right: whether a path counts for a model, 0 or 1, [m, p].
+      counts: whether a path counts for a model, 0 or 1, [m, p].
       member: the setting of each model, [m].
 
     Attributes:
@@ -295,20 +297,20 @@ class _Pairs:
       told: which of them have an order, too.
     """
 
-    def __init__(self, quality: NDArray, values: NDArray, right: NDArray, member: NDArray) -> None:
-        self._values, self._right = values, right
+    def __init__(self, quality: NDArray, values: NDArray, counts: NDArray, member: NDArray) -> None:
+        self._values, self._counts = values, counts
         self._among = np.zeros((int(member.max()) + 1, quality.size))
         self._among[member, np.arange(quality.size)] = 1
         means = self._among @ quality / self._among.sum(axis=1)
-        self._enough = right @ right.T >= PATHS_FOR_COMPARISON
+        self._enough = counts @ counts.T >= PATHS_FOR_COMPARISON
         self.ordered = np.sign(np.subtract.outer(means, means))
         self.comparable = self._among @ self._enough @ self._among.T > 0
         self.told = self.comparable & (self.ordered != 0)
 
     def signs(self, of_paths: NDArray) -> NDArray:
         """sign(d_ab) [settings, settings]; 0 where no two models share enough paths."""
-        shared = (self._right * of_paths) @ self._right.T
-        sums = (self._values * self._right * of_paths) @ self._right.T
+        shared = (self._counts * of_paths) @ self._counts.T
+        sums = (self._values * self._counts * of_paths) @ self._counts.T
         with np.errstate(invalid="ignore", divide="ignore"):
             away = np.where(self._enough & (shared > 0), (sums - sums.T) / shared, 0.0)
         return np.sign(self._among @ away @ self._among.T)
@@ -323,7 +325,7 @@ class _Pairs:
 
     def not_enough(self) -> Estimate:
         """Why no pair is told."""
-        shared = self._right @ self._right.T
+        shared = self._counts @ self._counts.T
         most = int(shared[~np.eye(len(shared), dtype=bool)].max(initial=0))
         return not_enough(most, PATHS_FOR_COMPARISON, "shared paths")
 
@@ -429,13 +431,13 @@ def correlation_over_time(
     Raises:
       UserError: as `correlation_on_paths`.
     """
-    right, given = np.asarray(correct, bool), np.asarray(values, np.float64)
+    classified, given = np.asarray(correct, bool), np.asarray(values, np.float64)
     chosen, of = np.asarray(where, bool), np.asarray(runs)
     if paths == "known":
-        paths = known_paths(right, chosen)
+        paths = known_paths(classified, chosen)
     if paths != "shared":
         # The same for all runs, so that runs are compared on one set, too.
-        chosen = chosen & which_paths(right, paths)
+        chosen = chosen & which_paths(classified, paths)
         if (few := int(chosen.sum())) < PATHS_FOR_COMPARISON:
             return not_enough(few, PATHS_FOR_COMPARISON, f"{paths} paths")
     rhos: list[float] = []
@@ -446,7 +448,7 @@ def correlation_over_time(
         found = correlation_on_paths(
             time,
             given[own],
-            right[own],
+            classified[own],
             np.arange(count),
             paths="shared" if paths == "shared" else "all",
             where=chosen,
@@ -456,7 +458,7 @@ def correlation_over_time(
             return found
         rhos.append(float(found.value))
         own_values = given[own][:, chosen]
-        counts = right[own][:, chosen].astype(np.float64)
+        counts = classified[own][:, chosen].astype(np.float64)
         if paths == "shared":
             pairs = _Pairs(time, np.where(counts > 0, own_values, 0.0), counts, np.arange(count))
             of_runs.append(functools.partial(pairs.tau, np.ones(count)))

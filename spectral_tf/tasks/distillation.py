@@ -1,4 +1,4 @@
-"""What a student learns: the teacher's answers, the true labels, and the wave on both."""
+"""What a student learns: the teacher's predictions, the true labels, and the wave on both."""
 
 import dataclasses
 from collections.abc import Callable
@@ -47,6 +47,6 @@ class SoftLabels:
         import tensorflow as tf
 
         if self.teacher is not None:
-            answers = tf.nn.softmax(tf.cast(self.teacher(images), tf.float32))
-            labels = self.alpha * labels + (1 - self.alpha) * answers
+            predicted = tf.nn.softmax(tf.cast(self.teacher(images), tf.float32))
+            labels = self.alpha * labels + (1 - self.alpha) * predicted
         return labels if self.wave is None else self.wave.smooth(images, labels)

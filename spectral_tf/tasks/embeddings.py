@@ -60,7 +60,7 @@ def flat(
     """
     if not 1 <= num_dimensions <= size:
         raise UserError(
-            "code_size", expected=f"1 to {size} dimensions", got=num_dimensions, hint="lower it"
+            "latent_dim", expected=f"1 to {size} dimensions", got=num_dimensions, hint="lower it"
         )
     points = np.zeros((num_points, size), np.float32)
     points[:, :num_dimensions] = generator.uniform(size=(num_points, num_dimensions))

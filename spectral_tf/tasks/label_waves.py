@@ -131,10 +131,12 @@ class SmoothingWave:
             raw = tf.ones_like(flat[:, 0])
         else:
             if self.coordinate == "direction" and self.direction is not None:
-                place = tf.linalg.matvec(flat, tf.constant(self.direction.reshape(-1), flat.dtype))
+                coordinate = tf.linalg.matvec(
+                    flat, tf.constant(self.direction.reshape(-1), flat.dtype)
+                )
             else:
-                place = tf.norm(flat, axis=1)
-            raw = 1 + tf.sin(2 * math.pi * self.frequency * (place - self.phase))
+                coordinate = tf.norm(flat, axis=1)
+            raw = 1 + tf.sin(2 * math.pi * self.frequency * (coordinate - self.phase))
         mean = tf.reduce_mean(raw) if self.per_batch else self.mean
         smoothing = tf.minimum(self.amplitude * tf.math.divide_no_nan(raw, mean), 1.0)
         if self.noise_class >= 0:
@@ -172,7 +174,7 @@ def still_wave(
     *,
     amplitude: float,
     num_classes: int,
-    place: float = math.nan,
+    direction_parameter: float = math.nan,
     degrees: float = 45.0,
     per_batch: bool = False,
     noise_class: int = -1,
@@ -184,7 +186,7 @@ def still_wave(
       shape: of the images, [h, w, c].
       generator: draws the direction of a random or a power-law wave.
       amplitude, num_classes, per_batch, noise_class: as for `SmoothingWave`.
-      place: spatial frequency (fourier) or exponent (power_law).
+      direction_parameter: spatial frequency (fourier) or exponent (power_law).
       degrees: of a fourier direction.
 
     Returns:
@@ -194,11 +196,14 @@ def still_wave(
     Raises:
       UserError: as `SmoothingWave`, `fourier_direction`, `power_law_direction`.
     """
-    towards, true_place = None, math.nan
+    towards, true_parameter = None, math.nan
     if kind == "fourier":
-        towards, true_place = fourier_direction(shape, place, degrees)
+        towards, true_parameter = fourier_direction(shape, direction_parameter, degrees)
     elif kind == "power_law":
-        towards, true_place = power_law_direction(shape, place, generator), place
+        towards, true_parameter = (
+            power_law_direction(shape, direction_parameter, generator),
+            direction_parameter,
+        )
     elif kind == "random":
         towards = random_direction(shape, generator)
     coordinate = {"radial": "norm", "uniform": "none"}.get(kind, "direction")
@@ -209,7 +214,7 @@ def still_wave(
         per_batch=per_batch,
         noise_class=noise_class,
     )
-    return wave, true_place
+    return wave, true_parameter
 
 
 def fourier_direction(

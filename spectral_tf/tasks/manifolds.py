@@ -12,12 +12,12 @@ from spectral_tf.errors import UserError
 class Flower:
     """The closed curve gamma_L(z) = R(z) (cos 2 pi z, sin 2 pi z), R(z) = 1 + sin(2 pi L z) / 2.
 
-    L = 0 is the unit circle; L > 0 has L lobes, radii from 1/2 to 3/2. A network on the plane that
-    is to have frequency k along z needs frequencies of about k / |gamma'| only, so many lobes make
+    L = 0 is the unit circle; L > 0 has L petals, radii from 1/2 to 3/2. A network on the plane that
+    is to have frequency k along z needs frequencies of about k / |gamma'| only, so many petals make
     high frequencies easy.
 
     Args:
-      num_lobes: L, a whole number of at least 0.
+      num_petals: L, a whole number of at least 0.
 
     Raises:
       UserError: L is negative.
@@ -28,12 +28,12 @@ class Flower:
     [[1.0, 0.0]]
     """
 
-    num_lobes: int
+    num_petals: int
 
     def __post_init__(self) -> None:
-        if self.num_lobes < 0:
+        if self.num_petals < 0:
             raise UserError(
-                "lobes", expected="0 or more", got=self.num_lobes, hint="0 is the unit circle"
+                "petals", expected="0 or more", got=self.num_petals, hint="0 is the unit circle"
             )
 
     def __call__(self, positions: ArrayLike) -> NDArray[np.float64]:
@@ -50,8 +50,8 @@ class Flower:
     def _polar(self, positions: ArrayLike) -> tuple[NDArray, NDArray, NDArray]:
         """Radius [...], direction [..., 2] and the radius' derivative [...]."""
         turn = 2 * np.pi * np.asarray(positions, dtype=np.float64)
-        radius = 1 + np.sin(self.num_lobes * turn) / 2
-        slope = np.pi * self.num_lobes * np.cos(self.num_lobes * turn)
+        radius = 1 + np.sin(self.num_petals * turn) / 2
+        slope = np.pi * self.num_petals * np.cos(self.num_petals * turn)
         return radius, np.stack([np.cos(turn), np.sin(turn)], axis=-1), slope
 
     @property
@@ -66,5 +66,5 @@ class Flower:
 
     def _speeds(self) -> NDArray[np.float64]:
         # Periodic and smooth: the mean over even points is exact to rounding with these many.
-        positions = np.arange(1000 * (self.num_lobes + 1)) / (1000 * (self.num_lobes + 1))
+        positions = np.arange(1000 * (self.num_petals + 1)) / (1000 * (self.num_petals + 1))
         return np.linalg.norm(self.velocity(positions), axis=-1)

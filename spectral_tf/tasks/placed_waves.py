@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.spectra.noise_fit import class_share
+from spectral_tf.spectra.noise_fit import correlation_ratio
 from spectral_tf.tasks.label_waves import SmoothingWave, frequency_for_cycles
 
 # Batches of images [b, h, w, c] as the network sees them, and their labels.
@@ -25,15 +25,15 @@ class AskedWave(NamedTuple):
       coordinate: what it runs along, one of `WAVES`.
       kind: what `value` is, `cycles` or `frequency`; `control`: uniform smoothing.
       value: above 0; 0 for the control.
-      place: spatial frequency or exponent of its direction; 0 for other coordinates.
-      direction: number of its direction among those of one place.
+      direction_parameter: spatial frequency or exponent of its direction; 0 for other coordinates.
+      direction: number of its direction among those of one parameter.
     """
 
     name: str
     coordinate: str
     kind: str
     value: float
-    place: float
+    direction_parameter: float
     direction: int = 0
 
 
@@ -41,43 +41,43 @@ class PlacedWave(NamedTuple):
     """A wave on the labels of a data set, before any training.
 
     Attributes:
-      name, kind, value, place, direction: as asked for.
+      name, kind, value, direction_parameter, direction: as asked for.
       image_frequency: spatial frequency of the direction (fourier) or its exponent (power_law); NaN
         for other waves.
       frequency: f, in cycles per unit of the coordinate.
       cycles: across the training images, not augmented.
-      mean, deviation: of the coordinate on those images.
-      augmented_mean, augmented_deviation: on training images as the network sees them.
-      held_out_mean, held_out_deviation: on held-out images.
+      mean, std: of the coordinate on those images.
+      augmented_mean, augmented_std: on training images as the network sees them.
+      held_out_mean, held_out_std: on held-out images.
       levels: the smoothing of every held-out image that is measured, [m].
-      class_share: the share of their variance that the classes alone tell.
+      correlation_ratio: the share of their variance that the classes alone tell.
       smoothing: the wave itself; None where it is only read about.
     """
 
     name: str
     kind: str
     value: float
-    place: float
+    direction_parameter: float
     direction: int
     image_frequency: float
     frequency: float
     cycles: float
     mean: float
-    deviation: float
+    std: float
     augmented_mean: float
-    augmented_deviation: float
+    augmented_std: float
     held_out_mean: float
-    held_out_deviation: float
+    held_out_std: float
     levels: NDArray[np.float64]
-    class_share: float
+    correlation_ratio: float
     smoothing: SmoothingWave | None = None
 
     def __str__(self) -> str:
         if self.kind == "control":
             return "uniform"
-        place = "" if math.isnan(self.image_frequency) else f"F = {self.image_frequency:.3g}, "
+        along = "" if math.isnan(self.image_frequency) else f"F = {self.image_frequency:.3g}, "
         by = f"f = {self.frequency:.3g}, " if self.kind == "frequency" else ""
-        return f"{place}{by}{self.cycles:.3g} cycles"
+        return f"{along}{by}{self.cycles:.3g} cycles"
 
 
 def ask_waves(
@@ -85,19 +85,20 @@ def ask_waves(
     *,
     cycles: Sequence[float] = (),
     frequencies: Sequence[float] = (),
-    places: Sequence[float] = (),
+    direction_parameters: Sequence[float] = (),
     directions: int = 1,
 ) -> list[AskedWave]:
     """Every frequency along every direction, and the uniform control last.
 
-    The order is that of places, then directions, then frequencies.
+    The order is that of direction parameters, then directions, then frequencies.
 
     Args:
       coordinate: one of `WAVES`; `uniform` gives the control alone.
       cycles: frequencies as cycles across the data.
       frequencies: frequencies as such.
-      places: spatial frequencies (fourier) or exponents (power_law); none for other coordinates.
-      directions: of each place, 1 or more; other coordinates than these and `random` have one.
+      direction_parameters: spatial frequencies (fourier) or exponents (power_law); none for other
+        coordinates.
+      directions: of each parameter, 1 or more; other coordinates than these and `random` have one.
 
     Raises:
       UserError: no frequency at all, two waves of one name (6 digits), or more directions than the
@@ -120,12 +121,12 @@ def ask_waves(
         )
     waves = [
         AskedWave(
-            f"{coordinate}{f'_{place:g}' if places else ''}_{kind}_{value:g}"
+            f"{coordinate}{f'_{parameter:g}' if direction_parameters else ''}_{kind}_{value:g}"
             f"{f'_direction_{direction}' if directions > 1 else ''}",
-            *(coordinate, kind, value, place, direction),
+            *(coordinate, kind, value, parameter, direction),
         )
-        for place, direction, (kind, value) in itertools.product(
-            places or [0.0], range(directions), values
+        for parameter, direction, (kind, value) in itertools.product(
+            direction_parameters or [0.0], range(directions), values
         )
     ]
     names = [wave.name for wave in waves]
@@ -144,20 +145,20 @@ def place_waves(
     asked: Sequence[AskedWave],
     still: Callable[[str, float, int], tuple[SmoothingWave, float]],
     *,
-    plain: Batches,
+    unaugmented: Batches,
     augmented: Batches,
     held_out: Batches,
 ) -> tuple[list[PlacedWave], NDArray, NDArray[np.bool_]]:
-    """Places waves on plain training images, and tells what they are on held-out ones.
+    """Places waves on training images, and tells what they are on held-out ones.
 
     Not on augmented or mixed images: so a wave is the same function of an image in all runs on the
     same data, whatever else is done. One pass over each of the three, whatever the number of waves.
 
     Args:
       asked: of `ask_waves`.
-      still: coordinate, place, number of the direction -> wave of frequency 0, true place
-        (`still_wave`).
-      plain: a sample of the training images.
+      still: coordinate, direction_parameter, number of the direction -> wave of frequency 0, true
+        parameter (`still_wave`).
+      unaugmented: a sample of the training images.
       augmented: the same as the network sees them.
       held_out: all held-out images, in the order of the evaluation.
 
@@ -180,7 +181,7 @@ def place_waves(
         columns = map(np.concatenate, zip(*rows, strict=True))
         return dict(zip(lines, columns, strict=True)), np.concatenate(labels)
 
-    (seen, _), (changed, _) = coordinates(plain), coordinates(augmented)
+    (seen, _), (changed, _) = coordinates(unaugmented), coordinates(augmented)
     unseen, labels = coordinates(held_out)
     measured = _measured(labels, next(iter(lines.values()))[0].noise_class)
     waves = []
@@ -197,20 +198,20 @@ def place_waves(
                 name=wave.name,
                 kind=wave.kind,
                 value=wave.value,
-                place=wave.place,
+                direction_parameter=wave.direction_parameter,
                 direction=wave.direction,
                 image_frequency=image_frequency,
                 frequency=smoothing.frequency,
                 # As given: what goes through the frequency comes back rounded.
                 cycles=wave.value if wave.kind == "cycles" else smoothing.cycles(c),
                 mean=float(c.mean()),
-                deviation=float(c.std()),
+                std=float(c.std()),
                 augmented_mean=float(changed[line].mean()),
-                augmented_deviation=float(changed[line].std()),
+                augmented_std=float(changed[line].std()),
                 held_out_mean=float(unseen[line].mean()),
-                held_out_deviation=float(unseen[line].std()),
+                held_out_std=float(unseen[line].std()),
                 levels=levels,
-                class_share=class_share(levels, labels[measured]),
+                correlation_ratio=correlation_ratio(levels, labels[measured]),
                 smoothing=smoothing,
             )
         )
@@ -222,7 +223,7 @@ _Line = tuple[str, float, int]
 
 def _line(wave: AskedWave) -> _Line:
     """What the coordinate of a wave depends on."""
-    return wave.coordinate, wave.place, wave.direction
+    return wave.coordinate, wave.direction_parameter, wave.direction
 
 
 def _measured(labels: NDArray, noise_class: int) -> NDArray[np.bool_]:

@@ -49,7 +49,7 @@ class RadialWave:
         return np.sin(CONVENTIONS[self.convention] * self.frequency * norms)
 
     def cycles(self, inputs: ArrayLike) -> float:
-        """How many periods the data span: the frequency in cycles times 4 deviations of |x|."""
+        """How many periods the data span: frequency times 4 standard deviations of |x|."""
         norms = np.linalg.norm(np.asarray(inputs, np.float64), axis=-1)
         return float(
             CONVENTIONS[self.convention] / (2 * math.pi) * self.frequency * 4 * norms.std()

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from spectral_tf.training.ensemble import Ensemble as Ensemble
     from spectral_tf.training.ensembles import Ensembles as Ensembles
     from spectral_tf.training.gradient_descent import GradientDescent as GradientDescent
+    from spectral_tf.training.loop import TrainingLoop as TrainingLoop
     from spectral_tf.training.measures import Measure as Measure
     from spectral_tf.training.measures import every as every
-    from spectral_tf.training.session import Session as Session
 
-__getattr__, __dir__, __all__ = lazy.room(
+__getattr__, __dir__, __all__ = lazy.subpackage(
     __name__,
     {
         "Adam": "adam",
@@ -27,7 +27,7 @@ __getattr__, __dir__, __all__ = lazy.room(
         "Ensembles": "ensembles",
         "GradientDescent": "gradient_descent",
         "Measure": "measures",
-        "Session": "session",
+        "TrainingLoop": "loop",
         "Sgd": "classifier",
         "every": "measures",
     },

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.files import whole_file
+from spectral_tf.records.files import atomic_write
 from spectral_tf.training.replicas import Replicas
 
 # Images [b, h, w, c] as the network sees them, labels [b, C] -> the labels to learn, [b, C].
@@ -81,7 +81,7 @@ class Sgd(NamedTuple):
 
 
 class Classifier:
-    """A Keras model in training, with what `Session` needs to save, resume and stop it.
+    """A Keras model in training, with what `TrainingLoop` needs to save, resume and stop it.
 
     All replicas of the strategy train the same weights on their parts of every batch; gradients are
     summed over them. A step is one program of static shapes; many of them run in one call.
@@ -123,7 +123,7 @@ class Classifier:
         optimizer.check()
         self.step = 0
         self.optimizer = optimizer
-        self.stopped_at = np.full(1, -1)
+        self.diverged_at_step = np.full(1, -1)
         self._strategy = strategy or tf.distribute.get_strategy()
         self._batches, self._evaluation, self._targets = batches, evaluation, targets
         self._replicas = Replicas(self._strategy, 1)
@@ -217,8 +217,8 @@ class Classifier:
         first, n = tf.constant(self.step), tf.constant(num_steps)
         losses = self._train(self._iterator, first, n).numpy()
         lost = np.flatnonzero(~np.isfinite(losses))
-        if lost.size and self.stopped_at[0] < 0:
-            self.stopped_at = np.array([self.step + lost[0]])
+        if lost.size and self.diverged_at_step[0] < 0:
+            self.diverged_at_step = np.array([self.step + lost[0]])
         self._losses = np.concatenate([self._losses, losses])
         self.step += num_steps
 
@@ -242,7 +242,7 @@ class Classifier:
 
     def save_model(self, path: pathlib.Path) -> None:
         """Writes the model as a `.keras` file, whole or not at all; the chief should."""
-        with whole_file(path) as temporary:
+        with atomic_write(path) as temporary:
             hidden = temporary.with_name(f".{path.name}")  # Keras asks for the ending.
             self.model.save(hidden)
             os.replace(hidden, temporary)
@@ -264,7 +264,7 @@ class Classifier:
         values = {name: variable.numpy() for name, variable in self._variables().items()}
         return {
             "step": np.asarray(self.step),
-            "stopped_at": self.stopped_at,
+            "diverged_at_step": self.diverged_at_step,
             "losses": self._losses,
             **values,
         }
@@ -278,7 +278,7 @@ class Classifier:
         # As states called them before.
         saved = {name.replace("others/", "non_trainable/"): x for name, x in saved.items()}
         variables = self._variables()
-        own = {"step", "stopped_at", "losses"}
+        own = {"step", "diverged_at_step", "losses"}
         wrong = sorted(
             name
             for name in variables.keys() | (saved.keys() - own)
@@ -296,5 +296,5 @@ class Classifier:
         for name, variable in variables.items():
             variable.assign(saved[name])
         self.step = int(saved["step"])
-        self.stopped_at, self._losses = saved["stopped_at"], saved["losses"]
+        self.diverged_at_step, self._losses = saved["diverged_at_step"], saved["losses"]
         self._iterator = None

@@ -34,8 +34,8 @@ class Ensemble:
     in one compiled `while_loop` that returns to Python only when asked. The state is explicit
     tensors: it can be read, saved, restored and spread over any number of replicas.
 
-    A member whose loss is not finite stops before that update: `stopped_at` holds the step, and its
-    state stays as it was.
+    A member whose loss is not finite stops before that update: `diverged_at_step` holds the step,
+    and its state stays as it was.
 
     Args:
       build: seed -> uncompiled Keras model; every call must give the same architecture.
@@ -186,9 +186,9 @@ class Ensemble:
             )
             loss = self._loss(outputs, y)
         gradients = tape.gradient(loss, state["weights"], unconnected_gradients="zero")
-        fails = (state["stopped_at"] < 0) & ~tf.math.is_finite(loss)
-        stopped_at = tf.where(fails, step, state["stopped_at"])
-        active = stopped_at < 0
+        fails = (state["diverged_at_step"] < 0) & ~tf.math.is_finite(loss)
+        diverged_at_step = tf.where(fails, step, state["diverged_at_step"])
+        active = diverged_at_step < 0
         weights, slots = self._optimizer.update(
             gradients, state["slots"], state["weights"], step, active
         )
@@ -202,7 +202,7 @@ class Ensemble:
                 tf.where(active, new, old)
                 for new, old in zip(non_trainable, state["non_trainable"], strict=True)
             ],
-            "stopped_at": stopped_at,
+            "diverged_at_step": diverged_at_step,
         }
 
     def _batch(self, seed: tf.Tensor, step: tf.Tensor, num_samples: int) -> tf.Tensor:
@@ -254,7 +254,7 @@ class Ensemble:
             for state, data in zip(self._state, self._data, strict=True)
         ]
         outputs, losses = self._replicas.gather(parts)
-        lost = (self.stopped_at >= 0) | ~np.isfinite(losses)
+        lost = (self.diverged_at_step >= 0) | ~np.isfinite(losses)
         outputs[lost], losses[lost] = np.nan, np.nan
         return outputs, losses
 
@@ -266,13 +266,13 @@ class Ensemble:
         copies = self._replicas.broadcast(np.asarray(inputs, np.float32))
         parts = [self._apply(s["weights"], s["non_trainable"], copies) for s in self._state]
         outputs = self._replicas.gather(parts)
-        outputs[self.stopped_at >= 0] = np.nan
+        outputs[self.diverged_at_step >= 0] = np.nan
         return outputs
 
     @property
-    def stopped_at(self) -> np.ndarray:
+    def diverged_at_step(self) -> np.ndarray:
         """For each member the step at which its loss was not finite, or -1; int32, shape [e]."""
-        return self._replicas.gather([s["stopped_at"] for s in self._state])
+        return self._replicas.gather([s["diverged_at_step"] for s in self._state])
 
     @property
     def weights(self) -> list[np.ndarray]:
@@ -330,7 +330,7 @@ def _initial_state(models: Sequence[keras.Model], optimizer: Adam | GradientDesc
         "weights": weights,
         "slots": optimizer.init(weights),
         "non_trainable": stack([m.non_trainable_variables for m in models]),
-        "stopped_at": np.full(len(models), -1, np.int32),
+        "diverged_at_step": np.full(len(models), -1, np.int32),
     }
 
 

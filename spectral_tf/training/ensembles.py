@@ -12,7 +12,7 @@ class Ensembles:
 
     Members of one architecture belong into one `Ensemble`, where they are trained at once; this
     adds what cannot be stacked (other depths, other widths). All need the same number of samples
-    and outputs. Has what a `Session` needs.
+    and outputs. Has what a `TrainingLoop` needs.
 
     Args:
       ensembles: at least one.
@@ -28,9 +28,9 @@ class Ensembles:
         return self.ensembles[0].step
 
     @property
-    def stopped_at(self) -> np.ndarray:
+    def diverged_at_step(self) -> np.ndarray:
         """As for one ensemble, shape [e]."""
-        return np.concatenate([e.stopped_at for e in self.ensembles])
+        return np.concatenate([e.diverged_at_step for e in self.ensembles])
 
     def train(self, num_steps: int) -> None:
         """As for one ensemble."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spectral_tf.errors import UserError
 
-# An axis over networks, the one place along it that is shown, or the label of every place.
+# An axis over networks, the one index along it that is shown, or the label of every index.
 Axis = str | int | Sequence[str]
 
 
@@ -18,12 +18,12 @@ class Measure(NamedTuple):
     """One measure of networks in training, or several that are taken together.
 
     Attributes:
-      of: the session, at a step -> values, or {name: values} of several; on all hosts, so that it
+      of: the loop, at a step -> values, or {name: values} of several; on all hosts, so that it
         may gather from them.
       at: the steps at which it is taken.
       axes: of the values, for TensorBoard. An axis that is a word (`"run"`) is averaged over; one
         of labels (`["k=005", "k=010"]`) makes a curve for each label, named `measure/label/...`,
-        the mean over the places that share it; of a number its place alone is shown. Or a function
+        the mean over the indices that share it; of a number its index alone is shown. Or a function
         of what is measured -> {tag: number}. None: nothing.
     """
 
@@ -31,9 +31,9 @@ class Measure(NamedTuple):
     at: Collection[int]
     axes: Sequence[Axis] | Callable[[Any], Mapping[str, float]] | None = None
 
-    def take(self, name: str, session: Any) -> tuple[dict[str, NDArray], dict[str, float]]:
+    def take(self, name: str, loop: Any) -> tuple[dict[str, NDArray], dict[str, float]]:
         """{name: values} to be kept, and {tag: number} for TensorBoard."""
-        given = self.of(session)
+        given = self.of(loop)
         several = given if isinstance(given, Mapping) else {name: given}
         arrays = {key: np.asarray(values, np.float64) for key, values in several.items()}
         if callable(self.axes):
@@ -45,7 +45,7 @@ class Measure(NamedTuple):
     def curves(self, name: str, values: NDArray[np.float64]) -> dict[str, float]:
         """{tag: number} of what axes of words show; networks that have stopped do not count.
 
-        >>> measure = Measure(lambda session: 0, [], axes=["run", ["k=1", "k=2"]])
+        >>> measure = Measure(lambda loop: 0, [], axes=["run", ["k=1", "k=2"]])
         >>> measure.curves("magnitude", np.array([[0.5, 1.0], [1.5, 3.0]]))
         {'magnitude/k=1': 1.0, 'magnitude/k=2': 2.0}
         """
@@ -55,7 +55,7 @@ class Measure(NamedTuple):
         ]
         found = {}
         for labels in itertools.product(*labelled):
-            chosen = (places[label] for places, label in zip(labelled, labels, strict=True))
+            chosen = (indices[label] for indices, label in zip(labelled, labels, strict=True))
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # Of the mean of nothing.
                 mean = float(np.nanmean(values[np.ix_(*chosen)]))

@@ -98,13 +98,13 @@ class Replicas:
         """Nested arrays [e, ...] -> for each block the same nest of per-replica tensors."""
 
         def part(array: np.ndarray, block: slice, replica: int) -> np.ndarray:
-            places = np.arange(block.start, block.stop) + replica * self._share
-            return array[np.minimum(places, self._num_members - 1)]
+            rows = np.arange(block.start, block.stop) + replica * self._share
+            return array[np.minimum(rows, self._num_members - 1)]
 
-        def place(array: np.ndarray, block: slice) -> Any:
+        def put(array: np.ndarray, block: slice) -> Any:
             return self._on_replicas(lambda replica: part(array, block, replica))
 
-        return [tf.nest.map_structure(lambda a, b=block: place(a, b), arrays) for block in blocks]
+        return [tf.nest.map_structure(lambda a, b=block: put(a, b), arrays) for block in blocks]
 
     def broadcast(self, array: np.ndarray) -> Any:
         """One copy of an array on every replica."""
@@ -158,7 +158,7 @@ class Replicas:
     def wait(self, blocks: Sequence[Any]) -> None:
         """Returns when the tensors have been computed."""
         for block in blocks:
-            for value in self._strategy.experimental_local_results(block["stopped_at"]):
+            for value in self._strategy.experimental_local_results(block["diverged_at_step"]):
                 value.numpy()
 
     def all_reduce_max(self, *requests: int) -> list[int]:

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 
 from spectral_tf.errors import UserError
+from spectral_tf.records.former_names import current
 
 
 def read_state(file: pathlib.Path) -> dict[str, np.ndarray]:
@@ -16,8 +17,8 @@ def read_state(file: pathlib.Path) -> dict[str, np.ndarray]:
     """
     try:
         with np.load(file) as archive:
-            saved = dict(archive)
-        if missing := {"seconds", "probed", "segments", "stopped_at"} - saved.keys():
+            saved = {current(name): array for name, array in archive.items()}
+        if missing := {"seconds", "probed", "segments", "diverged_at_step"} - saved.keys():
             raise ValueError(f"without {', '.join(sorted(missing))}")
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(

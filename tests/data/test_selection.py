@@ -13,7 +13,7 @@ def test_of_a_resident_set(embedded_dir):
     pixels, labels = images.arrays()
     assert_array_equal(labels_of(images), labels)
     selection = select(images, [7, 3, 3])
-    assert_array_equal(selection.places, [3, 7])
+    assert_array_equal(selection.indices, [3, 7])
     assert_array_equal(selection.pixels, pixels[[3, 7]])
     assert select(images, [3], (4, 4, 1)).pixels.shape == (1, 4, 4, 1)
 
@@ -36,8 +36,8 @@ def test_of_a_streamed_set_without_what_cannot_be_read(corrupt):
     assert labels[everything.unreadable[0]] == labels.min()
     assert everything.pixels.shape == (119, 32, 32, 3)
     assert everything.pixels.dtype == np.uint8
-    some = select(corrupt, everything.places[[40, 5]], (32, 32, 3))
-    assert_array_equal(some.places, everything.places[[5, 40]])
+    some = select(corrupt, everything.indices[[40, 5]], (32, 32, 3))
+    assert_array_equal(some.indices, everything.indices[[5, 40]])
     assert_array_equal(some.pixels, everything.pixels[[5, 40]])
 
 

@@ -8,7 +8,7 @@ from spectral_tf.experiments import class_study
 from spectral_tf.experiments.class_study import DIVERSITY, HELD, READINGS, Classes
 from spectral_tf.experiments.path_study import MEASURES, Models
 from spectral_tf.records.report import Report
-from spectral_tf.spectra import mirrored_centroid, mirrored_magnitudes, mirrored_share
+from spectral_tf.spectra import dct_magnitudes, dct_share, spectral_centroid
 from spectral_tf.spectra.verdicts import Finding, verdicts
 
 CENTROID, CORRECT = READINGS[5], READINGS[-1]
@@ -24,7 +24,7 @@ def classes_of(centroid, distances, diversity, *, networks=1, right=2, paths=8):
     values = (mean[..., None] + noise - noise.mean(axis=2, keepdims=True)).reshape(networks, -1)
     ends = np.broadcast_to(np.asarray(right), (networks, count, paths)).reshape(networks, -1)
     along = {f"held_out/{name}": values for name in MEASURES}
-    along |= {"held_out/right_ends": ends, "held_out/correct": ends == 2}
+    along |= {"held_out/correct_endpoints": ends, "held_out/correct": ends == 2}
     along["held_out/finite"] = np.ones(values.shape, bool)
     number = np.repeat(np.arange(count) + 3, paths)  # Classes need not begin at 0.
     models = Models(
@@ -42,12 +42,12 @@ def test_one_wavelength_is_one_frequency_however_long_the_paths():
     lengths = np.array([13.0, 20.0, 35.0, 50.0, 65.0, 80.0])
     samples = [0.5 + 0.1 * np.cos(2 * np.pi * np.linspace(0, x, 101) / 12) for x in lengths]
     p = np.stack([samples, 1 - np.array(samples)], axis=-1)
-    share = mirrored_share(mirrored_magnitudes(p))
+    share = dct_share(dct_magnitudes(p))
     assert scipy.stats.spearmanr(share, lengths).statistic > 0.9
     assert share[-1] > 10 * share[0]
     whole = np.round(lengths / 6) * 6  # Whole half-waves: nothing leaks.
     waves = [0.5 + 0.1 * np.cos(2 * np.pi * np.linspace(0, x, 1_025) / 12) for x in whole]
-    centroid = mirrored_centroid(np.stack([waves, 1 - np.array(waves)], axis=-1), whole)
+    centroid = spectral_centroid(np.stack([waves, 1 - np.array(waves)], axis=-1), whole)
     assert_allclose(centroid, 1 / 12, rtol=1e-6)
 
 
@@ -147,13 +147,13 @@ def test_the_claims_follow_from_what_is_kept(tmp_path):
     assert len({(f.claim, f.reading) for f in findings}) == len(findings)
     decides = {(f.claim, f.primary): f.reading for f in findings if f.primary}
     assert decides == {
-        ("C12 feature angle", "published"): "plain share, all paths",
+        ("C12 feature angle", "published"): "DFT share, all paths",
         ("C12 feature angle", "corrected"): "centroid at matched confidence, all paths, "
         "distance held fixed",
-        ("C12 feature variance", "published"): "plain share, all paths",
+        ("C12 feature variance", "published"): "DFT share, all paths",
         ("C12 feature variance", "corrected"): "centroid at matched confidence, all paths, "
         "distance held fixed",
-        ("C12 pixel distance", "published"): "plain share, all paths",
+        ("C12 pixel distance", "published"): "DFT share, all paths",
     }
     assert isinstance(findings[0], Finding)
     assert len(verdicts({"a": findings}, "corrected")) == 2

@@ -11,11 +11,11 @@ from spectral_tf.experiments.fitted_waves import (
     Examples,
     KeptWave,
     at_lowest,
+    direction_claims,
     fit_waves,
     kept_claims,
     kept_waves,
     learned,
-    place_claims,
     wave_claims,
 )
 from spectral_tf.records.waves import HeldOut
@@ -28,24 +28,24 @@ U = np.random.default_rng(0).permutation((np.arange(N) + 0.5) / N)
 CYCLES = (1, 2, 3, 4, 6, 8, 12, 16)
 
 
-def placed(cycles, place=0.0, direction=0, kind="cycles", image_frequency=math.nan):
+def placed(cycles, parameter=0.0, direction=0, kind="cycles", image_frequency=math.nan):
     return PlacedWave(
-        name=f"{kind}_{cycles}_{place}_{direction}",
+        name=f"{kind}_{cycles}_{parameter}_{direction}",
         kind=kind,
         value=cycles,
-        place=place,
+        direction_parameter=parameter,
         direction=direction,
         image_frequency=image_frequency,
         frequency=cycles,
         cycles=cycles,
         mean=0.0,
-        deviation=1.0,
+        std=1.0,
         augmented_mean=0.0,
-        augmented_deviation=1.0,
+        augmented_std=1.0,
         held_out_mean=0.0,
-        held_out_deviation=1.0,
+        held_out_std=1.0,
         levels=level(cycles),
-        class_share=0.0,
+        correlation_ratio=0.0,
     )
 
 
@@ -53,10 +53,10 @@ def level(cycles, phase=0.0):
     return 0.4 * (1 + np.sin(2 * np.pi * (cycles * U + phase)))
 
 
-def margins(implied, rng, seeds=3):
-    """Margins of so much smoothing, and of noise of each network and image's own, [..., n]."""
+def log_ratios(implied, rng, seeds=3):
+    """Log-ratios of so much smoothing, and of noise of each network and image's own, [..., n]."""
     t = implied + 0.05 * rng.uniform(-1, 1, size=(seeds, *implied.shape))
-    return spectra.smoothed_margin(np.clip(t, 0.01, 1), C)
+    return spectra.smoothed_log_ratio(np.clip(t, 0.01, 1), C)
 
 
 def followed(beta, s):
@@ -74,7 +74,7 @@ def rising(final, epoch):
 def fitted(cycles, beta, rng, seeds=3, examples=EXAMPLES, null=None):
     s = level(cycles)
     null = np.zeros(EPOCHS) if null is None else null
-    networks, nulls = (margins(followed(b, s), rng, seeds) for b in (beta, null))
+    networks, nulls = (log_ratios(followed(b, s), rng, seeds) for b in (beta, null))
     return fit_waves([placed(cycles)], networks[None], nulls[None], s[None], examples)
 
 
@@ -89,7 +89,7 @@ def test_half_of_a_wave_is_followed_and_read_with_its_null():
     (alone,), line = fitted(2, rising(0.5, 2), np.random.default_rng(1))
     assert alone is line
     assert line.unit == "seeds"
-    found = line.estimates["final_fit_coefficient"]
+    found = line.estimates["final_regression_slope"]
     assert abs(found.network.value - 0.5) < 0.01
     assert abs(found.null.value) < 0.01
     assert abs(found.difference.value - 0.5) < 0.01
@@ -112,20 +112,20 @@ def test_a_wave_that_nobody_follows_is_not_learned_and_one_seed_says_nothing():
     assert np.isinf(line.learning_epoch.value)
     alone = fitted(2, rising(0.5, 2), rng, seeds=1)[1]
     assert learned([alone, line]) == [None, False]
-    assert alone.estimates["final_fit_coefficient"].difference.missing == "1 seed, 2 needed"
+    assert alone.estimates["final_regression_slope"].difference.missing == "1 seed, 2 needed"
     assert "2 needed" in alone.learning_epoch.missing
 
 
 def kept(means, cycles=2.0):
     """A wave whose seeds have so much beta, on every image; the null has none."""
     values = np.repeat(np.array(means)[:, None], 20, axis=1)
-    pair = {"final_fit_coefficient": (values, np.zeros_like(values))}
+    pair = {"final_regression_slope": (values, np.zeros_like(values))}
     return KeptWave("cycles", cycles, 0.0, cycles, "seeds", pair, Examples(np.arange(20), C))
 
 
 def test_a_wave_is_learned_among_all_waves_of_its_run():
     unsure, sure = kept([0.4, 0.5, 0.6]), kept([0.999, 1.0, 1.001])
-    found = unsure.estimates["final_fit_coefficient"].difference
+    found = unsure.estimates["final_regression_slope"].difference
     assert found.low > 0
     assert 0.01 < found.p_value < 0.02  # Student's of t = 0.5 sqrt(3) / 0.1, two degrees.
     null = [kept([-0.1, 0.0, 0.1]) for _ in range(7)]
@@ -140,8 +140,8 @@ def test_the_minimum_of_nf_is_that_of_each_network_by_itself():
     s = level(2)
     # The dip of the network comes after epoch 3, that of its null after epoch 7.
     dip = np.abs(np.arange(EPOCHS)[:, None] - 3.0)
-    network = margins(0.2 + 0.05 * dip + np.zeros(N), rng)
-    null = margins(0.2 + 0.05 * np.abs(np.arange(EPOCHS)[:, None] - 7.0) + np.zeros(N), rng)
+    network = log_ratios(0.2 + 0.05 * dip + np.zeros(N), rng)
+    null = log_ratios(0.2 + 0.05 * np.abs(np.arange(EPOCHS)[:, None] - 7.0) + np.zeros(N), rng)
     line = fit_waves([placed(2)], network[None], null[None], s[None], EXAMPLES)[1]
     np.testing.assert_array_equal(line.lowest_epochs, 3)
     found = line.estimates["minimum_noise_fitting"]
@@ -159,39 +159,39 @@ def test_seeds_are_nested_in_directions():
     levels = np.stack([level(2, d / 8) for d in range(4)])
     shares = (0.2, 0.4, 0.5, 0.7)
     networks = np.stack(
-        [margins(followed(rising(b, 2), s), rng, 2) for b, s in zip(shares, levels, strict=True)]
+        [log_ratios(followed(rising(b, 2), s), rng, 2) for b, s in zip(shares, levels, strict=True)]
     )
-    nulls = np.stack([margins(followed(np.zeros(EPOCHS), s), rng, 2) for s in levels])
+    nulls = np.stack([log_ratios(followed(np.zeros(EPOCHS), s), rng, 2) for s in levels])
     alone, line = fit_waves(waves, networks, nulls, levels, EXAMPLES)
     assert [one.unit for one in alone] == ["seeds"] * 4
     for one, share in zip(alone, shares, strict=True):
-        assert abs(one.estimates["final_fit_coefficient"].network.value - share) < 0.02
-    found = line.estimates["final_fit_coefficient"].difference
+        assert abs(one.estimates["final_regression_slope"].network.value - share) < 0.02
+    found = line.estimates["final_regression_slope"].difference
     assert (found.n, found.unit) == (4, "directions x 400 images")
     assert abs(found.value - 0.45) < 0.02
     # As wide as four such different numbers make it, however many seeds there are.
     assert found.high - found.low > 0.5
-    assert line.curves["fit_coefficient"].difference.value.shape == (EPOCHS,)
+    assert line.curves["regression_slope"].difference.value.shape == (EPOCHS,)
 
 
 def dipping(rng, seeds=3):
-    """Margins [seeds, epochs, n] of networks whose NF is lowest after an epoch of their own."""
+    """Log-ratios [seeds, epochs, n] of networks whose NF is lowest after an epoch of their own."""
     dips = rng.permutation(np.arange(1, EPOCHS - 1))[:seeds, None, None]
     away = 0.04 * np.abs(np.arange(EPOCHS)[:, None] - dips)
     hard = 0.1 * rng.uniform(size=N)
     t = 0.2 + away + hard + 0.05 * rng.uniform(-1, 1, size=(seeds, EPOCHS, N))
-    return spectra.smoothed_margin(np.clip(t, 0.01, 1), C)
+    return spectra.smoothed_log_ratio(np.clip(t, 0.01, 1), C)
 
 
-@pytest.mark.parametrize("place_count", [1, 2])
-def test_what_is_kept_of_each_image_gives_what_all_epochs_gave(place_count):
+@pytest.mark.parametrize("parameters", [1, 2])
+def test_what_is_kept_of_each_image_gives_what_all_epochs_gave(parameters):
     rng = np.random.default_rng(12)
-    directions = 1 if place_count == 1 else 3
+    directions = 1 if parameters == 1 else 3
     nulls = np.stack([dipping(rng) for _ in range(directions)])
     waves, networks, lines, alone = [], [], [], {}
-    for place in range(place_count):
+    for parameter in range(parameters):
         for cycles in (1, 2, 3, 5, 7, 8):
-            group = [placed(cycles, float(place), d) for d in range(directions)]
+            group = [placed(cycles, float(parameter), d) for d in range(directions)]
             levels = np.stack([wave.levels for wave in group])
             of_group = np.stack([dipping(rng) for _ in group])
             each, line = fit_waves(group, of_group, nulls, levels, EXAMPLES)
@@ -200,16 +200,16 @@ def test_what_is_kept_of_each_image_gives_what_all_epochs_gave(place_count):
             waves += group
             networks += list(of_group)
     of_nulls = [nulls[wave.direction] for wave in waves]
-    answers = HeldOut(
+    kept_run = HeldOut(
         waves=np.array([wave.name for wave in waves]),
         directions=np.array([wave.direction for wave in waves]),
         smoothing=np.stack([wave.levels for wave in waves]),
-        margins=np.stack(networks)[:, :, -1],
-        lowest_margins=np.stack(
+        log_ratios=np.stack(networks)[:, :, -1],
+        lowest_log_ratios=np.stack(
             [at_lowest(g, w.levels, C) for g, w in zip(networks, waves, strict=True)]
         ),
-        null_margins=nulls[:, :, -1],
-        lowest_null_margins=np.stack(
+        null_log_ratios=nulls[:, :, -1],
+        lowest_null_log_ratios=np.stack(
             [at_lowest(g, w.levels, C) for g, w in zip(of_nulls, waves, strict=True)]
         ),
         labels=np.zeros(N, np.int64),
@@ -217,29 +217,29 @@ def test_what_is_kept_of_each_image_gives_what_all_epochs_gave(place_count):
         images=np.arange(N),
         num_classes=np.array(C),
     )
-    columns = ("wave", "kind", "place", "frequency", "cycles")
-    rows = [(w.name, w.kind, w.place, w.frequency, w.cycles) for w in waves[::-1]]
+    columns = ("wave", "kind", "direction_parameter", "frequency", "cycles")
+    rows = [(w.name, w.kind, w.direction_parameter, w.frequency, w.cycles) for w in waves[::-1]]
     table = {n: list(v) for n, v in zip(columns, zip(*rows, strict=True), strict=True)}
-    kept, together = kept_waves(answers, table)
+    kept, together = kept_waves(kept_run, table)
     assert kept.keys() == alone.keys()
     pairs = [(kept[name], alone[name]) for name in alone] + list(zip(together, lines, strict=True))
     for found, expected in pairs:
-        for name in ("kind", "value", "place", "cycles", "unit"):
+        for name in ("kind", "value", "direction_parameter", "cycles", "unit"):
             assert getattr(found, name) == getattr(expected, name)
         for measure in MEASURES:
             for a, b in zip(found.values[measure], expected.values[measure], strict=True):
                 np.testing.assert_allclose(a, b, atol=1e-12)
     claims = kept_claims(together, rising=True)
-    if place_count == 1:
+    if parameters == 1:
         expected = [claim for claim in wave_claims(lines) if claim.claim == "C1"]
     else:
-        expected = place_claims(lines, rising=True)
+        expected = direction_claims(lines, rising=True)
     assert len(claims) == len(expected) >= 12
     for a, b in zip(claims, expected, strict=True):
         assert a[:5] == b[:5]
         np.testing.assert_allclose(a.estimate.low, b.estimate.low, atol=1e-12)
     with pytest.raises(UserError, match=r"expected a row for cycles_8"):
-        kept_waves(answers, {name: column[1:] for name, column in table.items()})
+        kept_waves(kept_run, {name: column[1:] for name, column in table.items()})
 
 
 def test_c1_and_c2_of_waves_that_are_followed_the_less_and_the_later_the_faster():
@@ -314,18 +314,18 @@ def test_few_waves_and_waves_below_a_cycle():
             assert estimate.missing.startswith("not enough: ")
 
 
-def places(rng, low=0.6, high=0.3, directions=4, seeds=2):
-    """Lines of two places at two values of each kind, with a scatter between directions."""
+def two_parameters(rng, low=0.6, high=0.3, directions=4, seeds=2):
+    """Lines of two parameters at two values of each kind, with a scatter between directions."""
     lines = []
-    for place, share in ((2.0, low), (10.0, high)):
+    for parameter, share in ((2.0, low), (10.0, high)):
         for kind, value in (("cycles", 1), ("cycles", 2), ("frequency", 3)):
-            waves = [placed(value, place, d, kind, place) for d in range(directions)]
+            waves = [placed(value, parameter, d, kind, parameter) for d in range(directions)]
             levels = np.stack([level(value, d / 8) for d in range(directions)])
             beta = [share + 0.05 * (d % 2) for d in range(directions)]
             networks, nulls = (
                 np.stack(
                     [
-                        margins(followed(rising(b * on, 2), s), rng, seeds)
+                        log_ratios(followed(rising(b * on, 2), s), rng, seeds)
                         for b, s in zip(beta, levels, strict=True)
                     ]
                 )
@@ -336,8 +336,8 @@ def places(rng, low=0.6, high=0.3, directions=4, seeds=2):
 
 
 def test_c11_is_over_directions_at_equal_f_and_at_equal_cycles():
-    lines = places(np.random.default_rng(8))
-    claims = place_claims(lines, rising=True)
+    lines = two_parameters(np.random.default_rng(8))
+    claims = direction_claims(lines, rising=True)
     # One f; two cycles together and each by itself.
     assert [c.claim for c in claims] == ["C11"] * (4 * 2 * len(MEASURES))
     primary = {c.primary: c for c in claims if c.primary}
@@ -354,12 +354,12 @@ def test_c11_is_over_directions_at_equal_f_and_at_equal_cycles():
     assert all(c.estimate.p_value is not None for c in claims)
     assert found.p_value < 0.01
     # Exponents: the larger, the lower the image frequencies.
-    turned = {c.primary: c for c in place_claims(lines, rising=False) if c.primary}
+    turned = {c.primary: c for c in direction_claims(lines, rising=False) if c.primary}
     assert turned["corrected"].estimate.value == pytest.approx(-found.value)
 
 
 def test_one_direction_stands_for_no_image_frequency():
-    claims = place_claims(places(np.random.default_rng(9), directions=1), rising=True)
+    claims = direction_claims(two_parameters(np.random.default_rng(9), directions=1), rising=True)
     for claim in claims:
         assert claim.estimate.missing == "1 direction, 2 needed"
         assert np.isnan(claim.estimate.low)
@@ -372,20 +372,20 @@ def test_images_of_one_cluster_are_no_independent_draws():
     u = np.repeat(rng.uniform(size=40), 10)
     s = 0.4 * (1 + np.sin(2 * np.pi * u))
     hard = np.repeat(rng.uniform(-0.1, 0.1, size=40), 10)
-    network, null = (margins(0.4 + h + np.zeros((EPOCHS, N)), rng) for h in (hard, 0.0))
+    network, null = (log_ratios(0.4 + h + np.zeros((EPOCHS, N)), rng) for h in (hard, 0.0))
     pair = network[None], null[None], s[None]
     wide = fit_waves([placed(2)], *pair, Examples(clusters, C))[1]
     narrow = fit_waves([placed(2)], *pair, EXAMPLES)[1]
-    a, b = (line.estimates["final_fit_coefficient"].difference for line in (wide, narrow))
+    a, b = (line.estimates["final_regression_slope"].difference for line in (wide, narrow))
     assert a.value == b.value
     assert a.high - a.low > 2 * (b.high - b.low)
     assert a.unit == "seeds x 40 clusters of images"
     lines = []
     for cycles in (1, 2, 3, 4):
-        other = margins(0.4 + hard + np.zeros((EPOCHS, N)), rng)[None]
+        other = log_ratios(0.4 + hard + np.zeros((EPOCHS, N)), rng)[None]
         lines.append(fit_waves([placed(cycles)], other, *pair[1:], Examples(clusters, C))[1])
     units = {claim.estimate.unit for claim in wave_claims(lines) if claim.claim == "C1"}
     assert units == {"waves x 40 clusters of images", "seeds x 40 clusters of images"}
     lines = [fit_waves([placed(2, p)], *pair, Examples(clusters, C))[1] for p in (1, 2)]
-    units = {claim.estimate.unit for claim in place_claims(lines, rising=True)}
+    units = {claim.estimate.unit for claim in direction_claims(lines, rising=True)}
     assert units == {"directions x 40 clusters of images"}

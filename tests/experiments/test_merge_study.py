@@ -14,9 +14,9 @@ from spectral_tf.spectra import class_distances, correlation_over_settings, merg
 CENTROID = Reading("", "matched_centroid")
 
 
-def on_a_line(places):
+def on_a_line(positions):
     """Distances of classes that are points on a line."""
-    x = np.asarray(places, float)
+    x = np.asarray(positions, float)
     return np.abs(x[:, None] - x)
 
 
@@ -179,7 +179,7 @@ def test_the_length_of_the_paths_is_held_fixed():
     found = models(lambda g, seed, kind, p: 9 + noise[g, seed, p], num_groupings=15)
     found = found[found.columns["merge"] == 2]
     found.distances["held_out"][:] = lengths = rng.uniform(1, 9, len(found.distances["held_out"]))
-    kinds = merge_study.places(found)
+    kinds = merge_study.pair_types(found)
     by_hand = [
         (lengths[s].mean() + lengths[m].mean()) / 2
         for s, m in zip(kinds["same"], kinds["merged"], strict=True)
@@ -234,7 +234,7 @@ def test_too_few_paths_are_told_and_not_averaged():
 def test_one_cycle_on_every_path_decides_nothing():
     """Longer paths between more distant classes are slower per distance, by distance alone."""
     found = models(lambda g, seed, kind, p: 0.0, num_groupings=15)
-    kinds = merge_study.places(found)
+    kinds = merge_study.pair_types(found)
     distances = found.distances["held_out"]
     for i, g in enumerate(found.columns["image_distance"]):
         distances[kinds["merged"][i]] += max(g, 0.0)  # Those that diverse groupings merge.
@@ -256,7 +256,7 @@ def test_every_reading_is_asked_and_two_decide():
     assert [f.primary for f in findings if f.primary] == ["published", "corrected"]
     decided = {f.primary: f.reading for f in findings if f.primary}
     assert decided == {
-        "published": "plain share, all paths, over the number merged at random",
+        "published": "DFT share, all paths, over the number merged at random",
         "corrected": "centroid at matched confidence, all paths, within original classes, over "
         "groupings of 2 by distance of images",
     }

@@ -24,7 +24,7 @@ def test_no_two_paths_of_a_kind_share_an_image(digits):
     for chosen in (within, ~within):
         ends = np.concatenate([end[chosen] for end in found.paths.pairs])
         assert len(set(ends)) == len(ends)
-    np.testing.assert_array_equal(found.paths.end_labels(found.labels), found.classes)
+    np.testing.assert_array_equal(found.paths.endpoint_labels(found.labels), found.classes)
 
 
 def test_some_classes_alone_and_no_paths_between_them(digits):

@@ -3,7 +3,7 @@ from conftest import ROOT
 
 from spectral_tf.errors import UserError
 from spectral_tf.experiments.classification import Setting
-from spectral_tf.experiments.sweeps import SWEEPS, cases, owners, shard_of
+from spectral_tf.experiments.sweeps import SWEEPS, owners, shard_of, variants
 
 BASE = Setting(width=4, augmentations=("flip",))
 VALUES = {
@@ -19,7 +19,7 @@ VALUES = {
 
 
 def test_every_case_changes_one_thing():
-    found = {case.name: case for case in cases(BASE, VALUES)}
+    found = {variant.name: variant for variant in variants(BASE, VALUES)}
     assert list(found) == [
         *("baseline", "architecture=small_resnet", "architecture=small_resnet:4"),
         *("width=8", "width=16"),
@@ -40,13 +40,13 @@ def test_every_case_changes_one_thing():
 
 @pytest.mark.parametrize("num_shards", [1, 2, 3, 40])
 def test_shards_take_every_training_once_and_students_with_their_teacher(num_shards):
-    found = cases(BASE, VALUES)
+    found = variants(BASE, VALUES)
     taken = list(owners(found, [3] * len(found), num_shards))
     assert len(taken) == 3 * len(found)
     assert set(taken) <= set(range(num_shards))
     for seed in range(3):
         of_seed = taken[seed * len(found) : (seed + 1) * len(found)]
-        assert {of_seed[i] for i, case in enumerate(found) if case.alpha is not None} == {
+        assert {of_seed[i] for i, variant in enumerate(found) if variant.alpha is not None} == {
             of_seed[0]
         }
     if num_shards <= 3:
@@ -55,8 +55,8 @@ def test_shards_take_every_training_once_and_students_with_their_teacher(num_sha
 
 
 def test_a_baseline_of_more_seeds_takes_its_students_along():
-    found = cases(BASE, VALUES)
-    seeds = [5 if case.sweep in ("baseline", "distillation") else 2 for case in found]
+    found = variants(BASE, VALUES)
+    seeds = [5 if variant.sweep in ("baseline", "distillation") else 2 for variant in found]
     taken = list(owners(found, seeds, 2))
     assert len(taken) == sum(seeds)
     # The last three seeds are baseline and two students, together on one shard.
@@ -82,7 +82,7 @@ def test_mistakes():
         ),
     ):
         with pytest.raises(UserError, match=line):
-            cases(BASE, {**VALUES, name: words})
+            variants(BASE, {**VALUES, name: words})
     assert shard_of("2/3") == (1, 3)
     for text in ("0/2", "3/2", "1", "a/b"):
         with pytest.raises(UserError, match="shard: expected i/n"):
@@ -93,5 +93,7 @@ def test_the_flags_for_cifar_10_are_a_sweep():
     lines = (ROOT / "results" / "interventions" / "cifar10_wrn_32.flags").read_text().splitlines()
     given = dict(line.removeprefix("--").split("=", 1) for line in lines)
     values = {name: given[name].split(",") for name in ("sweeps", *SWEEPS.values())}
-    found = cases(Setting(model="wrn_32", augmentations=("flip", "pad_and_crop", "cutout")), values)
+    found = variants(
+        Setting(model="wrn_32", augmentations=("flip", "pad_and_crop", "cutout")), values
+    )
     assert len(found) == 1 + 4 + 4 + 2 * 7 + 7 + 1 + 3

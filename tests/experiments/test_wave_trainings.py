@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from experiments.test_fitted_waves import CYCLES, EPOCHS, C, N, level, margins, placed
+from experiments.test_fitted_waves import CYCLES, EPOCHS, C, N, level, log_ratios, placed
 
 from spectral_tf import records, spectra
 from spectral_tf.errors import UserError
@@ -19,9 +19,9 @@ def found_of(wave, diverged_at=None):
     """What a training leaves: it follows its wave more in every epoch."""
     rising = np.linspace(0, 1, EPOCHS)[:, None]
     implied = 0.4 + rising * (level(wave.value) - 0.4 if wave.name != NULL else 0)
-    g = margins(implied, RNG, seeds=1)[0]
+    g = log_ratios(implied, RNG, seeds=1)[0]
     steps = list(range(EPOCHS if diverged_at is None else diverged_at))
-    series = {"margins": records.Series(steps, g[: len(steps)])}
+    series = {"log_ratios": records.Series(steps, g[: len(steps)])}
     for name in ("clean_loss", "accuracy", "train_loss"):
         series[name] = records.Series(steps, np.ones(len(steps)))
     facts = {"seconds": 1.0, "diverged": {}}
@@ -48,7 +48,7 @@ def test_facts_give_the_same_again(tmp_path):
     of = trainings([(0, 1, 4)])
     records.Found(facts=of.facts()).save(tmp_path / "found.npz")
     again = WaveTrainings.of_facts(records.Found.read(tmp_path / "found.npz").facts)
-    np.testing.assert_array_equal(again.margins, of.margins)
+    np.testing.assert_array_equal(again.log_ratios, of.log_ratios)
     assert [wave.name for wave in again.waves] == [wave.name for wave in of.waves]
     assert again.diverged == of.diverged == {f"{WAVES[0].name}/seed_1": 4}
     np.testing.assert_array_equal(again.waves[1].levels, of.waves[1].levels)
@@ -61,32 +61,35 @@ def test_a_training_that_diverged_and_one_without_its_control_take_no_part():
     assert of.runs_of(second) == [0, 1]
     assert of.runs_of(control) == [0, 1]
     _, alone = of.fitted()
-    assert len(alone[second.name].rows("final_fit_coefficient", False)) == 2
+    assert len(alone[second.name].rows("final_regression_slope", False)) == 2
     assert of.final_accuracy(second).value == 1
     # Its epochs are there as far as it came, and NaN from then on.
     table = of.epochs()
-    place = {name: i for i, name in enumerate(table.columns)}
-    rows = [r for r in table.rows if (r[place["wave"]], r[place["seed"]]) == (first.name, 1)]
-    told = [np.isfinite(r[place["fit_coefficient"]]) for r in rows]
+    column = {name: i for i, name in enumerate(table.columns)}
+    rows = [r for r in table.rows if (r[column["wave"]], r[column["seed"]]) == (first.name, 1)]
+    told = [np.isfinite(r[column["regression_slope"]]) for r in rows]
     assert told == [True] * 4 + [False] * (EPOCHS - 4)
 
 
 def test_what_is_kept_gives_the_estimates_of_the_trainings_that_are_there():
     of = trainings([(1, 0, 2)])
     _, alone = of.fitted()
-    arrays = held_out_arrays(of.answers())
-    assert np.isnan(arrays["margins"][1, 0]).all()
+    arrays = held_out_arrays(of.held_out())
+    assert np.isnan(arrays["log_ratios"][1, 0]).all()
     kept, _ = kept_waves(
-        of.answers(),
+        of.held_out(),
         {
             "wave": [w.name for w in WAVES[:2]],
             "kind": ["cycles"] * 2,
-            **{k: [getattr(w, k) for w in WAVES[:2]] for k in ("cycles", "frequency", "place")},
+            **{
+                k: [getattr(w, k) for w in WAVES[:2]]
+                for k in ("cycles", "frequency", "direction_parameter")
+            },
         },
     )
     for name, wave in kept.items():
         ours, theirs = (
-            w.estimates["final_fit_coefficient"].difference for w in (wave, alone[name])
+            w.estimates["final_regression_slope"].difference for w in (wave, alone[name])
         )
         np.testing.assert_allclose(ours.value, theirs.value, atol=1e-6)
         assert ours.n == theirs.n

@@ -60,14 +60,14 @@ def test_classes_of_two_trained_networks(finished):
     # By hand, from the values of every path.
     with np.load(path / "paths.npz") as kept:
         paths = {name: kept[name] for name in kept}
-    assert paths["along/held_out/plain_share"].dtype == np.float32
+    assert paths["along/held_out/dft_share"].dtype == np.float32
     number = paths["classes/held_out"][:, 0]
     for column, rho_of in (("rho", [0, 1]), ("rho_seed_1", [1])):
-        shares = paths["along/held_out/plain_share"][rho_of].astype(float).mean(axis=0)
+        shares = paths["along/held_out/dft_share"][rho_of].astype(float).mean(axis=0)
         means = [shares[number == c].mean() for c in range(10)]
         by_hand = scipy.stats.spearmanr(classes["feature_angle"], means).statistic
         np.testing.assert_allclose(rhos[column][0], by_hand)
-    for name in ("plain_share", "centroid"):
+    for name in ("dft_share", "centroid"):
         Image.open(path / "figures" / f"{name}.png").verify()
 
 
@@ -179,7 +179,7 @@ def test_merged_classes(embedded_dir, tmp_path):
     values = centroids[:, within & (centroids > 0).all(axis=0)].mean(axis=1)
     by_hand = values[models["merge"] == 2].mean() - values[models["merge"] == 1].mean()
     np.testing.assert_allclose(changes["difference"][row], by_hand)
-    for name in ("plain_share_2", "centroid_2"):
+    for name in ("dft_share_2", "centroid_2"):
         Image.open(path / "figures" / f"{name}.png").verify()
     again = launch("class_diversity_merged", *flags, f"--workdir={path}")
     assert "finished" in again.stdout

@@ -24,9 +24,9 @@ IMAGES = (*DIGITS, "--width=4", "--num_epochs=1", "--train_size=256", "--batch_s
 # Small flags of every page that trains or measures networks.
 PAGES = {
     "lf_first": (*NETWORK, "--num_runs=3", "--num_steps=40", "--frequencies=1,4"),
-    "manifold": (*NETWORK, "--num_runs=2", "--num_steps=40", "--lobes=0,4"),
+    "manifold": (*NETWORK, "--num_runs=2", "--num_steps=40", "--petals=0,4"),
     "manifold_grid": (
-        *("--width=16", "--depth=3", "--num_steps=40", "--lobes=0,4", "--frequencies=2,5"),
+        *("--width=16", "--depth=3", "--num_steps=40", "--petals=0,4", "--frequencies=2,5"),
         *("--num_samples=60", "--probe_every=20"),
     ),
     "architecture": (
@@ -51,7 +51,7 @@ PAGES = {
         *(*DIGITS, *NETWORK, "--curves=0:0,0.1:0.5,1:0.5", "--num_steps=40", "--probe_every=20"),
     ),
     "mnist_manifold": (
-        *(*DIGITS, *NETWORK, "--num_samples=80", "--code_size=4", "--autoencoder_width=32"),
+        *(*DIGITS, *NETWORK, "--num_samples=80", "--latent_dim=4", "--autoencoder_width=32"),
         *("--autoencoder_steps=40", "--num_runs=1", "--num_steps=40"),
         *("--autoencoder_batch_size=32", "--probe_every=20"),
     ),

@@ -27,7 +27,7 @@ SMALL = {
         "--probe_every=20",
     ),
     "mnist_manifold": (
-        *("--num_samples=80", "--code_size=4", "--autoencoder_width=32"),
+        *("--num_samples=80", "--latent_dim=4", "--autoencoder_width=32"),
         *("--autoencoder_steps=200", "--num_runs=2", "--num_steps=400"),
         "--autoencoder_batch_size=32",
     ),
@@ -323,7 +323,7 @@ MISTAKES = [
         ("--eigensolver=truncated", "--num_eigenfunctions=61"),
         "kernel basis: expected",
     ),
-    ("mnist_manifold", ("--code_size=65",), "--code_size: expected at most 64"),
+    ("mnist_manifold", ("--latent_dim=65",), "--latent_dim: expected at most 64"),
     ("mnist_manifold", ("--num_samples=1438",), "--num_samples: expected at most 1,437"),
     ("mnist_manifold", ("--autoencoder_batch_size=9999",), "--autoencoder_batch_size"),
     ("mnist_manifold", ("--dataset=npz:nowhere.npz",), "a readable npz file"),

@@ -15,7 +15,7 @@ from spectral_tf.records import estimates, read_table
 PAGE = [sys.executable, str(ROOT / "launchers" / "interpolation.py")]
 SAVED = ["--dataset=digits", "--pairs=4", "--between_pairs=1", "--drawn=3"]
 TINY = [*SAVED, "--width=4", "--num_epochs=2"]
-MEASURED = ("plain_share", "mirrored_share", "total_variation", "matched_centroid")
+MEASURED = ("dft_share", "dct_share", "total_variation", "matched_centroid")
 
 
 def run(*flags):
@@ -67,7 +67,7 @@ def test_tables_follow_from_the_paths(finished):
     for place, of_place in (("within", within), ("between", ~within)):
         for kind, chosen in (("all", of_place), ("common", of_place & common)):
             for name in MEASURED:
-                row = (table["place"] == place) & (table["paths"] == kind)
+                row = (table["pair_type"] == place) & (table["paths"] == kind)
                 row &= table["measure"] == name
                 # A centroid of what does not vary is none.
                 counted = chosen & ((paths[name] > 0).all(axis=0) | ("centroid" not in name))
@@ -82,8 +82,8 @@ def test_tables_follow_from_the_paths(finished):
     one = (paths["first_class"] == 2) & (paths["last_class"] == 7)
     classes = columns(path, "classes")
     row = (classes["first_class"] == 2) & (classes["last_class"] == 7)
-    row &= classes["measure"] == "plain_share"
-    np.testing.assert_allclose(classes["mean"][row], paths["plain_share"][one].mean())
+    row &= classes["measure"] == "dft_share"
+    np.testing.assert_allclose(classes["mean"][row], paths["dft_share"][one].mean())
     assert len(set(zip(classes["first_class"], classes["last_class"], strict=True))) == 55
     for picture in ("spectra", "classes", "classes_centroid", "paths"):
         Image.open(path / "figures" / f"{picture}.png").verify()
@@ -97,8 +97,8 @@ def test_the_claim_is_read_in_every_way_named_before(finished):
     assert sorted(claims["primary"][claims["primary"] != ""]) == ["corrected", "published"]
     assert len(claims["reading"]) == len(set(claims["reading"])) >= 10
     within = (paths["first_class"] == paths["last_class"])[0]
-    share = paths["plain_share"]
-    (row,) = np.flatnonzero(claims["reading"] == "plain share, all paths")
+    share = paths["dft_share"]
+    (row,) = np.flatnonzero(claims["reading"] == "DFT share, all paths")
     difference = share[:, ~within].mean() - share[:, within].mean()
     np.testing.assert_allclose(claims["estimate"][row], difference)
     assert claims["estimate_n"][row] == 3
@@ -117,13 +117,13 @@ def test_spectra_reach_the_nyquist_frequency_and_say_what_is_behind_a_point(fini
     within = (paths["first_class"] == paths["last_class"])[0]
     counts = paths["num_samples"][0]
     for transform, width in (
-        ("plain", 1 / (counts * spacing)),
-        ("mirrored", 0.5 / counts / spacing),
+        ("dft", 1 / (counts * spacing)),
+        ("dct", 0.5 / counts / spacing),
     ):
-        row = (table["place"] == "within") & (table["paths"] == "all")
+        row = (table["pair_type"] == "within") & (table["paths"] == "all")
         row &= table["transform"] == transform
         bins = table["frequency"][row][:, None] / width
-        last = counts // 2 if transform == "plain" else counts - 1
+        last = counts // 2 if transform == "dft" else counts - 1
         told = (bins == 0) | ((bins > 1 - 1e-9) & (bins < last + 1e-9))
         np.testing.assert_array_equal(table["num_paths"][row], (told & within).sum(axis=1))
         few = table["num_paths"][row] < 20
@@ -155,7 +155,7 @@ def test_a_saved_model_is_one_network_and_gives_its_numbers(finished, embedded_d
     assert result.stdout.startswith("one saved network, which says nothing of another training")
     summary = json.loads((tmp_path / "again" / "summary.json").read_text())
     assert summary["rests_on"].startswith("one saved network")
-    assert summary["means"]["within"]["all"]["plain_share"]["unit"] == "paths of one network"
+    assert summary["means"]["within"]["all"]["dft_share"]["unit"] == "paths of one network"
     ours, theirs = by_network(tmp_path / "again"), by_network(path)
     for name in MEASURED:
         np.testing.assert_array_equal(ours[name][0], theirs[name][1])
@@ -186,7 +186,7 @@ def test_paths_from_single_images(along, embedded_dir, tmp_path):
     assert paths["distance"].shape == (2, 40)
     assert (paths["num_samples"] == 9).all()
     table = columns(tmp_path, "spectra")
-    assert set(table["place"]) == {f"along {along}"}
+    assert set(table["pair_type"]) == {f"along {along}"}
     assert table["frequency"].max() == pytest.approx(8 / 3 / 2, rel=1e-5)
     assert not (tmp_path / "claims.csv").exists()
 

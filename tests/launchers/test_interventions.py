@@ -51,7 +51,7 @@ def test_a_sweep_compares_its_trainings(finished):
     rows = columns(path, "correlations")
     assert {"time", "width", "distillation", "all"} == set(rows["sweep"])
     assert set(rows["quality"][rows["sweep"] == "time"]) == {"epoch"}
-    told = rows["rho_n"][(rows["sweep"] == "all") & (rows["reading"] == "plain share, all paths")]
+    told = rows["rho_n"][(rows["sweep"] == "all") & (rows["reading"] == "DFT share, all paths")]
     assert set(told) == {5}  # Settings; seeds are part of them.
     for sweep in ("time", "width", "distillation", "all"):
         Image.open(path / "figures" / f"{sweep}.png").verify()
@@ -74,7 +74,7 @@ def test_every_claim_is_there_in_every_reading_and_follows_from_the_paths(finish
     last = found[found.columns["last"] == 1]
     classes = last.classes["held_out"]
     within = classes[:, 0] == classes[:, 1]
-    shares = last.along["held_out/plain_share"][:, within].mean(axis=1)
+    shares = last.along["held_out/dft_share"][:, within].mean(axis=1)
     settings = [
         f"{s}{v}" for s, v in zip(last.columns["sweep"], last.columns["value"], strict=True)
     ]
@@ -82,7 +82,7 @@ def test_every_claim_is_there_in_every_reading_and_follows_from_the_paths(finish
         [np.mean(side[[s == name for s in settings]]) for name in sorted(set(settings))]
         for side in (last.columns["accuracy"], shares)
     ]
-    row = (claims["claim"] == "C5 within") & (claims["reading"] == "plain share, all paths")
+    row = (claims["claim"] == "C5 within") & (claims["reading"] == "DFT share, all paths")
     expected = scipy.stats.spearmanr(*means).statistic
     assert claims["estimate"][row][0] == pytest.approx(expected)
     # Students against teachers: a mean over paths, then over seeds.
@@ -91,7 +91,7 @@ def test_every_claim_is_there_in_every_reading_and_follows_from_the_paths(finish
         for name in ("baseline", "distillation")
     }
     away = shares[pick["distillation"]] - shares[pick["baseline"]]
-    row = (claims["claim"] == "C10 within") & (claims["reading"] == "plain share, all paths")
+    row = (claims["claim"] == "C10 within") & (claims["reading"] == "DFT share, all paths")
     assert claims["estimate"][row][0] == pytest.approx(away.mean(), rel=1e-5)
 
 

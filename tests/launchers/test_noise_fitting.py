@@ -50,12 +50,10 @@ def test_a_run_says_what_it_is_and_leaves_everything(finished):
     assert set(epochs["wave"]) == {"radial_cycles_1", "radial_cycles_4", "uniform"}
     waves = columns(path, "waves")
     assert waves["cycles"].tolist() == [1, 4, 0]  # As given, to the last bit.
-    assert {"augmented_deviation", "held_out_mean", "held_out_deviation"} <= waves.keys()
+    assert {"augmented_std", "held_out_mean", "held_out_std"} <= waves.keys()
     assert (np.abs(waves["coordinate_mean"] / waves["held_out_mean"] - 1) < 0.2).all()
-    assert (waves["class_share"][:2] > 0).all()
-    np.testing.assert_allclose(
-        waves["frequency"], waves["cycles"] / (4 * waves["coordinate_deviation"])
-    )
+    assert (waves["correlation_ratio"][:2] > 0).all()
+    np.testing.assert_allclose(waves["frequency"], waves["cycles"] / (4 * waves["coordinate_std"]))
     for picture in ("epochs", "frequencies"):
         Image.open(path / "figures" / f"{picture}_noise_fitting.png").verify()
         Image.open(path / "figures" / f"{picture}.png").verify()
@@ -76,12 +74,12 @@ def test_every_network_is_held_against_the_null_of_its_seed(finished):
         (t["mean_part"] + t["covariance_part"])[~control],
         atol=1e-6,
     )
-    for name in ("noise_fitting", "fit_coefficient"):
+    for name in ("noise_fitting", "regression_slope"):
         np.testing.assert_allclose(
             t[f"{name}_above_null"][~control], (t[name] - t[f"null_{name}"])[~control]
         )
     # The null is that of the same wave, and not the control's own noise fitting.
-    assert (np.abs(t["null_fit_coefficient"][~control & (t["epoch"] == 2)]) > 1e-6).all()
+    assert (np.abs(t["null_regression_slope"][~control & (t["epoch"] == 2)]) > 1e-6).all()
     one, four = (t["wave"] == f"radial_cycles_{c}" for c in (1, 4))
     last = t["epoch"] == 2
     assert not np.isclose(
@@ -91,7 +89,7 @@ def test_every_network_is_held_against_the_null_of_its_seed(finished):
     np.testing.assert_allclose(t["clean_loss"][start], np.log(10), atol=1e-6)
     np.testing.assert_allclose(t["noise_fitting"][start], 0, atol=1e-6)
     # Nothing is said of a control on its own smoothing, which is constant.
-    for name in ("fit_coefficient", "covariance_part", "null_noise_fitting"):
+    for name in ("regression_slope", "covariance_part", "null_noise_fitting"):
         assert np.isnan(t[name][control]).all()
     assert (t["accuracy"][last] > 0.3).all()
 
@@ -113,7 +111,7 @@ def test_the_measures_are_those_of_one_evaluation_pass(finished, embedded_dir):
     for wave, null in (("radial_cycles_4", ""), ("uniform", "null_")):
         file = path / "checkpoints" / wave / "seed_1" / "epoch_002.keras"
         fit = label_noise(keras.saving.load_model(file), inputs, labels, s)
-        for name in ("noise_fitting", "fit_coefficient"):
+        for name in ("noise_fitting", "regression_slope"):
             np.testing.assert_allclose(t[null + name][row], getattr(fit, name), atol=1e-4)
         if not null:
             for name in ("clean_loss", "noisy_loss", "mean_part", "covariance_part"):
@@ -127,47 +125,47 @@ def test_what_is_kept_of_each_image_gives_the_tables(finished):
         *(columns(path, name) for name in ("waves", "epochs")),
     )
     assert kept.waves.tolist() == ["radial_cycles_1", "radial_cycles_4"]
-    assert kept.margins.shape == kept.lowest_margins.shape == (2, 2, 360)
-    assert kept.null_margins.shape == (1, 2, 360)
+    assert kept.log_ratios.shape == kept.lowest_log_ratios.shape == (2, 2, 360)
+    assert kept.null_log_ratios.shape == (1, 2, 360)
     assert kept.images.tolist() == list(range(360))
     for i, wave in enumerate(kept.waves):
         s = kept.smoothing[i]
         last = (epochs["wave"] == wave) & (epochs["epoch"] == 2)
         pair = []
-        for margins, column in ((kept.margins[i], ""), (kept.null_margins[0], "null_")):
-            fit = spectra.wave_fit(margins, s, 10)
-            for name in ("fit_coefficient", "noise_fitting"):
+        for log_ratios, column in ((kept.log_ratios[i], ""), (kept.null_log_ratios[0], "null_")):
+            fit = spectra.wave_fit(log_ratios, s, 10)
+            for name in ("regression_slope", "noise_fitting"):
                 expected = epochs[f"{column}{name}"][last]
                 np.testing.assert_allclose(getattr(fit, name), expected, atol=1e-4)
-            pair.append(spectra.influence(margins, s, 10).fit_coefficient)
+            pair.append(spectra.influence(log_ratios, s, 10).regression_slope)
         found = spectra.against_null(*pair, kept.clusters)
         for estimate, name in zip(found, ("", "_null", "_above_null"), strict=True):
             for end, number in (("", "value"), ("_low", "low"), ("_high", "high")):
-                column = waves[f"final_fit_coefficient{name}{end}"][i]
+                column = waves[f"final_regression_slope{name}{end}"][i]
                 np.testing.assert_allclose(getattr(estimate, number), column, atol=1e-3)
-        lowest = -np.mean(s * kept.lowest_margins[i].astype(float))
+        lowest = -np.mean(s * kept.lowest_log_ratios[i].astype(float))
         np.testing.assert_allclose(lowest, waves["minimum_noise_fitting"][i], atol=1e-4)
         np.testing.assert_allclose(
             [
                 epochs["noise_fitting"][(epochs["wave"] == wave) & (epochs["seed"] == r)].min()
                 for r in (0, 1)
             ],
-            -np.mean(s * kept.lowest_margins[i].astype(float), axis=1),
+            -np.mean(s * kept.lowest_log_ratios[i].astype(float), axis=1),
             atol=1e-4,
         )
-    above = waves["final_fit_coefficient_above_null"]
-    beta, null = (waves[f"final_fit_coefficient{side}"] for side in ("", "_null"))
+    above = waves["final_regression_slope_above_null"]
+    beta, null = (waves[f"final_regression_slope{side}"] for side in ("", "_null"))
     np.testing.assert_allclose(above[:2], (beta - null)[:2])
-    method = read_table(path / "waves.csv")["final_fit_coefficient_above_null_method"]
+    method = read_table(path / "waves.csv")["final_regression_slope_above_null_method"]
     assert method[0].endswith("over seeds x 360 images")
     assert method[2] == "none: not enough: 0 waves, 1 needed, over waves"
     # The p-values, of both waves together, decide which are learned.
-    p = spectra.holm(waves["final_fit_coefficient_above_null_p"][:2])
+    p = spectra.holm(waves["final_regression_slope_above_null_p"][:2])
     decided = [bool(x <= 0.05 and y > 0) for x, y in zip(p, above, strict=False)]
     assert waves["learned"].tolist()[:2] == ["yes" if yes else "no" for yes in decided]
     curves = columns(path, "curves")
     np.testing.assert_allclose(
-        curves["fit_coefficient_above_null"][curves["epoch"] == 2], above[:2], atol=1e-12
+        curves["regression_slope_above_null"][curves["epoch"] == 2], above[:2], atol=1e-12
     )
     for line in result.stdout.splitlines()[1:3]:
         assert "its null" in line
@@ -177,10 +175,10 @@ def test_what_is_kept_of_each_image_gives_the_tables(finished):
 def test_what_is_kept_of_each_image_gives_every_reading(finished):
     assert_recomputed(finished[0])
     kept = read_held_out(finished[0] / "held_out.npz")
-    assert kept.lowest_null_margins.shape == (2, 2, 360)
+    assert kept.lowest_null_log_ratios.shape == (2, 2, 360)
     epochs = columns(finished[0], "epochs")
     for i, wave in enumerate(kept.waves):
-        lowest = -np.mean(kept.smoothing[i] * kept.lowest_null_margins[i].astype(float), axis=1)
+        lowest = -np.mean(kept.smoothing[i] * kept.lowest_null_log_ratios[i].astype(float), axis=1)
         for r in (0, 1):
             of_run = (epochs["wave"] == wave) & (epochs["seed"] == r)
             expected = epochs["null_noise_fitting"][of_run].min()
@@ -326,19 +324,19 @@ def test_directions_are_units_with_seeds_of_their_own(embedded_dir, tmp_path):
     assert of_wave["fourier_3_frequency_0.5_direction_1"] == [1]
     assert of_wave["uniform"] == [0, 1]
     # One seed has no interval; two directions have one.
-    assert np.isnan(waves["final_fit_coefficient_low"]).all()
-    assert np.isfinite(places["final_fit_coefficient_above_null_low"]).all()
+    assert np.isnan(waves["final_regression_slope_low"]).all()
+    assert np.isfinite(places["final_regression_slope_above_null_low"]).all()
     assert places["num_directions"].tolist() == [2] * 4
     np.testing.assert_allclose(
-        places["final_fit_coefficient_above_null"][0],
-        waves["final_fit_coefficient_above_null"][[0, 2]].mean(),
+        places["final_regression_slope_above_null"][0],
+        waves["final_regression_slope_above_null"][[0, 2]].mean(),
     )
-    method = columns(tmp_path, "directions")["final_fit_coefficient_method"][0]
+    method = columns(tmp_path, "directions")["final_regression_slope_method"][0]
     assert method.endswith("over directions x 360 images")
     claims = columns(tmp_path, "claims")
     assert set(claims["claim"]) == {"C11"}
     corrected = claims["primary"] == "corrected"
-    above = places["final_fit_coefficient_above_null"]
+    above = places["final_regression_slope_above_null"]
     assert claims["estimate"][corrected][0] == pytest.approx(above[0] - above[2])
     published = claims["primary"] == "published"
     lowest = places["minimum_noise_fitting"]
@@ -346,10 +344,10 @@ def test_directions_are_units_with_seeds_of_their_own(embedded_dir, tmp_path):
     assert np.isfinite(claims["estimate_p"]).all()
     assert_recomputed(tmp_path)
     kept = read_held_out(tmp_path / "held_out.npz")
-    assert kept.null_margins.shape == (2, 1, 360)
+    assert kept.null_log_ratios.shape == (2, 1, 360)
     i, s = 2, kept.smoothing[2]  # Of direction 1.
-    null = spectra.wave_fit(kept.null_margins[kept.directions[i]], s, 10).fit_coefficient
-    np.testing.assert_allclose(null, waves["final_fit_coefficient_null"][i], atol=1e-4)
+    null = spectra.wave_fit(kept.null_log_ratios[kept.directions[i]], s, 10).regression_slope
+    np.testing.assert_allclose(null, waves["final_regression_slope_null"][i], atol=1e-4)
 
 
 def test_power_law_waves_lie_by_their_exponent(embedded_dir, tmp_path):
@@ -359,7 +357,7 @@ def test_power_law_waves_lie_by_their_exponent(embedded_dir, tmp_path):
     assert result.returncode == 0, result.stderr
     Image.open(tmp_path / "figures" / "image_frequency.png").verify()
     waves, claims = columns(tmp_path, "waves"), columns(tmp_path, "claims")
-    beta = waves["final_fit_coefficient"]
+    beta = waves["final_regression_slope"]
     reading = (
         claims["reading"]
         .tolist()
@@ -399,11 +397,11 @@ def test_a_student_learns_from_a_kept_model_and_runs_compare(finished, tmp_path)
         "augmentations randaugment,flip,image_frequency for none, mixup_alpha 0.2 for 0.0"
     )
     ours, base = (
-        columns(p, "waves")["final_fit_coefficient"][:2] for p in (tmp_path / "student", path)
+        columns(p, "waves")["final_regression_slope"][:2] for p in (tmp_path / "student", path)
     )
     np.testing.assert_allclose(t["difference"][2:], ours - base, atol=1e-4)
     above = [
-        columns(p, "waves")["final_fit_coefficient_above_null"][:2]
+        columns(p, "waves")["final_regression_slope_above_null"][:2]
         for p in (tmp_path / "student", path)
     ]
     np.testing.assert_allclose(t["difference_above_null"][2:], above[0] - above[1], atol=1e-4)
@@ -478,10 +476,10 @@ def test_a_noise_class_is_measured_on_its_own_images(embedded_dir, tmp_path):
     assert result.returncode == 0, result.stderr
     waves, epochs = columns(tmp_path, "waves"), columns(tmp_path, "epochs")
     np.testing.assert_allclose(waves["smoothing_mean"], 0.4, atol=0.15)
-    assert waves["smoothing_deviation"][-1] == pytest.approx(0, abs=1e-12)
-    assert np.isnan(epochs["fit_coefficient"][epochs["wave"] == "uniform"]).all()
+    assert waves["smoothing_std"][-1] == pytest.approx(0, abs=1e-12)
+    assert np.isnan(epochs["regression_slope"][epochs["wave"] == "uniform"]).all()
     # One class tells nothing of the wave.
-    np.testing.assert_allclose(waves["class_share"][:-1], 0, atol=1e-12)
+    np.testing.assert_allclose(waves["correlation_ratio"][:-1], 0, atol=1e-12)
 
 
 def plain_model(path, activation=None, regulariser=None, trainable=True):
@@ -586,7 +584,7 @@ def test_images_without_finite_outputs_are_counted_named_and_left_out(lost, tmp_
     assert (summary["num_held_out_images"], summary["num_images_left_out"]) == (239, 1)
     kept = read_held_out(tmp_path / "run" / "held_out.npz")
     assert 5 not in kept.images
-    assert kept.margins.shape[-1] == 239
+    assert kept.log_ratios.shape[-1] == 239
     method = columns(tmp_path / "run", "waves")["final_accuracy_method"][0]
     assert method.endswith("over seeds x 239 images")
 

@@ -47,17 +47,17 @@ def made_up(path, follows, null=None, parameters=1_000, data=None, images=None, 
     rng = np.random.default_rng(len(str(path.name)))
     s = np.stack([0.4 * (1 + np.sin(2 * np.pi * c * U)) for c in follows])
 
-    def margins(share):
+    def log_ratios(share):
         """Of every seed, which differ a little in what they follow, too."""
         found = []
         for r in range(SEEDS):
             t = 0.4 + HARD + 0.02 * rng.uniform(-1, 1, size=N)
             for level, beta in zip(s, share, strict=True):
                 t = t + (beta + 0.01 * (r - 1)) * (level - 0.4)
-            found.append(spectra.smoothed_margin(np.clip(t, 0.01, 1), C))
+            found.append(spectra.smoothed_log_ratio(np.clip(t, 0.01, 1), C))
         return np.stack(found)
 
-    networks = [margins([follows[c] if c == own else 0.0 for c in follows]) for own in follows]
+    networks = [log_ratios([follows[c] if c == own else 0.0 for c in follows]) for own in follows]
     images = np.arange(N) if images is None else images
     write_held_out(
         path / "held_out.npz",
@@ -65,12 +65,12 @@ def made_up(path, follows, null=None, parameters=1_000, data=None, images=None, 
             waves=np.array([f"radial_cycles_{c:g}" for c in follows]),
             directions=np.zeros(len(follows), np.int64),
             smoothing=s.astype(np.float32),
-            margins=np.stack(networks).astype(np.float16),
-            lowest_margins=np.stack(networks).astype(np.float16),
-            null_margins=margins([(null or {}).get(c, 0.0) for c in follows])[None].astype(
+            log_ratios=np.stack(networks).astype(np.float16),
+            lowest_log_ratios=np.stack(networks).astype(np.float16),
+            null_log_ratios=log_ratios([(null or {}).get(c, 0.0) for c in follows])[None].astype(
                 np.float16
             ),
-            lowest_null_margins=np.stack(networks).astype(np.float16),
+            lowest_null_log_ratios=np.stack(networks).astype(np.float16),
             labels=np.arange(N) % C,
             clusters=np.arange(N) // 2,
             images=np.arange(N),
@@ -315,7 +315,7 @@ def test_one_seed_has_no_interval_and_learns_nothing(tmp_path):
         with np.load(path / "held_out.npz") as archive:
             kept = HeldOut(**archive)
         one = kept._replace(
-            **{n: getattr(kept, n)[:, :1] for n in kept._fields if n.endswith("margins")}
+            **{n: getattr(kept, n)[:, :1] for n in kept._fields if n.endswith("log_ratios")}
         )
         write_held_out(path / "held_out.npz", one)
     assert compared(tmp_path, tmp_path / "case").returncode == 0

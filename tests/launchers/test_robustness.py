@@ -47,16 +47,16 @@ def test_the_table_starts_at_the_trained_network_and_spectra_fall(measured):
     assert np.all(function[-1] < 0.9)
     low, high = (np.array(table[f"ratio_mean_magnitude_{end}"]) for end in ("low", "high"))
     assert np.all((low >= 0) & (low <= high))
-    half = read_table(path / "half_lives.csv")
-    assert list(half) == ["frequency", *estimated("half_life_norm")]
-    assert half["half_life_norm_method"][0].startswith("crossings of the band: Student")
-    assert np.all(np.array(half["half_life_norm_low"]) <= half["half_life_norm_high"])
+    half = read_table(path / "half_attenuation_norms.csv")
+    assert list(half) == ["frequency", *estimated("half_attenuation_norm")]
+    assert half["half_attenuation_norm_method"][0].startswith("crossings of the band: Student")
+    assert np.all(np.array(half["half_attenuation_norm_low"]) <= half["half_attenuation_norm_high"])
     summary = json.loads((path / "summary.json").read_text())
     assert summary["num_runs"] == 3
-    assert summary["half_life_exponent"]["missing"].startswith("not enough: ")
+    assert summary["half_attenuation_exponent"]["missing"].startswith("not enough: ")
     # Where the mean ratio falls through 1/2, for those that do.
     for j, k in enumerate((1, 3)):
-        told, at = summary["half_life_norm"][str(k)], half["half_life_norm"][j]
+        told, at = summary["half_attenuation_norm"][str(k)], half["half_attenuation_norm"][j]
         assert told["value"] == ("never" if np.isinf(at) else at)
         if np.isfinite(at):
             assert np.interp(at, norms, magnitude[:, j]) == pytest.approx(0.5)
@@ -64,7 +64,7 @@ def test_the_table_starts_at_the_trained_network_and_spectra_fall(measured):
     assert {f.name for f in (path / "figures").iterdir()} == {
         "heat_map.png",
         "curves.png",
-        "half_lives.png",
+        "half_attenuation_norms.png",
     }
     assert out.splitlines()[-2] == f"run folder: {path}"
 

@@ -19,12 +19,12 @@ from spectral_tf.records import read_table
 
 SMALL = {
     "manifold": (
-        *("--lobes=0,6", "--num_runs=2", "--num_steps=300", "--probe_every=50"),
+        *("--petals=0,6", "--num_runs=2", "--num_steps=300", "--probe_every=50"),
         *("--frequencies=2,12", "--num_samples=64", "--width=24", "--depth=3"),
         "--learning_rate=0.01",
     ),
     "manifold_grid": (
-        *("--lobes=0,8", "--frequencies=4,20", "--thresholds=0,0.5", "--num_steps=400"),
+        *("--petals=0,8", "--frequencies=4,20", "--thresholds=0,0.5", "--num_steps=400"),
         *("--num_samples=100", "--width=32", "--depth=3", "--learning_rate=0.01", "--knn"),
         "--last_probes=2",
     ),
@@ -131,13 +131,13 @@ def test_a_page_killed_before_its_summary_reports_the_same(name, finished, tmp_p
     }
 
 
-def test_manifold_tables_have_the_lobes_first_and_more_lobes_learn_more(finished):
+def test_manifold_tables_have_the_petals_first_and_more_petals_learn_more(finished):
     path = finished("manifold")
     spectra = read_table(path / "spectra.csv")
-    assert list(spectra)[:3] == ["manifold_lobes", "step", "frequency"]
-    assert sorted(set(spectra["manifold_lobes"])) == [0, 6]
+    assert list(spectra)[:3] == ["manifold_petals", "step", "frequency"]
+    assert sorted(set(spectra["manifold_petals"])) == [0, 6]
     losses = read_table(path / "losses.csv")
-    last = dict(zip(losses["manifold_lobes"], losses["loss"], strict=True))
+    last = dict(zip(losses["manifold_petals"], losses["loss"], strict=True))
     assert last[6] < last[0]
     summary = json.loads((path / "summary.json").read_text())
     assert {n: told["value"] for n, told in summary["final_loss"].items()} == {
@@ -145,9 +145,9 @@ def test_manifold_tables_have_the_lobes_first_and_more_lobes_learn_more(finished
         "6": last[6],
     }
     geometry = read_table(path / "geometry.csv")
-    assert geometry["manifold_lobes"] == [0, 6]
+    assert geometry["manifold_petals"] == [0, 6]
     np.testing.assert_allclose(geometry["arc_length"][0], 2 * np.pi)
-    bandwidth = read_table(path / "latent_bandwidth.csv")
+    bandwidth = read_table(path / "occupied_bandwidth.csv")
     ratio = np.divide(bandwidth["bandwidth_99_percent_cycles"], bandwidth["bound_cycles"])
     assert np.all((ratio > 0.8) & (ratio < 1.3))
 
@@ -156,12 +156,12 @@ def test_grid_cells_learn_what_they_can_and_are_told_beside_chance(finished):
     path = finished("manifold_grid")
     table = read_table(path / "accuracy.csv")
     assert list(table) == [
-        *("manifold_lobes", "frequency", "threshold", *estimated("accuracy"), "chance")
+        *("manifold_petals", "frequency", "threshold", *estimated("accuracy"), "chance")
     ]
     # A cell is one network.
     assert set(table["accuracy_method"]) == {"none: 1 run, 2 needed, over runs"}
     assert np.all(np.isnan(table["accuracy_low"]))
-    cells = list(zip(table["manifold_lobes"], table["frequency"], table["threshold"], strict=True))
+    cells = list(zip(table["manifold_petals"], table["frequency"], table["threshold"], strict=True))
     assert len(set(cells)) == len(cells) == 8
     accuracy = dict(zip(cells, table["accuracy"], strict=True))
     chance = dict(zip(cells, table["chance"], strict=True))
@@ -170,7 +170,7 @@ def test_grid_cells_learn_what_they_can_and_are_told_beside_chance(finished):
     assert 0.6 < chance[0, 4, 0.5] < 0.72
     # The last two probes, averaged.
     runs = read_table(path / "runs.csv")
-    rows = zip(runs["manifold_lobes"], runs["frequency"], runs["threshold"], strict=True)
+    rows = zip(runs["manifold_petals"], runs["frequency"], runs["threshold"], strict=True)
     of_cell = [a for cell, a in zip(rows, runs["accuracy"], strict=True) if cell == (0, 4, 0)]
     np.testing.assert_allclose(np.mean(of_cell[-2:]), accuracy[0, 4, 0])
 
@@ -178,20 +178,20 @@ def test_grid_cells_learn_what_they_can_and_are_told_beside_chance(finished):
 def test_the_grid_reports_every_threshold_apart(finished):
     path = finished("manifold_grid")
     table = read_table(path / "accuracy.csv")
-    columns = ("manifold_lobes", "frequency", "threshold", "accuracy")
+    columns = ("manifold_petals", "frequency", "threshold", "accuracy")
     accuracy = {tuple(row[:3]): row[3] for row in zip(*(table[c] for c in columns), strict=True)}
     found = json.loads((path / "summary.json").read_text())["by_threshold"]
     assert list(found) == ["0", "0.5"]
     for threshold, facts in found.items():
         at = {(n, k): accuracy[n, k, float(threshold)] for n in (0, 8) for k in (4, 20)}
         for n in (0, 8):
-            mean = facts["mean_accuracy_by_lobes"][str(n)]
+            mean = facts["mean_accuracy_by_petals"][str(n)]
             np.testing.assert_allclose(mean, np.mean([at[n, 4], at[n, 20]]))
         gains = [at[8, k] - at[0, k] for k in (4, 20)]
-        np.testing.assert_allclose(facts["gain_of_most_lobes"]["value"], np.mean(gains))
-        assert facts["gain_of_most_lobes"]["unit"] == "frequencies"
+        np.testing.assert_allclose(facts["gain_of_most_petals"]["value"], np.mean(gains))
+        assert facts["gain_of_most_petals"]["unit"] == "frequencies"
         # Two cells, of which one may not differ.
-        assert facts["gain_of_most_lobes"]["least_p_value"] >= 0.5
+        assert facts["gain_of_most_petals"]["least_p_value"] >= 0.5
         losses = [at[n, 20] - at[n, 4] for n in (0, 8)]
         np.testing.assert_allclose(facts["gain_of_highest_frequency"]["value"], np.mean(losses))
         for place in ("curve", "square"):
@@ -216,9 +216,9 @@ def test_the_flags_of_both_thresholds_are_those_of_the_study_and_taken(tmp_path)
         (folder / name).read_text().splitlines() for name in ("zero/run.flags", "half.flags")
     )
     assert set(half) ^ set(zero) == {"--thresholds=0", "--thresholds=0.5"}
-    flags = (f"--flagfile={folder / 'half.flags'}", "--lobes=500", f"--workdir={tmp_path}")
+    flags = (f"--flagfile={folder / 'half.flags'}", "--petals=500", f"--workdir={tmp_path}")
     result = conftest.launch("manifold_grid", *flags)
-    assert "--lobes: expected at most 499" in result.stderr  # All the others were taken.
+    assert "--petals: expected at most 499" in result.stderr  # All the others were taken.
 
 
 def test_architecture_tables_have_the_settings_first_and_clips_are_kept(finished):
@@ -230,7 +230,7 @@ def test_architecture_tables_have_the_settings_first_and_clips_are_kept(finished
     last = {
         (sweep, clip): value
         for sweep, clip, step, value in zip(
-            *(table[c] for c in ("sweep", "weight_clip", "step", "learned_up_to")), strict=True
+            *(table[c] for c in ("sweep", "weight_clip", "step", "cutoff_frequency")), strict=True
         )
         if step == 200
     }
@@ -247,9 +247,9 @@ def test_architecture_tables_have_the_settings_first_and_clips_are_kept(finished
 
 def test_no_interval_reaches_beyond_the_frequencies_there_are(finished):
     table = read_table(finished("architecture") / "architecture.csv")
-    low, high = (np.array(table[f"learned_up_to_{end}"]) for end in ("low", "high"))
+    low, high = (np.array(table[f"cutoff_frequency_{end}"]) for end in ("low", "high"))
     assert np.all((low >= 0) & (high <= 9))  # Of 20 points 9 is the highest frequency.
-    assert set(table["learned_up_to_n"]) == {2}
+    assert set(table["cutoff_frequency_n"]) == {2}
 
 
 def test_theory_holds_in_the_small(finished):
@@ -329,17 +329,17 @@ print("known")
 @pytest.mark.parametrize(
     ("name", "flag", "line"),
     [
-        ("manifold", "--lobes=-1", "lobes: expected 0 or more, got -1"),
-        ("manifold", "--lobes=", "--lobes: expected whole numbers"),
+        ("manifold", "--petals=-1", "petals: expected 0 or more, got -1"),
+        ("manifold", "--petals=", "--petals: expected whole numbers"),
         ("manifold", "--frequencies=2,32", "below 32, half of the 64 samples"),
         ("manifold", "--num_runs=0", "--num_runs"),
-        ("manifold", "--lobes=32", "--lobes: expected at most 31"),
-        ("manifold_grid", "--lobes=50", "--lobes: expected at most 49"),
+        ("manifold", "--petals=32", "--petals: expected at most 31"),
+        ("manifold_grid", "--petals=50", "--petals: expected at most 49"),
         ("manifold_grid", "--thresholds=2", "--thresholds: expected some that points of the wave"),
         ("manifold_grid", "--num_samples=19", "--num_samples: expected 20 or more"),
         ("architecture", "--sweeps=depth,depth", "--sweeps: expected some of"),
         ("theory", "--volume_networks=999", "--volume_networks"),
-        ("manifold_grid", "--lobes=-2,4", "lobes: expected 0 or more"),
+        ("manifold_grid", "--petals=-2,4", "petals: expected 0 or more"),
         ("manifold_grid", "--frequencies=50", "below 50, half of the 100 samples"),
         ("manifold_grid", "--thresholds=", "--thresholds: expected finite numbers"),
         ("manifold_grid", "--thresholds=0,0", "each once"),

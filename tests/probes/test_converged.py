@@ -9,7 +9,7 @@ from scipy.special import softmax
 from spectral_tf import probes as probe
 from spectral_tf.errors import UserError
 from spectral_tf.probes import converged
-from spectral_tf.spectra import confidence_temperature, mirrored_centroid, total_variation
+from spectral_tf.spectra import confidence_temperature, spectral_centroid, total_variation
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, size=(60, 6, 6, 3), dtype=np.uint8)
@@ -49,13 +49,13 @@ def test_measures_are_those_of_dense_paths():
     for t, temperature in enumerate((1.0, 3.0)):
         p = softmax(logits / temperature, axis=-1)
         distances = paths.pixel_distances
-        assert_allclose(found.centroid[t], mirrored_centroid(p, distances), rtol=1e-4)
+        assert_allclose(found.centroid[t], spectral_centroid(p, distances), rtol=1e-4)
         assert_allclose(found.total_variation[t], total_variation(p), rtol=1e-4)
-        assert_allclose(found.centroid_per_path[t], mirrored_centroid(p, np.ones(12)), rtol=1e-4)
+        assert_allclose(found.centroid_per_path[t], spectral_centroid(p, np.ones(12)), rtol=1e-4)
         assert_allclose(found.variation_per_unit[t], total_variation(p) / distances, rtol=1e-4)
     assert_array_equal(found.temperatures, [1.0, 3.0])
     answers = logits[:, [0, -1]].argmax(axis=-1)
-    assert_array_equal(found.right, answers == [0, 1])
+    assert_array_equal(found.endpoints_correct, answers == [0, 1])
     assert_array_equal(found.correct, (answers == [0, 1]).all(axis=1))
     assert found.finite.all()
 
@@ -72,7 +72,7 @@ def test_more_samples_tell_the_same_once_converged():
     changes = [
         np.abs(old - new).sum() / new.sum()
         for old, new in (
-            (mirrored_centroid(p, paths.pixel_distances), found.centroid),
+            (spectral_centroid(p, paths.pixel_distances), found.centroid),
             (total_variation(p), found.total_variation),
         )
     ]
@@ -98,7 +98,7 @@ def test_where_pixels_are_standardised_does_not_matter():
         for model, prepare in ((network_of_unit, unit), (network, standard))
     ]
     assert of_space[0].centroid.mean() > 2 * of_space[1].centroid.mean()
-    assert of_space[0].mirrored_share.mean() > 1.5 * of_space[1].mirrored_share.mean()
+    assert of_space[0].dct_share.mean() > 1.5 * of_space[1].dct_share.mean()
 
 
 def test_the_scale_of_the_logits_does_not_matter_at_one_confidence():
@@ -117,7 +117,7 @@ def test_the_scale_of_the_logits_does_not_matter_at_one_confidence():
         assert other.num_samples == matched[0].num_samples
         assert_allclose(other.centroid, matched[0].centroid, rtol=1e-4)
         assert_allclose(other.total_variation, matched[0].total_variation, rtol=1e-4)
-        assert_array_equal(other.right, matched[0].right)
+        assert_array_equal(other.endpoints_correct, matched[0].endpoints_correct)
     for name in ("centroid", "total_variation"):
         means = [getattr(found, name).mean() for found in plain]
         assert max(means) > 1.3 * min(means)
@@ -174,7 +174,7 @@ def test_what_does_not_converge_is_said(monkeypatch):
     assert found.relative_change > 0.02
     change = f"{100 * found.relative_change:.1f} %"
     assert said == [
-        f"answers along paths: with 129 samples they still move by {change}, not below 2.0 %"
+        f"along paths predictions of 129 samples still move by {change}, not below 2.0 %"
     ]
 
 
@@ -204,7 +204,7 @@ def test_paths_that_are_not_finite_are_left_out():
 
     found, whole = measured(spoilt, standard), measured(network, standard)
     assert_array_equal(found.finite, np.arange(12) != 3)
-    assert not found.right[3, 1]
+    assert not found.endpoints_correct[3, 1]
     assert_array_equal(np.isnan(found.centroid[0]), ~found.finite)
     assert_array_equal(np.isnan(found.total_variation[0]), ~found.finite)
     assert_allclose(found.relative_change, whole.relative_change, rtol=0.3)

@@ -3,7 +3,7 @@ import numpy as np
 
 from spectral_tf.models.small import convnet
 from spectral_tf.probes.label_noise import label_noise, log_probabilities
-from spectral_tf.spectra import smoothed_margin
+from spectral_tf.spectra import smoothed_log_ratio
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(50, 4, 4, 1)).astype(np.float32)
@@ -38,7 +38,9 @@ def test_a_model_that_has_learned_the_wave_has_coefficient_1():
     inputs = keras.Input((2, 2, 1))
     model = keras.Model(inputs, Answers()(inputs))
     fit = label_noise(model, images, np.zeros(200, int), s)
-    np.testing.assert_allclose(fit.fit_coefficient, 1, atol=1e-4)
-    np.testing.assert_allclose(fit.noise_fitting, -np.mean(s * smoothed_margin(s, 10)), rtol=1e-4)
+    np.testing.assert_allclose(fit.regression_slope, 1, atol=1e-4)
+    np.testing.assert_allclose(
+        fit.noise_fitting, -np.mean(s * smoothed_log_ratio(s, 10)), rtol=1e-4
+    )
     images[:] = 0.4  # The mean alone.
-    assert abs(label_noise(model, images, np.zeros(200, int), s).fit_coefficient) < 1e-6
+    assert abs(label_noise(model, images, np.zeros(200, int), s).regression_slope) < 1e-6

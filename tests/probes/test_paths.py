@@ -18,10 +18,10 @@ from spectral_tf.models.small import convnet
 from spectral_tf.probes import path_outputs
 from spectral_tf.probes import paths as paths_room
 from spectral_tf.spectra import (
-    mirrored_frequencies,
-    mirrored_magnitudes,
+    dct_frequencies,
+    dct_magnitudes,
+    dft_magnitudes,
     path_measures,
-    plain_magnitudes,
 )
 
 RNG = np.random.default_rng(0)
@@ -275,11 +275,11 @@ def test_measures_are_those_of_each_path():
         p = softmax(np.asarray(logits, np.float64), axis=1)
         expected = path_measures(p, paths.spacing[i])
         assert_allclose([m[i] for m in found.measures], expected, rtol=2e-4)
-        assert_allclose(found.plain[i, 0], plain_magnitudes(p)[0], rtol=1e-5)
-        assert_array_equal(np.isfinite(found.plain[i]), found.plain_where[i])
-        assert_array_equal(np.isfinite(found.mirrored[i]), found.mirrored_where[i])
-        assert found.plain_where[i, 0]
-        assert not found.plain_where[i, 2]
+        assert_allclose(found.dft[i, 0], dft_magnitudes(p)[0], rtol=1e-5)
+        assert_array_equal(np.isfinite(found.dft[i]), found.dft_where[i])
+        assert_array_equal(np.isfinite(found.dct[i]), found.dct_where[i])
+        assert found.dft_where[i, 0]
+        assert not found.dft_where[i, 2]
         ends = np.argmax(p[[0, -1]], axis=1)
         assert found.correct[i] == (ends[0] == 0 and ends[1] == 1)
     assert 0 < found.correct.sum() < 6  # Both kinds are among them.
@@ -290,11 +290,11 @@ def test_spectra_in_cycles_per_path():
     """A fixed number of samples has the same bins on every path, whatever its length."""
     pairs = probe.draw_pairs(LABELS, 0, 1, 6, seed=0)
     paths = probe.straight_paths(IMAGES, pairs, num_samples=21)
-    bins = mirrored_frequencies(21, 1 / 20)
+    bins = dct_frequencies(21, 1 / 20)
     found = probe.measure_paths(linear, IMAGES, LABELS, paths, frequencies=bins, per_path=True)
     p = softmax(np.stack(list(probe.path_logits(linear, IMAGES, paths))).astype(float), axis=-1)
-    assert_allclose(found.mirrored, mirrored_magnitudes(p), rtol=1e-6)
-    assert found.mirrored_where.all()
+    assert_allclose(found.dct, dct_magnitudes(p), rtol=1e-6)
+    assert found.dct_where.all()
 
 
 def test_a_temperature_divides_the_logits():
@@ -314,8 +314,8 @@ def test_a_temperature_divides_the_logits():
     )
     assert_allclose(ours.measures, theirs.measures, rtol=1e-6)
     assert_allclose(ours.measures, of_probabilities.measures, rtol=1e-4)
-    assert_allclose(ours.plain, of_probabilities.plain, rtol=1e-4)
-    assert_array_equal(ours.right, theirs.right)
+    assert_allclose(ours.dft, of_probabilities.dft, rtol=1e-4)
+    assert_array_equal(ours.endpoints_correct, theirs.endpoints_correct)
     plain = probe.measure_paths(linear, IMAGES, LABELS, paths)
     assert np.all(plain.measures.total_variation > 1.2 * ours.measures.total_variation)
     for temperature in (0.0, -1.0, np.nan, np.inf):
@@ -363,15 +363,15 @@ def test_answers_that_are_not_finite_are_counted_and_never_right(number, outputs
         "outputs along paths: 1 of 600 samples are not finite; 1 of 30 paths are left out"
     ]
     assert_array_equal(ours.finite, np.arange(30) > 0)
-    assert not ours.right[0, 0]
-    assert_array_equal(ours.right[1:], whole.right[1:])
+    assert not ours.endpoints_correct[0, 0]
+    assert_array_equal(ours.endpoints_correct[1:], whole.endpoints_correct[1:])
     assert whole.finite.all()
     for array, other in zip(ours.measures, whole.measures, strict=True):
         assert_array_equal(np.isnan(array), ~ours.finite)
         assert_allclose(array[1:], other[1:], rtol=1e-6)
-    assert not ours.plain_where[0].any()
-    assert_array_equal(np.isnan(ours.plain), ~ours.plain_where)
-    assert_array_equal(np.isnan(ours.mirrored), ~ours.mirrored_where)
+    assert not ours.dft_where[0].any()
+    assert_array_equal(np.isnan(ours.dft), ~ours.dft_where)
+    assert_array_equal(np.isnan(ours.dct), ~ours.dct_where)
 
 
 def test_too_many_answers_that_are_not_finite_are_refused():

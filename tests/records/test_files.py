@@ -2,12 +2,12 @@ import os
 
 import pytest
 
-from spectral_tf.records.files import whole_file
+from spectral_tf.records.files import atomic_write
 
 
 def test_the_file_appears_only_when_it_is_whole(tmp_path):
     path = tmp_path / "new" / "table.csv"
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("half")
         assert not path.exists()
     assert path.read_text() == "half"
@@ -18,7 +18,7 @@ def test_a_reader_of_the_old_file_keeps_all_of_it(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("old and whole")
     with open(path) as reader:
-        with whole_file(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("new")
         assert reader.read() == "old and whole"
     assert path.read_text() == "new"
@@ -29,7 +29,7 @@ def test_an_error_keeps_the_old_file_and_leaves_no_part(tmp_path):
     path.write_text("old")
 
     def fail():
-        with whole_file(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("new")
             raise RuntimeError
 

@@ -21,7 +21,7 @@ def run(tmp_path):
 def save(folder, **changes):
     arrays = {
         "ensemble/step": np.asarray(5),
-        "ensemble/stopped_at": np.array([-1, 2]),
+        "ensemble/diverged_at_step": np.array([-1, 2]),
         "ensemble/weights/000": np.array([[1.0], [2.0]], np.float32),
         "ensemble/weights/001": np.array([[3.0], [4.0]], np.float32),
         "history/values/loss": np.zeros(3),

@@ -93,18 +93,18 @@ def test_losses_by_run_and_their_mean(tmp_path):
 
 def test_the_settings_of_groups_come_first(tmp_path):
     groups = {(4, "a"): [SLOW], (10, "b"): [SLOW, FAST]}
-    columns = ("manifold_lobes", "case")
+    columns = ("manifold_petals", "case")
     curves = {key: spectra.learning_curves(STEPS, [5, 10], runs) for key, runs in groups.items()}
     write(tmp_path, learning.curve_tables(curves, columns))
     for name in ("spectra", "learning_times"):
         table = read_table(tmp_path / f"{name}.csv")
         assert list(table)[:2] == list(columns)
         half = len(table["case"]) // 2
-        assert table["manifold_lobes"] == [4] * half + [10] * half
+        assert table["manifold_petals"] == [4] * half + [10] * half
         assert table["case"] == ["a"] * half + ["b"] * half
     losses = {(4, "a"): np.ones((2, 1)), (10, "b"): np.full((2, 1), 3.0)}
     write(tmp_path, learning.loss_tables([0, 7], losses, columns))
     assert read_table(tmp_path / "losses.csv")["loss"] == [1, 1, 3, 3]
     runs = read_table(tmp_path / "runs.csv")
-    assert list(runs) == ["manifold_lobes", "case", "run", "step", "loss"]
+    assert list(runs) == ["manifold_petals", "case", "run", "step", "loss"]
     assert runs["step"] == [0, 7, 0, 7]

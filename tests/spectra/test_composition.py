@@ -10,20 +10,20 @@ Z = np.arange(8192) / 8192
 
 def test_a_straight_line_carries_one_frequency():
     line = np.stack([Z, 0 * Z], axis=-1)
-    assert spectra.latent_bandwidth(line, [2 * np.pi * 7, 5.0]) == 7
+    assert spectra.occupied_bandwidth(line, [2 * np.pi * 7, 5.0]) == 7
 
 
 def test_energy_decides_by_hand():
     # exp(i a sin) has the powers J_l(a)^2: at a = 1, |l| <= 0, 1, 2 hold 0.586, 0.973, 0.99966.
     circle = tasks.Flower(0)(Z)
     for energy, band in ((0.5, 0), (0.97, 1), (0.999, 2)):
-        assert spectra.latent_bandwidth(circle, [1.0, 0.0], energy) == band
+        assert spectra.occupied_bandwidth(circle, [1.0, 0.0], energy) == band
 
 
 # Mean 99 % bandwidth over directions, and the bound |k| max|gamma'| / (2 pi), in cycles: the
 # protocol's table of Eqn 14 and 15.
 @pytest.mark.parametrize(
-    ("lobes", "wavenumber", "band", "bound"),
+    ("petals", "wavenumber", "band", "bound"),
     [
         (0, 10, 12, 10),
         (4, 10, 25, 22.5),
@@ -37,9 +37,9 @@ def test_energy_decides_by_hand():
         (20, 50, 501, 502.5),
     ],
 )
-def test_the_flower_curves_have_the_bandwidths_of_theory(lobes, wavenumber, band, bound):
-    curve = tasks.Flower(lobes)
-    measured = spectra.latent_bandwidth(curve(Z), wavenumber * DIRECTIONS).mean()
+def test_the_flower_curves_have_the_bandwidths_of_theory(petals, wavenumber, band, bound):
+    curve = tasks.Flower(petals)
+    measured = spectra.occupied_bandwidth(curve(Z), wavenumber * DIRECTIONS).mean()
     assert abs(measured - band) < 1
     assert abs(wavenumber * curve.max_speed / (2 * np.pi) - bound) < 0.5
 
@@ -54,4 +54,4 @@ def test_the_flower_curves_have_the_bandwidths_of_theory(lobes, wavenumber, band
 )
 def test_what_cannot_be_measured_is_refused(path, vectors, energy, line):
     with pytest.raises(ValueError, match=line):
-        spectra.latent_bandwidth(path, vectors, energy)
+        spectra.occupied_bandwidth(path, vectors, energy)

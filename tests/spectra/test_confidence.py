@@ -49,7 +49,7 @@ def test_measures_at_one_confidence_do_not_know_the_scale_of_the_logits():
             found.append(spectra.path_measures(p, 0.5))
     for measures in matched:
         assert_allclose(measures, matched[0], rtol=1e-9)
-    shares = [m.mirrored_share.mean() for m in plain]
+    shares = [m.dct_share.mean() for m in plain]
     assert shares[-1] > 2 * shares[0]
     assert np.all(np.diff([m.centroid.mean() for m in plain]) > 0)
 

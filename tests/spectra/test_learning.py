@@ -215,14 +215,14 @@ def test_learning_curves_refuse_what_is_not_finite():
         spectra.learning_curves([0, 1], [1], [[[0.0], [np.inf]]])
 
 
-def test_learned_up_to_stops_at_the_first_gap(assert_close):
+def test_cutoff_frequency_stops_at_the_first_gap(assert_close):
     k = [1, 2, 5]
     rows = [[0.9, 0.6, 0.7], [0.9, 0.4, 0.7], [0.1, 0.9, 0.9], [0.9, 0.9, np.nan]]
-    assert_close(spectra.learned_up_to(k, rows), [5.0, 1.0, 0.0, 2.0])
-    assert_close(spectra.learned_up_to(k, rows[0], level=0.8), 1.0)
+    assert_close(spectra.cutoff_frequency(k, rows), [5.0, 1.0, 0.0, 2.0])
+    assert_close(spectra.cutoff_frequency(k, rows[0], level=0.8), 1.0)
 
 
 @pytest.mark.parametrize("frequencies", [[2, 1], [0, 1], [1, 2, 3]])
-def test_learned_up_to_needs_increasing_frequencies(frequencies):
+def test_cutoff_frequency_needs_increasing_frequencies(frequencies):
     with pytest.raises(ValueError, match="frequencies: expected increasing numbers above 0"):
-        spectra.learned_up_to(frequencies, np.ones((4, 2)))
+        spectra.cutoff_frequency(frequencies, np.ones((4, 2)))

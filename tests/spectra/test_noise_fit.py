@@ -5,13 +5,13 @@ from spectral_tf.errors import UserError
 from spectral_tf.spectra import mean_over_runs
 from spectral_tf.spectra.noise_fit import (
     against_null,
-    class_share,
+    centred_log_ratio,
+    correlation_ratio,
     implied_smoothing,
     influence,
-    margins,
     noise_fit,
     reference_levels,
-    smoothed_margin,
+    smoothed_log_ratio,
     wave_fit,
 )
 
@@ -37,7 +37,7 @@ WAVE = 0.3 * (1 + np.sin(RNG.uniform(0, 2 * np.pi, size=4_000)))
 def test_the_identity_holds_for_any_model():
     logs = log_softmax(3 * RNG.normal(size=(4_000, C)))
     fit = noise_fit(logs, LABELS, WAVE)
-    g = margins(logs, LABELS)
+    g = centred_log_ratio(logs, LABELS)
     assert abs(fit.noise_fitting + np.mean(WAVE * g)) < 1e-12
     assert abs(fit.noise_fitting - fit.mean_part - fit.covariance_part) < 1e-12
     # Cross-entropies written out.
@@ -50,19 +50,19 @@ def test_the_identity_holds_for_any_model():
 
 def test_a_model_that_follows_the_wave_has_coefficient_1():
     fit = noise_fit(fitted(LABELS, WAVE), LABELS, WAVE)
-    assert abs(fit.fit_coefficient - 1) < 1e-10
+    assert abs(fit.regression_slope - 1) < 1e-10
     half = noise_fit(fitted(LABELS, 0.15 + WAVE / 2), LABELS, WAVE)
-    assert abs(half.fit_coefficient - 0.5) < 1e-10
+    assert abs(half.regression_slope - 0.5) < 1e-10
 
 
 def test_a_model_that_ignores_the_wave_has_coefficient_0_whatever_its_accuracy():
     constant = noise_fit(fitted(LABELS, np.full(4_000, 0.3)), LABELS, WAVE)
-    assert abs(constant.fit_coefficient) < 1e-10
+    assert abs(constant.regression_slope) < 1e-10
     assert abs(constant.covariance_part) < 1e-10
     answers = np.where(RNG.uniform(size=4_000) < 0.3, (LABELS + 1) % C, LABELS)
     wrong = noise_fit(fitted(answers, np.full(4_000, 0.3)), LABELS, WAVE)
     assert wrong.noise_fitting > constant.noise_fitting + 0.1  # NF calls it a better fit,
-    assert abs(wrong.fit_coefficient) < 0.25  # the coefficient does not.
+    assert abs(wrong.regression_slope) < 0.25  # the coefficient does not.
 
 
 def test_an_untrained_model_has_none():
@@ -73,14 +73,14 @@ def test_an_untrained_model_has_none():
 
 def test_a_smoothing_that_is_constant_has_no_coefficient():
     logs = log_softmax(RNG.normal(size=(50, C)))
-    assert np.isnan(noise_fit(logs, LABELS[:50], np.full(50, 0.3)).fit_coefficient)
+    assert np.isnan(noise_fit(logs, LABELS[:50], np.full(50, 0.3)).regression_slope)
     with pytest.raises(UserError, match="smoothing: expected one that varies"):
-        influence(margins(logs, LABELS[:50]), np.full(50, 0.3), C)
+        influence(centred_log_ratio(logs, LABELS[:50]), np.full(50, 0.3), C)
 
 
 def test_margins_alone_give_the_measures_for_many_networks_at_once(assert_close):
     logs = [log_softmax(3 * RNG.normal(size=(4_000, C))) for _ in range(6)]
-    g = np.stack([margins(each, LABELS) for each in logs]).reshape(2, 3, -1)
+    g = np.stack([centred_log_ratio(each, LABELS) for each in logs]).reshape(2, 3, -1)
     fits = wave_fit(g, WAVE, C)
     for i, each in enumerate(logs):
         alone = noise_fit(each, LABELS, WAVE)
@@ -89,13 +89,13 @@ def test_margins_alone_give_the_measures_for_many_networks_at_once(assert_close)
     # The values of influence have the measures as their means.
     values = influence(g, WAVE, C)
     assert_close(values.noise_fitting.mean(axis=-1), fits.noise_fitting)
-    assert_close(values.fit_coefficient.mean(axis=-1), fits.fit_coefficient)
+    assert_close(values.regression_slope.mean(axis=-1), fits.regression_slope)
 
 
 def test_influence_is_what_an_image_more_does(assert_close):
-    g, s = margins(log_softmax(3 * RNG.normal(size=(300, C))), LABELS[:300]), WAVE[:300]
-    values = influence(g, s, C).fit_coefficient
-    beta = wave_fit(g, s, C).fit_coefficient
+    g, s = centred_log_ratio(log_softmax(3 * RNG.normal(size=(300, C))), LABELS[:300]), WAVE[:300]
+    values = influence(g, s, C).regression_slope
+    beta = wave_fit(g, s, C).regression_slope
     for i in (0, 7, 99):
         # The derivative with the weight of one image, by a weight of 1e-6.
         w = np.full(300, 1 / 300) * (1 - 1e-6)
@@ -118,18 +118,18 @@ def test_influence_is_what_an_image_more_does(assert_close):
 )
 def test_margins_that_do_not_fit_are_refused(g, s):
     for measure in (wave_fit, influence):
-        with pytest.raises(UserError, match="margins: expected finite ones"):
+        with pytest.raises(UserError, match="log_ratios: expected finite ones"):
             measure(g, s, C)
 
 
 def seeds_of(implied, rng, scatter=0.05):
-    """Margins of 3 networks that imply so much smoothing, but for noise of their own."""
+    """Log-ratios of 3 networks that imply so much smoothing, but for noise of their own."""
     t = implied + scatter * rng.uniform(-1, 1, size=(3, implied.size))
-    return smoothed_margin(np.clip(t, 0.01, 1), C)
+    return smoothed_log_ratio(np.clip(t, 0.01, 1), C)
 
 
 def values_of(implied, rng, s, scatter=0.05):
-    return influence(seeds_of(implied, rng, scatter), s, C).fit_coefficient
+    return influence(seeds_of(implied, rng, scatter), s, C).regression_slope
 
 
 def test_half_of_a_wave_is_half_above_a_null_of_nothing():
@@ -151,7 +151,7 @@ def test_what_classes_alone_tell_is_in_the_null_too():
     # Both know the classes only, and answer some with more confidence than others.
     of_class = 0.3 + 0.05 * labels
     found = against_null(values_of(of_class, rng, s), values_of(of_class, rng, s))
-    share = class_share(s, labels)
+    share = correlation_ratio(s, labels)
     assert share > 0.5
     for side in (found.network, found.null):
         assert abs(side.value - share) < 0.02
@@ -182,7 +182,7 @@ def test_a_network_of_chance_correlation_is_no_more_than_its_null():
 
 def test_the_inverse_takes_back_what_was_smoothed(assert_close):
     t = np.linspace(0.01, 1, 50)
-    assert_close(implied_smoothing(smoothed_margin(t, C), C), t)
+    assert_close(implied_smoothing(smoothed_log_ratio(t, C), C), t)
     assert implied_smoothing(0.0, C) == 1
     assert implied_smoothing(1e6, C) == 0
     assert implied_smoothing(-1.0, C) > 1
@@ -233,10 +233,10 @@ def test_what_does_not_fit_is_refused(logs, labels, smoothing):
 def test_the_share_that_classes_tell_is_the_variance_between_them(assert_close):
     labels = np.repeat([0, 1], 500)
     within = np.tile([-0.1, 0.1], 500)
-    assert_close(class_share(0.3 + 0.2 * labels + within, labels), 0.01 / (0.01 + 0.01))
-    assert class_share(0.3 + 0.2 * labels, labels) == pytest.approx(1)
-    assert class_share(0.3 + within, labels) == pytest.approx(0)
-    assert np.isnan(class_share(np.full(1000, 0.3), labels))
+    assert_close(correlation_ratio(0.3 + 0.2 * labels + within, labels), 0.01 / (0.01 + 0.01))
+    assert correlation_ratio(0.3 + 0.2 * labels, labels) == pytest.approx(1)
+    assert correlation_ratio(0.3 + within, labels) == pytest.approx(0)
+    assert np.isnan(correlation_ratio(np.full(1000, 0.3), labels))
 
 
 def test_a_model_that_knows_the_class_means_alone_has_that_coefficient():
@@ -244,8 +244,10 @@ def test_a_model_that_knows_the_class_means_alone_has_that_coefficient():
     labels = rng.integers(5, size=4_000)
     s = np.clip(0.3 + 0.04 * labels + rng.uniform(-0.1, 0.1, 4_000), 0, 1)
     means = np.array([s[labels == c].mean() for c in range(5)])[labels]
-    # Logits of the true class alone, with the margin of a smoothing learned exactly.
+    # Logits of the true class alone, with the log_ratio of a smoothing learned exactly.
     logits = np.zeros((4_000, 5))
     logits[np.arange(4_000), labels] = np.log((1 - means + means / 5) / (means / 5))
     logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    assert noise_fit(logs, labels, s).fit_coefficient == pytest.approx(class_share(s, labels))
+    assert noise_fit(logs, labels, s).regression_slope == pytest.approx(
+        correlation_ratio(s, labels)
+    )

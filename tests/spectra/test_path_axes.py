@@ -13,16 +13,16 @@ def test_common_axis():
     axis = np.linspace(0, 0.5, 11)
     for n, d in ((50, 1.0), (100, 0.5), (30, 2.0)):
         wave = 0.4 * np.sin(2 * np.pi * 0.1 * d * np.arange(n))
-        m = spectra.plain_magnitudes(np.stack([0.5 + wave, 0.5 - wave], axis=1))
-        there = spectra.on_axis(m, 1 / (n * d), axis)
+        m = spectra.dft_magnitudes(np.stack([0.5 + wave, 0.5 - wave], axis=1))
+        there = spectra.interpolate_spectrum(m, 1 / (n * d), axis)
         assert_allclose(there[2], 0.2, rtol=1e-12)
         reached = axis <= 0.5 / d + 1e-12
         assert_allclose(np.delete(there[reached], [0, 2]), 0, atol=1e-12)
         assert np.isnan(there[~reached]).all()
     # The mean is no wave: it does not reach beyond 0, whatever the length of the path.
     for n in (4, 8, 75):
-        constant = spectra.plain_magnitudes(np.full((n, 2), 0.5))
-        there = spectra.on_axis(constant, 1 / n, np.linspace(0, 0.5, 101))
+        constant = spectra.dft_magnitudes(np.full((n, 2), 0.5))
+        there = spectra.interpolate_spectrum(constant, 1 / n, np.linspace(0, 0.5, 101))
         assert there[0] == 0.5
         assert_allclose(there[1:][np.isfinite(there[1:])], 0, atol=1e-15)
         assert np.isnan(there[1:-1][np.linspace(0, 0.5, 101)[1:-1] < 0.999 / n]).all()
@@ -38,7 +38,7 @@ def test_the_axis_reaches_the_highest_frequency_that_was_sampled():
     spacing = np.array([30e3, 33e3, 36e3]) / 99
     axis = spectra.spectrum_axis([100] * 3, spacing)
     assert_allclose(axis[-1], 99 / 60e3, rtol=1e-12)
-    there = spectra.axis_support(axis, [100] * 3, spacing, mirrored=False)
+    there = spectra.axis_support(axis, [100] * 3, spacing, transform="dft")
     assert np.all(there.sum(axis=1) > 45)
     # A very short path among others does not make it endless.
     assert len(spectra.spectrum_axis([4, 75, 75], [1e-6, 1.0, 1.0])) == 401
@@ -50,13 +50,15 @@ def test_a_path_supports_its_own_bins_and_nothing_else():
     rng = np.random.default_rng(0)
     counts, spacing = np.array([4, 9, 75, 100]), np.array([0.1, 1.0, 1.0, 0.3])
     axis = np.linspace(0, 5, 401)
-    for mirrored in (False, True):
-        there = spectra.axis_support(axis, counts, spacing, mirrored=mirrored)
+    for transform in ("dft", "dct"):
+        there = spectra.axis_support(axis, counts, spacing, transform=transform)
         for i, (n, d) in enumerate(zip(counts, spacing, strict=True)):
             p = rng.dirichlet(np.ones(3), size=n)
-            measure = spectra.mirrored_magnitudes if mirrored else spectra.plain_magnitudes
-            bins = (spectra.mirrored_frequencies if mirrored else spectra.plain_frequencies)(n, d)
-            found = spectra.on_axis(measure(p), bins[1], axis)
+            measure = spectra.dct_magnitudes if transform == "dct" else spectra.dft_magnitudes
+            bins = (spectra.dct_frequencies if transform == "dct" else spectra.dft_frequencies)(
+                n, d
+            )
+            found = spectra.interpolate_spectrum(measure(p), bins[1], axis)
             assert_array_equal(np.isfinite(found), there[i])
             assert bins[-1] <= spectra.nyquist(d) * (1 + 1e-12)
             near = axis[there[i]]
@@ -70,20 +72,22 @@ def test_bins_of_a_fixed_number_of_samples_in_cycles_per_path(n):
     """At the bins themselves nothing is interpolated."""
     p = np.random.default_rng(n).dirichlet(np.ones(3), size=n)
     for measure, frequencies in (
-        (spectra.plain_magnitudes, spectra.plain_frequencies),
-        (spectra.mirrored_magnitudes, spectra.mirrored_frequencies),
+        (spectra.dft_magnitudes, spectra.dft_frequencies),
+        (spectra.dct_magnitudes, spectra.dct_frequencies),
     ):
         bins = frequencies(n, 1 / (n - 1))
-        assert_allclose(spectra.on_axis(measure(p), bins[1], bins), measure(p), atol=1e-12)
+        assert_allclose(
+            spectra.interpolate_spectrum(measure(p), bins[1], bins), measure(p), atol=1e-12
+        )
 
 
 def test_no_bin_is_lost_to_rounding():
     for n in range(4, 400):
-        for mirrored in (False, True):
-            bins = (spectra.mirrored_frequencies if mirrored else spectra.plain_frequencies)(
+        for transform in ("dft", "dct"):
+            bins = (spectra.dct_frequencies if transform == "dct" else spectra.dft_frequencies)(
                 *(n, 1 / (n - 1))
             )
-            assert spectra.axis_support(bins, [n], [1 / (n - 1)], mirrored=mirrored).all(), n
+            assert spectra.axis_support(bins, [n], [1 / (n - 1)], transform=transform).all(), n
 
 
 def test_means_are_of_the_paths_that_count():
@@ -112,7 +116,7 @@ def test_long_paths_alone_do_not_make_a_mean():
     """Where short paths tell nothing yet, the mean would be of others than further up."""
     counts, spacing = np.array([11] * 9 + [201]), np.ones(10)
     axis = np.linspace(0, 0.5, 101)
-    there = spectra.axis_support(axis, counts, spacing, mirrored=True)
+    there = spectra.axis_support(axis, counts, spacing, transform="dct")
     found = spectra.mean_spectrum(axis, np.ones((10, 101)), where=there)
     assert found.frequencies[1] >= 1 / 22
     assert_array_equal(found.num_paths, 10)

@@ -60,5 +60,5 @@ def test_the_covariance_is_matched(manifold):
 @pytest.mark.parametrize("dimensions", [0, 11])
 def test_impossible_dimensions_are_refused(dimensions, manifold):
     for make in (flat_of_scale, flat_of_covariance):
-        with pytest.raises(UserError, match="code_size: expected 1 to 10"):
+        with pytest.raises(UserError, match="latent_dim: expected 1 to 10"):
             make(manifold, dimensions, np.random.default_rng(0))

@@ -16,11 +16,11 @@ def batches(images=IMAGES, labels=LABELS, size=70):
 
 
 def still(noise_class=-1, count=1):
-    return lambda coordinate, place, direction: still_wave(
+    return lambda coordinate, parameter, direction: still_wave(
         *(coordinate, SHAPE, np.random.default_rng([1, direction])),
         amplitude=0.3,
         num_classes=3,
-        place=place,
+        direction_parameter=parameter,
         degrees=22.5 + 180 * direction / count if count > 1 else 45.0,
         noise_class=noise_class,
     )
@@ -30,15 +30,15 @@ def place(asked, augmented=IMAGES, noise_class=-1, count=1):
     return place_waves(
         asked,
         still(noise_class, count),
-        plain=batches(),
+        unaugmented=batches(),
         augmented=batches(augmented),
         held_out=batches(IMAGES[:100] + 1, LABELS[:100]),
     )
 
 
 def test_every_frequency_goes_along_every_direction_and_the_control_comes_last():
-    waves = ask_waves("fourier", cycles=[1, 2], frequencies=[0.5], places=[1.41, 4])
-    assert [(w.place, w.kind, w.value) for w in waves] == [
+    waves = ask_waves("fourier", cycles=[1, 2], frequencies=[0.5], direction_parameters=[1.41, 4])
+    assert [(w.direction_parameter, w.kind, w.value) for w in waves] == [
         *((p, *v) for p in (1.41, 4) for v in (("cycles", 1), ("cycles", 2), ("frequency", 0.5))),
         (0.0, "control", 0.0),
     ]
@@ -46,10 +46,10 @@ def test_every_frequency_goes_along_every_direction_and_the_control_comes_last()
     assert [w.name for w in ask_waves("uniform", cycles=[1])] == ["uniform"]
 
 
-def test_every_place_has_so_many_directions():
-    waves = ask_waves("fourier", cycles=[1, 2], places=[1, 4], directions=3)
+def test_every_parameter_has_so_many_directions():
+    waves = ask_waves("fourier", cycles=[1, 2], direction_parameters=[1, 4], directions=3)
     assert len({w.name for w in waves}) == 2 * 3 * 2 + 1
-    assert [(w.place, w.direction) for w in waves[:-1:2]] == [
+    assert [(w.direction_parameter, w.direction) for w in waves[:-1:2]] == [
         (p, d) for p in (1, 4) for d in range(3)
     ]
     assert ask_waves("random", cycles=[1], directions=2)[1].name == "random_cycles_1_direction_1"
@@ -61,7 +61,9 @@ def test_every_place_has_so_many_directions():
 
 
 def test_directions_are_placed_each_by_itself():
-    waves, _, _ = place(ask_waves("fourier", cycles=[1], places=[2.24], directions=4), count=4)
+    waves, _, _ = place(
+        ask_waves("fourier", cycles=[1], direction_parameters=[2.24], directions=4), count=4
+    )
     assert [w.direction for w in waves] == [0, 1, 2, 3, 0]
     np.testing.assert_allclose([w.image_frequency for w in waves[:-1]], 5**0.5)
     directions = np.stack([w.smoothing.direction.ravel() for w in waves[:-1]])
@@ -98,18 +100,16 @@ def test_no_frequency_and_one_twice_are_refused():
         ask_waves("radial", cycles=[1, 1.0000001])
 
 
-def test_a_wave_lies_on_the_plain_images_and_the_scales_of_all_are_told(assert_close):
+def test_a_wave_lies_on_the_training_images_and_the_scales_of_all_are_told(assert_close):
     (wave, control), labels, measured = place(ask_waves("radial", cycles=[2]), 2 * IMAGES)
     norms = np.linalg.norm(IMAGES.reshape(300, -1), axis=1)
     assert_close(wave.smoothing.phase, norms.mean())
     assert_close(wave.frequency, 2 / (4 * norms.std()))
     assert wave.cycles == 2
-    assert_close([wave.mean, wave.deviation], [norms.mean(), norms.std()])
-    assert_close(
-        [wave.augmented_mean, wave.augmented_deviation], [2 * wave.mean, 2 * wave.deviation]
-    )
+    assert_close([wave.mean, wave.std], [norms.mean(), norms.std()])
+    assert_close([wave.augmented_mean, wave.augmented_std], [2 * wave.mean, 2 * wave.std])
     held = np.linalg.norm((IMAGES[:100] + 1).reshape(100, -1), axis=1)
-    assert_close([wave.held_out_mean, wave.held_out_deviation], [held.mean(), held.std()])
+    assert_close([wave.held_out_mean, wave.held_out_std], [held.mean(), held.std()])
     assert_close(wave.levels, wave.smoothing.smoothing(held))
     assert_close(control.levels, np.full(100, 0.3))
     np.testing.assert_array_equal(labels, LABELS[:100])
@@ -128,13 +128,13 @@ def test_a_noise_class_is_measured_alone():
         place_waves(
             ask_waves("radial", cycles=[2]),
             still(1),
-            plain=batches(),
+            unaugmented=batches(),
             augmented=batches(),
             held_out=batches(IMAGES[:100], labels),
         )
 
 
-def test_a_direction_tells_its_true_place():
-    waves, _, _ = place(ask_waves("fourier", cycles=[1], places=[1.5, 4.2]))
+def test_a_direction_tells_its_true_parameter():
+    waves, _, _ = place(ask_waves("fourier", cycles=[1], direction_parameters=[1.5, 4.2]))
     np.testing.assert_allclose([w.image_frequency for w in waves[:2]], [2**0.5, 18**0.5])
     np.testing.assert_allclose([w.cycles for w in waves], [1, 1, 0])

@@ -214,9 +214,9 @@ def test_bfloat16_computes_in_it_and_keeps_float32_weights():
 
 def test_a_loss_that_is_not_finite_is_noted_at_its_step():
     trained = make(optimizer={"learning_rate": 1e30, "clip_norm": math.inf})
-    assert trained.stopped_at.tolist() == [-1]
+    assert trained.diverged_at_step.tolist() == [-1]
     trained.train(10)
-    assert 0 < trained.stopped_at[0] < 10
+    assert 0 < trained.diverged_at_step[0] < 10
 
 
 def test_images_without_finite_outputs_are_left_out_of_the_loss_for_who_counts_them(assert_close):

@@ -137,7 +137,7 @@ def test_a_member_that_diverges_stops_alone_and_is_dated(assert_close):
     before = [w[1].copy() for w in ensemble.weights]
     for each in (ensemble, healthy):
         each.train(10)
-    assert ensemble.stopped_at.tolist() == [-1, 0, -1]
+    assert ensemble.diverged_at_step.tolist() == [-1, 0, -1]
     outputs, losses = ensemble.evaluate()
     assert np.isnan(outputs[1]).all()
     assert np.isnan(losses[1])
@@ -171,18 +171,18 @@ def test_stopped_members_have_no_outputs():
 def test_divergence_in_the_middle_has_its_step():
     ensemble = make(optimizer=Adam(1e18))
     ensemble.train(10)
-    assert (ensemble.stopped_at > 0).all()
-    assert (ensemble.stopped_at < 10).all()
-    saved = ensemble.stopped_at
+    assert (ensemble.diverged_at_step > 0).all()
+    assert (ensemble.diverged_at_step < 10).all()
+    saved = ensemble.diverged_at_step
     ensemble.train(5)
-    np.testing.assert_array_equal(ensemble.stopped_at, saved)
+    np.testing.assert_array_equal(ensemble.diverged_at_step, saved)
 
 
 def test_a_loss_that_is_lost_by_the_last_update_gives_nan_too():
     ensemble = make(optimizer=Adam(1e30))
     ensemble.train(1)
     outputs, losses = ensemble.evaluate()
-    assert (ensemble.stopped_at == -1).all()
+    assert (ensemble.diverged_at_step == -1).all()
     assert np.isnan(losses).all()
     assert np.isnan(outputs).all()
 
@@ -284,7 +284,7 @@ def test_models_with_state_of_their_own_are_trained_too(assert_close):
     for i, variable in enumerate(model.non_trainable_variables):
         variable.assign(after[f"non_trainable/{i:03d}"][0])
     assert_close(ensemble.evaluate()[0][0], model(ensemble.inputs[0], training=False).numpy())
-    assert (ensemble.stopped_at == -1).all()
+    assert (ensemble.diverged_at_step == -1).all()
 
 
 @pytest.mark.parametrize(

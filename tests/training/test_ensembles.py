@@ -30,7 +30,7 @@ def test_members_stand_in_a_row_and_train_as_they_would_alone():
     expected = [ensemble.evaluate() for ensemble in alone]
     np.testing.assert_array_equal(outputs, np.concatenate([o for o, _ in expected]))
     np.testing.assert_array_equal(losses, np.concatenate([loss for _, loss in expected]))
-    assert together.stopped_at.tolist() == [-1, -1, -1]
+    assert together.diverged_at_step.tolist() == [-1, -1, -1]
     assert together.all_reduce_max(3, 4) == [3, 4]
 
 

@@ -27,7 +27,7 @@ def learned_function(
 
 
 class AlongPath(NamedTuple):
-    """One path of `predictions_along`: the samples, what is answered there, and pictures of some.
+    """One path of `predictions_along`: the samples, what is predicted there, and pictures of some.
 
     Attributes:
       name: of the path.

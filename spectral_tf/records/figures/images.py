@@ -30,12 +30,12 @@ def bar_chart(
 ) -> Figure:
     """Horizontal bars {label: (median, best)}, the best as a mark, against one reference line."""
     figure, axes = new_figure(width=7.6, height=0.8 + 0.42 * len(bars))
-    places = np.arange(len(bars))[::-1]
+    positions = np.arange(len(bars))[::-1]
     medians, bests = np.transpose(list(bars.values()))
-    axes.barh(places, medians, color=BLUE, height=0.6, label="median")
-    axes.plot(bests, places, "|", color="black", markersize=12, label="best")
+    axes.barh(positions, medians, color=BLUE, height=0.6, label="median")
+    axes.plot(bests, positions, "|", color="black", markersize=12, label="best")
     axes.axvline(line[0], color=ORANGE, linestyle="--", label=line[1])
-    axes.set_yticks(places, list(bars))
+    axes.set_yticks(positions, list(bars))
     axes.set(xlabel=xlabel, title=title, xlim=(0, 1.05 * max(line[0], *bests)))
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure

@@ -74,8 +74,8 @@ def setting_plot(
                 [float(getattr(estimate, end)) for _, estimate in points]
                 for end in ("value", "low", "high")
             )
-            places = np.arange(len(settings)) + 0.16 * (i - (len(curves) - 1) / 2)
-            line = Line(places, value, label, low, high, "o-")
+            positions = np.arange(len(settings)) + 0.16 * (i - (len(curves) - 1) / 2)
+            line = Line(positions, value, label, low, high, "o-")
             draw_points(axes, line, (ORANGE, BLUE)[i % 2])
         axes.set_xticks(range(len(settings)), settings)
         axes.set(xlabel=name.replace("_", " "), xlim=(-0.5, len(settings) - 0.5))

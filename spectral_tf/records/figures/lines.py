@@ -203,10 +203,10 @@ def line_panels(panels: Sequence[Panel], *, title: str) -> Figure:
         axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel, title=panel.name, xscale=panel.xscale)
         axes.set_yscale(panel.yscale)
         if panel.xscale == "log":
-            places = sorted({float(x) for line in panel.series for x in np.asarray(line.x)})
-            axes.set_xticks(places, [f"{x:.3g}" for x in places], fontsize="small")
+            positions = sorted({float(x) for line in panel.series for x in np.asarray(line.x)})
+            axes.set_xticks(positions, [f"{x:.3g}" for x in positions], fontsize="small")
             axes.set_xticks([], minor=True)
-            axes.set_xlim(places[0] / 1.15, places[-1] * 1.15)
+            axes.set_xlim(positions[0] / 1.15, positions[-1] * 1.15)
         else:
             axes.locator_params(axis="x", nbins=6)
         axes.grid(alpha=0.3)

@@ -23,15 +23,15 @@ def heat_maps(
 ) -> Figure:
     """Values [rows, columns] as colours, one panel {its title: values} beside the other.
 
-    The rows grow upwards and each is drawn from its place to the next one's. Their axis always
+    The rows grow upwards and each is drawn from its own value to the next one's. Their axis always
     reaches to `last_row` (default: the last of them), so that pictures of a growing run compare;
     what is not there yet stays grey. All panels share axes and colours.
     """
     width = 6.4 if len(panels) == 1 else 1.6 + 2.9 * len(panels)
     figure, grid = new_figure(width=width, ncols=len(panels), sharey=True, squeeze=False)
-    places = np.asarray(rows, float)
+    positions = np.asarray(rows, float)
     names = [f"{column:g}" for column in np.asarray(columns)]
-    edges = places if places.size > 1 else np.repeat(places, 2)
+    edges = positions if positions.size > 1 else np.repeat(positions, 2)
     shown = edges.size - 1
     for axes, (name, values) in zip(grid[0], panels.items(), strict=True):
         axes.set_facecolor("#dddddd")
@@ -48,7 +48,9 @@ def heat_maps(
         every = next((n for n in (1, 2, 5, 10, 20, 25, 50, 100) if n >= crowd), 200)
         ticks = range(0, len(names), every)
         axes.set_xticks(ticks, names[::every])
-        axes.set(ylim=(places[0], places[-1] if last_row is None else last_row), xlabel=xlabel)
+        axes.set(
+            ylim=(positions[0], positions[-1] if last_row is None else last_row), xlabel=xlabel
+        )
         axes.set_title(name if len(panels) > 1 else title, fontsize="medium" if name else None)
     grid[0][0].set_ylabel(ylabel)
     grid[0][0].yaxis.set_major_formatter(lambda value, _: f"{value:,g}")

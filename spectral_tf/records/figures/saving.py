@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spectral_tf.records.figures.style import BLUE, ORANGE, new_figure
-from spectral_tf.records.files import whole_file
+from spectral_tf.records.files import atomic_write
 from spectral_tf.records.report import Animation
 
 # It tells which writer saves an animation.
@@ -26,7 +26,7 @@ def save_figure(figure: Figure, path: pathlib.Path | None) -> NDArray[np.uint8]:
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     if path is not None:
-        with whole_file(path) as temporary:
+        with atomic_write(path) as temporary:
             Image.fromarray(pixels).save(temporary, format="png", optimize=True)
     return pixels
 
@@ -70,7 +70,7 @@ def save_animation(
 
     FigureCanvasAgg(figure)
     animation = FuncAnimation(figure, draw, frames=frames)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         writer = PillowWriter(fps=max(1, round(len(frames) / seconds)))
         # The name must end in .gif for the writer.
         picture = temporary.with_suffix(".gif")

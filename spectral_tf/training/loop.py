@@ -10,7 +10,7 @@ import numpy as np
 from absl import logging
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.files import whole_file
+from spectral_tf.records.files import atomic_write
 from spectral_tf.records.tensorboard import EventWriter
 from spectral_tf.runtime.progress import Progress
 from spectral_tf.training.history import History
@@ -22,12 +22,12 @@ _SECONDS_A_CALL = 1.0
 
 
 class Trainable(Protocol):
-    """What a session can train: an `Ensemble`, `Ensembles` or a `Classifier`.
+    """What a loop can train: an `Ensemble`, `Ensembles` or a `Classifier`.
 
     Attributes:
       num_members: networks in it.
       step: updates made so far.
-      stopped_at: for each member the step at which its loss was not finite, or -1.
+      diverged_at_step: for each member the step at which its loss was not finite, or -1.
     """
 
     @property
@@ -35,7 +35,7 @@ class Trainable(Protocol):
     @property
     def step(self) -> int: ...  # noqa: D102
     @property
-    def stopped_at(self) -> np.ndarray: ...  # noqa: D102
+    def diverged_at_step(self) -> np.ndarray: ...  # noqa: D102
 
     def train(self, num_steps: int) -> None:
         """Makes so many updates."""
@@ -54,7 +54,7 @@ class Trainable(Protocol):
 
 
 class Place(Protocol):
-    """Where a session keeps its state and its events: a `RunFolder` or one `Part` of it."""
+    """Where a loop keeps its state and its events: a `RunFolder` or one `Part` of it."""
 
     @property
     def state_file(self) -> pathlib.Path: ...  # noqa: D102
@@ -67,13 +67,13 @@ class Place(Protocol):
 Trained = TypeVar("Trained", bound=Trainable)
 
 
-class Session(Generic[Trained]):
+class TrainingLoop(Generic[Trained]):
     """Trains networks from probe to probe and can be stopped at any moment.
 
     Iterating gives each step of `steps` when the ensemble is there, with `outputs` and `losses` as
     `Ensemble.evaluate` gives them, for the caller to measure and record. Then, or between probes
     that lie far apart, the state is saved if it is due: ensemble, history and the number of
-    TensorBoard segments in one file, whole or not at all. A new session in the same folder
+    TensorBoard segments in one file, whole or not at all. A new loop in the same folder
     continues from it and gives the same numbers as one that was never stopped. After the last step
     `outputs` and `losses` are those of the trained networks, also if nothing was left to train.
 
@@ -116,7 +116,7 @@ class Session(Generic[Trained]):
         self._may_diverge = may_diverge
         self._signal: int | None = None
         self._probed = -1
-        self.stopped_at = np.full(ensemble.num_members, -1)
+        self.diverged_at_step = np.full(ensemble.num_members, -1)
         self._restored = False
         ensemble.all_reduce_max(0)  # The chief has emptied the folder if it is to be overwritten.
         segments = self._restore()
@@ -133,7 +133,10 @@ class Session(Generic[Trained]):
     @property
     def diverged(self) -> dict[int, int]:
         """{run: step} of the runs that have stopped at a loss that was not finite."""
-        return {int(run): int(self.stopped_at[run]) for run in np.flatnonzero(self.stopped_at >= 0)}
+        return {
+            int(run): int(self.diverged_at_step[run])
+            for run in np.flatnonzero(self.diverged_at_step >= 0)
+        }
 
     @property
     def resumed(self) -> bool:
@@ -147,7 +150,7 @@ class Session(Generic[Trained]):
         saved = read_state(file)
         self.seconds, self.probe_seconds = saved["seconds"].tolist()
         self._probed, segments = int(saved["probed"]), int(saved["segments"])
-        self.stopped_at = saved["stopped_at"]
+        self.diverged_at_step = saved["diverged_at_step"]
         self.ensemble.load(group(saved, "ensemble/"))
         self.history.load(group(saved, "history/"))
         self._restored = True
@@ -161,17 +164,17 @@ class Session(Generic[Trained]):
         if not self._folder.writes:
             return
         # First the events, then the state that counts them: a kill in between leaves a segment
-        # too many, which the next session removes.
+        # too many, which the next loop removes.
         segments = self.board.commit()
         history = {f"history/{name}": array for name, array in self.history.arrays().items()}
-        with whole_file(self._folder.state_file) as temporary, open(temporary, "wb") as file:
+        with atomic_write(self._folder.state_file) as temporary, open(temporary, "wb") as file:
             arrays = {
                 **state,
                 **history,
                 "seconds": np.array([self.seconds, self.probe_seconds]),
                 "probed": np.asarray(self._probed),
                 "segments": np.asarray(segments),
-                "stopped_at": self.stopped_at,
+                "diverged_at_step": self.diverged_at_step,
             }
             np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes only flags.
 
@@ -198,7 +201,7 @@ class Session(Generic[Trained]):
                 start = time.monotonic()
                 self.outputs, self.losses = self.ensemble.evaluate()
                 self._mind_divergence(step)
-                if np.all(self.stopped_at >= 0):  # Nothing is left to measure.
+                if np.all(self.diverged_at_step >= 0):  # Nothing is left to measure.
                     self._probed = self.steps[-1]
                     break
                 yield step
@@ -216,7 +219,7 @@ class Session(Generic[Trained]):
     @property
     def _hopeless(self) -> bool:
         """Whether no network is left to train, so that the next probe is the last."""
-        return self._may_diverge and bool(np.all(self.ensemble.stopped_at >= 0))
+        return self._may_diverge and bool(np.all(self.ensemble.diverged_at_step >= 0))
 
     def _train_piece(self, until: int) -> None:
         start = time.monotonic()
@@ -232,14 +235,14 @@ class Session(Generic[Trained]):
         )
 
     def _mind_divergence(self, step: int) -> None:
-        before, stopped_at = self.stopped_at, self.ensemble.stopped_at
+        before, diverged_at_step = self.diverged_at_step, self.ensemble.diverged_at_step
         # A loss that is not finite now stops the member in the next update, if there is one.
-        now = np.isnan(self.losses) & (stopped_at < 0)
-        self.stopped_at = np.where(now, step, stopped_at)
+        now = np.isnan(self.losses) & (diverged_at_step < 0)
+        self.diverged_at_step = np.where(now, step, diverged_at_step)
         stops = self.diverged
-        if np.array_equal(before, self.stopped_at) or not stops:
+        if np.array_equal(before, self.diverged_at_step) or not stops:
             return
-        if len(stops) == self.stopped_at.size and not self._may_diverge:
+        if len(stops) == self.diverged_at_step.size and not self._may_diverge:
             raise UserError(
                 self._name,
                 expected="a finite loss",

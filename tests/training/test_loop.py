@@ -11,12 +11,12 @@ from spectral_tf.errors import UserError
 from spectral_tf.models.mlp import mlp
 from spectral_tf.training.adam import Adam
 from spectral_tf.training.ensemble import Ensemble
-from spectral_tf.training.measures import every
-from spectral_tf.training.session import (
+from spectral_tf.training.loop import (
     History,
     Interrupted,
-    Session,
+    TrainingLoop,
 )
+from spectral_tf.training.measures import every
 
 
 def make(path, steps=(0, 4, 8, 12), save_every_seconds=1e9, members=2, rate=1e-3):
@@ -30,7 +30,7 @@ def make(path, steps=(0, 4, 8, 12), save_every_seconds=1e9, members=2, rate=1e-3
     )
     folder = records.RunFolder(path, {"a": "--a=1"})
     folder.start({})
-    return Session(ensemble, folder, list(steps), save_every_seconds, "test")
+    return TrainingLoop(ensemble, folder, list(steps), save_every_seconds, "test")
 
 
 def run(session, until=None, interrupt_at=None):

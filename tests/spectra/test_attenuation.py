@@ -14,7 +14,7 @@ def test_both_readings_by_hand(assert_close):
     whole = 2 * wave(1) + wave(3)
     # k = 1 halved in both; k = 3 turned by +-90 degrees: whole in magnitude, gone in the mean.
     moved = np.stack([wave(1) + wave(3, np.pi / 2), wave(1) + wave(3, -np.pi / 2)])
-    magnitude, function = spectra.survival_ratios(moved, whole, [1, 3])
+    magnitude, function = spectra.attenuation(moved, whole, [1, 3])
     assert_close(magnitude, [0.5, 1.0])
     assert_close(function, [0.5, 0.0])
 
@@ -22,9 +22,7 @@ def test_both_readings_by_hand(assert_close):
 def test_the_mean_function_never_has_more_than_the_mean_magnitude():
     rng = np.random.default_rng(0)
     whole = wave(2) + wave(5)
-    magnitude, function = spectra.survival_ratios(
-        whole + rng.normal(size=(4, 7, 20)), whole, [2, 5]
-    )
+    magnitude, function = spectra.attenuation(whole + rng.normal(size=(4, 7, 20)), whole, [2, 5])
     assert magnitude.shape == function.shape == (4, 2)
     assert np.all(function < magnitude)
 
@@ -40,9 +38,9 @@ def test_the_mean_function_never_has_more_than_the_mean_magnitude():
 )
 def test_what_cannot_be_compared_is_refused(arguments, line):
     with pytest.raises(ValueError, match=line):
-        spectra.survival_ratios(*arguments)
+        spectra.attenuation(*arguments)
 
 
-def test_half_lives_are_interpolated_and_may_be_never(assert_close):
+def test_half_attenuation_norms_are_interpolated_and_may_be_never(assert_close):
     ratios = np.array([[1.0, 1.0], [0.8, 1.1], [0.3, 0.9]])
-    assert_close(spectra.half_lives([0.0, 1.0, 2.0], ratios), [1.6, np.inf])
+    assert_close(spectra.half_attenuation_norms([0.0, 1.0, 2.0], ratios), [1.6, np.inf])

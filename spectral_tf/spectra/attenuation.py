@@ -10,7 +10,7 @@ from spectral_tf.spectra.dft import coefficients
 from spectral_tf.spectra.learning import learning_times
 
 
-def survival_ratios(
+def attenuation(
     disturbed: ArrayLike, undisturbed: ArrayLike, frequencies: Sequence[int]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What disturbances leave of each frequency, in both readings of the paper.
@@ -64,7 +64,9 @@ def survival_ratios(
     return np.abs(rows).mean(axis=-2) / whole, np.abs(rows.mean(axis=-2)) / whole
 
 
-def half_lives(norms: ArrayLike, ratios: ArrayLike, level: float = 0.5) -> NDArray[np.float64]:
+def half_attenuation_norms(
+    norms: ArrayLike, ratios: ArrayLike, level: float = 0.5
+) -> NDArray[np.float64]:
     """The first norm at which each ratio has fallen to a level, interpolated linearly.
 
     Args:
