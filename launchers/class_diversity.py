@@ -261,15 +261,14 @@ def measured(
         row["correct_endpoints"] = correct[pairs.first].astype(np.uint8) + correct[pairs.last]
         rows.append(row)
     together = {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]}
-    sampling = {name: together.pop(name) for name in class_study.SAMPLING}
     numbers = np.unique(classes)
     return {
         "unreadable": selection.unreadable.size,
         "classes": classes,
         "distances": family.paths.pixel_distances,
         "numbers": numbers,
+        **{name: together.pop(name) for name in class_study.SAMPLING},
         **{f"along/{name}": values for name, values in together.items()},
-        **sampling,
         **{f"diversity/{name}": [diversities[c][name] for c in numbers] for name in DIVERSITY},
     }
 

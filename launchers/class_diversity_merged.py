@@ -18,6 +18,7 @@ original class and from one to another (results/class_diversity).
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -101,15 +102,10 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     prepare = data.prepare(normalisation)
 
     def task_of(groups: np.ndarray) -> Classification:
+        merged, held = (images.merged(groups.tolist()) for images in (learned, held_out))
+        given = plan.setting, merged, held, page.strategy, page.seed
         with page.strategy.scope():
-            task = Classification(
-                plan.setting,
-                learned.merged(groups.tolist()),
-                held_out.merged(groups.tolist()),
-                page.strategy,
-                page.seed,
-                normalisation=normalisation,
-            )
+            task = Classification(*given, normalisation=normalisation)
             class_study.penultimate(task.build(0), "--model")  # Refuses what does not fit.
         return task
 
@@ -122,19 +118,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         seed=runtime.derive_seed(page.seed, "pairs"),
         num_samples=plan.num_samples,
     )
-    matched_on = path_study.off_the_paths(family)
     distances = class_distances(learned, prepare)
-    groupings = {
-        (k, name): groups
-        for k in plan.merges
-        for name, groups in merge_study.groupings(
-            distances,
-            k,
-            plan.groupings,
-            plan.random_groupings,
-            runtime.generator(page.seed, "groups", k),
-        ).items()
-    }
+    groupings = all_groupings(plan, page, distances)
     tasks_of = {key: task_of(groups) for key, groups in groupings.items()}
     page.begin({**learned.record(normalisation), **plan.digests})
     logging.info("class_diversity_merged: %d trainings", plan.seeds * len(groupings) + 1)
@@ -146,6 +131,77 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "angles": class_angles(page, task_of(np.arange(learned.num_classes)), family, prepare)
         },
     )["angles"]
+
+    trainings = trained(plan, page, tasks_of, groupings, family, prepare)
+    rows = rows_of(trainings, groupings, distances, angles)
+    return records.Found(
+        facts={
+            **Models.of_trainings(rows, [family]).facts(),
+            "distances": distances,
+            "angles": angles,
+            "names": list(learned.label_names),
+            "dataset": learned.title,
+            "images": learned.name,
+            "seconds": page.seconds + sum(found.fact("seconds") for found in trainings.values()),
+        }
+    )
+
+
+def rows_of(
+    trainings: Mapping[tuple[int, str, int], records.Found],
+    groupings: Mapping[tuple[int, str], np.ndarray],
+    distances: np.ndarray,
+    angles: np.ndarray,
+) -> list[tuple[list[dict[str, Any]], records.Found]]:
+    """What tells the networks apart, and what each did."""
+    diversities = {
+        key: {
+            "image_distance": spectra.merged_diversity(distances, groups),
+            "feature_angle": spectra.merged_diversity(angles, groups),
+        }
+        for key, groups in groupings.items()
+    }
+    return [
+        (
+            [
+                {
+                    **{"merge": k, "grouping": name, "seed": seed},
+                    **{"groups": merge_study.told(groupings[k, name]), **diversities[k, name]},
+                }
+            ],
+            found,
+        )
+        for (k, name, seed), found in trainings.items()
+    ]
+
+
+def all_groupings(
+    plan: Plan, page: experiments.Page, distances: np.ndarray
+) -> dict[tuple[int, str], np.ndarray]:
+    """{(number merged, name): super-class of every class}."""
+    return {
+        (k, name): groups
+        for k in plan.merges
+        for name, groups in merge_study.groupings(
+            distances,
+            k,
+            plan.groupings,
+            plan.random_groupings,
+            runtime.generator(page.seed, "groups", k),
+        ).items()
+    }
+
+
+def trained(
+    plan: Plan,
+    page: experiments.Page,
+    tasks_of: Mapping[tuple[int, str], Classification],
+    groupings: Mapping[tuple[int, str], np.ndarray],
+    family: path_study.Family,
+    prepare: Prepare,
+) -> dict[tuple[int, str, int], records.Found]:
+    """What each network did along all paths, by grouping and seed."""
+    matched_on = path_study.off_the_paths(family)
 
     def measured(loop: training.TrainingLoop, groups: np.ndarray) -> dict[str, Any]:
         """Everything of a network along all paths; its labels are super-classes."""
@@ -163,38 +219,26 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         whole = {name: found.pop(name) for name in ("accuracy", "temperature")}
         return {**whole, **sampling, **found}
 
-    trainings = []
-    seconds = page.seconds
-    for (k, name), groups in groupings.items():
-        row = {"merge": k, "grouping": name}
-        told = {"groups": merge_study.told(groups)}
-        task = tasks_of[k, name]
-        take = functools.partial(measured, groups=groups)
-        for seed in range(plan.seeds):
-            found = page.unit(
-                f"merge_{k}/{name}/seed_{seed}",
-                functools.partial(task.trainer, page.seed, seed),
-                {"paths": training.Measure(take, [task.num_steps], means_of)},
-                hparams={**row, **told, "run": seed},
-                keep={task.num_steps: "final.keras"},
-            )
-            diversity = {
-                "image_distance": spectra.merged_diversity(distances, groups),
-                "feature_angle": spectra.merged_diversity(angles, groups),
-            }
-            trainings.append(([{**row, "seed": seed, **told, **diversity}], found))
-            seconds += found.fact("seconds")
-    return records.Found(
-        facts={
-            **Models.of_trainings(trainings, [family]).facts(),
-            "distances": distances,
-            "angles": angles,
-            "names": list(learned.label_names),
-            "dataset": learned.title,
-            "images": learned.name,
-            "seconds": seconds,
-        }
-    )
+    return {
+        (k, name, seed): page.unit(
+            f"merge_{k}/{name}/seed_{seed}",
+            functools.partial(task.trainer, page.seed, seed),
+            {
+                "paths": training.Measure(
+                    functools.partial(measured, groups=groupings[k, name]),
+                    [task.num_steps],
+                    means_of,
+                )
+            },
+            hparams={
+                **{"merge": k, "grouping": name},
+                **{"groups": merge_study.told(groupings[k, name]), "run": seed},
+            },
+            keep={task.num_steps: "final.keras"},
+        )
+        for (k, name), task in tasks_of.items()
+        for seed in range(plan.seeds)
+    }
 
 
 def means_of(found: dict[str, Any]) -> dict[str, float]:

@@ -139,17 +139,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     of = plan.subject.load(page.strategy)
     if plan.along == "fourier":
         tasks.fourier_direction(of.shape, plan.spatial_frequency, 45.0)
-    drawn = path_study.family(
-        "held_out",
-        of.held_out,
-        of.prepare,
-        pairs=plan.pairs,
-        between_pairs=plan.between_pairs,
-        seed=runtime.derive_seed(page.seed, "pairs"),
-        num_samples=plan.num_samples,
-        classes=runtime.class_subset(plan.classes, of.held_out.num_classes),
-        input_shape=of.shape,
-    )
+    drawn = drawn_pairs(plan, page, of)
     free = path_study.off_the_paths(drawn)
     page.begin(of.record)
     if drawn.unreadable:
@@ -189,21 +179,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         )
         for run_of, model, family in zip(networks.runs, networks.models, families, strict=True)
     ]
-    every = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    found = MeasuredPaths(
-        along=plan.along,
-        networks={name: values for name, values in every.items() if values.ndim == 1},
-        classes=families[0].classes,
-        counts=paths.counts,
-        values={name: values for name, values in every.items() if values.ndim > 1},
-        # The far end of a path from a single image has no label.
-        correct=every["correct"] if plan.along == "pairs" else every["endpoints_correct"][..., 0],
-        finite=np.logical_and.reduce(every["finite"]),
-        frequencies=axis,
-        unit="cycles per path" if per_path else "cycles per unit of distance",
-        highest=float(spectra.nyquist(step).max()),
-        in_pixels=plan.along == "pairs" or of.show is not None,
-    )
+    found = together(plan, rows, families[0], axis, per_path, of)
     facts = {
         **found.facts(),
         **looked_at(plan, page, networks.models[0], families[0], found, prepare, of),
@@ -215,6 +191,49 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         "seconds": networks.seconds + page.seconds,
     }
     return records.Found(facts=facts)
+
+
+def drawn_pairs(plan: Plan, page: experiments.Page, of: Evaluated) -> Family:
+    """Pairs of held-out images, and the paths between them."""
+    return path_study.family(
+        "held_out",
+        of.held_out,
+        of.prepare,
+        pairs=plan.pairs,
+        between_pairs=plan.between_pairs,
+        seed=runtime.derive_seed(page.seed, "pairs"),
+        num_samples=plan.num_samples,
+        classes=runtime.class_subset(plan.classes, of.held_out.num_classes),
+        input_shape=of.shape,
+    )
+
+
+def together(
+    plan: Plan,
+    rows: Sequence[Mapping[str, NDArray]],
+    family: Family,
+    axis: NDArray,
+    per_path: bool,
+    of: Evaluated,
+) -> MeasuredPaths:
+    """What was measured of all networks; spectra are at `axis`."""
+    paths = family.paths
+    step = 1 / (paths.counts - 1) if per_path else paths.spacing
+    every = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return MeasuredPaths(
+        along=plan.along,
+        networks={name: values for name, values in every.items() if values.ndim == 1},
+        classes=family.classes,
+        counts=paths.counts,
+        values={name: values for name, values in every.items() if values.ndim > 1},
+        # The far end of a path from a single image has no label.
+        correct=every["correct"] if plan.along == "pairs" else every["endpoints_correct"][..., 0],
+        finite=np.logical_and.reduce(every["finite"]),
+        frequencies=axis,
+        unit="cycles per path" if per_path else "cycles per unit of distance",
+        highest=float(spectra.nyquist(step).max()),
+        in_pixels=plan.along == "pairs" or of.show is not None,
+    )
 
 
 def asked_paths(
@@ -340,7 +359,6 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     }
     # Where no frequency is told by enough paths there is no spectrum.
     reach = {name: float(of.frequencies[own].max()) for name, own in kept.items() if own.any()}
-    whole = [*MEASURES, *PER_PATH.values()]
     return records.Report(
         tables=tables(of, findings, found.fact("runs")),
         figures=figures(plan, found, of),
@@ -349,39 +367,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             for pair_type, where in of.pair_types.items()
             for name in MEASURES
         },
-        summary={
-            "rests_on": rests_on,
-            "diverged_at_step": found.fact("diverged"),
-            "dataset": found.fact("dataset"),
-            "networks": {name: values.tolist() for name, values in of.networks.items()},
-            "num_paths": {name: int(where.sum()) for name, where in of.pair_types.items()},
-            "common_paths": {
-                pair_type: int(where.sum())
-                for (pair_type, paths), where in of.chosen.items()
-                if paths == "common"
-            },
-            "paths_not_finite": int(np.sum(~of.finite)),
-            "unreadable_images": found.fact("unreadable"),
-            "share_of_correct_paths": of.correct.mean(axis=1).tolist(),
-            "mean_pixel_distance": {
-                pair_type: float(of.values["pixel_distance"][:, where].mean())
-                for pair_type, where in of.pair_types.items()
-            },
-            "nyquist_frequency": {"value": of.highest, "unit": of.unit},
-            "spectra_reach": reach,
-            "means": {
-                pair_type: {
-                    paths: {name: of.mean(name, of.chosen[pair_type, paths]) for name in whole}
-                    for paths in ("all", "common")
-                }
-                for pair_type in of.pair_types
-            },
-            "claims": {
-                f"{f.claim}, {f.reading}": {"direction": f.direction, **f.estimate.record()}
-                for f in findings
-                if f.primary
-            },
-        },
+        summary=summary(found, of, rests_on, reach, findings),
         lines=[
             f"{rests_on}, on held-out images of {found.fact('dataset')}",
             *closing(of, findings),
@@ -391,6 +377,50 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             *experiments.lost(found.fact("diverged")),
         ],
     )
+
+
+def summary(
+    found: records.Found,
+    of: MeasuredPaths,
+    rests_on: str,
+    reach: Mapping[str, float],
+    findings: Sequence[Finding],
+) -> dict[str, Any]:
+    """What was measured, in numbers; `reach`: how far each spectrum goes."""
+    whole = [*MEASURES, *PER_PATH.values()]
+    return {
+        "rests_on": rests_on,
+        "diverged_at_step": found.fact("diverged"),
+        "dataset": found.fact("dataset"),
+        "networks": {name: values.tolist() for name, values in of.networks.items()},
+        "num_paths": {name: int(where.sum()) for name, where in of.pair_types.items()},
+        "common_paths": {
+            pair_type: int(where.sum())
+            for (pair_type, paths), where in of.chosen.items()
+            if paths == "common"
+        },
+        "paths_not_finite": int(np.sum(~of.finite)),
+        "unreadable_images": found.fact("unreadable"),
+        "share_of_correct_paths": of.correct.mean(axis=1).tolist(),
+        "mean_pixel_distance": {
+            pair_type: float(of.values["pixel_distance"][:, where].mean())
+            for pair_type, where in of.pair_types.items()
+        },
+        "nyquist_frequency": {"value": of.highest, "unit": of.unit},
+        "spectra_reach": reach,
+        "means": {
+            pair_type: {
+                paths: {name: of.mean(name, of.chosen[pair_type, paths]) for name in whole}
+                for paths in ("all", "common")
+            }
+            for pair_type in of.pair_types
+        },
+        "claims": {
+            f"{f.claim}, {f.reading}": {"direction": f.direction, **f.estimate.record()}
+            for f in findings
+            if f.primary
+        },
+    }
 
 
 def closing(of: MeasuredPaths, findings: Sequence[Finding]) -> list[str]:

@@ -39,6 +39,7 @@ from spectral_tf.spectra.verdicts import Finding
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from spectral_tf.probes.stream import Prepare
     from spectral_tf.records.figures import Panel
 
 FLAGS = flags.FLAGS
@@ -168,20 +169,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
     with page.strategy.scope():  # Refuses what does not fit before anything is trained.
         work = [task_of(variant) for variant in plan.variants]
         parameters = [task.build(0).count_params() for task in work]
-    # Training images that every classifier was trained on.
-    common = min(num_images(variant, learned) for variant in plan.variants)
-    families = [
-        path_study.family(
-            ends,
-            held_out if ends == "held_out" else learned.take(common),
-            prepare,
-            pairs=plan.pairs,
-            between_pairs=plan.between_pairs,
-            seed=runtime.derive_seed(page.seed, "pairs"),
-            num_samples=plan.num_samples,
-        )
-        for ends in plan.ends
-    ]
+    families = drawn(plan, page, learned, held_out, prepare)
     # Where the confidence of all classifiers is made the same.
     free = [path_study.off_the_paths(of) for of in families if of.ends == "held_out"]
     matched_on = free[0] if free else np.ones(held_out.num_examples, bool)
@@ -210,6 +198,41 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
                 measured, steps_of(plan, i, work[i]), functools.partial(shown, families)
             )
             trained(page, plan.variants[i], work[i], run_of, measure, path_study.digest(families))
+    return gathered(plan, page, work, parameters, families)
+
+
+def drawn(
+    plan: Plan,
+    page: experiments.Page,
+    learned: data.Images,
+    held_out: data.Images,
+    prepare: Prepare,
+) -> list[path_study.Family]:
+    """The paths that all classifiers are asked about."""
+    # Training images that every classifier was trained on.
+    common = min(num_images(variant, learned) for variant in plan.variants)
+    return [
+        path_study.family(
+            ends,
+            held_out if ends == "held_out" else learned.take(common),
+            prepare,
+            pairs=plan.pairs,
+            between_pairs=plan.between_pairs,
+            seed=runtime.derive_seed(page.seed, "pairs"),
+            num_samples=plan.num_samples,
+        )
+        for ends in plan.ends
+    ]
+
+
+def gathered(
+    plan: Plan,
+    page: experiments.Page,
+    work: Sequence[Classification],
+    parameters: Sequence[int],
+    families: Sequence[path_study.Family],
+) -> records.Found | None:
+    """What all shards have found; None while trainings are left to others."""
     # Other shards may have finished theirs in the meantime.
     names = [unit_name(plan.variants[i], run_of) for i, run_of in plan.units]
     done = [page.done(name) for name in names]
@@ -225,8 +248,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
     return records.Found(
         facts={
             **Models.of_trainings(told, families).facts(),
-            "dataset": learned.title,
-            "images": learned.name,
+            "dataset": work[0].training.title,
+            "images": work[0].training.name,
             "seconds": sum(unit.fact("seconds") for unit in found),
         }
     )

@@ -161,7 +161,7 @@ def finely(target: tasks.SumOfSines) -> tuple[np.ndarray, np.ndarray]:
 
 def report(plan: Plan, found: records.Found) -> records.Report:
     """What was learned when: Fig 1, 2 and 10, and the law of the learning times."""
-    target, runs = plan.targets[0], records.averaged(len(plan.targets))
+    target = plan.targets[0]
     steps, magnitudes = found["magnitude"]
     of_runs = np.moveaxis(magnitudes, 1, 0)
     going = records.learning.going(of_runs)
@@ -183,29 +183,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 output=functions,
             ),
         },
-        figures={
-            "heat_map": heat_map(plan, found),
-            "learned_function": learned_function(plan, found, plan.num_steps),
-            "losses": draw.curves(
-                steps,
-                {"mean of runs": loss},
-                ylabel="mean squared error",
-                title=f"Training loss, {runs} and 95 % interval",
-            ),
-            "norms": draw.curves(
-                norm_steps,
-                {layer: norms[:, i] for i, layer in enumerate(layers)},
-                ylabel="spectral norm (largest singular value)",
-                title=f"Spectral norms of the layers, {runs}",
-                log=True,
-            ),
-            "learning_times": draw.learning_time_plot(
-                curves.frequencies,
-                curves.times,
-                law=curves.law,
-                title="When each frequency is learned",
-            ),
-        },
+        figures=figures(plan, found, curves, loss, norms),
         animations={
             "learned_function": draw.animation(
                 finely(target),
@@ -227,6 +205,44 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         lines=[records.learning.learning_table(curves)],
         images_shown=100,
     )
+
+
+def figures(
+    plan: Plan,
+    found: records.Found,
+    curves: spectra.LearningCurves,
+    loss: spectra.Estimate,
+    norms: spectra.Estimate,
+) -> dict[str, Figure]:
+    """Fig 1 and 10, what the first run has learned, and the law of the learning times."""
+    draw, runs = records.figures, records.averaged(len(plan.targets))
+    steps, norm_steps, layers = (
+        *(found[name].steps for name in ("magnitude", "spectral_norm")),
+        found.fact("layers"),
+    )
+    return {
+        "heat_map": heat_map(plan, found),
+        "learned_function": learned_function(plan, found, plan.num_steps),
+        "losses": draw.curves(
+            steps,
+            {"mean of runs": loss},
+            ylabel="mean squared error",
+            title=f"Training loss, {runs} and 95 % interval",
+        ),
+        "norms": draw.curves(
+            norm_steps,
+            {layer: norms[:, i] for i, layer in enumerate(layers)},
+            ylabel="spectral norm (largest singular value)",
+            title=f"Spectral norms of the layers, {runs}",
+            log=True,
+        ),
+        "learning_times": draw.learning_time_plot(
+            curves.frequencies,
+            curves.times,
+            law=curves.law,
+            title="When each frequency is learned",
+        ),
+    }
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -217,31 +218,8 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         clean.map(functools.partial(np.add, noise.amplitude**2 * power))
         for noise, power in zip(noises, found.fact("noise_power"), strict=True)
     ]
-    columns = ("frequency", "noise_amplitude", "step", "train_loss", "validation_loss")
     return records.Report(
-        tables={
-            "losses": records.Table(
-                columns,
-                [
-                    (*noise, step, trains[s, i], valids[s, i])
-                    for i, noise in enumerate(noises)
-                    for s, step in enumerate(steps)
-                ],
-            ),
-            "validation": records.Table(
-                (
-                    *("frequency", "convention", "noise_amplitude", "minimum", "minimum_step"),
-                    *("final", "expected_floor", "cycles_across_data"),
-                ),
-                [
-                    (
-                        *(noise.frequency, plan.convention, noise.amplitude, lowest[i]),
-                        *(steps[at[i]], valids[-1, i], floors[i], cycles[i]),
-                    )
-                    for i, noise in enumerate(noises)
-                ],
-            ),
-        },
+        tables=tables(plan, found, trains, valids, floors),
         figures=figures(plan, found, trains, valids),
         summary={
             "dataset": found.fact("dataset"),
@@ -264,6 +242,42 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             ),
         ],
     )
+
+
+def tables(
+    plan: Plan,
+    found: records.Found,
+    trains: spectra.Estimate,
+    valids: spectra.Estimate,
+    floors: Sequence[spectra.Estimate],
+) -> dict[str, records.Table]:
+    """The losses [steps, curves], and how low each validation loss comes."""
+    noises, steps, cycles = plan.noises, found["train_loss"].steps, found.fact("cycles")
+    at = np.nanargmin(valids.value, axis=0)
+    lowest = [valids[s, i] for i, s in enumerate(at)]
+    return {
+        "losses": records.Table(
+            ("frequency", "noise_amplitude", "step", "train_loss", "validation_loss"),
+            [
+                (*noise, step, trains[s, i], valids[s, i])
+                for i, noise in enumerate(noises)
+                for s, step in enumerate(steps)
+            ],
+        ),
+        "validation": records.Table(
+            (
+                *("frequency", "convention", "noise_amplitude", "minimum", "minimum_step"),
+                *("final", "expected_floor", "cycles_across_data"),
+            ),
+            [
+                (
+                    *(noise.frequency, plan.convention, noise.amplitude, lowest[i]),
+                    *(steps[at[i]], valids[-1, i], floors[i], cycles[i]),
+                )
+                for i, noise in enumerate(noises)
+            ],
+        ),
+    }
 
 
 def panels(noises: list[Noise]) -> dict[str, dict[str, Noise]]:

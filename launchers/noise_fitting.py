@@ -194,6 +194,41 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     page.begin({**learned.record(task.normalisation), **plan.digests})
     asked = asked_trainings(plan, waves)
     logging.info("noise_fitting: %s, %d trainings", plan.setting.model, len(asked))
+    units = trained(plan, page, task, teacher, asked, labels, measured)
+    # Evaluations come in the order of `Images.arrays`, as clusters do: sets whose stored order is
+    # another one are resident, and evaluated from their arrays.
+    of = WaveTrainings.of_units(
+        waves,
+        units,
+        plan.setting.num_epochs,
+        plan.seeds,
+        labels=labels,
+        clusters=held_out.clusters(),
+        measured=measured,
+        num_classes=learned.num_classes,
+    )
+    return records.Found(
+        facts={
+            **of.facts(),
+            "dataset": learned.title,
+            "images": learned.name,
+            "num_training_images": learned.num_examples,
+            "parameters": parameters,
+            "seconds": sum(unit.fact("seconds") for unit in units.values()),
+        }
+    )
+
+
+def trained(
+    plan: Plan,
+    page: experiments.Page,
+    task: Classification,
+    teacher: Any,
+    asked: Sequence[tuple[tasks.PlacedWave, int]],
+    labels: NDArray,
+    measured: NDArray[np.bool_],
+) -> dict[tuple[str, int], records.Found]:
+    """What each training predicted after every epoch, by the name of its wave and its number."""
     steps = [task.epoch * i for i in range(plan.setting.num_epochs + 1)]
 
     def predictions(
@@ -219,7 +254,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             },
             charts={"losses": ["clean_loss", "noisy_loss", "train_loss"]},
             hparams={
-                "dataset": learned.title,
+                "dataset": task.training.title,
                 "wave_name": wave.name,
                 "cycles": wave.cycles,
                 "frequency": wave.frequency,
@@ -227,28 +262,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             },
             keep={steps[epoch]: f"epoch_{epoch:03d}.keras" for epoch in plan.kept_epochs},
         )
-    # Evaluations come in the order of `Images.arrays`, as clusters do: sets whose stored order is
-    # another one are resident, and evaluated from their arrays.
-    of = WaveTrainings.of_units(
-        waves,
-        units,
-        plan.setting.num_epochs,
-        plan.seeds,
-        labels=labels,
-        clusters=held_out.clusters(),
-        measured=measured,
-        num_classes=learned.num_classes,
-    )
-    return records.Found(
-        facts={
-            **of.facts(),
-            "dataset": learned.title,
-            "images": learned.name,
-            "num_training_images": learned.num_examples,
-            "parameters": parameters,
-            "seconds": sum(unit.fact("seconds") for unit in units.values()),
-        }
-    )
+    return units
 
 
 def frozen_teacher(plan: Plan, task: Classification) -> Any:
@@ -399,7 +413,6 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     lines, alone = of.fitted()
     findings, known = claims(plan, lines), fitted_waves.learned(lines)
     accuracy = {wave.name: of.final_accuracy(wave) for wave in of.waves}
-    shown = plan.setting.num_epochs * len(of.names) * found.fact("num_training_images")
     return records.Report(
         tables={
             "epochs": of.epochs(),
@@ -410,39 +423,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         },
         arrays={"held_out": held_out_arrays(of.held_out())} if alone else {},
         figures=figures(plan, found, lines) if lines else {},
-        summary={
-            "dataset": found.fact("dataset"),
-            "num_training_images": found.fact("num_training_images"),
-            "num_held_out_images": num_images,
-            "num_images_left_out": left_out,
-            "model": plan.setting.model,
-            "parameters": found.fact("parameters"),
-            "num_seeds": plan.seeds,
-            "num_directions": plan.directions,
-            "num_trainings": len(of.names),
-            "diverged_at_step": dict(of.diverged),
-            "num_epochs": of.num_epochs,
-            "amplitude": plan.amplitude,
-            "images_per_second": shown / found.fact("seconds"),
-            "final_regression_slope": {
-                label(line): {
-                    "network": line.estimates[BETA].network,
-                    "null": line.estimates[BETA].null,
-                    "above_null": line.estimates[BETA].difference,
-                    "learned": yes,
-                }
-                for line, yes in zip(lines, known, strict=True)
-            },
-            "claims": {
-                f"{f.claim}, {f.primary}": {
-                    "reading": f.reading,
-                    "direction": f.direction,
-                    **f.estimate.record(),
-                }
-                for f in findings
-                if f.primary
-            },
-        },
+        summary=summary(plan, found, of, lines, known, findings),
         lines=[
             f"{num_images:,} held-out images of {found.fact('dataset')}",
             *(
@@ -458,6 +439,51 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             f"{NULL:>28}: accuracy {accuracy[NULL].text('.3f')}",
         ],
     )
+
+
+def summary(
+    plan: Plan,
+    found: records.Found,
+    of: WaveTrainings,
+    lines: Sequence[FittedWave],
+    known: Sequence[bool | None],
+    findings: Sequence[Finding],
+) -> dict[str, Any]:
+    """What was trained and how far each wave is followed, in numbers."""
+    shown = plan.setting.num_epochs * len(of.names) * found.fact("num_training_images")
+    return {
+        "dataset": found.fact("dataset"),
+        "num_training_images": found.fact("num_training_images"),
+        "num_held_out_images": int(of.chosen.sum()),
+        "num_images_left_out": int((of.measured & ~of.finite).sum()),
+        "model": plan.setting.model,
+        "parameters": found.fact("parameters"),
+        "num_seeds": plan.seeds,
+        "num_directions": plan.directions,
+        "num_trainings": len(of.names),
+        "diverged_at_step": dict(of.diverged),
+        "num_epochs": of.num_epochs,
+        "amplitude": plan.amplitude,
+        "images_per_second": shown / found.fact("seconds"),
+        "final_regression_slope": {
+            label(line): {
+                "network": line.estimates[BETA].network,
+                "null": line.estimates[BETA].null,
+                "above_null": line.estimates[BETA].difference,
+                "learned": yes,
+            }
+            for line, yes in zip(lines, known, strict=True)
+        },
+        "claims": {
+            f"{f.claim}, {f.primary}": {
+                "reading": f.reading,
+                "direction": f.direction,
+                **f.estimate.record(),
+            }
+            for f in findings
+            if f.primary
+        },
+    }
 
 
 def claims(plan: Plan, lines: Sequence[FittedWave]) -> list[Finding]:

@@ -124,37 +124,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Trains the three groups in step; everything is recorded as [groups, runs, ...]."""
     page.begin()
     inputs, count, target = plan.inputs, len(plan.targets), plan.targets[0]
-
-    def ensemble(
-        group: str, optimizer: training.Adam | training.GradientDescent
-    ) -> training.Ensemble:
-        return training.Ensemble(
-            plan.networks[group].build,
-            page.seeds("init", count),
-            [of_run.dataset(inputs[group]) for of_run in plan.targets],
-            optimizer=optimizer,
-            strategy=page.strategy,
-        )
-
-    def kernels_of(networks: training.Ensemble, points: NDArray) -> NDArray:
-        return probes.tangent_kernels(
-            networks.model, networks.weights, [], points, strategy=page.strategy
-        )
-
-    facts: dict[str, object] = {"rates": []}
-    descents = []
-    for group in (GROUPS[DESCENT], GROUPS[WIDE]):
-        # A rate for all runs: descent is stable below n / (largest eigenvalue of the kernel).
-        untrained = ensemble(group, training.GradientDescent(1.0))
-        kernels = kernels_of(untrained, inputs[group])
-        rate = plan.stable_share * len(kernels[0]) / float(np.linalg.eigvalsh(kernels).max())
-        facts[f"kernels of {group}"] = kernels
-        facts[f"functions of {group}"] = untrained.evaluate()[0][..., 0]
-        facts["rates"] = [*facts["rates"], rate]  # type: ignore[misc]  # A list.
-        descents.append(ensemble(group, training.GradientDescent(rate)))
-    members = training.Ensembles(
-        [*descents, ensemble(GROUPS[ADAM], training.Adam(plan.learning_rate))]
-    )
+    members, facts = networks(plan, page)
     shape = (len(GROUPS), count)
 
     def outputs(loop: training.TrainingLoop) -> NDArray:
@@ -176,7 +146,9 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         found = []
         for group in (DESCENT, WIDE):
             descent, points = members.ensembles[group], inputs[GROUPS[group]]
-            found.append(spectra.frequency_rates(kernels_of(descent, points), target.frequencies))
+            found.append(
+                spectra.frequency_rates(kernels_of(page, descent, points), target.frequencies)
+            )
         return np.array(found)
 
     of_k = [f"k={k:03d}" for k in target.frequencies]
@@ -195,6 +167,43 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     last = members.ensembles[ADAM].weights
     found.facts |= {**facts, **{f"weights {i:02d}": array for i, array in enumerate(last)}}
     return found
+
+
+def networks(plan: Plan, page: experiments.Page) -> tuple[training.Ensembles, dict[str, object]]:
+    """The groups of networks; rates of descent, untrained kernels and functions beside them."""
+    inputs, count = plan.inputs, len(plan.targets)
+
+    def ensemble(
+        group: str, optimizer: training.Adam | training.GradientDescent
+    ) -> training.Ensemble:
+        return training.Ensemble(
+            plan.networks[group].build,
+            page.seeds("init", count),
+            [of_run.dataset(inputs[group]) for of_run in plan.targets],
+            optimizer=optimizer,
+            strategy=page.strategy,
+        )
+
+    facts: dict[str, object] = {"rates": []}
+    descents = []
+    for group in (GROUPS[DESCENT], GROUPS[WIDE]):
+        # A rate for all runs: descent is stable below n / (largest eigenvalue of the kernel).
+        untrained = ensemble(group, training.GradientDescent(1.0))
+        kernels = kernels_of(page, untrained, inputs[group])
+        rate = plan.stable_share * len(kernels[0]) / float(np.linalg.eigvalsh(kernels).max())
+        facts[f"kernels of {group}"] = kernels
+        facts[f"functions of {group}"] = untrained.evaluate()[0][..., 0]
+        facts["rates"] = [*facts["rates"], rate]  # type: ignore[misc]  # A list.
+        descents.append(ensemble(group, training.GradientDescent(rate)))
+    members = training.Ensembles(
+        [*descents, ensemble(GROUPS[ADAM], training.Adam(plan.learning_rate))]
+    )
+    return members, facts
+
+
+def kernels_of(page: experiments.Page, of: training.Ensemble, points: NDArray) -> NDArray:
+    """The tangent kernel of each network of an ensemble."""
+    return probes.tangent_kernels(of.model, of.weights, [], points, strategy=page.strategy)
 
 
 def bounds_of(weights: Sequence[NDArray]) -> tuple[float, ...]:
@@ -527,22 +536,6 @@ def tangent_kernels(plan: Plan, found: records.Found) -> records.Report:
             label = f"{domain}, {name}: k^{exponent.value:.2f}"
             style = "o" if name not in kernels else "--"
             series.append(line(k, values / values[0], label, style=style))
-    shown = [i for i in range(len(kernel_steps)) if i % 2 == 0 or i == len(kernel_steps) - 1]
-    scale = mean.value[0, DESCENT, 0] / mean.value[0, WIDE, 0]
-    along = [
-        # Intervals of the first and the last alone: the picture is full.
-        line.of(k, mean[i, DESCENT], f"line, step {kernel_steps[i]:,}")
-        if i in (0, len(kernel_steps) - 1)
-        else line(k, mean.value[i, DESCENT], f"line, step {kernel_steps[i]:,}")
-        for i in shown
-    ]
-    along += [
-        line.of(
-            *(k, mean[i, WIDE].map(lambda r: r * scale)),
-            *(f"wide on a circle, step {kernel_steps[i]:,}", "--"),
-        )
-        for i in (0, -1)
-    ]
     return records.Report(
         exponents,
         tables={
@@ -564,13 +557,35 @@ def tangent_kernels(plan: Plan, found: records.Found) -> records.Report:
                 ylabel="rate, as a share of the lowest frequency's",
                 title="Untrained kernels beside known ones on the same points",
             ),
-            "tangent_rates": logarithmic(
-                along,
-                xlabel="frequency [cycles per unit]",
-                ylabel="rate of the tangent kernel (wide: scaled to the same start)",
-                title="Rates along gradient descent",
-            ),
+            "tangent_rates": rates_figure(k, kernel_steps, mean),
         },
+    )
+
+
+def rates_figure(k: NDArray, kernel_steps: Sequence[int], mean: spectra.Estimate) -> Figure:
+    """Rates [steps, groups, frequencies] along gradient descent, those of both groups."""
+    line = records.figures.Line
+    shown = [i for i in range(len(kernel_steps)) if i % 2 == 0 or i == len(kernel_steps) - 1]
+    scale = mean.value[0, DESCENT, 0] / mean.value[0, WIDE, 0]
+    along = [
+        # Intervals of the first and the last alone: the picture is full.
+        line.of(k, mean[i, DESCENT], f"line, step {kernel_steps[i]:,}")
+        if i in (0, len(kernel_steps) - 1)
+        else line(k, mean.value[i, DESCENT], f"line, step {kernel_steps[i]:,}")
+        for i in shown
+    ]
+    along += [
+        line.of(
+            *(k, mean[i, WIDE].map(lambda r: r * scale)),
+            *(f"wide on a circle, step {kernel_steps[i]:,}", "--"),
+        )
+        for i in (0, -1)
+    ]
+    return logarithmic(
+        along,
+        xlabel="frequency [cycles per unit]",
+        ylabel="rate of the tangent kernel (wide: scaled to the same start)",
+        title="Rates along gradient descent",
     )
 
 
