@@ -16,7 +16,7 @@ PAGES = {
 }
 COMPARISONS = {"claims", "noise_fitting_compare"}
 # What a report may not touch: what computes on a device or waits for another host.
-DEVICES = {"training", "evaluated", "probes", "keras", "tf", "tensorflow", "page", "session"}
+DEVICES = {"training", "evaluated", "probes", "keras", "tf", "tensorflow", "page", "loop"}
 
 
 def functions(tree):
@@ -52,6 +52,13 @@ def test_a_page_is_plan_run_and_report(page):
         assert arguments["report"] == ["plan"]
     else:
         assert (arguments["run"], arguments["report"]) == (["plan", "page"], ["plan", "found"])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_fits_on_a_screen(page):
+    own = functions(PAGES[page])
+    lengths = {name: own[name].end_lineno - own[name].lineno + 1 for name in own}
+    assert {n: lengths[n] for n in ("plan", "run", "report") if lengths.get(n, 0) > 60} == {}
 
 
 @pytest.mark.parametrize("page", PAGES)

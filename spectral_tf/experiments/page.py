@@ -111,7 +111,7 @@ class Page:
         Raises:
           UserError: as `TrainingLoop`; every run has diverged.
         """
-        loop = self._session(members, measures, self._folder, self._name, pictures or {})
+        loop = self._loop_of(members, measures, self._folder, self._name, pictures or {})
         try:
             self._go(loop, measures, charts or {}, hparams or {}, pictures or {})
         except Unmeasurable as error:
@@ -145,8 +145,7 @@ class Page:
           than its first, as one whose answers have become constant; its fact `reason` says why.
 
         Raises:
-          UserError: as `TrainingLoop`; another process works on it; one that was finished with
-          other
+          UserError: as `TrainingLoop`; another process works on it; it was finished with other
             facts.
         """
         from spectral_tf.training.replicas import any_host, together, wait_for_all
@@ -183,7 +182,7 @@ class Page:
     ) -> tuple[Found, Trained]:
         """As `unit`, with what was trained, for whoever measures it further."""
         part, members = self._folder.part(name), make()
-        loop = self._session(members, measures, part, name, {}, may_diverge=True)
+        loop = self._loop_of(members, measures, part, name, {}, may_diverge=True)
         kept = {step: part.state_file.with_name(file) for step, file in (keep or {}).items()}
         given_up: dict[str, Any] = {}
         try:
@@ -220,7 +219,7 @@ class Page:
         """The folder of what a training keeps beside its state."""
         return self._folder.part(name).state_file.parent
 
-    def _session(
+    def _loop_of(
         self,
         members: Trained,
         measures: Mapping[str, Measure],

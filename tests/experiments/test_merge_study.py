@@ -261,3 +261,17 @@ def test_every_reading_is_asked_and_two_decide():
         "groupings of 2 by distance of images",
     }
     assert len({f.reading for f in findings}) == len(findings) == 6 * len(merge_study.READINGS)
+
+
+def test_a_smallest_merge_without_networks_leaves_its_readings_without_a_number():
+    """All networks of it diverged: what decides stays what it was, and says what it wants."""
+    found = models(lambda g, seed, kind, p: 9.0 + g)
+    asked = merge_study.claims(found, num_resamples=10, merges=[1, 2, 5])
+    left = found[found.columns["merge"] != 2]
+    without = merge_study.claims(left, num_resamples=10, merges=[1, 2, 5])
+    assert [f.reading for f in without] == [f.reading for f in asked]
+    assert [f.primary for f in without] == [f.primary for f in asked]
+    (decides,) = (f for f in without if f.primary == "corrected")
+    assert "over groupings of 2" in decides.reading
+    assert np.isnan(decides.estimate.value)
+    assert decides.estimate.text().startswith("not enough: 0 groupings")

@@ -62,6 +62,16 @@ def test_a_run_goes_on_with_the_data_that_it_began_with_alone(tmp_path):
     assert "sha-2" in (tmp_path / "environment.json").read_text()
 
 
+@pytest.mark.parametrize("name", ["networks_sha256", "features_sha256", "teacher_sha256"])
+def test_a_run_that_rests_on_another_is_refused_when_that_was_made_anew(tmp_path, name):
+    folder = started(tmp_path, environment={"data": {name: "a" * 64}})
+    del folder  # It holds the lock.
+    (tmp_path / "losses.csv").write_text("step\n")
+    started(tmp_path, environment={"data": {name: "a" * 64}})
+    with pytest.raises(UserError, match=f"{name} aaa.* got {name} bbb"):
+        started(tmp_path, environment={"data": {name: "b" * 64}})
+
+
 def test_other_flags_are_refused_by_name_and_nothing_changes(tmp_path):
     started(tmp_path)
     (tmp_path / "losses.csv").write_text("")

@@ -33,15 +33,15 @@ def make(path, steps=(0, 4, 8, 12), save_every_seconds=1e9, members=2, rate=1e-3
     return TrainingLoop(ensemble, folder, list(steps), save_every_seconds, "test")
 
 
-def run(session, until=None, interrupt_at=None):
-    for step in session:
-        session.history.add("loss", step, session.losses)
-        session.board.scalars({"loss": float(step)}, step)
+def run(loop, until=None, interrupt_at=None):
+    for step in loop:
+        loop.history.add("loss", step, loop.losses)
+        loop.board.scalars({"loss": float(step)}, step)
         if step == interrupt_at:
             os.kill(os.getpid(), signal.SIGTERM)
         if step == until:
             return
-    assert session.ensemble.step == 12
+    assert loop.ensemble.step == 12
 
 
 def logged_steps(folder):
@@ -95,7 +95,7 @@ def test_a_signal_saves_and_ends_with_a_line(tmp_path, capsys):
     with pytest.raises(Interrupted) as stop:
         run(make(tmp_path), interrupt_at=4)
     assert stop.value.code == 128 + signal.SIGTERM
-    del stop  # It holds the session, and that the folder.
+    del stop  # It holds the loop, and that the folder.
     gc.collect()
     assert "stopped by SIGTERM at step 4 of 12" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGTERM) is before
@@ -106,19 +106,19 @@ def test_a_signal_saves_and_ends_with_a_line(tmp_path, capsys):
 
 
 def test_nothing_is_saved_before_it_is_due_but_the_trained_networks_are(tmp_path):
-    session = make(tmp_path)
-    for _ in session:
+    loop = make(tmp_path)
+    for _ in loop:
         assert not (tmp_path / "checkpoints").exists()
     saved = np.load(tmp_path / "checkpoints" / "state.npz")
     assert saved["ensemble/step"] == 12
-    np.testing.assert_array_equal(saved["ensemble/weights/000"], session.ensemble.weights[0])
+    np.testing.assert_array_equal(saved["ensemble/weights/000"], loop.ensemble.weights[0])
 
 
 def test_pieces_grow_only_when_they_were_whole(tmp_path):
-    session = make(tmp_path, steps=range(0, 200, 2))
-    for _ in session:
+    loop = make(tmp_path, steps=range(0, 200, 2))
+    for _ in loop:
         pass
-    assert session._piece <= 10  # Every call was cut short by a probe after 2 steps.
+    assert loop._piece <= 10  # Every call was cut short by a probe after 2 steps.
 
 
 def test_a_run_that_stopped_is_remembered_by_a_session_that_only_reports(tmp_path):
@@ -171,10 +171,10 @@ def test_when_every_run_diverges_it_ends_with_the_step(tmp_path):
 
 def test_a_state_beyond_a_step_that_was_never_probed_is_refused(tmp_path):
     """Else the networks of a later step would be measured as those of an earlier one."""
-    session = make(tmp_path)
-    session.ensemble.train(5)
-    session.save()
-    del session
+    loop = make(tmp_path)
+    loop.ensemble.train(5)
+    loop.save()
+    del loop
     gc.collect()
     with pytest.raises(UserError, match=r"a saved state of step 0 or earlier.* got one of step 5"):
         run(make(tmp_path))

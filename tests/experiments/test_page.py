@@ -1,0 +1,89 @@
+"""Trainings of a page that cannot go on, in process: what the others get."""
+
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from spectral_tf import records, tasks
+from spectral_tf.errors import UserError
+from spectral_tf.experiments import evaluated
+from spectral_tf.experiments.page import Page, every_training_diverged
+from spectral_tf.models.mlp import mlp
+from spectral_tf.training import Adam, Ensemble, Measure
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    monkeypatch.setattr("spectral_tf.experiments.page.save_every", lambda: 1e9)
+    monkeypatch.setattr("spectral_tf.experiments.page.settings", dict)
+    folder = records.RunFolder(tmp_path / "run", {"a": "--a=1"})
+    found = Page("test", folder, tf.distribute.get_strategy(), seed=0)
+    folder.start({})
+    return found
+
+
+def one_network():
+    data = tasks.SumOfSines.with_random_phases([1], [1.0], 8, np.random.default_rng(0)).dataset()
+    return Ensemble(
+        lambda seed: mlp(width=4, depth=2, seed=seed), [0], [data], optimizer=Adam(1e-3)
+    )
+
+
+def refuses_from(step):
+    def measure(loop):
+        if loop.ensemble.step >= step:
+            raise UserError("outputs", expected="ones that vary", got="one", hint="look at it")
+        return np.zeros(1)
+
+    return {"measure": Measure(measure, [0, 2, 4], ("run",))}
+
+
+def test_a_training_that_cannot_be_measured_any_more_is_finished(page):
+    found = page.unit("one", one_network, refuses_from(2))
+    assert found.fact("diverged") == {"0": 2}
+    assert found.fact("reason").startswith("outputs: expected ones that vary, got one")
+    assert found["measure"].steps == [0]
+    # It is read, not made again.
+    again = page.unit("one", lambda: pytest.fail("trained again"), refuses_from(2))
+    assert again.facts == found.facts
+    error = every_training_diverged([found, found])
+    assert "all 2 trainings diverged or could not be measured (outputs: expected" in str(error)
+
+
+def test_one_that_could_never_be_measured_is_a_mistake(page):
+    with pytest.raises(UserError, match="expected ones that vary"):
+        page.unit("one", one_network, refuses_from(0))
+    assert page.done("one") is None
+
+
+def test_a_unit_with_other_facts_is_refused(page):
+    measures = {"loss": Measure(lambda loop: loop.losses, [0, 1], ("run",))}
+    page.unit("one", one_network, measures, facts={"paths": "a"})
+    page.unit("one", one_network, measures, facts={"paths": "a"})
+    with pytest.raises(UserError, match="measured with these paths"):
+        page.unit("one", one_network, measures, facts={"paths": "b"})
+
+
+def trained_by(losing):
+    """A page whose trainings of these numbers diverge at step 7, and what it trains."""
+
+    def train(name, make, measures, keep):
+        run = int(name.removeprefix("seed_"))
+        facts = {"seconds": 2.0, "diverged": {"0": 7} if run in losing else {}}
+        return records.Found(facts=facts), types.SimpleNamespace(model=f"network {run}")
+
+    setting = types.SimpleNamespace(num_epochs=2)
+    task = types.SimpleNamespace(epoch=3, setting=setting, trainer=None)
+    page = types.SimpleNamespace(train=train, seed=0)
+    return page, types.SimpleNamespace(model=None, task=task)
+
+
+def test_networks_keep_the_numbers_of_their_seeds_when_one_diverged():
+    found = evaluated.networks(*trained_by([1]), range(4))
+    assert found.models == ["network 0", "network 2", "network 3"]
+    assert found.facts() == {"runs": [0, 2, 3], "diverged": {"1": 7}}
+    assert found.seconds == 8.0
+    with pytest.raises(UserError, match="all 2 trainings diverged"):
+        evaluated.networks(*trained_by([0, 1]), range(2))
