@@ -161,7 +161,7 @@ def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
 
 
 def network(images: data.Images, name: str, width: int) -> tuple[Any, Any]:
-    """A fresh network whose answers differ, and the preparation of its inputs."""
+    """A fresh network whose outputs differ, and the preparation of its inputs."""
     import numpy as np
 
     from spectral_tf.data import pipeline

@@ -1,6 +1,7 @@
 r"""Are the functions of diverse classes faster? Fridovich-Keil et al. (2022), on ImageNet.
 
-How fast the answers of networks change on straight paths within every class, against how diverse
+How fast the predictions of networks change on straight paths within every class, against how
+diverse
 its images are: by the features of another network, and by their distances in pixels. Every class
 has paths of its own, so their length and the accuracy of the class are told beside it, and every
 correlation is also given with either held fixed. What decides is the spectral centroid per unit of

@@ -3,9 +3,9 @@
 The same images are learned with their classes as they are and with k classes at a time merged into
 super-classes. A super-class is more diverse than the classes in it; but the more are merged the
 fewer are left, too. So at a fixed k classes are merged by different groupings: similar ones (whose
-images lie near each other), dissimilar ones, and random ones. All networks answer the same straight
-paths between images of the original classes, within one and from one to another, drawn once
-(Fridovich-Keil et al. (2022) say that diverse classes of ImageNet have faster functions).
+images lie near each other), dissimilar ones, and random ones. All networks are asked about the same
+straight paths between images of the original classes, within one and from one to another, drawn
+once (Fridovich-Keil et al. (2022) say that diverse classes of ImageNet have faster functions).
 
     python launchers/class_diversity_merged.py --alsologtostderr
 

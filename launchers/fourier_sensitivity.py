@@ -1,7 +1,7 @@
 """Which patterns in an image does a classifier react to? Yin et al. (2019), figure 4.
 
 Every Fourier vector of the image plane, brought to a stated norm in the space of pixels, is added
-to held-out images; the map shows by frequency how many answers are then wrong, and how far the
+to held-out images; the map shows by frequency how many predictions are then wrong, and how far the
 probabilities move. It is the sensitivity to image frequencies, beside the function frequency of
 interpolation.py.
 

@@ -1,4 +1,4 @@
-"""How fast do the answers of a classifier change on the way from one image to another.
+"""How fast do the predictions of a classifier change on the way from one image to another.
 
 The second method of Fridovich-Keil et al. (2022): straight paths between held-out images, within a
 class and between two, the probabilities along them, and what they do there: their spectra, the
@@ -14,8 +14,9 @@ paths, and takes about 3 minutes on 2 cores. A saved model of your own, which is
 
     python launchers/interpolation.py --from_run=mine.keras --dataset=cifar10 --outputs=logits
 
-To see: between classes answers vary more than within, by the published shares and in total; what
-varies is of lower frequency there, since most of it is one change of class (results/interpolation).
+To see: between classes predictions vary more than within, by the published shares and in total;
+what varies is of lower frequency there, since most of it is one change of class
+(results/interpolation).
 """
 
 from __future__ import annotations
@@ -318,7 +319,7 @@ def looked_at(
     prepare: Prepare,
     of: Evaluated,
 ) -> dict[str, Any]:
-    """Facts of a few paths: what the first network answers there and the images on them.
+    """Facts of a few paths: what the first network predicts there and the images on them.
 
     As many within as between if there are both.
     """
@@ -525,7 +526,7 @@ def figures(plan: Plan, found: records.Found, of: MeasuredPaths) -> dict[str, Fi
     ]
     drawn = {
         "spectra": draw.line_panels(spectrum_panels(of), title=title),
-        "paths": draw.predictions_along(few, title=f"{title}; answers of {whose}"),
+        "paths": draw.predictions_along(few, title=f"{title}; predictions of {whose}"),
     }
     classes = np.unique(of.classes)
     if len(classes) < 2 or of.along != "pairs":

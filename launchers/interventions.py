@@ -1,9 +1,9 @@
 r"""What changes the function of an image classifier, and how? Fridovich-Keil et al. (2022).
 
 Classifiers are trained that differ in one thing: training time, architecture, width, number of
-training images, augmentation, self-distillation, weight decay. All answer the same straight paths
-between images, within and between classes. The paper: better classifiers have functions of lower
-frequency within classes and of higher frequency between them.
+training images, augmentation, self-distillation, weight decay. All are asked about the same
+straight paths between images, within and between classes. The paper: better classifiers have
+functions of lower frequency within classes and of higher frequency between them.
 
     python launchers/interventions.py --alsologtostderr
 

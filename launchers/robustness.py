@@ -275,7 +275,7 @@ def figures(
             {0.5: half},
             law=law,
             title="The norm that leaves half of each frequency",
-            ylabel="half-life norm",
+            ylabel="half-attenuation norm",
         ),
     }
 

@@ -2,7 +2,7 @@
 
 Claim C12 says that diverse classes have faster functions. Its units are classes: each has one
 diversity and one mean over its paths and over all networks that were measured. Every class has
-paths of its own, shorter or longer ones, and is answered better or worse; each reading is also
+paths of its own, shorter or longer ones, and is classified better or worse; each reading is also
 given with one of the two held fixed. `Classes` keeps what every path gave, and every number of the
 claim follows from it.
 """

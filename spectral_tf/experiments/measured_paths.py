@@ -23,7 +23,7 @@ TRANSFORMS = ("dft", "dct")
 MEASURES = (*path_study.SHARES, "maximum_slope", *path_study.UNITLESS)
 # The same per path instead of per distance, which times the distance is.
 PER_PATH = {name: f"{name}_per_path" for name in path_study.UNITLESS}
-# By which the claim is read: networks of one kind answer mostly the same paths correctly, so the
+# By which the claim is read: networks of one kind classify mostly the same paths correctly, so the
 # known paths are the common ones here.
 READINGS = [r for r in path_study.READINGS if r.ends == "held_out" and r.paths != "shared"]
 

@@ -1,8 +1,8 @@
 """Classes merged into super-classes: diversity that is made, at a fixed number of classes left.
 
 To merge more classes makes super-classes more diverse, and fewer; so diversity is also changed at a
-fixed number of them, by what is merged with what (`groupings`). All networks answer the same paths
-between images of the original classes. What a path is depends on the grouping:
+fixed number of them, by what is merged with what (`groupings`). All networks are asked about the
+same paths between images of the original classes. What a path is depends on the grouping:
 
 * `same`: within one original class, for every network;
 * `merged`: from one original class to another of the same super-class;

@@ -142,7 +142,7 @@ class Page:
         Returns:
           as `follow`. A training that diverged is finished: its series end before, its fact
           `diverged` tells the step. So is one that could not be measured any more at a later step
-          than its first, as one whose answers have become constant; its fact `reason` says why.
+          than its first, as one whose outputs have become constant; its fact `reason` says why.
 
         Raises:
           UserError: as `TrainingLoop`; another process works on it; it was finished with other

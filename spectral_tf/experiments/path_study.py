@@ -179,7 +179,7 @@ def measure(
     Returns:
       {measure: of every path, float [p]} for `MEASURES`, centroids and total variations per unit of
       distance in pixels of [0, 1]; `correct`: whether both ends are classified correctly, bool [p];
-      `finite`: whether all answers are numbers, bool [p]; `num_samples` and `relative_change` of
+      `finite`: whether all outputs are finite, bool [p]; `num_samples` and `relative_change` of
       the last doubling. With frequencies also `SPECTRA` and the maximum slope.
 
     Raises:
@@ -508,8 +508,8 @@ class Models:
 def telling(measure: str, values: NDArray) -> NDArray[np.bool_]:
     """The paths on which a measure of all models says something, bool [p].
 
-    The centroid of answers that do not vary is 0, which is no frequency: the least is half a cycle
-    per path. A path on which one model's do not is left out for all models.
+    The centroid of predictions that do not vary is 0, which is no frequency: the least is half a
+    cycle per path. A path on which one model's do not is left out for all models.
 
     Args:
       measure: one of `MEASURES`, or another, which every path tells.

@@ -32,7 +32,7 @@ def denoising_autoencoder(
             "autoencoder",
             expected="sizes of at least 1, noise from 0 to 1, a seed of at least 0",
             got=f"{input_dim}, {latent_dim}, {width}; {noise_std}, {seed}",
-            hint="64 is the paper's code size",
+            hint="64 is the paper's latent dimension",
         )
     sizes = (width, latent_dim, width, input_dim)
     *seeds, noise_seed = np.random.SeedSequence(seed).generate_state(2 * len(sizes) + 1).tolist()

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
 
-# Networks answer in float32: less than its spacing, relative to the largest value, is rounding.
+# Networks compute in float32: less than its spacing, relative to the largest value, is rounding.
 _ROUNDING = 2.0**-22
 
 

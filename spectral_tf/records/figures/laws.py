@@ -26,7 +26,7 @@ def learning_time_plot(
       frequencies: cycles per unit, [m].
       times: {level: estimate [m]}; "never" is left out, an open interval ends at the top.
       law: of the first level; no line where too few points gave no exponent.
-      title, ylabel: of the figure; other times and half-lives look the same.
+      title, ylabel: of the figure; other times and half-attenuation norms look the same.
     """
     figure, axes = new_figure()
     k = np.asarray(frequencies, float)
