@@ -50,7 +50,7 @@ def test_every_mean_is_that_of_its_paths(name):
     common = (paths["correct"] == 1).all(axis=0)
     means, seen = estimates(measures, "mean"), 0
     for place, chosen in within_and_between(paths).items():
-        for i in np.flatnonzero((measures["place"] == place) & (measures["network"] == "mean")):
+        for i in np.flatnonzero((measures["pair_type"] == place) & (measures["network"] == "mean")):
             counted = chosen & common if measures["paths"][i] == "common" else chosen
             measure = str(measures["measure"][i])
             counted = counted & telling(measure, paths[measure.removesuffix("_per_path")])
@@ -82,7 +82,7 @@ def test_spectra_reach_the_highest_frequency_and_say_what_they_rest_on(name):
     spacing = (paths["distance"] / (paths["num_samples"] - 1))[0]
     np.testing.assert_allclose(points["frequency"].max(), 1 / (2 * spacing.min()))
     for place, chosen in within_and_between(paths).items():
-        row = (points["place"] == place) & (points["paths"] == "all")
+        row = (points["pair_type"] == place) & (points["paths"] == "all")
         few = points["num_paths"][row] < np.ceil(chosen.sum() / 2)
         np.testing.assert_array_equal(np.isnan(points["magnitude"][row].astype(float)), few)
         kept = points["frequency"][row][~few]
