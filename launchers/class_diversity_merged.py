@@ -118,6 +118,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         seed=runtime.derive_seed(page.seed, "pairs"),
         num_samples=plan.num_samples,
     )
+    matched_on = path_study.off_the_paths(family)
     distances = class_distances(learned, prepare)
     groupings = all_groupings(plan, page, distances)
     tasks_of = {key: task_of(groups) for key, groups in groupings.items()}
@@ -132,7 +133,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         },
     )["angles"]
 
-    trainings = trained(plan, page, tasks_of, groupings, family, prepare)
+    trainings = trained(plan, page, tasks_of, groupings, family, matched_on, prepare)
     rows = rows_of(trainings, groupings, distances, angles)
     return records.Found(
         facts={
@@ -198,10 +199,10 @@ def trained(
     tasks_of: Mapping[tuple[int, str], Classification],
     groupings: Mapping[tuple[int, str], np.ndarray],
     family: path_study.Family,
+    matched_on: np.ndarray,
     prepare: Prepare,
 ) -> dict[tuple[int, str, int], records.Found]:
     """What each network did along all paths, by grouping and seed."""
-    matched_on = path_study.off_the_paths(family)
 
     def measured(loop: training.TrainingLoop, groups: np.ndarray) -> dict[str, Any]:
         """Everything of a network along all paths; its labels are super-classes."""

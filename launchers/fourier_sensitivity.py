@@ -89,7 +89,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     step = max(1, VECTORS_AT_ONCE // width)
 
     def measured(network: int, rows: range) -> dict[str, NDArray]:
-        """To some rows of the plane of vectors."""
+        """What some rows of the plane of vectors change."""
         responses = probes.fourier_responses(
             found.models[network],
             pixels,
@@ -150,7 +150,7 @@ class Means(NamedTuple):
     """What is said of all networks.
 
     Attributes:
-      clean: error to images as they are.
+      clean: error on images as they are.
       plane: {measure: over networks, images and the plane}.
       rings: {measure: over networks and images, for each ring}.
       networks: {measure: over networks, for each vector, flat}.

@@ -68,7 +68,7 @@ runtime.define_finite_float(
     "degrees", 45.0, "Orientation of the first fourier direction.", at_least=0.0
 )
 flags.DEFINE_integer(
-    "directions", 1, "Directions of each kind: turned (fourier), or drawn anew.", 1
+    "directions", 1, "Directions of each image frequency or exponent: turned, or drawn anew.", 1
 )
 flags.DEFINE_list(
     "exponents", [1], "Exponents of power_law directions: magnitudes fall as rho^-exponent."

@@ -1,7 +1,7 @@
 """Spectral bias of neural networks, measured.
 
 A trained network is a function: sample it, take the spectrum of the samples, and follow that
-spectrum while the network trains. The rooms, from the inside out:
+spectrum while the network trains. The packages, from the inside out:
 
 * `spectral_tf.spectra`: samples -> numbers (NumPy, float64, pure; needs no TensorFlow);
 * `spectral_tf.tasks`, `spectral_tf.models`: what is learned, and by what;

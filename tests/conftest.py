@@ -232,7 +232,7 @@ def assert_alike(found: Any, told: Any, what: str, atol: float = 2e-3) -> None:
 def assert_recomputed(folder: pathlib.Path) -> None:
     """That the answers which a run of noise_fitting keeps give what its tables say.
 
-    All that is read of a wave and all readings of C1 and C11, but for the rounding of log_ratios;
+    All that is read of a wave and all readings of C1 and C11, but for the rounding of log-ratios;
     and beta above its null by a plain slope, too, of the smoothing that answers imply on the wave.
     """
     from spectral_tf import records, spectra

@@ -257,9 +257,9 @@ def test_low_frequencies_come_first_in_all_sweeps_of_the_paper():
         assert np.all(np.diff(k[chosen]) > 0)
         times = step[chosen]
         with np.errstate(invalid="ignore"):
-            for every, log_ratio in ((1, 500), (10, 0)):  # Neighbours: within one probe.
+            for every, tolerance in ((1, 500), (10, 0)):  # Neighbours: within one probe.
                 later = np.diff(times[1::every])
-                assert np.all((later >= -log_ratio) | np.isnan(later)), key
+                assert np.all((later >= -tolerance) | np.isnan(later)), key
 
 
 # Section 2 and appendices C and D.

@@ -138,11 +138,11 @@ def _refuse_without_network(
 
     if any(os.environ.get(proxy) for proxy in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")):
         return
-    positions = (downloads, downloads / builder.name)
+    folders = (downloads, downloads / builder.name)
     missing = [
         url
         for url, details in builder.url_infos.items()
-        if not any((p / resource.get_dl_fname(url, details.checksum)).is_file() for p in positions)
+        if not any((p / resource.get_dl_fname(url, details.checksum)).is_file() for p in folders)
     ]
     url = urllib.parse.urlsplit(min(missing, default=""))
     if not url.hostname:

@@ -153,7 +153,7 @@ def fit_waves(
 
     Args:
       waves: one for each direction.
-      networks: log_ratios of the networks trained on them, [directions, seeds, epochs, n].
+      networks: log-ratios of the networks trained on them, [directions, seeds, epochs, n].
       nulls: of the networks of the same seeds that were trained without a wave, of that shape.
       levels: s of each wave on the images, [directions, n].
       examples: the images.

@@ -53,7 +53,7 @@ def variants(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Variant
     """The baseline and what the sweeps make of it.
 
     Args:
-      base: the setting that every case changes in one thing.
+      base: the setting that every variant changes in one thing.
       values: of the flag `sweeps` and of those of `SWEEPS`, words.
 
     Raises:
@@ -103,12 +103,12 @@ def variants(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Variant
     if "weight_decay" in sweeps:
         decays = numbers("decays")
         found += [Variant("weight_decay", f"{d:g}", changed(weight_decay=d)) for d in decays]
-    names = [case.name for case in found]
+    names = [variant.name for variant in found]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(
             "sweeps", expected="settings that differ", got=f"{twice[0]} twice", hint="leave one"
         )
-    same = [case.name for case in found[1:] if case[2:] == found[0][2:]]
+    same = [variant.name for variant in found[1:] if variant[2:] == found[0][2:]]
     if same:
         raise UserError(
             "sweeps",
@@ -171,22 +171,22 @@ def shard_of(text: str) -> tuple[int, int]:
 
 
 def owners(found: Sequence[Variant], num_seeds: Sequence[int], num_shards: int) -> Iterator[int]:
-    """The shard of every case of every seed, seed by seed; students go with their teachers.
+    """The shard of every variant of every seed, seed by seed; students go with their teachers.
 
     Args:
       found: the variants, the baseline first.
-      num_seeds: of each case; the first has the most.
+      num_seeds: of each variant; the first has the most.
       num_shards: that share the trainings.
     """
     unit = of_baseline = 0
     for run in range(max(num_seeds)):
-        for case, seeds in zip(found, num_seeds, strict=True):
+        for variant, seeds in zip(found, num_seeds, strict=True):
             if run >= seeds:
                 continue
-            if case.alpha is not None:
+            if variant.alpha is not None:
                 yield of_baseline
                 continue
-            if case.sweep == "baseline":
+            if variant.sweep == "baseline":
                 of_baseline = unit % num_shards
             yield unit % num_shards
             unit += 1

@@ -1,6 +1,6 @@
 """Model -> samples. A probe never trains, logs, draws or changes what it measures.
 
-The modules import TensorFlow; a name of this room loads them when it is first used.
+The modules import TensorFlow; a name of this package loads them when it is first used.
 """
 
 from typing import TYPE_CHECKING

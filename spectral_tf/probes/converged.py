@@ -133,7 +133,7 @@ def converged_paths(
         change = float(np.max(np.divide(moved, whole, out=np.zeros_like(moved), where=whole > 0)))
     if change >= tolerance:
         logging.warning(
-            "along paths predictions of %d samples still move by %.1f %%, not below %.1f %%",
+            "predictions along paths with %d samples still move by %.1f %%, not below %.1f %%",
             *(num_samples, 100 * change, 100 * tolerance),
         )
     return ConvergedMeasurements(

@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
 from spectral_tf.probes.pairs import Pairs
-from spectral_tf.probes.stream import Prepare, at_inference, over_rows, replicas_share, stream
+from spectral_tf.probes.stream import (
+    Prepare,
+    at_inference,
+    by_xla,
+    over_rows,
+    replicas_share,
+    stream,
+)
 
 _IMAGES_AT_ONCE = 256
 
@@ -239,9 +246,7 @@ def path_logits(
         own_ends = pixels[np.concatenate([end[chosen] for end in paths.pairs])]
         return own_ends, (owner - owner[0]).astype(np.int32), along.astype(np.float32)
 
-    # TPUs compile whatever they run.
-    on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
-    samples_of = _samples.python_function if on_tpu else _samples
+    samples_of = by_xla(_samples, strategy)
 
     infer = at_inference(model)
 

@@ -1,8 +1,9 @@
 """The functions of networks whose parameters have been moved a little."""
 
+import functools
 import itertools
-import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
 from spectral_tf.probes.functions import stacked_outputs
-from spectral_tf.probes.stream import stream
+from spectral_tf.probes.stream import by_xla, program, stream
 
 
 def perturbed_outputs(
@@ -42,7 +43,8 @@ def perturbed_outputs(
       seed: at least 0; a direction depends on it and on its index alone, not on `block_size`.
       shared: every norm takes the same d directions (common random numbers: smoother curves and p
         times fewer draws) instead of fresh ones for each norm (the published code).
-      block_size: networks moved at once; they take 12 * block_size bytes for each parameter.
+      block_size: networks moved at once on each replica; they take 12 * block_size bytes for each
+        parameter there, and twice 4 * block_size on the host.
       strategy: whose replicas take a block each at a time; default: the current one.
 
     Returns:
@@ -67,12 +69,11 @@ def perturbed_outputs(
     theta = [np.asarray(w, np.float32) for w in weights]
 
     def draw(rows: Sequence[tuple[int, ...]]) -> NDArray[np.float32]:
-        """One direction for each row, which seeds it; the last block is filled up."""
-        directions = np.empty((min(block_size, num_directions), sum(sizes)), np.float32)
+        """One direction for each row, which seeds it; blocks are filled up with zeros."""
+        directions = np.zeros((min(block_size, num_directions), sum(sizes)), np.float32)
         for direction, row in zip(directions, rows, strict=False):
             np.random.default_rng([seed, *row]).standard_normal(dtype=np.float32, out=direction)
             direction /= np.linalg.norm(direction)
-        directions[len(rows) :] = directions[0]
         return directions
 
     results: list[list[np.ndarray]] = [[] for _ in delta]
@@ -83,18 +84,15 @@ def perturbed_outputs(
         for start in range(0, num_directions, block_size)
         for end in [min(start + block_size, num_directions)]
     ]
+    blocks += [(groups[0], [])] * (-len(blocks) % replicas)  # Every replica has one.
 
     # Drawing is as dear as evaluating: a stream makes the next part while this one is evaluated.
     def part(number: int) -> list[NDArray]:
-        norms_of, rows = blocks[number % len(blocks)]
+        norms_of, rows = blocks[number]
         return [draw(rows), delta[norms_of.start : norms_of.stop], inputs, *theta, *states]
 
-    def moved(directions: tf.Tensor, chosen: tf.Tensor, x: tf.Tensor, *own: tf.Tensor) -> tf.Tensor:
-        arrays = list(own[: len(theta)]), list(own[len(theta) :])
-        of_norms = _moved_outputs(model, *arrays, x, directions, chosen)
-        return tf.einsum("qb...->bq...", of_norms)  # What replicas share comes first.
-
-    batches = stream(moved, part, math.ceil(len(blocks) / replicas), strategy)
+    moved = _program(model, len(theta), strategy)
+    batches = stream(moved, part, len(blocks) // replicas, strategy)
     outputs = itertools.chain.from_iterable(np.split(batch, replicas) for (batch,) in batches)
     for (norms_of, rows), of_block in zip(blocks, outputs, strict=False):
         for i, norm in enumerate(norms_of):
@@ -103,6 +101,18 @@ def perturbed_outputs(
 
 
 # Traced once for each model and shape, whoever calls.
+@functools.lru_cache(maxsize=8)
+def _program(model: keras.Model, num_weights: int, strategy: tf.distribute.Strategy) -> Any:
+    outputs_of = by_xla(_moved_outputs, strategy)
+
+    def moved(directions: tf.Tensor, norms: tf.Tensor, x: tf.Tensor, *own: tf.Tensor) -> tf.Tensor:
+        arrays = list(own[:num_weights]), list(own[num_weights:])
+        of_norms = outputs_of(model, *arrays, x, directions, norms)
+        return tf.einsum("qb...->bq...", of_norms)  # What replicas share comes first.
+
+    return program(moved, strategy)
+
+
 @tf.function(jit_compile=True, autograph=False)
 def _moved_outputs(
     model: keras.Model,

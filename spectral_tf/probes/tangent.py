@@ -1,7 +1,9 @@
 """The neural tangent kernel of a network on given inputs."""
 
+import functools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -9,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.probes.stream import stream
+from spectral_tf.probes.stream import by_xla, program, stream
 
 
 def tangent_kernels(
@@ -23,7 +25,7 @@ def tangent_kernels(
     """The empirical neural tangent kernel of many copies of one model.
 
     K_ij = sum over all trainable parameters p of (df(x_i)/dp) (df(x_j)/dp), symmetric and positive
-    semidefinite; in float32 arithmetic.
+    semidefinite; in float32 arithmetic, products of matrices as the device rounds them.
 
     Args:
       model: gives the architecture, one output; its own variables are neither read nor written.
@@ -49,21 +51,29 @@ def tangent_kernels(
             hint="take a kernel for each output with a model of it alone",
         )
     strategy = strategy or tf.distribute.get_strategy()
-    num_members, num_weights = len(weights[0]), len(weights)
-
-    def kernel(x: tf.Tensor, *arrays: tf.Tensor) -> tf.Tensor:
-        return _kernel(model, list(arrays[:num_weights]), list(arrays[num_weights:]), x)[None]
+    num_members = len(weights[0])
 
     def part(number: int) -> list[NDArray]:
         member = number % num_members
         return [np.asarray(inputs), *(array[member] for array in (*weights, *states))]
 
     num_batches = math.ceil(num_members / strategy.num_replicas_in_sync)
+    kernel = _program(model, len(weights), strategy)
     found = [kernels for (kernels,) in stream(kernel, part, num_batches, strategy)]
     return np.concatenate(found)[:num_members].astype(np.float64)
 
 
 # Traced once for each model and shape, whoever calls.
+@functools.lru_cache(maxsize=8)
+def _program(model: keras.Model, num_weights: int, strategy: tf.distribute.Strategy) -> Any:
+    of_one = by_xla(_kernel, strategy)
+
+    def kernel(x: tf.Tensor, *arrays: tf.Tensor) -> tf.Tensor:
+        return of_one(model, list(arrays[:num_weights]), list(arrays[num_weights:]), x)[None]
+
+    return program(kernel, strategy)
+
+
 @tf.function(jit_compile=True, autograph=False)
 def _kernel(
     model: keras.Model, weights: list[tf.Tensor], states: list[tf.Tensor], inputs: tf.Tensor

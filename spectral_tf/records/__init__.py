@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from spectral_tf.records import figures as figures
     from spectral_tf.records import learning as learning
 
-# The rooms that draw load matplotlib when they are first used.
+# The modules that draw load matplotlib when they are first used.
 __getattr__ = lazy.subpackage(__name__, {}, ("figures", "learning"))[0]
 
 __all__ = [

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spectral_tf.errors import UserError
 from spectral_tf.records.flagfile import read_flags
 from spectral_tf.records.folder import RunFolder
+from spectral_tf.records.former_names import current
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +76,8 @@ def trained_networks(
     again = f"repeat it: python launchers/{experiment}.py --flagfile={folder}/run.flags --workdir="
     try:
         with np.load(file) as archive:
-            saved = {name: archive[name] for name in archive if name.startswith("ensemble/")}
+            own = (name for name in archive if name.startswith("ensemble/"))
+            saved = {current(name): archive[name] for name in own}
         step, going = int(saved["ensemble/step"]), saved["ensemble/diverged_at_step"] < 0
     except FileNotFoundError as error:
         raise refuse(f"{folder} without {file.name}", f"{again}...") from error

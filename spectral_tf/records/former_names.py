@@ -35,7 +35,7 @@ _PIECES = {
     r"class_share": "correlation_ratio",
     r"learned_up_to": "cutoff_frequency",
     r"half_life": "half_attenuation",
-    r"manifold_lobes": "manifold_petals",
+    r"(manifold|by|most)_lobes": r"\1_petals",
     r"(coordinate|augmented|held_out|smoothing)_deviation": r"\1_std",
 }
 _READINGS = {

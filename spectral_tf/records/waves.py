@@ -86,7 +86,7 @@ def held_out_arrays(held_out: HeldOut) -> dict[str, NDArray]:
     """What an npz file holds of it.
 
     Raises:
-      UserError: a log_ratio that float16 cannot hold, which would be read as infinite.
+      UserError: a log-ratio that float16 cannot hold, which would be read as infinite.
     """
     arrays = held_out._asdict()
     for name in _RATIOS:

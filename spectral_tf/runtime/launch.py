@@ -25,7 +25,7 @@ def launch(main: Callable[[], int | None]) -> None:
     def parse(arguments: Sequence[str]) -> Sequence[str]:
         for before, now in former_names.FLAGS.items():
             if now in flags.FLAGS and before not in flags.FLAGS:
-                flags.DEFINE_alias(before, now)  # Of older flagfiles; in no help and no run.flags.
+                flags.DEFINE_alias(before, now)  # Of older flagfiles; in no run.flags.
         try:
             rest = flags.FLAGS(list(arguments))
         except (flags.Error, UnicodeDecodeError) as error:

@@ -83,8 +83,8 @@ def implied_smoothing(log_ratio: ArrayLike, num_classes: int) -> NDArray[np.floa
 
     The best prediction for labels smoothed by t has p_y = 1 - t + t/C and t/C for the others, so
     that g = (1 - 1/C) log(p_y / p_other); solved for t, with h = g C / (C - 1):
-    t = C / (exp(h) + C - 1). 1 for g = 0, 0 for g -> inf, above 1 for misclassified examples (g <
-    0).
+    t = C / (exp(h) + C - 1). 1 for g = 0, 0 for g -> inf, above 1 where g < 0, for
+    misclassified examples.
 
     Args:
       log_ratio: g, any shape.
@@ -157,7 +157,7 @@ def wave_fit(log_ratio: ArrayLike, smoothing: ArrayLike, num_classes: int) -> Wa
       of shape [...]; a regression slope of NaN if s is constant.
 
     Raises:
-      UserError: other shapes, log_ratios that are not finite, fewer than 2 examples.
+      UserError: other shapes, log-ratios that are not finite, fewer than 2 examples.
 
     Source: as `noise_fit`.
 

@@ -11,15 +11,15 @@ probabilities p_j [C]. Its length is (N - 1) d.
   q_j = |p_j - p_0|_2 and throws it away. (It also divides by one sum over path and classes in place
   of a softmax.) That code stops at saved logits: how the paper aggregates spectra over paths, and
   what stands on its axes, is unknown here. To read that spectrum as a share is ours.
-* *maximum slope*: the same code's largest step, of a proper softmax.
+* *Maximum slope*: the same code's largest step, of a proper softmax.
 * *DCT share, total variation, centroid*: standard quantities; their use here is ours.
 
 **Conventions that differ between them:**
 
-* **plain**: the DFT of the samples as they are. It takes the path for periodic, so a path whose
+* **DFT**: of the samples as they are. It takes the path for periodic, so a path whose
   ends differ has a jump there, which alone puts 0.30 of the magnitudes above a tenth of the highest
   frequency, however smooth the predictions are.
-* **mirrored**: the path there and back, 2N samples without a jump (the DCT of type II). It falls
+* **DCT** of type II: of the path there and back, 2N samples without a jump. It falls
   the smoother the predictions are. (The centroid turns back on the end itself: type I.)
 * **Magnitudes** are averaged over the classes after the modulus, and divided by the number of
   samples as everywhere in this package; those of RobustNets are not divided, of which a share knows

@@ -2,8 +2,7 @@
 
 A misclassified end puts a change of class into a path, and better models are correct on harder
 paths: classifiers that are averaged over the paths that each classifies correctly *itself* are
-  asked
-other questions, and any difference between easy and hard paths then looks like one between
+asked other questions, and any difference between easy and hard paths then looks like one between
 classifiers. So compared models are asked about the same paths here, always:
 
 * `all`: every path counts for every model;

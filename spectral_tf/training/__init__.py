@@ -1,6 +1,6 @@
 """Many copies of a small model trained at once, from probe to probe, saved and resumed exactly.
 
-The modules import TensorFlow; a name of this room loads them when it is first used.
+The modules import TensorFlow; a name of this package loads them when it is first used.
 """
 
 from typing import TYPE_CHECKING

@@ -53,7 +53,7 @@ class Trainable(Protocol):
         """Continues from what `state` gave."""
 
 
-class Place(Protocol):
+class Storage(Protocol):
     """Where a loop keeps its state and its events: a `RunFolder` or one `Part` of it."""
 
     @property
@@ -97,7 +97,7 @@ class TrainingLoop(Generic[Trained]):
     def __init__(
         self,
         ensemble: Trained,
-        folder: Place,
+        folder: Storage,
         steps: Sequence[int],
         save_every_seconds: float = 60.0,
         progress_name: str = "training",

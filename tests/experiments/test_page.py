@@ -75,7 +75,7 @@ def trained_by(losing):
         return records.Found(facts=facts), types.SimpleNamespace(model=f"network {run}")
 
     setting = types.SimpleNamespace(num_epochs=2)
-    task = types.SimpleNamespace(epoch=3, setting=setting, trainer=None)
+    task = types.SimpleNamespace(epoch=3, setting=setting, trainer=lambda *_: None)
     page = types.SimpleNamespace(train=train, seed=0)
     return page, types.SimpleNamespace(model=None, task=task)
 
@@ -87,3 +87,12 @@ def test_networks_keep_the_numbers_of_their_seeds_when_one_diverged():
     assert found.seconds == 8.0
     with pytest.raises(UserError, match="all 2 trainings diverged"):
         evaluated.networks(*trained_by([0, 1]), range(2))
+
+
+def test_what_was_measured_once_is_read_by_its_names_of_now(page, tmp_path):
+    file = tmp_path / "run" / "checkpoints" / "network_0" / "measured.npz"
+    file.parent.mkdir(parents=True)
+    np.savez(file, plain_share=np.ones(2), right=np.zeros(3), seconds=1.5)
+    kept = page.once("network_0", lambda: pytest.fail("measured again"))
+    assert set(kept) == {"dft_share", "endpoints_correct"}
+    assert page.seconds == 1.5

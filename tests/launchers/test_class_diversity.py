@@ -172,7 +172,7 @@ def test_merged_classes(embedded_dir, tmp_path):
     # By hand: the same paths within classes, merged minus not, seed by seed.
     changes = columns(path, "differences")
     row = (changes["grouping"] == "all") & (changes["measure"] == "matched_centroid")
-    row &= changes["place"] == "same"
+    row &= changes["pair_type"] == "same"
     within = kept.classes["held_out"][:, 0] == kept.classes["held_out"][:, 1]
     centroids = kept.along["held_out/matched_centroid"].astype(float)
     # Where nothing varies in one of the networks there is no frequency to compare.

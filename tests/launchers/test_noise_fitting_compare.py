@@ -299,7 +299,7 @@ def test_folders_and_files_that_are_not_there_get_one_line(tmp_path):
     other = compared(tmp_path, case, more=["--allow_differences=colour"])
     assert_refused(other, "--allow_differences: expected flags of noise_fitting.py, got colour")
     (case / "held_out.npz").unlink()
-    assert_refused(compared(tmp_path, case), "expected the answers to held-out images")
+    assert_refused(compared(tmp_path, case), "expected the predictions for held-out images")
 
 
 def test_a_teacher_is_another_if_its_file_is(tmp_path):

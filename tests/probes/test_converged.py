@@ -174,7 +174,7 @@ def test_what_does_not_converge_is_said(monkeypatch):
     assert found.relative_change > 0.02
     change = f"{100 * found.relative_change:.1f} %"
     assert said == [
-        f"along paths predictions of 129 samples still move by {change}, not below 2.0 %"
+        f"predictions along paths with 129 samples still move by {change}, not below 2.0 %"
     ]
 
 

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -16,13 +18,21 @@ cpus = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 from spectral_tf import probes
 from spectral_tf.models.mlp import mlp
+from spectral_tf.probes import perturbations, tangent
 both = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 x = np.linspace(0, 1, 9, dtype=np.float32)[:, None]
 models = [mlp(width=6, depth=3, seed=seed) for seed in range(3)]  # Three, over two replicas.
 weights = [np.stack(own) for own in zip(*(model.get_weights() for model in models))]
+batches = []
+for module in (tangent, perturbations):
+    def counting(function, part, num_batches, strategy, stream=module.stream):
+        batches.append(num_batches)
+        return stream(function, part, num_batches, strategy)
+    module.stream = counting
 one, two = (
     probes.tangent_kernels(models[0], weights, [], x, strategy=s) for s in (None, both)
 )
+assert one.shape == (3, 9, 9)
 np.testing.assert_array_equal(one, two)
 for shared, size in ((True, 2), (False, 2), (False, 8)):  # 5 directions: 3 blocks, or 1 of each.
     one, two = (
@@ -34,6 +44,7 @@ for shared, size in ((True, 2), (False, 2), (False, 8)):  # 5 directions: 3 bloc
     )
     assert one.shape == (3, 5, 9, 1)
     np.testing.assert_array_equal(one, two)
+assert batches == [3, 2, 3, 2, 9, 5, 3, 2], batches  # Two at a time.
 print("equal")
 """
 
@@ -70,7 +81,26 @@ def test_a_part_that_cannot_be_made_ends_the_stream_with_its_own_error():
         list(stream(lambda x: x, part, 3))
 
 
-def test_kernels_of_no_more_members_than_there_are():
+def test_a_part_is_made_ahead_in_another_thread_that_ends_with_the_stream():
+    made, before = [], threading.active_count()
+
+    def part(number):
+        made.append(threading.current_thread())
+        return [np.zeros((1, 1), np.float32)]
+
+    left = stream(lambda x: x, part, 9)
+    next(left)  # Two batches are asked for then, and the part of a third is on its way.
+    for _ in range(1_000):
+        if len(made) >= 3:
+            break
+        time.sleep(0.01)
+    assert len(made) == 3
+    assert threading.current_thread() not in made
+    left.close()
+    assert threading.active_count() == before
+
+
+def test_each_member_has_a_kernel_of_its_own():
     models = [mlp(width=4, depth=2, seed=seed) for seed in range(2)]
     weights = [np.stack(own) for own in zip(*(m.get_weights() for m in models), strict=True)]
     x = np.linspace(0, 1, 5, dtype=np.float32)[:, None]

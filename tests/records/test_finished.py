@@ -29,6 +29,15 @@ def save(folder, **changes):
     np.savez(folder / "checkpoints" / "state.npz", **{**arrays, **changes})
 
 
+def test_networks_of_a_run_of_before_the_names_changed_come_back(run):
+    file = run / "checkpoints" / "state.npz"
+    with np.load(file) as archive:
+        arrays = {name.replace("diverged_at_step", "stopped_at"): archive[name] for name in archive}
+    assert "ensemble/stopped_at" in arrays
+    np.savez(file, **arrays)
+    assert records.trained_networks(run, "lf_first").num_networks == 1
+
+
 @pytest.mark.parametrize("name", ["", "checkpoints/state.npz"])
 def test_networks_and_flags_come_back_without_those_that_diverged(run, name):
     networks = records.trained_networks(run / name, "lf_first")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spectral_tf import records
+from spectral_tf.errors import UserError
 from spectral_tf.records import former_names
 from spectral_tf.records.flagfile import read_flags
 from spectral_tf.records.folder import RunFolder
@@ -85,5 +86,5 @@ def test_a_folder_with_flags_of_before_is_the_run_of_now(tmp_path):
     flags = {"num_runs": "--num_runs=2", "petals": "--petals=0,4"}
     assert RunFolder(tmp_path, flags).same_flags
     assert read_flags(tmp_path) == {"petals": "0,4", "num_runs": "2"}
-    with pytest.raises(Exception, match=r"expected its own flags \(--petals=0,4\)"):
+    with pytest.raises(UserError, match=r"expected its own flags \(--petals=0,4\)"):
         RunFolder(tmp_path, {**flags, "petals": "--petals=0"})

@@ -70,11 +70,11 @@ def test_some_of_the_images_and_some_of_the_waves():
     np.testing.assert_array_equal(one.lowest_null_log_ratios, lowest_null[2:])
 
 
-MARGINS = ("log_ratios", "lowest_log_ratios", "null_log_ratios", "lowest_null_log_ratios")
+LOG_RATIOS = ("log_ratios", "lowest_log_ratios", "null_log_ratios", "lowest_null_log_ratios")
 
 
-@pytest.mark.parametrize("name", MARGINS)
-def test_margins_are_rounded_and_those_beyond_float16_refused(name, tmp_path):
+@pytest.mark.parametrize("name", LOG_RATIOS)
+def test_log_ratios_are_rounded_and_those_beyond_float16_refused(name, tmp_path):
     kept, _ = held_out()
     wide = getattr(kept, name).astype(np.float64)
     wide[0, 1, 7] = -65_504.0

@@ -78,7 +78,7 @@ def test_a_smoothing_that_is_constant_has_no_coefficient():
         influence(centred_log_ratio(logs, LABELS[:50]), np.full(50, 0.3), C)
 
 
-def test_margins_alone_give_the_measures_for_many_networks_at_once(assert_close):
+def test_log_ratios_alone_give_the_measures_for_many_networks_at_once(assert_close):
     logs = [log_softmax(3 * RNG.normal(size=(4_000, C))) for _ in range(6)]
     g = np.stack([centred_log_ratio(each, LABELS) for each in logs]).reshape(2, 3, -1)
     fits = wave_fit(g, WAVE, C)
@@ -116,7 +116,7 @@ def test_influence_is_what_an_image_more_does(assert_close):
         (np.zeros((2, 2)), np.zeros((2, 2))),
     ],
 )
-def test_margins_that_do_not_fit_are_refused(g, s):
+def test_log_ratios_that_do_not_fit_are_refused(g, s):
     for measure in (wave_fit, influence):
         with pytest.raises(UserError, match="log_ratios: expected finite ones"):
             measure(g, s, C)

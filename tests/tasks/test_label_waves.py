@@ -130,7 +130,7 @@ def test_cycles_across_the_data(assert_close):
 
 
 @pytest.mark.parametrize(
-    ("frequency", "degrees", "place"),
+    ("frequency", "degrees", "cell"),
     [
         (0, 45, (0, 0)),
         (1, 0, (0, 1)),
@@ -140,14 +140,14 @@ def test_cycles_across_the_data(assert_close):
         (2, 90, (2, 0)),
     ],
 )
-def test_a_fourier_direction_is_one_wave_at_the_nearest_place(frequency, degrees, place):
+def test_a_fourier_direction_is_one_wave_at_the_nearest_cell(frequency, degrees, cell):
     direction, true = fourier_direction(SHAPE, frequency, degrees)
     assert direction.shape == SHAPE
     assert abs(np.linalg.norm(direction) - 1) < 1e-6
-    assert abs(true - math.hypot(*place)) < 1e-12
+    assert abs(true - math.hypot(*cell)) < 1e-12
     for channel in np.moveaxis(direction, -1, 0):
         power = np.abs(np.fft.fft2(channel)) ** 2
-        i, j = place
+        i, j = cell
         there = {(i, j), (-i % 8, -j % 12)}
         inside = sum(power[p] for p in there)
         assert inside / power.sum() > 1 - 1e-6

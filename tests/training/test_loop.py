@@ -53,6 +53,24 @@ def logged_steps(folder):
     return steps
 
 
+def test_a_state_of_before_the_names_changed_is_gone_on_from(tmp_path):
+    gone = make(tmp_path)
+    run(gone)
+    file = tmp_path / "checkpoints" / "state.npz"
+    del gone
+    with np.load(file) as archive:
+        arrays = {
+            name.replace("diverged_at_step", "stopped_at").replace("/loss", "/fit_coefficient"): a
+            for name, a in archive.items()
+        }
+    assert "stopped_at" in arrays
+    np.savez(file, **arrays)
+    again = make(tmp_path)
+    assert again.resumed
+    assert list(again) == []
+    assert again.history["regression_slope"][0] == [0, 4, 8, 12]
+
+
 def test_steps_between_probes():
     assert every(10, 4) == [0, 4, 8, 10]
     assert every(10, 5, 1, 7, 10, 11) == [0, 1, 5, 7, 10]
