@@ -229,6 +229,9 @@ def assert_alike(found: Any, told: Any, what: str, atol: float = 2e-3) -> None:
         assert abs(found.p_value - told.p_value) < 0.02, what
 
 
+BETA = "final_regression_slope"
+
+
 def assert_recomputed(folder: pathlib.Path) -> None:
     """That the answers which a run of noise_fitting keeps give what its tables say.
 
@@ -252,14 +255,18 @@ def assert_recomputed(folder: pathlib.Path) -> None:
                 assert_alike(found, told[row], f"{folder}: {measure}{end} of {name}")
     words = {None: "nan", False: "no", True: "yes"}
     found = [words[yes] for yes in learned(list(alone.values()))]
-    assert found == [str(waves["learned"][row]) for row in rows], folder
+    # A p-value at the very level may fall on its other side by the rounding.
+    above = [records.estimates(waves, f"{BETA}_above_null")[row] for row in rows]
+    adjusted = spectra.holm([1.0 if e.p_value is None else e.p_value for e in above])
+    for row, word, p in zip(rows, found, adjusted, strict=True):
+        assert word == str(waves["learned"][row]) or abs(p - 0.05) < 1e-3, (folder, row, p)
     for i, row in enumerate(rows):
         s, null = kept.smoothing[i].astype(float), kept.null_log_ratios[kept.directions[i]]
         implied = [
             spectra.implied_smoothing(g, int(kept.num_classes)) for g in (kept.log_ratios[i], null)
         ]
         slopes = [np.polyfit(s, t.T, 1)[0].mean() for t in implied]
-        told = waves["final_regression_slope_above_null"][row]
+        told = waves[f"{BETA}_above_null"][row]
         np.testing.assert_allclose(slopes[0] - slopes[1], told, atol=1e-3)
     flags = records.read_flags(folder) or {}
     claims = kept_claims(lines, rising=flags["wave"] == "fourier")

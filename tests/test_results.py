@@ -46,7 +46,7 @@ RESULTS = ROOT / "results"
 FOLDERS = {str(file.parent.relative_to(RESULTS)) for file in RESULTS.rglob("run.flags")}
 
 
-# Those of pages that measure otherwise now are to be run again; results/README.md says so.
+# Comparisons, and a teacher, which is measured against no null: there is nothing to compute again.
 OTHERS |= {
     name
     for name in FOLDERS
