@@ -348,8 +348,9 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "the two readings that were named before looking:",
             *(f"{f.claim}, {f.reading}: {f.estimate.text('+.2f')}" for f in primary),
             *(
-                f"{c.merge} merged, {c.pair_type} paths, minus {c.against} ({c.reference:.4f}): "
-                f"{c.difference.text('+.4f')} cycles per unit of pixels"
+                f"{c.merge} merged, {c.pair_type} paths, minus {c.against}"
+                f"{'' if np.isnan(c.reference) else f' ({c.reference:.4f})'}: "
+                + c.difference.text("+.4f", unit="cycles per unit of pixels")
                 for c in changes
                 if c.grouping == "all" and c.measure == "matched_centroid"
             ),

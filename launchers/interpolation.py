@@ -432,8 +432,8 @@ def closing(of: MeasuredPaths, findings: Sequence[Finding]) -> list[str]:
         kind = "all paths" if paths == "all" else "paths that all networks classify correctly"
         lines.append(f"{pair_type}, {kind} ({where.sum():,}):")
         for name in ("dft_share", "dct_share", "centroid", "matched_centroid"):
-            text = f"{name.replace('_', ' '):>18}: {of.mean(name, where).text('.3f')}"
-            lines.append(f"{text} {of.unit_of(name)}".rstrip())
+            text = of.mean(name, where).text(".3f", unit=of.unit_of(name))
+            lines.append(f"{name.replace('_', ' '):>18}: {text}")
     return lines + [
         f"C0, between above within, {f.reading}: {f.estimate.text('+.3f')}"
         for f in findings

@@ -192,7 +192,8 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     """The grid of accuracies by threshold, and what two networks of one cell agree on."""
     steps, accuracies = found["accuracy"]
     losses, grid = found["loss"].values, plan.grid
-    accuracy = [accuracy_of(accuracies[-plan.last_probes :, i]) for i in range(len(grid))]
+    last = accuracies[1:][-plan.last_probes :]  # The first probe is of untrained networks.
+    accuracy = [accuracy_of(last[:, i]) for i in range(len(grid))]
     tables = {
         "accuracy": records.Table(
             ("manifold_petals", "frequency", "threshold", "accuracy", "chance"),
@@ -220,7 +221,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             cell.threshold,
             {"networks": values, "chance": chance},
             title=f"Labels above {cell.threshold:g}, step {plan.num_steps:,}, mean of the last "
-            f"{plan.last_probes} probes, one network in a cell",
+            f"{len(last)} probes, one network in a cell",
             limits=(0.5, 1.0),
         )
         figures[f"decision_regions_{name}"] = decision_regions(plan, found, cell)

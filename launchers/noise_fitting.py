@@ -509,7 +509,7 @@ def verdict(line: FittedWave, is_learned: bool | None) -> str:
     if is_learned is None:
         return "without an interval nothing is said of it"
     if not is_learned:
-        return "not told from networks that never saw it"
+        return "not told from networks that never saw it (after Holm's correction over the waves)"
     passed = line.learning_epoch
     when = f"from epoch {passed.text('.1f')}" if np.isfinite(passed.value) else "never"
     return f"learned, {LEARNED} above its null {when}"

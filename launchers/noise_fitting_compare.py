@@ -222,7 +222,7 @@ def read_run(path: str) -> Run:
             "--baseline and --cases",
             expected="finished runs of noise_fitting.py",
             got=f"{path}",
-            hint="start its command again to finish it",
+            hint="name runs of that page; an unfinished one is finished by its command",
         )
     held_out = read_held_out(folder.path / "held_out.npz")
     table = records.read_table(folder.path / "waves.csv")

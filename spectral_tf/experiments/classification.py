@@ -214,7 +214,12 @@ def file_digest(flag: str, path: str) -> str:
     """
     file = pathlib.Path(path)
     if not file.is_file():
-        raise UserError(flag, expected="a .keras file", got=f"{file}, no file", hint="see there")
+        raise UserError(
+            flag,
+            expected="a .keras file",
+            got=f"{file}, no file",
+            hint="make it first, or name one that is there",
+        )
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 

@@ -80,7 +80,7 @@ class Page:
         from spectral_tf.records.environment import environment
         from spectral_tf.training.replicas import together
 
-        record = environment(self.strategy, self.seed, data)
+        record = {"experiment": self._name, **environment(self.strategy, self.seed, data)}
         together(self.strategy, lambda: self._folder.start(record, alone=alone))
 
     def seeds(self, name: str, count: int) -> list[int]:

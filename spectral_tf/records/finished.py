@@ -63,7 +63,9 @@ def trained_networks(
     given = pathlib.Path(path)
     folder = given.parent.parent if given.suffix == ".npz" else given
     if not folder.is_dir():
-        raise refuse(f"no folder {folder}", f"make it: python launchers/{experiment}.py")
+        raise refuse(
+            f"no folder {folder}", f"make it: python launchers/{experiment}.py --workdir={folder}"
+        )
     flags = read_flags(folder)
     if flags is None:
         raise refuse(f"{folder} without run.flags", "name the --workdir of a run")

@@ -329,5 +329,15 @@ class RunFolder:
             temporary.write_text(text + "\n")
 
 
+def experiment_of(folder: pathlib.Path) -> str:
+    """The experiment whose run a folder holds; "" if it does not say."""
+    for name in (_ENVIRONMENT, _SUMMARY):
+        with contextlib.suppress(OSError, ValueError):
+            found = json.loads((folder / name).read_text())
+            if isinstance(found, dict) and found.get("experiment"):
+                return str(found["experiment"])
+    return ""
+
+
 def _told(data: Mapping[str, Any], names: list[str]) -> str:
     return ", ".join(f"{name} {data[name]}" for name in sorted(names))

@@ -35,6 +35,7 @@ _PIECES = {
     r"class_share": "correlation_ratio",
     r"learned_up_to": "cutoff_frequency",
     r"half_life": "half_attenuation",
+    r"bound_cycles": "largest_local_frequency_cycles",
     r"(manifold|by|most)_lobes": r"\1_petals",
     r"(coordinate|augmented|held_out|smoothing)_deviation": r"\1_std",
 }
@@ -82,8 +83,15 @@ def current_entries(entry: Any) -> Any:
     {'waves': [{'kind': 'cycles', 'direction_parameter': 2.0, 'std': 0.5}]}
     """
     if isinstance(entry, Mapping):
-        return {current_column(k, entry.keys()): current_entries(v) for k, v in entry.items()}
+        return {_entry(k, entry.keys()): current_entries(v) for k, v in entry.items()}
     return [current_entries(value) for value in entry] if isinstance(entry, list) else entry
+
+
+def _entry(name: str, entries: Collection[str]) -> str:
+    """The name of now of one of several entries; what may be anybody's word is left alone."""
+    if name in ("place", "deviation") and "kind" in entries:  # Of a wave.
+        return "direction_parameter" if name == "place" else "std"
+    return _replaced(name, _PIECES)
 
 
 def current_line(line: str) -> str:

@@ -108,7 +108,7 @@ class Found:
                 if again
                 else "a finished training whose file is whole",
                 got=f"{path} ({type(error).__name__}: {error})",
-                hint="start its command without --report_only"
+                hint="make it without --report_only; if this folder is finished, in another one"
                 if again
                 else "remove that file to measure it again, or add --overwrite",
             ) from error

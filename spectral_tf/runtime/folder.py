@@ -1,5 +1,6 @@
 """The run folder that the flags name."""
 
+import pathlib
 import sys
 from collections.abc import Collection
 
@@ -7,6 +8,7 @@ from absl import flags
 
 from spectral_tf.errors import UserError
 from spectral_tf.records import RunFolder, read_flags
+from spectral_tf.records.folder import experiment_of
 from spectral_tf.runtime.cluster import is_chief
 from spectral_tf.runtime.launch import configuration
 
@@ -25,6 +27,14 @@ def run_folder(experiment: str, growing: Collection[str] = (), *, again: bool = 
       UserError: as `RunFolder`; a report that is to be made again of a run with other flags.
     """
     values = flags.FLAGS
+    holds = experiment_of(pathlib.Path(values.workdir))
+    if holds not in ("", experiment):
+        raise UserError(
+            f"workdir={values.workdir}",
+            expected=f"a new folder, or one with a run of {experiment}",
+            got=f"a run of {holds}",
+            hint="name another --workdir",
+        )
     folder = RunFolder(
         values.workdir,
         configuration(),
@@ -55,4 +65,5 @@ def say_where(folder: RunFolder, *, num_images: int = 0) -> None:
     """
     shown = f" --samples_per_plugin=images={num_images}" if num_images else ""
     print(f"run folder: {folder.path}")
-    print(f"look at it: tensorboard --logdir={folder.path}{shown}")
+    if folder.tensorboard.is_dir():  # A report made again elsewhere has none.
+        print(f"look at it: tensorboard --logdir={folder.path}{shown}")

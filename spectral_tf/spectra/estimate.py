@@ -75,8 +75,8 @@ class Estimate:
         """Whether there is an interval and 0 lies outside of it; of one number."""
         return bool(self.low > 0 or self.high < 0)
 
-    def text(self, form: str = ".2f", *, never: str = "never") -> str:
-        """One number as lines and Markdown tables show it.
+    def text(self, form: str = ".2f", *, never: str = "never", unit: str = "") -> str:
+        """One number as lines and Markdown tables show it; with a unit, if there is a number.
 
         >>> from spectral_tf.spectra import mean_over_runs
         >>> mean_over_runs([1.0, 2.0, 3.0]).text(".1f")
@@ -99,7 +99,7 @@ class Estimate:
             rest += f"; p = {self.p_value:.2g}"
             if self.least_p_value is not None and self.least_p_value > 1 - CONFIDENCE_LEVEL:
                 rest += f", at least {self.least_p_value:.2g}"
-        return f"{number(self.value)} ({rest})"
+        return f"{number(self.value)} ({rest}) {unit}".rstrip()
 
     def record(self) -> dict[str, Any]:
         """For JSON: `null` for what cannot be had, beside the reason; "never" for inf."""

@@ -244,7 +244,7 @@ class TrainingLoop(Generic[Trained]):
             return
         if len(stops) == self.diverged_at_step.size and not self._may_diverge:
             raise UserError(
-                self._name,
+                "training",
                 expected="a finite loss",
                 got=f"none: every run diverged, the last at step {max(stops.values()):,}",
                 hint="lower the learning rate, in another folder or with --overwrite",

@@ -148,7 +148,9 @@ def test_manifold_tables_have_the_petals_first_and_more_petals_learn_more(finish
     assert geometry["manifold_petals"] == [0, 6]
     np.testing.assert_allclose(geometry["arc_length"][0], 2 * np.pi)
     bandwidth = read_table(path / "occupied_bandwidth.csv")
-    ratio = np.divide(bandwidth["bandwidth_99_percent_cycles"], bandwidth["bound_cycles"])
+    ratio = np.divide(
+        bandwidth["bandwidth_99_percent_cycles"], bandwidth["largest_local_frequency_cycles"]
+    )
     assert np.all((ratio > 0.8) & (ratio < 1.3))
 
 
@@ -360,3 +362,33 @@ def test_mistakes_get_one_line_and_nothing_is_written(name, flag, line, tmp_path
     assert line in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (tmp_path / "new").exists()
+
+
+def test_a_short_grid_counts_no_untrained_network(tmp_path):
+    few = ("--petals=0", "--frequencies=4", "--thresholds=0", "--num_steps=3", "--last_probes=10")
+    result = launch("manifold_grid", tmp_path / "run", *few)
+    assert result.returncode == 0, result.stderr
+    accuracy, runs = (read_table(tmp_path / "run" / f"{n}.csv") for n in ("accuracy", "runs"))
+    assert runs["step"] == [0, 3]
+    assert accuracy["accuracy"] == runs["accuracy"][1:]
+
+
+@pytest.mark.parametrize("more", [(), ("--overwrite",), ("--report_only",)])
+def test_the_run_of_another_experiment_is_named_and_never_overwritten(tmp_path, more):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "run.flags").write_text("--seed=0\n")
+    (run / "losses.csv").write_text("step\n")
+    (run / "environment.json").write_text(json.dumps({"experiment": "lf_first"}))
+    result = launch("manifold", run, *more)
+    line = "expected a new folder, or one with a run of manifold, got a run of lf_first"
+    conftest.assert_refused(result, line)
+    assert {file.name for file in run.iterdir()} == {"run.flags", "losses.csv", "environment.json"}
+    (run / "environment.json").write_text("{}")  # Of a version that did not say.
+    (run / "summary.json").write_text(json.dumps({"experiment": "theory"}))
+    conftest.assert_refused(launch("manifold", run, *more), "got a run of theory")
+
+
+def test_flags_of_before_the_names_changed_are_taken(tmp_path):
+    result = launch("manifold", tmp_path / "run", "--lobes=0,99999")
+    conftest.assert_refused(result, "--petals: expected at most 31, got 99,999")

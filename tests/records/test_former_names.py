@@ -80,6 +80,11 @@ def test_arrays_series_and_facts_of_before_are_found(tmp_path):
     assert [len(array) for array in read] == [len(array) for array in arrays.values()]
 
 
+def test_words_of_ones_own_are_left_alone():
+    own = {"plain": [1], "right": {"mirrored": 2, "deviation": 3, "place": 4}, "margins": 5}
+    assert former_names.current_entries(own) == own
+
+
 def test_a_folder_with_flags_of_before_is_the_run_of_now(tmp_path):
     (tmp_path / "run.flags").write_text("--lobes=0,4\n--num_runs=2\n")
     (tmp_path / "losses.csv").write_text("step\n")  # Something was computed.
