@@ -573,10 +573,16 @@ def spectrum_panels(of: MeasuredPaths) -> list[Panel]:
             untold |= ~told.kept
             # A label that begins with _ is not in the legend.
             series += [
-                draw.Line(of.frequencies, own, "_", style=":", colour=colour)
-                for own in told.of_networks[: len(of) * (len(of) > 1)]
+                draw.Line(
+                    of.frequencies,
+                    own,
+                    "_" if m else f"{pair_type}, one network",
+                    style=":",
+                    colour=colour,
+                )
+                for m, own in enumerate(told.of_networks[: len(of) * (len(of) > 1)])
             ]
-            name = f"{pair_type}, {transform}"
+            name = f"paths {pair_type}, {transform.upper()}"
             counted.append(
                 draw.Line(
                     of.frequencies, told.num_paths, name, style=marks[transform], colour=colour
@@ -588,7 +594,7 @@ def spectrum_panels(of: MeasuredPaths) -> list[Panel]:
                 series,
                 of.unit,
                 "magnitude",
-                name=transform,
+                name=transform.upper(),
                 yscale="log",
                 left_out=spans(of.frequencies, untold),
                 left_out_name="too few paths",

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -257,3 +259,18 @@ def test_maps_of_a_row_share_their_colours_and_the_first_is_large():
     assert large.images[0].get_clim() == small.images[0].get_clim() == (0.0, 0.5)
     assert large.get_position().width > 1.5 * small.get_position().width
     assert large.images[0].get_extent() == [-3.5, 2.5, 1.5, -2.5]
+
+
+def test_an_open_interval_ends_in_an_arrow_and_a_closed_one_does_not():
+    k = np.array([1.0, 2.0, 4.0])
+    runs = np.array([[10.0, 20.0, 40.0], [11.0, 22.0, 44.0], [12.0, 24.0, 48.0]])
+    closed = spectra.mean_over_runs(runs)
+    law = spectra.power_law_over_runs(k, lambda of_runs: of_runs.mean(axis=0), runs)
+    opened = dataclasses.replace(closed, high=np.array([*closed.high[:2], np.inf]))
+    arrows = []
+    for times in (closed, opened):
+        (axes,) = figures.learning_time_plot(k, {0.5: times}, law=law, title="t").axes
+        arrows.append(
+            [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "^"]
+        )
+    assert arrows == [[], [[4.0]]]

@@ -24,7 +24,7 @@ def learning_time_plot(
 
     Args:
       frequencies: cycles per unit, [m].
-      times: {level: estimate [m]}; "never" is left out, an open interval ends at the top.
+      times: {level: estimate [m]}; "never" is left out, an open interval ends in an arrow.
       law: of the first level; no line where too few points gave no exponent.
       title, ylabel: of the figure; other times and half-attenuation norms look the same.
     """
@@ -47,7 +47,8 @@ def learning_time_plot(
         ylabel=ylabel,
         title=title,
     )
-    axes.set_xticks(k, [f"{value:g}" for value in k])
+    axes.set_xticks(k, [f"{value:g}" for value in k], fontsize="small")
+    axes.tick_params(axis="x", labelrotation=45 if k.size > 6 else 0)  # They would touch.
     axes.minorticks_off()
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,g}")

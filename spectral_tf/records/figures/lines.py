@@ -46,7 +46,7 @@ def draw_line(axes: Any, line: Line, colour: Any) -> None:
 def draw_points(axes: Any, line: Line, colour: Any) -> None:
     """Points on given axes, with their intervals as bars.
 
-    An unknown interval has no bar, an open end reaches to twice the highest point.
+    An unknown interval has no bar, an open end is an arrow at twice the highest point.
     """
     x, y = (np.asarray(values, float) for values in (line.x, line.y))
     bars = None
@@ -59,6 +59,11 @@ def draw_points(axes: Any, line: Line, colour: Any) -> None:
             bars = None
     style = {"fmt": line.style, "color": colour, "capsize": 3, "markersize": 4}
     axes.errorbar(x, y, yerr=bars, label=line.label, **style)
+    if (
+        bars is not None
+        and (beyond := (np.asarray(line.high, float) == np.inf) & np.isfinite(y)).any()
+    ):
+        axes.plot(x[beyond], np.full(beyond.sum(), top), "^", color=colour, markersize=6)
 
 
 def draw_either(axes: Any, line: Line, colour: Any) -> None:
