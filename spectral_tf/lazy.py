@@ -9,6 +9,8 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from spectral_tf import keras_settings
+
 # Of what needs it; TensorFlow is an extra, since its builds overwrite each other.
 NO_TENSORFLOW = (
     "spectral_tf needs TensorFlow for this, expected one of its three builds and found none: "
@@ -37,9 +39,12 @@ def subpackage(
         try:
             module = importlib.import_module(f"{name}.{names[attribute]}")
         except ModuleNotFoundError as error:
+            if error.name in ("jax", "torch", "openvino"):  # Keras looks for its backend.
+                raise keras_settings.other_backend(error.name) from error
             if error.name not in ("tensorflow", "keras"):
                 raise
             raise ImportError(NO_TENSORFLOW, name=error.name) from error
+        keras_settings.refuse_other_backend()
         return getattr(module, attribute)
 
     return get, lambda: public, public

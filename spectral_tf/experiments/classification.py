@@ -212,7 +212,7 @@ def file_digest(flag: str, path: str) -> str:
     Raises:
       UserError: no such file.
     """
-    file = pathlib.Path(path)
+    file = pathlib.Path(path).expanduser()
     if not file.is_file():
         raise UserError(
             flag,

@@ -466,7 +466,10 @@ def in_folder(name: str, folder: RunFolder) -> Page:
     """The page of a run folder, under the strategy of the flags."""
     # TensorFlow takes seconds to import: only now that the flags are known to be good. The strategy
     # is first to use it: hosts cannot be joined later.
+    from spectral_tf import keras_settings
     from spectral_tf.runtime.strategy import make_strategy
 
+    if told := keras_settings.take_defaults():
+        logging.info("%s: taken for float32, channels last in this process", told)
     strategy = make_strategy(runtime.flag("strategy"), runtime.flag("tpu"))
     return Page(name, folder, strategy, runtime.flag("seed"))

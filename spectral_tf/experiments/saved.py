@@ -36,7 +36,7 @@ def saved_model(flag: str, path: str) -> Saved:
     Raises:
       UserError: nothing there, no kept model, or models of several trainings.
     """
-    given = pathlib.Path(path)
+    given = pathlib.Path(path).expanduser()
     if given.is_file():
         return _of_run(given)
     kept = sorted(given.rglob("*.keras")) if given.is_dir() else []

@@ -60,7 +60,7 @@ def trained_networks(
     def refuse(got: str, hint: str) -> UserError:
         return UserError(flag, expected=f"a finished run of {experiment}", got=got, hint=hint)
 
-    given = pathlib.Path(path)
+    given = pathlib.Path(path).expanduser()
     folder = given.parent.parent if given.suffix == ".npz" else given
     if not folder.is_dir():
         raise refuse(

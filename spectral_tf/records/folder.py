@@ -91,7 +91,7 @@ class RunFolder:
         writes: bool = True,
         growing: Collection[str] = (),
     ) -> None:
-        self.path = pathlib.Path(path)
+        self.path = pathlib.Path(path).expanduser()
         self.writes = writes
         self._configuration = configuration
         self._overwrite = overwrite
@@ -100,6 +100,13 @@ class RunFolder:
         if not str(path):
             raise UserError(
                 "workdir", expected="a folder", got="nothing", hint="name one, or leave it out"
+            )
+        if "://" in str(path):
+            raise UserError(
+                "workdir",
+                expected="a folder of a file system",
+                got=str(path),
+                hint="mount the bucket, or write to a local folder and copy it",
             )
         if not writes:
             return

@@ -2,12 +2,14 @@
 
 import logging as standard_logging
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
+from spectral_tf import keras_settings
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
@@ -43,14 +45,17 @@ def launch(main: Callable[[], int | None]) -> None:
         standard_logging.getLogger("tensorflow").setLevel(standard_logging.ERROR)
         if not flags.FLAGS["verbosity"].present:
             logging.set_verbosity(logging.INFO)
+        if told := keras_settings.take_tensorflow():
+            logging.info("%s: taken for Keras 3 on TensorFlow in this process", told)
+        expand_home()
         try:
             return main()
         except UserError as error:
             _refuse(name, with_flags(error))
         except ImportError as error:
-            if error.name not in ("tensorflow", "keras"):
+            if error.name not in ("tensorflow", "keras", "keras_backend"):
                 raise
-            _refuse(name, NO_TENSORFLOW)
+            _refuse(name, str(error) if error.name == "keras_backend" else NO_TENSORFLOW)
         except MemoryError as error:
             _refuse(name, f"out of memory ({error}): make the networks, samples or runs fewer")
         except Exception as error:
@@ -62,6 +67,33 @@ def launch(main: Callable[[], int | None]) -> None:
             _refuse(name, "interrupted; the same command resumes or starts over", status=130)
 
     app.run(guarded, flags_parser=parse)
+
+
+def expand_home() -> None:
+    """Puts the user's folder for ~ into the flags, wherever a path begins with it.
+
+    At the start of a value or of an entry of a list, behind `npz:` or `name=`, and after the colon
+    that joins paths: shells do so in few of these places.
+    """
+    home = os.path.expanduser("~")
+
+    def expanded(text: str) -> str:
+        return re.sub(r"(^|[:=])~(?=/|$)", lambda found: found.group(1) + home, text)
+
+    for name in configuration_names():
+        value = flags.FLAGS[name].value
+        if isinstance(value, str):
+            flags.FLAGS[name].value = expanded(value)
+        elif isinstance(value, list):
+            flags.FLAGS[name].value = [expanded(v) if isinstance(v, str) else v for v in value]
+
+
+def configuration_names() -> list[str]:
+    """The flags of the launcher, those that say where a run is made among them."""
+    if "workdir" not in flags.FLAGS:
+        return []
+    launcher = flags.FLAGS.find_module_defining_flag("workdir")
+    return [flag.name for flag in flags.FLAGS.get_key_flags_for_module(launcher)]
 
 
 def with_flags(error: UserError) -> str:

@@ -20,17 +20,17 @@ def coefficients(samples: ArrayLike) -> NDArray[np.complex128]:
       unit, bin n-k its negative. Sees phase.
 
     Raises:
-      UserError: the last axis is empty or absent.
+      UserError: the last axis is absent or has fewer than 2 samples, as outputs [n, 1] of a model.
 
     Source: Rahaman et al. (2019), section 3, with the 1/n of their published notebooks.
     """
     values = np.asarray(samples)
-    if values.ndim == 0 or values.shape[-1] == 0:
+    if values.ndim == 0 or values.shape[-1] < 2:
         raise UserError(
             "samples",
-            expected="at least one sample on the last axis",
+            expected="at least 2 samples on the last axis",
             got=f"shape {values.shape}",
-            hint="pass the function's values on a uniform grid",
+            hint="pass values on a uniform grid; of a model with one output take [..., 0]",
         )
     return np.fft.fft(values.astype(np.complex128), axis=-1, norm="forward")
 
@@ -46,7 +46,7 @@ def magnitudes(samples: ArrayLike) -> NDArray[np.float64]:
       is applied: a sine of amplitude A gives A/2.
 
     Raises:
-      UserError: the last axis is empty or absent, or the samples are complex (whose spectrum has
+      UserError: as `coefficients`, or the samples are complex (whose spectrum has
         two independent sides: use `coefficients`).
     """
     values = np.asarray(samples)

@@ -73,7 +73,7 @@ def test_frequencies_without_a_mirrored_bin_are_refused(k):
 
 
 def test_bad_shapes_are_refused():
-    with pytest.raises(ValueError, match="at least one sample"):
+    with pytest.raises(ValueError, match="at least 2 samples"):
         spectra.coefficients([])
     with pytest.raises(ValueError, match="real samples"):
         spectra.magnitudes([1j, 2])
