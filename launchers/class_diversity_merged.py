@@ -167,7 +167,10 @@ def rows_of(
             [
                 {
                     **{"merge": k, "grouping": name, "seed": seed},
-                    **{"groups": merge_study.told(groupings[k, name]), **diversities[k, name]},
+                    **{
+                        "groups": merge_study.groups_text(groupings[k, name]),
+                        **diversities[k, name],
+                    },
                 }
             ],
             found,
@@ -233,7 +236,7 @@ def trained(
             },
             hparams={
                 **{"merge": k, "grouping": name},
-                **{"groups": merge_study.told(groupings[k, name]), "run": seed},
+                **{"groups": merge_study.groups_text(groupings[k, name]), "run": seed},
             },
             keep={task.num_steps: "final.keras"},
         )

@@ -463,7 +463,15 @@ def tables(
         "measures": records.Table(
             ("pair_type", "paths", "num_paths", "network", "measure", "unit", "mean"),
             [
-                (pair_type, paths, of.told(name, where).sum(), who, name, of.unit_of(name), mean)
+                (
+                    pair_type,
+                    paths,
+                    of.measured(name, where).sum(),
+                    who,
+                    name,
+                    of.unit_of(name),
+                    mean,
+                )
                 for (pair_type, paths), where in of.chosen.items()
                 for name in (*MEASURES, *PER_PATH.values())
                 for who, mean in means(of, name, where, runs).items()
@@ -498,7 +506,7 @@ def means(
     of: MeasuredPaths, name: str, where: NDArray[np.bool_], runs: Sequence[int]
 ) -> Mapping[str | int, spectra.Estimate]:
     """The mean over networks, and that of each."""
-    counted = of.told(name, where)
+    counted = of.measured(name, where)
     each = [
         spectra.mean_over_clusters(values, where=counted, unit="paths of one network")
         for values in of.values[name]

@@ -459,7 +459,7 @@ def panels(sweep: str, chosen: Models) -> list[Panel]:
     ):
         for pair_type in PAIR_TYPES:
             reading = reading._replace(ends=next(iter(chosen.classes)))
-            counted = chosen.where(pair_type, reading.ends) & chosen.told(reading)
+            counted = chosen.where(pair_type, reading.ends) & chosen.measured(reading)
             counted &= spectra.which_paths(chosen.correct(reading.ends), reading.paths)
             if counted.sum() < spectra.PATHS_FOR_COMPARISON:
                 continue

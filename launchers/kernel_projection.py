@@ -280,7 +280,9 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             },
             **found.speed(train[0].size * plan.num_steps),
         },
-        lines=[told(name, steps[curves[name].dip], of_noise) for name, of_noise in facts.items()],
+        lines=[
+            closing(name, steps[curves[name].dip], of_noise) for name, of_noise in facts.items()
+        ],
         images_shown=100,
     )
 
@@ -329,7 +331,7 @@ def facts_of(
     return facts
 
 
-def told(name: str, dip: int, facts: dict[str, spectra.Estimate]) -> str:
+def closing(name: str, dip: int, facts: dict[str, spectra.Estimate]) -> str:
     """What the screen says of a noise."""
     lowest, last, fitted = (
         facts[fact].text(".3f")

@@ -231,7 +231,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "mean_accuracy_by_frequency": by("frequency", cell.threshold, grid, accuracy),
             **{fact: estimate.record() for fact, estimate in own.items()},
         }
-        lines += told(cell, grid, accuracy, own)
+        lines += closing(cell, grid, accuracy, own)
     if plan.knn:
         more_tables, more_figures = nearest_neighbours(plan, found)
         tables |= more_tables
@@ -325,7 +325,7 @@ def by(
     return {str(value): float(np.mean(of_value[value])) for value in sorted(of_value)}
 
 
-def told(
+def closing(
     cell: Cell,
     grid: list[Cell],
     accuracy: list[spectra.Estimate],

@@ -637,7 +637,7 @@ def learning_times(plan: Plan, found: records.Found) -> records.Report:
             },
             **times,
         },
-        lines=told(laws, times, targets[0].frequencies),
+        lines=closing(laws, times, targets[0].frequencies),
         tables={"tangent_times": records.Table(columns, rows)},
         figures={
             "tangent_times": logarithmic(
@@ -651,7 +651,7 @@ def learning_times(plan: Plan, found: records.Found) -> records.Report:
     )
 
 
-def told(
+def closing(
     laws: dict[str, spectra.PowerLaw],
     times: dict[str, spectra.Estimate],
     frequencies: Sequence[int],

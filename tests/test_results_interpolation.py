@@ -8,7 +8,7 @@ from conftest import ROOT
 
 from spectral_tf import spectra
 from spectral_tf.experiments.networks import difference_over_networks
-from spectral_tf.experiments.path_study import telling
+from spectral_tf.experiments.path_study import informative
 from spectral_tf.records import estimates, read_table
 
 RESULTS = ROOT / "results"
@@ -53,7 +53,7 @@ def test_every_mean_is_that_of_its_paths(name):
         for i in np.flatnonzero((measures["pair_type"] == place) & (measures["network"] == "mean")):
             counted = chosen & common if measures["paths"][i] == "common" else chosen
             measure = str(measures["measure"][i])
-            counted = counted & telling(measure, paths[measure.removesuffix("_per_path")])
+            counted = counted & informative(measure, paths[measure.removesuffix("_per_path")])
             values = paths[measure.removesuffix("_per_path")][:, counted]
             if measure.endswith("_per_path"):
                 values = values * paths["pixel_distance"][:, counted]
@@ -71,7 +71,7 @@ def test_the_claim_is_that_of_the_paths(name):
         ("DFT share, all paths", "dft_share", np.ones_like(common)),
         ("centroid at matched confidence, known paths", "matched_centroid", common),
     ):
-        counted = chosen & telling(measure, paths[measure])
+        counted = chosen & informative(measure, paths[measure])
         within, between = (paths[measure][:, places[p] & counted] for p in ("within", "between"))
         same(reading(name, text), difference_over_networks(within, between, items="paths"))
 

@@ -67,7 +67,7 @@ def test_claims_follow_from_the_kept_paths(name):
                     group.correct(reading.ends),
                     settings(group),
                     paths=reading.paths,
-                    where=group.where(pair_type, reading.ends) & group.told(reading),
+                    where=group.where(pair_type, reading.ends) & group.measured(reading),
                     num_resamples=1,
                 )
                 value, p = told(name, f"{claim} {pair_type}", reading.name)
@@ -83,7 +83,7 @@ def test_claims_follow_from_the_kept_paths(name):
                 time.correct(reading.ends),
                 time.columns["seed"],
                 paths=reading.paths,
-                where=time.where(pair_type, reading.ends) & time.told(reading),
+                where=time.where(pair_type, reading.ends) & time.measured(reading),
                 num_resamples=1,
             )
             value, p = told(name, f"C6 {pair_type}", reading.name)
@@ -104,7 +104,7 @@ def test_places_and_students_follow_from_the_kept_paths(name):
     for reading in READINGS:
         values, right = ended.values(reading), ended.correct(reading.ends)
         within, between = (
-            ended.where(t, reading.ends) & ended.told(reading) for t in path_study.PAIR_TYPES
+            ended.where(t, reading.ends) & ended.measured(reading) for t in path_study.PAIR_TYPES
         )
         counted = np.ones_like(within) if reading.paths == "all" else right.all(axis=0)
         if min((within & counted).sum(), (between & counted).sum()) >= 20:
@@ -112,7 +112,7 @@ def test_places_and_students_follow_from_the_kept_paths(name):
             of_settings = [np.mean(np.array(away)[kinds == kind]) for kind in dict.fromkeys(kinds)]
             np.testing.assert_allclose(told(name, "C0", reading.name)[0], np.mean(of_settings))
         couples = np.ravel(list(zip(student, teacher, strict=True)))
-        varies = ended[couples].told(reading)
+        varies = ended[couples].measured(reading)
         for pair_type in path_study.PAIR_TYPES:
             where = ended.where(pair_type, reading.ends) & varies
             means = []

@@ -109,7 +109,7 @@ class Classes:
         """The paths that count in a reading, bool [p]."""
         networks = self.networks
         known = spectra.which_paths(networks.correct(_HERE), reading.paths)
-        return networks.where("within", _HERE) & networks.told(reading) & known
+        return networks.where("within", _HERE) & networks.measured(reading) & known
 
     def means(self, reading: Reading) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Of each network over the paths of each class that count, [m, c], and their number [c].

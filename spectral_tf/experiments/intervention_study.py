@@ -80,7 +80,7 @@ def with_accuracy(models_: Models, pair_type: str, reading: path_study.Reading) 
         models_.correct(reading.ends),
         setting_of(models_),
         paths=reading.paths,
-        where=models_.where(pair_type, reading.ends) & models_.told(reading),
+        where=models_.where(pair_type, reading.ends) & models_.measured(reading),
     )
 
 
@@ -95,14 +95,14 @@ def over_time(found: Models, pair_type: str, reading: path_study.Reading) -> spe
         chosen.correct(reading.ends),
         chosen.columns["seed"],
         paths=reading.paths,
-        where=chosen.where(pair_type, reading.ends) & chosen.told(reading),
+        where=chosen.where(pair_type, reading.ends) & chosen.measured(reading),
     )
 
 
 def between_above_within(found: Models, reading: path_study.Reading) -> spectra.Estimate:
     """What a reading has more between classes than within, over settings and paths."""
     ended, paths = last(found), "all" if reading.paths == "all" else "common"
-    known = spectra.which_paths(ended.correct(reading.ends), paths) & ended.told(reading)
+    known = spectra.which_paths(ended.correct(reading.ends), paths) & ended.measured(reading)
     chosen = [ended.where(t, reading.ends) & known for t in PAIR_TYPES]
     least = min(int(c.sum()) for c in chosen)
     if least < spectra.PATHS_FOR_COMPARISON:
@@ -127,7 +127,7 @@ def student_minus_teacher(
     if not couples:
         return spectra.not_enough(0, 2, "teachers")
     members = ended[np.ravel(couples)]
-    where = members.where(pair_type, reading.ends) & members.told(reading)
+    where = members.where(pair_type, reading.ends) & members.measured(reading)
     # A student and its teacher are two models: what both know is common and shared.
     correct = members.correct(reading.ends) | (reading.paths == "all")
     values = members.values(reading)
@@ -230,7 +230,7 @@ def differences(found: Models) -> records.Table:
         for pair_type, measure, paths in itertools.product(PAIR_TYPES, MEASURES, ("all", "common")):
             values = values_of[measure]
             where = ended.where(pair_type, "held_out")
-            where &= path_study.telling(measure, values[own + base])
+            where &= path_study.informative(measure, values[own + base])
             where &= spectra.which_paths(correct[own + base], paths)
             few = int(where.sum())
             estimate = (
@@ -256,7 +256,7 @@ def by_difficulty(found: Models) -> records.Table:
     for pair_type, (low, high), name in itertools.product(PAIR_TYPES, DIFFICULTIES, names):
         chosen = (hard > low) & (hard <= high) if high else hard == 0
         where = ended.where(pair_type, "held_out") & chosen
-        where &= ended.told(path_study.Reading("", name))
+        where &= ended.measured(path_study.Reading("", name))
         few = int(where.sum())
         rho = spectra.not_enough(few, spectra.PATHS_FOR_COMPARISON, "paths")
         if few >= spectra.PATHS_FOR_COMPARISON:

@@ -125,13 +125,13 @@ class MeasuredPaths:
             for paths in ("all", "common")
         }
 
-    def told(self, name: str, where: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Those of some paths that tell a measure of every network (`path_study.telling`)."""
-        return where & path_study.telling(name, self.values[name])
+    def measured(self, name: str, where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Those of some paths that tell a measure of every network (`path_study.informative`)."""
+        return where & path_study.informative(name, self.values[name])
 
     def mean(self, name: str, where: NDArray[np.bool_]) -> spectra.Estimate:
         """Over networks and those of some paths that tell the measure."""
-        counted = self.told(name, where)
+        counted = self.measured(name, where)
         if not counted.any():
             return spectra.not_enough(0, 2, "paths")
         return mean_over_networks(self.values[name][:, counted], items="paths")
@@ -180,7 +180,7 @@ class MeasuredPaths:
         """What a reading has more between classes than within, over networks and paths."""
         name = PER_PATH[reading.measure] if reading.per_path else reading.measure
         paths = "all" if reading.paths == "all" else "common"
-        chosen = [self.told(name, self.chosen[kind, paths]) for kind in path_study.PAIR_TYPES]
+        chosen = [self.measured(name, self.chosen[kind, paths]) for kind in path_study.PAIR_TYPES]
         least = min(int(where.sum()) for where in chosen)
         if least < spectra.PATHS_FOR_COMPARISON:
             return spectra.not_enough(least, spectra.PATHS_FOR_COMPARISON, f"{paths} paths")

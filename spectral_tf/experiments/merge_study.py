@@ -179,17 +179,17 @@ def _numbered(groups: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.array([first[group] for group in groups.tolist()])
 
 
-def told(groups: ArrayLike) -> str:
+def groups_text(groups: ArrayLike) -> str:
     """Groups as a column of a table holds them.
 
-    >>> told([0, 1, 0]), groups_of("0 1 0").tolist()
+    >>> groups_text([0, 1, 0]), groups_of("0 1 0").tolist()
     ('0 1 0', [0, 1, 0])
     """
     return " ".join(map(str, np.asarray(groups).tolist()))
 
 
 def groups_of(text: str) -> NDArray[np.int64]:
-    """What `told` told."""
+    """The groups of `groups_text`."""
     return np.array(text.split(), np.int64)
 
 
@@ -210,7 +210,7 @@ def pair_types(found: Models) -> dict[str, NDArray[np.bool_]]:
 
 def counted(found: Models, reading: Reading) -> NDArray[np.bool_]:
     """The paths of a reading, the same for all networks, bool [p]."""
-    return found.told(reading) & spectra.which_paths(found.correct(_HERE), reading.paths)
+    return found.measured(reading) & spectra.which_paths(found.correct(_HERE), reading.paths)
 
 
 def influence(found: Models, reading: Reading, *, same_paths: bool = False) -> NDArray[np.float64]:

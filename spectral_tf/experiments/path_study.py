@@ -395,13 +395,13 @@ class Models:
         chosen = within if pair_type == "within" else ~within
         return chosen & self.along[f"{ends}/finite"].all(axis=0)
 
-    def told(self, reading: Reading) -> NDArray[np.bool_]:
+    def measured(self, reading: Reading) -> NDArray[np.bool_]:
         """The paths that tell every model's value of a reading, the same for all, bool [p].
 
         All of them gave numbers there. A centroid is told where something varies, in every model
-        (`telling`).
+        (`informative`).
         """
-        of_measure = telling(reading.measure, self.along[f"{reading.ends}/{reading.measure}"])
+        of_measure = informative(reading.measure, self.along[f"{reading.ends}/{reading.measure}"])
         return self.along[f"{reading.ends}/finite"].all(axis=0) & of_measure
 
     def values(self, reading: Reading) -> NDArray[np.float64]:
@@ -419,7 +419,7 @@ class Models:
         Raises:
           UserError: a reading on paths that two models share.
         """
-        counted = self.where(pair_type, reading.ends) & self.told(reading)
+        counted = self.where(pair_type, reading.ends) & self.measured(reading)
         counted &= spectra.which_paths(self.correct(reading.ends), reading.paths)
         values = self.values(reading)[:, counted]
         return values.mean(axis=1) if counted.any() else np.full(len(self), np.nan)
@@ -505,7 +505,7 @@ class Models:
         return cls(columns, **found, diverged=diverged)
 
 
-def telling(measure: str, values: NDArray) -> NDArray[np.bool_]:
+def informative(measure: str, values: NDArray) -> NDArray[np.bool_]:
     """The paths on which a measure of all models says something, bool [p].
 
     The centroid of predictions that do not vary is 0, which is no frequency: the least is half a
@@ -515,7 +515,7 @@ def telling(measure: str, values: NDArray) -> NDArray[np.bool_]:
       measure: one of `MEASURES`, or another, which every path tells.
       values: of each model on each path, [m, p].
 
-    >>> telling("matched_centroid", np.array([[0.1, 0.0], [0.2, 0.3]]))
+    >>> informative("matched_centroid", np.array([[0.1, 0.0], [0.2, 0.3]]))
     array([ True, False])
     """
     if "centroid" not in measure:

@@ -30,7 +30,7 @@ ESTIMATED += ["learning_epoch"]
 # Of every training after every epoch.
 _CURVES = ("clean_loss", "accuracy", "train_loss")
 # Of a wave, beside its levels.
-_TOLD = [name for name in PlacedWave._fields if name not in ("levels", "smoothing")]
+_RECORDED = [name for name in PlacedWave._fields if name not in ("levels", "smoothing")]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,7 +125,7 @@ class WaveTrainings:
         plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         curves = {f"curves/{name}": values for name, values in plain.pop("curves").items()}
         waves = plain.pop("waves")
-        plain["waves"] = [{name: getattr(wave, name) for name in _TOLD} for wave in waves]
+        plain["waves"] = [{name: getattr(wave, name) for name in _RECORDED} for wave in waves]
         return {**plain, **curves, "levels": np.stack([wave.levels for wave in waves])}
 
     @classmethod

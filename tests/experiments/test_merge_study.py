@@ -108,7 +108,7 @@ def models(value, num_groupings=8, seeds=2, paths=30, between=4, num_classes=6):
                     "merge": 1 if g < 0 else 2,
                     "grouping": "none" if g < 0 else f"random_{g}",
                     "seed": seed,
-                    "groups": merge_study.told(groups),
+                    "groups": merge_study.groups_text(groups),
                     "image_distance": float(g),
                     "feature_angle": float(-g),
                 }
