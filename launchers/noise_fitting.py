@@ -168,8 +168,8 @@ def asked_waves() -> list[tasks.AskedWave]:
 
     flag = {"fourier": "spatial_frequencies", "power_law": "exponents"}.get(FLAGS.wave)
     parameters = numbers(flag, above=-math.inf) if flag else []
-    for parameter in parameters if FLAGS.wave == "fourier" else ():
-        tasks.orientations(parameter, FLAGS.degrees, FLAGS.directions)  # Refuses one twice.
+    if FLAGS.wave == "fourier":
+        tasks.refuse_one_wave_twice(parameters, FLAGS.degrees, FLAGS.directions)
     return tasks.ask_waves(
         FLAGS.wave,
         cycles=numbers("cycles"),

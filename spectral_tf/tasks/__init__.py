@@ -16,6 +16,7 @@ from spectral_tf.tasks.label_waves import (
     orientations,
     power_law_direction,
     random_direction,
+    refuse_one_wave_twice,
     still_wave,
 )
 from spectral_tf.tasks.labels import LabelWave
@@ -53,6 +54,7 @@ __all__ = [
     "place_waves",
     "power_law_direction",
     "random_direction",
+    "refuse_one_wave_twice",
     "scale",
     "still_wave",
 ]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -284,6 +285,31 @@ def orientations(spatial_frequency: float, degrees: float, count: int) -> list[f
             )
         seen[same] = angle
     return turned
+
+
+def refuse_one_wave_twice(spatial_frequencies: Sequence[float], degrees: float, count: int) -> None:
+    """Raises a UserError if two spatial frequencies would be waves of one direction.
+
+    Args:
+      spatial_frequencies: in cycles per image.
+      degrees, count: of the orientations of each, as for `orientations`.
+
+    >>> refuse_one_wave_twice([1.0, 3.0], 45.0, 1)
+    """
+    seen: dict[tuple[int, int], float] = {}
+    for frequency in spatial_frequencies:
+        points = [
+            _lattice_point(frequency, angle) for angle in orientations(frequency, degrees, count)
+        ]
+        for i, j in points:
+            same = max((i, j), (-i, -j))
+            if seen.setdefault(same, frequency) != frequency:
+                raise UserError(
+                    "spatial_frequencies",
+                    expected="ones that differ by whole cycles along the sides",
+                    got=f"{seen[same]:g} and {frequency:g}, both nearest to {same}",
+                    hint="move them apart, or turn --degrees",
+                )
 
 
 def _lattice_point(spatial_frequency: float, degrees: float) -> tuple[int, int]:

@@ -432,6 +432,10 @@ MISTAKES = {
     "--wave=spiral": "--wave",
     "--cycles=": "--cycles: expected numbers above 0",
     "--cycles=0,1": "above 0",
+    "--wave=fourier --spatial_frequencies=1,2": (
+        "--spatial_frequencies: expected ones that differ by whole cycles along the sides, got 1 "
+        "and 2, both nearest to (1, 1)"
+    ),
     "--wave=fourier --spatial_frequencies=9": "spatial_frequency: expected 0 or more, at most 4",
     "--cycles=1,1.0000001": "radial_cycles_1 twice",
     "--distillation_alpha=0.5": "--distillation_alpha: expected a --teacher, got none",
