@@ -139,7 +139,7 @@ def heat_map(plan: Plan, found: records.Found) -> Figure:
         plan.targets[0].frequencies,
         {"": records.learning.over_runs(magnitudes).value},
         last_row=plan.num_steps,
-        title=f"Lower frequencies are learned first: {records.averaged(len(plan.targets))}",
+        title=f"Learned share of each frequency, {records.averaged(len(plan.targets))}",
     )
 
 

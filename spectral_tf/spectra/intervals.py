@@ -420,7 +420,12 @@ def quantiles(resamples: NDArray, p: float) -> tuple[NDArray, NDArray, str]:
 
 
 def counted(values: ArrayLike, where: ArrayLike | None) -> tuple[NDArray, NDArray]:
-    """Values with 0 where they do not count, and which count, of one shape."""
+    """Values with 0 where they do not count, and which count, of one shape.
+
+    Raises:
+      UserError: no values, a `where` of another shape or type, values that count and are not
+      finite.
+    """
     v = np.asarray(values, np.float64)
     if v.ndim == 0 or v.shape[0] == 0:
         raise UserError(
