@@ -16,6 +16,7 @@ Conventions, used by every function here:
 """
 
 from spectral_tf.spectra.attenuation import attenuation, half_attenuation_norms
+from spectral_tf.spectra.box import BoxSpectrum, border_jumps, box_spectrum
 from spectral_tf.spectra.composition import occupied_bandwidth
 from spectral_tf.spectra.confidence import (
     IMAGES_FOR_TEMPERATURE,
@@ -23,6 +24,7 @@ from spectral_tf.spectra.confidence import (
     logits_of,
     mean_confidence,
 )
+from spectral_tf.spectra.curve import CurveSpectrum, curve_spectrum
 from spectral_tf.spectra.dft import (
     coefficients,
     magnitudes,
@@ -138,6 +140,8 @@ __all__ = [
     "SETTINGS_FOR_CORRELATION",
     "SOLVERS",
     "AgainstNull",
+    "BoxSpectrum",
+    "CurveSpectrum",
     "Estimate",
     "Influence",
     "KernelBasis",
@@ -155,6 +159,8 @@ __all__ = [
     "axis_support",
     "bin_means",
     "bootstrap",
+    "border_jumps",
+    "box_spectrum",
     "centred_log_ratio",
     "class_distances",
     "coefficients",
@@ -167,6 +173,7 @@ __all__ = [
     "correlation_ratio",
     "crossed_mean",
     "crossing",
+    "curve_spectrum",
     "cutoff_frequency",
     "dct_frequencies",
     "dct_magnitudes",

@@ -6,8 +6,7 @@ import itertools
 import math
 
 import numpy as np
-import scipy.special
-import scipy.stats
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError

@@ -5,8 +5,7 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.special
-import scipy.stats
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError

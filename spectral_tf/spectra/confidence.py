@@ -10,8 +10,7 @@ that follows confidence would follow accuracy.
 """
 
 import numpy as np
-import scipy.optimize
-import scipy.special
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError

@@ -1,7 +1,7 @@
 """How diverse the members of a class are, and how far apart classes, by images or features."""
 
 import numpy as np
-import scipy.spatial.distance
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError

@@ -37,7 +37,7 @@ the predictions: compare models at one confidence (`confidence_temperature`).
 from typing import NamedTuple
 
 import numpy as np
-import scipy.fft
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError

@@ -21,8 +21,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import scipy.special
-import scipy.stats
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError

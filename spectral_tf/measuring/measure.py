@@ -1,0 +1,110 @@
+"""Any function of arrays, measured anywhere: the one call of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spectral_tf.errors import UserError
+from spectral_tf.measuring.functions import Function, function_of, shapes
+from spectral_tf.measuring.measurement import Measurement
+from spectral_tf.measuring.places import Place, asked_in_words, batches
+from spectral_tf.measuring.predictions import log_probabilities, predictions, refuse_outputs
+
+
+def measure(
+    model: Any,
+    where: Place,
+    *,
+    outputs: str = "values",
+    targets: ArrayLike | Callable[[NDArray], ArrayLike] | None = None,
+    output: int | str | None = None,
+    layer: str = "",
+    to_inputs: Callable[[NDArray], Any] | None = None,
+    batch_size: int = 0,
+) -> Measurement:
+    """The spectrum of the function that a model computes.
+
+    The model is asked at inference, batch by batch, and left as it was: no weight, no state of
+    normalisation and no mode of it changes, and no random number is drawn.
+
+    Args:
+      model: a Keras model or layer, a PyTorch module, a scikit-learn estimator, an ONNX Runtime
+        session, or any callable of NumPy arrays [b, ...] (a JAX function is one) -> [b, ...].
+      where: a `Grid`, a `Curve`, `StraightPaths`, `Scatter` or `LabelWave`.
+      outputs: what the model gives: `values` (measured as they are, every number of a sample an
+        output), `logits` (their softmax is measured; of a single one the sigmoid), `probabilities`
+        or `sigmoids` that are independent of each other. A wrong word is found by looking at the
+        numbers.
+      targets: what is to be learned, at the samples of `where` in their order, [n] or [n, c]; or a
+        function of these samples.
+      output: which of several outputs, by position or name.
+      layer: of a Keras model: measure what this layer gives instead.
+      to_inputs: samples [b, ...] -> what the model takes: an array, or a tuple or dict of several
+        for a model of several inputs. Default: the samples themselves.
+      batch_size: samples at once; 0: 1,024, or what the model takes.
+
+    Returns:
+      what was measured, by the class of `where`.
+
+    Raises:
+      UserError: a model that does not take these inputs, outputs that are not finite or not what
+        they are said to be, targets of another shape, as `function_of`.
+
+    >>> import numpy as np
+    >>> from spectral_tf import Grid, measure
+    >>> found = measure(lambda x: 3 * np.sin(2 * np.pi * 5 * x), Grid(64))
+    >>> round(float(found["power"][5]), 4), round(float(found["centroid"]), 4)
+    (4.5, 5.0)
+    """
+    asked_in_words(where)
+    refuse_outputs(outputs)
+    function = function_of(model, output=output, layer=layer, outputs=outputs)
+    values = asked(function, where, outputs, to_inputs, batch_size)
+    return found_at(where, outputs, values, targets)
+
+
+def asked(
+    function: Function,
+    where: Place,
+    outputs: str,
+    to_inputs: Callable[[NDArray], Any] | None,
+    batch_size: int,
+) -> NDArray[np.float64]:
+    """What is measured of a function at all samples of a place, [n, c]; errors as `measure`."""
+    parts = function.outputs(batches(where, to_inputs), where.count, batch_size)
+    found = np.concatenate(list(parts))
+    return (log_probabilities if where.of_logarithms else predictions)(found, outputs)
+
+
+def found_at(
+    where: Place,
+    outputs: str,
+    values: NDArray[np.float64],
+    targets: ArrayLike | Callable[[NDArray], ArrayLike] | None,
+) -> Measurement:
+    """What values [n, c] at a place say; errors as `measure`."""
+    wanted = None if targets is None else _targets(where, values, targets)
+    quantities, coordinates, notes = where.found(values, wanted)
+    if not np.ptp(values, axis=0).any():
+        notes = ["the outputs are constant: are the inputs in the range that the model wants?"]
+    return Measurement(where.name, outputs, quantities, coordinates, where.record(), tuple(notes))
+
+
+def _targets(
+    where: Place, values: NDArray, targets: ArrayLike | Callable[[NDArray], ArrayLike]
+) -> NDArray[np.float64]:
+    given = targets(where.samples(slice(None))) if callable(targets) else targets
+    found = np.asarray(given, np.float64)
+    found = found.reshape(len(found), -1) if found.ndim else found
+    if found.shape != values.shape or not np.isfinite(found).all():
+        raise UserError(
+            "targets",
+            expected=f"finite numbers of the outputs' shape, {list(values.shape)}",
+            got=shapes(np.asarray(given)),
+            hint="give one for each sample of where, in its order",
+        )
+    return found

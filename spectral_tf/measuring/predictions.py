@@ -1,0 +1,94 @@
+"""What is measured of a model's outputs, and whether they are what they are said to be."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from spectral_tf.errors import UserError
+
+OUTPUTS = ("values", "logits", "probabilities", "sigmoids")
+
+
+class NotFinite(UserError):
+    """Outputs that are NaN or infinite."""
+
+
+def refuse_outputs(outputs: str) -> None:
+    """Raises a UserError for a word that is none of `OUTPUTS`."""
+    if outputs not in OUTPUTS:
+        raise UserError("outputs", expected=" or ".join(OUTPUTS), got=outputs, hint="choose one")
+
+
+def log_probabilities(found: NDArray, outputs: str) -> NDArray[np.float64]:
+    """Logarithms of what `predictions` gives, exact where logits underflow as probabilities.
+
+    Raises:
+      UserError: as `predictions`; values, which are no probabilities.
+    """
+    if outputs == "values":
+        raise UserError(
+            "outputs",
+            expected="logits, probabilities or one sigmoid of a classifier",
+            got="values",
+            hint="say what the model gives with outputs=",
+        )
+    told = predictions(found, outputs)
+    if outputs == "logits":
+        logits = np.asarray(found, np.float64).reshape(len(found), -1)
+        both = logits if logits.shape[1] > 1 else np.concatenate([0 * logits, logits], axis=1)
+        return scipy.special.log_softmax(both, axis=1)
+    if not np.allclose(told.sum(axis=1), 1, atol=1e-3):
+        raise UserError(
+            "outputs",
+            expected="probabilities of classes of which one is right",
+            got="independent sigmoids",
+            hint="measure them one by one",
+        )
+    return np.log(np.maximum(told, np.finfo(np.float32).tiny))
+
+
+def predictions(found: NDArray, outputs: str) -> NDArray[np.float64]:
+    """What is measured, [n, c], of the outputs of all samples, [n, ...].
+
+    `values`: themselves, every number of one sample an output. `logits`: softmax; of a single one
+    (1 - p, p), p its sigmoid. `probabilities`: themselves. `sigmoids`, independent of each other:
+    themselves; of a single one (1 - p, p).
+
+    Raises:
+      UserError: outputs that are not finite, or not what they are said to be: values and logits
+        that look like probabilities (none below 0, every sum 1), probabilities that do not, or
+        sigmoids outside of [0, 1].
+    """
+    values = np.asarray(found, np.float64).reshape(len(found), -1)
+    if not np.isfinite(values).all():
+        raise NotFinite(
+            "outputs of the model",
+            expected="finite numbers",
+            got=f"others for {np.mean(~np.isfinite(values).all(axis=1)):.1%} of the samples",
+            hint="look for what diverged, or where the inputs are out of range",
+        )
+    if outputs == "values":
+        return values
+    low, high, several = values.min(), values.max(), values.shape[1] > 1
+    sums = values.sum(axis=1)
+    simplex = several and bool(low >= 0 and np.allclose(sums, 1, atol=1e-3))
+    if outputs == "logits" and simplex:
+        raise _misnamed(outputs, f"numbers from {low:g} whose sums are all 1", "probabilities")
+    if outputs == "probabilities" and not simplex:
+        got = f"numbers from {low:g} to {high:g}, the first of which sum to {sums[0]:g}"
+        other = "sigmoids" if low >= 0 and high <= 1 else "logits"
+        raise _misnamed(outputs, got, other)
+    if outputs == "sigmoids" and (simplex or not (low >= 0 and high <= 1)):
+        got = f"numbers from {low:g} to {high:g}" + simplex * " whose sums are all 1"
+        raise _misnamed(outputs, got, "probabilities" if simplex else "logits")
+    if outputs == "logits":
+        values = scipy.special.softmax(values, axis=1) if several else scipy.special.expit(values)
+    return values if several else np.concatenate([1 - values, values], axis=1)
+
+
+def _misnamed(outputs: str, got: str, other: str) -> UserError:
+    return UserError(
+        "outputs", expected=f"{outputs} of the model", got=got, hint=f"say outputs={other!r}"
+    )
