@@ -37,6 +37,7 @@ from spectral_tf.spectra.diversity import (
     total_variance,
 )
 from spectral_tf.spectra.filtering import (
+    HALF_AMPLITUDE,
     FilterErrors,
     filter_bandwidths,
     filter_errors,
@@ -146,6 +147,7 @@ from spectral_tf.spectra.same_paths import (
 )
 from spectral_tf.spectra.spectral_bias import (
     SpectralBias,
+    ball_kernel,
     half_energy_cutoff,
     kernel_density,
     projected_coefficients,
@@ -154,6 +156,7 @@ from spectral_tf.spectra.spectral_bias import (
 from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 
 __all__ = [
+    "HALF_AMPLITUDE",
     "IMAGES_FOR_TEMPERATURE",
     "LARGEST_CONDITION",
     "PATHS_FOR_COMPARISON",
@@ -179,6 +182,7 @@ __all__ = [
     "against_null",
     "attenuation",
     "axis_support",
+    "ball_kernel",
     "bin_means",
     "bootstrap",
     "centred_log_ratio",

@@ -199,19 +199,19 @@ def filter_bandwidths(
     for start in range(0, chosen.size, rows):
         some = chosen[start : start + rows]
         distances = np.sqrt(squared_distances(x, x[some], None))
-        distances[np.arange(some.size), some] = np.nan
-        distances[distances <= 1e-9 * np.nanmax(distances, initial=0.0)] = np.nan  # Repeated.
-        nearest.append(np.nanmin(distances, axis=1, initial=np.inf))
-        typical.append(np.ravel(distances))
-    low, high = (float(np.nanmedian(np.concatenate(v))) for v in (nearest, typical))
-    if not 0 < low < np.inf:
-        raise UserError(
-            "points",
-            expected="at least 2 places",
-            got=f"{len(x)} points at one",
-            hint="check the data",
-        )
-    return np.geomspace(low, max(low, high), num_bandwidths)
+        # Those of a point to itself and to its copies are rounding.
+        apart = distances > 1e-9 * distances.max(axis=1, keepdims=True)
+        nearest.append(np.where(apart, distances, np.inf).min(axis=1))
+        typical.append(distances[apart])
+    low = float(np.median(np.concatenate(nearest)))
+    if low < np.inf:
+        return np.geomspace(low, max(low, np.median(np.concatenate(typical))), num_bandwidths)
+    raise UserError(
+        "points",
+        expected="at least 2 places",
+        got=f"{len(x)} points at one",
+        hint="check the data",
+    )
 
 
 def checked_points(

@@ -76,7 +76,7 @@ def spectral_bias(
 
     Returns:
       low, high, bias, [b, ...] (all classes count together). Cost: n^2 (d + b (c s + about 30 for
-      the Bessel function)) products for s outputs; memory: about 6 blocks, and no n x n matrix
+      a Bessel function)) products for s outputs; memory: about 6 blocks, and no n x n matrix
       above their size.
 
     Raises:
@@ -336,5 +336,8 @@ def ball_kernel(distances: ArrayLike, cutoff: float, dimensions: int) -> NDArray
     # Nearer than this the Bessel function is its first term to 1e-12.
     small = 2 * np.pi * cutoff * r < 1e-6
     safe = np.where(small, 1.0, r)
-    far = (cutoff / safe) ** order * scipy.special.jv(order, 2 * np.pi * cutoff * safe)
+    angles = 2 * np.pi * cutoff * safe
+    # The special function of the plane is several times faster than the general one.
+    wave = scipy.special.j1(angles) if dimensions == 2 else scipy.special.jv(order, angles)
+    far = (cutoff / safe) ** order * wave
     return np.where(small, volume, far)
