@@ -73,6 +73,11 @@ def test_a_constant_is_low_whatever_the_points(assert_close):
     assert_close(found.low_share, [1.0] * 3)
 
 
+def test_a_filter_far_below_rounding_keeps_every_value(assert_close):
+    x, y = RNG.normal(size=(30, 5)) + 1e3, RNG.normal(size=30)
+    assert_close(spectra.gaussian_low_pass(x, y, [1e-9])[0], y)
+
+
 def brute_errors(x, t, f, sigma):
     def low(y):
         result = np.zeros_like(y)
@@ -139,17 +144,22 @@ def test_effective_points_count_those_in_the_mean():
     np.testing.assert_allclose(found.effective_points, expected, rtol=0.01)
 
 
-def test_bandwidths_go_from_neighbours_to_all():
-    side = 40
-    found = spectra.filter_bandwidths(torus_grid(side, 2), 5)
-    assert found[0] == pytest.approx(1 / side)
-    # Two points of a unit square are 0.51 apart in the median.
-    assert found[-1] == pytest.approx(0.51, abs=0.02)
-    assert found.shape == (5,)
-    repeated = np.repeat(torus_grid(10, 2), 3, axis=0)
-    assert spectra.filter_bandwidths(repeated)[0] == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="at least 2 places"):
-        spectra.filter_bandwidths(np.ones((5, 3)))
+@pytest.mark.parametrize("d", [1, 2, 10, 1000])
+def test_bandwidths_go_from_two_points_to_half_of_all(d):
+    x = RNG.normal(size=(400, d))
+    sigmas = spectra.filter_bandwidths(x, 5)
+    found = spectra.filter_errors(x, x[:, 0], x[:, 0], sigmas)
+    assert found.effective_points[[0, -1]] == pytest.approx([2, 200], rel=0.25)
+    np.testing.assert_allclose(np.diff(np.log(sigmas), 2), 0, atol=1e-9)
+    assert len(sigmas) == 5
+    copies = spectra.filter_bandwidths(np.repeat(x, 3, axis=0), 5)
+    np.testing.assert_allclose(copies, sigmas, rtol=0.15)
+
+
+def test_bandwidths_of_nothing_are_refused():
+    for wrong in (np.ones((5, 3)), np.zeros((1, 2))):
+        with pytest.raises(ValueError, match="at least 3 that are not at one place"):
+            spectra.filter_bandwidths(wrong)
 
 
 def test_no_matrix_of_all_points_by_all_is_held():
