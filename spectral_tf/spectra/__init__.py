@@ -38,6 +38,13 @@ from spectral_tf.spectra.diversity import (
     merged_diversity,
     total_variance,
 )
+from spectral_tf.spectra.filtering import (
+    HALF_AMPLITUDE,
+    FilterErrors,
+    filter_bandwidths,
+    filter_errors,
+    gaussian_low_pass,
+)
 from spectral_tf.spectra.inference import (
     SETTINGS_FOR_CORRELATION,
     Estimate,
@@ -89,7 +96,14 @@ from spectral_tf.spectra.noise_fit import (
     smoothed_log_ratio,
     wave_fit,
 )
-from spectral_tf.spectra.nonuniform import coefficients_at
+from spectral_tf.spectra.nonuniform import (
+    LARGEST_CONDITION,
+    FittedCoefficients,
+    coefficients_at,
+    fit_coefficients,
+    mixing,
+    quadrature_weights,
+)
 from spectral_tf.spectra.norms import spectral_norms
 from spectral_tf.spectra.path import (
     PathMeasures,
@@ -113,6 +127,7 @@ from spectral_tf.spectra.path_axes import (
     spectrum_axis,
 )
 from spectral_tf.spectra.plane import plane_frequencies, rings
+from spectral_tf.spectra.positions import Sampling, sampling
 from spectral_tf.spectra.radial import radial_spectrum
 from spectral_tf.spectra.relu import (
     PiecewiseLinear,
@@ -132,10 +147,20 @@ from spectral_tf.spectra.same_paths import (
     shared_paths,
     which_paths,
 )
+from spectral_tf.spectra.spectral_bias import (
+    SpectralBias,
+    ball_kernel,
+    half_energy_cutoff,
+    kernel_density,
+    projected_coefficients,
+    spectral_bias,
+)
 from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
 
 __all__ = [
+    "HALF_AMPLITUDE",
     "IMAGES_FOR_TEMPERATURE",
+    "LARGEST_CONDITION",
     "PATHS_FOR_COMPARISON",
     "SETTINGS_FOR_CORRELATION",
     "SOLVERS",
@@ -143,6 +168,8 @@ __all__ = [
     "BoxSpectrum",
     "CurveSpectrum",
     "Estimate",
+    "FilterErrors",
+    "FittedCoefficients",
     "Influence",
     "KernelBasis",
     "LearningCurves",
@@ -152,11 +179,14 @@ __all__ = [
     "PiecewiseLinear",
     "PowerLaw",
     "ReferenceLevels",
+    "Sampling",
+    "SpectralBias",
     "WaveFit",
     "above_zero",
     "against_null",
     "attenuation",
     "axis_support",
+    "ball_kernel",
     "bin_means",
     "bootstrap",
     "border_jumps",
@@ -185,16 +215,22 @@ __all__ = [
     "difference_to_published",
     "difference_to_published_from_stats",
     "difficulty",
+    "filter_bandwidths",
+    "filter_errors",
+    "fit_coefficients",
     "fit_power_law",
     "frequency_rates",
     "gaussian_kernel",
+    "gaussian_low_pass",
     "half_attenuation_norms",
+    "half_energy_cutoff",
     "holm",
     "implied_smoothing",
     "influence",
     "interpolate_spectrum",
     "jackknife",
     "kernel_basis",
+    "kernel_density",
     "learning_curves",
     "learning_times",
     "linearised_functions",
@@ -209,6 +245,7 @@ __all__ = [
     "mean_over_runs",
     "mean_spectrum",
     "merged_diversity",
+    "mixing",
     "negative",
     "noise_fit",
     "normalised_magnitudes",
@@ -221,14 +258,18 @@ __all__ = [
     "planar_transform",
     "plane_frequencies",
     "power_law_over_runs",
+    "projected_coefficients",
+    "quadrature_weights",
     "radial_spectrum",
     "reference_levels",
     "released_share",
     "relu_network_pieces",
     "rings",
+    "sampling",
     "shared_paths",
     "sign_test",
     "smoothed_log_ratio",
+    "spectral_bias",
     "spectral_centroid",
     "spectral_norm_bound",
     "spectral_norms",
