@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from spectral_tf import lazy
 from spectral_tf.data.images import EMBEDDED, Images, merged_names
+from spectral_tf.data.inputs import Inputs
 from spectral_tf.data.normalisation import Normalisation, standard, to_unit, unit
 from spectral_tf.data.sources import find_images
 
@@ -30,6 +31,7 @@ __all__ = [
     "AUGMENTATIONS",
     "EMBEDDED",
     "Images",
+    "Inputs",
     "Normalisation",
     "find_images",
     "labels_of",

@@ -82,7 +82,7 @@ def training_batches(
         if policies:
             policy_seed = tf.random.experimental.stateless_fold_in(tf.constant([seed, 1]), step)
             inputs = before(inputs, policy_seed, part)
-        inputs = after(_normalised(inputs, normalisation), own, part)
+        inputs = after(normalisation.apply(inputs), own, part)
         inputs, labels = tf.ensure_shape(inputs, (share, *shape)), tf.cast(labels, tf.int32)
         if mixings:
             labels = tf.one_hot(labels, images.num_classes)
@@ -183,7 +183,7 @@ def evaluation_batches(
 
     def finish(_: tf.Tensor, element: tuple) -> tuple:
         (pixels, labels), positions = element
-        inputs = _normalised(shrunk(_decoded(images, pixels, shape), shape), normalisation)
+        inputs = normalisation.apply(shrunk(_decoded(images, pixels, shape), shape))
         weights = tf.cast(positions < images.num_examples, tf.float32)
         return tf.ensure_shape(inputs, (share, *shape)), tf.cast(labels, tf.int32), weights
 
@@ -255,14 +255,9 @@ def prepare(normalisation: Normalisation) -> Callable[[tf.Tensor], tf.Tensor]:
     """Stored pixels [..., h, w, c] -> images as the network sees them, float32."""
 
     def apply(pixels: tf.Tensor) -> tf.Tensor:
-        return _normalised(tf.image.convert_image_dtype(pixels, tf.float32), normalisation)
+        return normalisation.apply(tf.image.convert_image_dtype(pixels, tf.float32))
 
     return apply
-
-
-def _normalised(unit: tf.Tensor, normalisation: Normalisation) -> tf.Tensor:
-    mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])
-    return (unit - mean) / deviation
 
 
 def shrunk(pixels: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:

@@ -15,13 +15,18 @@ if TYPE_CHECKING:
     from spectral_tf.probes.functions import stacked_outputs as stacked_outputs
     from spectral_tf.probes.kernels import kernel_matrices as kernel_matrices
     from spectral_tf.probes.kernels import kernel_names as kernel_names
+    from spectral_tf.probes.output_kinds import OUTPUTS as OUTPUTS
+    from spectral_tf.probes.output_kinds import class_logits as class_logits
+    from spectral_tf.probes.output_kinds import predictions_of as predictions_of
+    from spectral_tf.probes.output_kinds import probabilities_of as probabilities_of
+    from spectral_tf.probes.output_kinds import refuse_other_outputs as refuse_other_outputs
+    from spectral_tf.probes.output_kinds import temperature_of as temperature_of
     from spectral_tf.probes.pairs import Pairs as Pairs
     from spectral_tf.probes.pairs import class_pairs as class_pairs
     from spectral_tf.probes.pairs import draw_pairs as draw_pairs
     from spectral_tf.probes.pairs import pairs_among as pairs_among
     from spectral_tf.probes.path_measurements import PathMeasurements as PathMeasurements
     from spectral_tf.probes.path_measurements import measure_paths as measure_paths
-    from spectral_tf.probes.path_outputs import refuse_other_outputs as refuse_other_outputs
     from spectral_tf.probes.paths import Paths as Paths
     from spectral_tf.probes.paths import gradients as gradients
     from spectral_tf.probes.paths import local_paths as local_paths
@@ -36,12 +41,14 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy.subpackage(
     __name__,
     {
+        "OUTPUTS": "output_kinds",
         "Pairs": "pairs",
         "PathMeasurements": "path_measurements",
         "Paths": "paths",
         "Prepare": "stream",
         "Responses": "fourier",
         "as_they_are": "stream",
+        "class_logits": "output_kinds",
         "class_pairs": "pairs",
         "converged_paths": "converged",
         "draw_pairs": "pairs",
@@ -55,10 +62,13 @@ __getattr__, __dir__, __all__ = lazy.subpackage(
         "pairs_among": "pairs",
         "path_logits": "paths",
         "perturbed_outputs": "perturbations",
-        "refuse_other_outputs": "path_outputs",
+        "predictions_of": "output_kinds",
+        "probabilities_of": "output_kinds",
+        "refuse_other_outputs": "output_kinds",
         "stacked_outputs": "functions",
         "straight_paths": "paths",
         "tangent_kernels": "tangent",
+        "temperature_of": "output_kinds",
         "whole_plane": "fourier",
     },
 )

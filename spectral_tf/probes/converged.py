@@ -11,7 +11,8 @@ from absl import logging
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.probes.path_outputs import groups_of, probabilities_of, refuse_temperatures
+from spectral_tf.probes.output_kinds import probabilities_of
+from spectral_tf.probes.path_outputs import groups_of, refuse_temperatures
 from spectral_tf.probes.paths import Paths, path_logits
 from spectral_tf.probes.stream import Prepare
 from spectral_tf.spectra.path import spectral_centroid, total_variation
@@ -91,7 +92,7 @@ def converged_paths(
       start: samples to begin with, at least 4.
       tolerance: above 0.
       at_most: samples of a path, at least 2 start - 1.
-      outputs: what the model gives, one of `OUTPUTS`.
+      outputs: what the model gives, one of `probes.OUTPUTS`.
 
     Returns:
       the measures at the last number of samples. If they still moved there, a warning is logged and

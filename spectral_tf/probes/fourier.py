@@ -11,7 +11,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.probes.path_outputs import refuse_other_outputs
+from spectral_tf.probes.output_kinds import class_probabilities, refuse_other_outputs
 from spectral_tf.probes.stream import Prepare, at_inference, over_rows, replicas_share, stream
 from spectral_tf.spectra.plane import plane_frequencies, rings
 
@@ -102,7 +102,8 @@ def fourier_responses(
       norm: e, L2, above 0.
       rows: of the plane, 0 to h - 1; default: all.
       signs: `plus` adds u alone; `both` also subtracts it, and gives the mean of the two.
-      outputs: what the model gives, `logits` or `probabilities`.
+      outputs: what the model gives, one of `probes.OUTPUTS`; of C independent sigmoids the change
+        may reach C / 2.
       batch_size: images at once, over all replicas.
       block_size: vectors in a call.
       strategy: default: the current one.
@@ -137,7 +138,7 @@ def fourier_responses(
         return tf.cast(infer(prepare(pixels)), tf.float32)
 
     def probabilities(pixels: tf.Tensor) -> tf.Tensor:
-        return tf.nn.softmax(given(pixels)) if outputs == "logits" else given(pixels)
+        return class_probabilities(given(pixels), outputs)
 
     def perturbed(
         pixels: tf.Tensor, classes: tf.Tensor, before: tf.Tensor, u: tf.Tensor

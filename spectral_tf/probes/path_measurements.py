@@ -8,11 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
-from spectral_tf.probes.path_outputs import (
-    groups_of,
-    probabilities_of,
-    refuse_temperatures,
-)
+from spectral_tf.probes.output_kinds import probabilities_of
+from spectral_tf.probes.path_outputs import groups_of, refuse_temperatures
 from spectral_tf.probes.paths import Paths, path_logits
 from spectral_tf.probes.stream import Prepare
 from spectral_tf.spectra.path import (
@@ -76,7 +73,7 @@ def measure_paths(
       frequencies: at which to give magnitudes, in cycles per unit of distance.
       per_path: frequencies are in cycles per path.
       temperature: by which logits are divided, above 0; of probabilities their logarithms are.
-      outputs: what the model gives, one of `OUTPUTS`.
+      outputs: what the model gives, one of `probes.OUTPUTS`.
 
     Raises:
       UserError: a temperature that is not above 0; outputs that are not what they are said to be,

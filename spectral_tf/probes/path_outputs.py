@@ -7,12 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from absl import logging
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from spectral_tf.errors import UserError
-from spectral_tf.spectra.confidence import logits_of
-
-OUTPUTS = ("logits", "probabilities")
+from spectral_tf.probes.output_kinds import Look, predictions_of
 
 # Paths of one length that are measured together, and outputs of all lengths that wait for it.
 _PATHS_AT_ONCE = 64
@@ -48,7 +45,7 @@ def groups_of(
       stream: the outputs of each path, [N, C], one after the other.
       counts: samples N of each path, [p].
       labels: of the images at both ends, [p, 2].
-      outputs: what they are, one of `OUTPUTS`.
+      outputs: what they are, one of `output_kinds.OUTPUTS`.
 
     Raises:
       UserError: outputs that are not what they are said to be, more than 1 % of the samples not
@@ -56,6 +53,7 @@ def groups_of(
     """
     total, num_paths = int(counts.sum()), len(counts)
     seen = spoilt = whole = 0
+    look = Look(outputs)
     for of_paths, found in _of_one_length(stream):
         rows = np.array(of_paths)
         there = np.isfinite(found).all(axis=-1)
@@ -70,9 +68,11 @@ def groups_of(
                 hint="look for what diverged in the model",
             )
         if there.any():
-            refuse_other_outputs(found if there.all() else found[there], outputs)
-        correct = there[:, [0, -1]] & (found[:, [0, -1]].argmax(axis=-1) == labels[rows])
+            look.at(found if there.all() else found[there])
+        predicted = predictions_of(found[:, [0, -1]], outputs)
+        correct = there[:, [0, -1]] & (predicted == labels[rows])
         yield Group(rows, finite, correct, found if finite.all() else found[finite])
+    look.refuse()
     if spoilt:
         logging.warning(
             "outputs along paths: %s of %s samples are not finite; %s of %s paths are left out",
@@ -111,13 +111,6 @@ def _of_one_length(stream: Iterator[NDArray]) -> Iterator[tuple[list[int], NDArr
         yield rows, np.stack(outputs_of)
 
 
-def probabilities_of(found: NDArray, outputs: str, temperature: float) -> NDArray:
-    """softmax(logits / temperature), [..., C]; logits of probabilities are their logarithms."""
-    if outputs == "logits":
-        return softmax(found.astype(np.float64) / temperature, axis=-1)
-    return found if temperature == 1 else softmax(logits_of(found) / temperature, axis=-1)
-
-
 def refuse_temperatures(temperatures: Sequence[float]) -> None:
     """Raises a UserError if there is none, or one that is not above 0."""
     if not len(temperatures) or not all(0 < t < math.inf for t in temperatures):
@@ -126,20 +119,4 @@ def refuse_temperatures(temperatures: Sequence[float]) -> None:
             expected="a number above 0",
             got=", ".join(f"{t:g}" for t in temperatures) or "none",
             hint="1 leaves the predictions as they are",
-        )
-
-
-def refuse_other_outputs(found: NDArray, outputs: str) -> None:
-    """Raises a UserError if outputs [..., C] are not what they are said to be.
-
-    Probabilities are not below 0 and sum to 1 in every row; logits do not, in at least one.
-    """
-    sums = found.sum(axis=-1)
-    look = bool(np.all(found >= 0) and np.allclose(sums, 1, atol=1e-3))
-    if outputs not in OUTPUTS or look != (outputs == "probabilities"):
-        raise UserError(
-            "outputs",
-            expected=f"{outputs} of the model" if outputs in OUTPUTS else " or ".join(OUTPUTS),
-            got=f"numbers that sum to {sums.flat[0]:g}, the least {found.min():g}",
-            hint=f"say --outputs={OUTPUTS[look]}" if outputs in OUTPUTS else "choose one",
         )

@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
+from spectral_tf.probes.output_kinds import two_classes
 from spectral_tf.probes.pairs import Pairs
 from spectral_tf.probes.stream import (
     Prepare,
@@ -158,7 +159,7 @@ def local_paths(
 
 
 def gradients(
-    model: keras.Model,
+    model: keras.Model | Callable[[tf.Tensor], tf.Tensor],
     images: ArrayLike,
     labels: ArrayLike,
     *,
@@ -168,16 +169,17 @@ def gradients(
     """The gradient of each image's own loss in the image, shape [n, ...]: a local direction.
 
     Args:
-      model: images -> logits [b, C].
+      model: images -> logits [b, C]; one is that of the second of two classes.
       images: as the model sees them, shape [n, ...].
       labels: whole numbers, shape [n].
       batch_size, strategy: as for `path_logits`.
     """
+    infer = at_inference(model)
 
     def gradient(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             tape.watch(x)
-            logits = tf.cast(model(x, training=False), tf.float32)
+            logits = two_classes(tf.cast(infer(x), tf.float32), "logits")
             loss = tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits))
         return tape.gradient(loss, x)
 
