@@ -111,7 +111,8 @@ class SpectrumCallback(keras.callbacks.Callback):
         if self._folder:
             self._take_folder(self._folder, step)
         self._due = growing_steps() if not self._every else _multiples(self._every)
-        self._next = next(due for due in self._due if due >= step)
+        done = step in self.probe.steps
+        self._next = next(due for due in self._due if due >= step + done)
         target = self._log_dir or (self._folder and self._folder / "tensorboard")
         if target and self._events is None:
             from spectral_tf.records.tensorboard import EventWriter
@@ -120,7 +121,7 @@ class SpectrumCallback(keras.callbacks.Callback):
             if self.probe.steps:
                 for at, values in scalars(self.history).items():
                     self._events.scalars(values, at)
-        if self.model.built and step >= self._next and step not in self.probe.steps:
+        if self.model.built and step >= self._next:
             self._measure(step)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:

@@ -185,7 +185,14 @@ def _of_keras(model: Any, layer: str, output: int | str | None) -> Callable[[Inp
         import tensorflow as tf
 
         traced = tf.function(infer, autograph=False, reduce_retracing=True)
-        return lambda inputs: traced(nested(tf.convert_to_tensor, inputs))
+
+        def ask(inputs: Inputs) -> Any:
+            given = nested(tf.convert_to_tensor, inputs)
+            if inner is not None and not model.built:  # Building calls layers, too.
+                model(given, training=False)
+            return traced(given)
+
+        return ask
     return lambda inputs: keras.ops.convert_to_numpy(infer(inputs))
 
 

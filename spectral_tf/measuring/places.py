@@ -316,7 +316,7 @@ class Curve:
         if self._repeated:
             notes.append("the last sample repeats the first one of a closed curve and is left out")
         if not own.uniform:
-            widest = 0.5 / own.frequencies[-1] if own.frequencies.size > 1 else math.inf
+            widest = float(np.diff(way).max())
             notes.append(
                 "the samples are not evenly spaced: they are weighted by the trapezoidal rule, up "
                 f"to {own.frequencies[-1]:.4g} {unit}, which gaps of {widest:.3g} tell"

@@ -7,8 +7,10 @@ import scipy
 from numpy.typing import NDArray
 
 from spectral_tf.errors import UserError
+from spectral_tf.probes import output_kinds
+from spectral_tf.probes.output_kinds import Look, probabilities_of
 
-OUTPUTS = ("values", "logits", "probabilities", "sigmoids")
+OUTPUTS = ("values", *output_kinds.OUTPUTS)
 
 
 class NotFinite(UserError):
@@ -57,9 +59,7 @@ def predictions(found: NDArray, outputs: str) -> NDArray[np.float64]:
     themselves; of a single one (1 - p, p).
 
     Raises:
-      UserError: outputs that are not finite, or not what they are said to be: values and logits
-        that look like probabilities (none below 0, every sum 1), probabilities that do not, or
-        sigmoids outside of [0, 1].
+      UserError: outputs that are not finite, or not what they are said to be (`output_kinds.Look`).
     """
     values = np.asarray(found, np.float64).reshape(len(found), -1)
     if not np.isfinite(values).all():
@@ -71,24 +71,5 @@ def predictions(found: NDArray, outputs: str) -> NDArray[np.float64]:
         )
     if outputs == "values":
         return values
-    low, high, several = values.min(), values.max(), values.shape[1] > 1
-    sums = values.sum(axis=1)
-    simplex = several and bool(low >= 0 and np.allclose(sums, 1, atol=1e-3))
-    if outputs == "logits" and simplex:
-        raise _misnamed(outputs, f"numbers from {low:g} whose sums are all 1", "probabilities")
-    if outputs == "probabilities" and not simplex:
-        got = f"numbers from {low:g} to {high:g}, the first of which sum to {sums[0]:g}"
-        other = "sigmoids" if low >= 0 and high <= 1 else "logits"
-        raise _misnamed(outputs, got, other)
-    if outputs == "sigmoids" and (simplex or not (low >= 0 and high <= 1)):
-        got = f"numbers from {low:g} to {high:g}" + simplex * " whose sums are all 1"
-        raise _misnamed(outputs, got, "probabilities" if simplex else "logits")
-    if outputs == "logits":
-        values = scipy.special.softmax(values, axis=1) if several else scipy.special.expit(values)
-    return values if several else np.concatenate([1 - values, values], axis=1)
-
-
-def _misnamed(outputs: str, got: str, other: str) -> UserError:
-    return UserError(
-        "outputs", expected=f"{outputs} of the model", got=got, hint=f"say outputs={other!r}"
-    )
+    Look(outputs).at(values)
+    return np.asarray(probabilities_of(values, outputs), np.float64)
