@@ -13,14 +13,22 @@ from numpy.typing import NDArray
 
 from spectral_tf import spectra
 from spectral_tf.errors import UserError
-from spectral_tf.measuring.measurement import Coordinate, Measurement, writable_folder
+from spectral_tf.measuring.measurement import (
+    PLACES,
+    Coordinate,
+    Measurement,
+    over_paths,
+    writable_folder,
+)
 from spectral_tf.records import Report, Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # They say where something is measured, not what.
-_PLACES = ("cluster", "kind_of_path", "distance", "samples", "targets")
+# Models that differ more are not comparable along paths.
+_CONFIDENCE = 0.02
+_PLACES = (*PLACES, "samples", "targets")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +91,16 @@ class Comparison:
                     count += 1
                     line += f"; difference {self.differences[group][name].text('.4g')}"
                 lines.append(line)
+        confidence = [
+            float(found["confidence"].value)
+            for found in self.estimates.values()
+            if "confidence" in found
+        ]
+        if confidence and max(confidence) - min(confidence) > _CONFIDENCE:
+            lines.append(
+                f"mean confidences from {min(confidence):.2f} to {max(confidence):.2f}: what "
+                "varies grows with confidence; measure all at one with temperature="
+            )
         if count > 1:
             lines.append(f"{count} differences: each interval is of 95 % by itself")
         return "\n".join(lines)
@@ -183,21 +201,25 @@ def compare(
     for quantity, kept in first.quantities.items():
         if quantity in _PLACES or any("sample" in axis for axis in kept.axes):
             continue
+        per_path = kept.axes[:1] == ("path",)
+        if f"{quantity}_by_path" in first.quantities:
+            continue  # That is the same, with the paths that it varies over.
         stacks = {n: np.stack([m[quantity] for m in each]) for n, each in named.items()}
-        per_path = kept.axes == ("path",)
-        axes[quantity] = () if per_path else kept.axes
+        quantity = quantity.removesuffix("_by_path")
+        axes[quantity] = kept.axes[1:] if per_path else kept.axes
         clusters = first.quantities.get("cluster") if per_path else None
         own = None if clusters is None else clusters.values.astype(np.int64)
-        # The same paths in all groups: those that all networks tell.
+        # What all groups tell, so that differences are of the same.
         told = np.all([np.isfinite(v).all(axis=0) for v in stacks.values()], axis=0)
+        stacks = {name: np.where(told, values, np.nan) for name, values in stacks.items()}
         for name, values in stacks.items():
-            estimates[name][quantity] = _mean(values, per_path, told, own)
+            estimates[name][quantity] = _mean(values, per_path, own)
             if name == base:
                 continue
             if per_path and len(values) == len(stacks[base]):
-                found = _mean(values - stacks[base], per_path, told, own)
+                found = _mean(values - stacks[base], per_path, own)
             elif paired:
-                found = _mean(values - stacks[base], False, told, own)
+                found = _mean(values - stacks[base], False, own)
             else:
                 found = difference_of(estimates[name][quantity], estimates[base][quantity])
             differences[name][quantity] = found
@@ -230,18 +252,13 @@ def difference_of(more: spectra.Estimate, less: spectra.Estimate) -> spectra.Est
 
 
 def _mean(
-    values: NDArray[np.float64], per_path: bool, told: NDArray, clusters: NDArray | None
+    values: NDArray[np.float64], per_path: bool, clusters: NDArray | None
 ) -> spectra.Estimate:
-    """Over runs [r, ...], over paths of one run [1, p], or over both."""
-    if not per_path:
-        return spectra.mean_over_runs(np.where(told, values, 0.0), where=told & (values == values))
-    kept = values[:, told]
-    own = None if clusters is None else clusters[told]
-    if not kept.size:
-        return spectra.not_enough(0, 2, "paths")
-    if len(values) == 1:
-        return spectra.mean_over_clusters(kept[0], own, unit="paths")
-    return spectra.crossed_mean(kept, clusters=own, units=("runs", "paths"))
+    """Over runs [r, ...], over paths of one run [1, p, ...], or over both."""
+    if per_path:
+        return over_paths(values, clusters)
+    told = np.isfinite(values)
+    return spectra.mean_over_runs(np.where(told, values, 0.0), where=told)
 
 
 def _refuse_misfits(named: Mapping[str, Sequence[Measurement]], paired: bool) -> None:
@@ -274,7 +291,8 @@ def _refuse_misfits(named: Mapping[str, Sequence[Measurement]], paired: bool) ->
 
 def _same_place(first: Measurement, one: Measurement) -> bool:
     """Whether two measurements tell the same quantities of the same samples."""
-    if one.where != first.where or dict(one.record) != dict(first.record):
+    records = [{k: v for k, v in m.record.items() if k != "temperature"} for m in (one, first)]
+    if one.where != first.where or records[0] != records[1]:
         return False
     if one.quantities.keys() != first.quantities.keys():
         return False

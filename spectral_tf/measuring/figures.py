@@ -50,16 +50,32 @@ def _in_training(measurement: Measurement) -> figures.Figure:
         )
         figure.axes[0].set_yscale("symlog", linthresh=1)
         return figure
-    series = {
-        name.replace("_", " "): quantity.values
-        for name, quantity in measurement.quantities.items()
-        if quantity.axes == ("step",)
-    }
-    panels = [
-        figures.Panel([figures.Line(steps, values, style="o-")], "training step", name)
-        for name, values in list(series.items())[:4]
-    ]
-    return figures.line_panels(panels, title=f"{measurement.where} by training step")
+    return figures.line_panels(_over_steps(measurement), title=f"{measurement.where} by step")
+
+
+def _over_steps(measurement: Measurement) -> list[figures.Panel]:
+    """Numbers, and what has few places along one other axis, by training step."""
+    steps = measurement.coordinates["step"].values
+    found = []
+    for name, quantity in measurement.quantities.items():
+        said = name.replace("_", " ")
+        if quantity.axes == ("step",):
+            series = [figures.Line(steps, quantity.values, style="o-")]
+        elif len(quantity.axes) == 2 and quantity.axes[:1] == ("step",):
+            axis = quantity.axes[1]
+            size = quantity.values.shape[1]
+            if size > _LINES or axis == "path":
+                continue
+            series = [
+                figures.Line(steps, values, f"{axis} {place:.3g}", style="o-")
+                for place, values in zip(
+                    measurement.places(axis, size), quantity.values.T, strict=True
+                )
+            ]
+        else:
+            continue
+        found.append(figures.Panel(series, "training step", said))
+    return found[:4]
 
 
 def _once(measurement: Measurement) -> figures.Figure:
@@ -91,7 +107,7 @@ def _spectra(measurement: Measurement) -> list[figures.Panel]:
         for name in along:
             place = measurement.coordinates[f"frequency_{name.removeprefix('power_')}"]
             label = f"along axis {name.rpartition('_')[2]}"
-            series.append(_line(place.values, measurement[name], label))
+            series.append(_line(place.values, measurement[name], label)._replace(style="--"))
         found.append(figures.Panel(series, "frequency [cycles per unit]", "power", yscale="log"))
     if "power_by_angle" in measurement.quantities:
         angle = measurement.coordinates["angle"]
@@ -104,17 +120,19 @@ def _others(measurement: Measurement) -> list[figures.Panel]:
     """What is told by one coordinate of another kind: a cutoff, the smoothing of labels."""
     found = []
     for axis, place in measurement.coordinates.items():
-        series = [
-            figures.Line(place.values, quantity.values, name.replace("_", " "), style="o-")
-            for name, quantity in measurement.quantities.items()
-            if quantity.axes == (axis,)
-            and axis not in _SPECTRAL
-            and not axis.startswith("frequency")
-        ]
-        if series:
+        if axis in _SPECTRAL or axis.startswith("frequency"):
+            continue
+        units: dict[str, list[figures.Line]] = {}
+        for name, quantity in measurement.quantities.items():
+            if quantity.axes == (axis,):
+                line = figures.Line(
+                    place.values, quantity.values, name.replace("_", " "), style="o-"
+                )
+                units.setdefault(quantity.unit, []).append(line)
+        for unit, series in units.items():
             scale = "log" if axis == "cutoff" else "linear"
             xlabel = f"{axis} [{place.unit}]" if place.unit else axis
-            ylabel = series[0].label if len(series) == 1 else "value"
+            ylabel = series[0].label if len(series) == 1 else unit or "value"
             found.append(figures.Panel(series, xlabel, ylabel, xscale=scale))
     return found
 

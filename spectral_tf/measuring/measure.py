@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +26,7 @@ def measure(
     output: int | str | None = None,
     layer: str = "",
     to_inputs: Callable[[NDArray], Any] | None = None,
+    temperature: float = 1.0,
     batch_size: int = 0,
 ) -> Measurement:
     """The spectrum of the function that a model computes.
@@ -45,6 +48,9 @@ def measure(
       layer: of a Keras model: measure what this layer gives instead.
       to_inputs: samples [b, ...] -> what the model takes: an array, or a tuple or dict of several
         for a model of several inputs. Default: the samples themselves.
+      temperature: by which logits are divided, above 0 (those of probabilities are their
+        logarithms), so that models are compared at one confidence
+        (`spectra.confidence_temperature` finds it); 1 leaves predictions as they are.
       batch_size: samples at once; 0: 1,024, or what the model takes.
 
     Returns:
@@ -63,8 +69,18 @@ def measure(
     asked_in_words(where)
     refuse_outputs(outputs)
     function = function_of(model, output=output, layer=layer, outputs=outputs)
-    values = asked(function, where, outputs, to_inputs, batch_size)
-    return found_at(where, outputs, values, targets)
+    if not 0 < temperature < math.inf or (temperature != 1 and outputs == "values"):
+        raise UserError(
+            "temperature",
+            expected="a number above 0, of a classifier",
+            got=f"{temperature:g} for {outputs}",
+            hint="1 leaves predictions as they are",
+        )
+    values = asked(function, where, outputs, to_inputs, temperature, batch_size)
+    found = found_at(where, outputs, values, targets)
+    if temperature == 1:
+        return found
+    return dataclasses.replace(found, record={**found.record, "temperature": temperature})
 
 
 def asked(
@@ -72,12 +88,13 @@ def asked(
     where: Place,
     outputs: str,
     to_inputs: Callable[[NDArray], Any] | None,
-    batch_size: int,
+    temperature: float = 1.0,
+    batch_size: int = 0,
 ) -> NDArray[np.float64]:
     """What is measured of a function at all samples of a place, [n, c]; errors as `measure`."""
     parts = function.outputs(batches(where, to_inputs), where.count, batch_size)
     found = np.concatenate(list(parts))
-    return (log_probabilities if where.of_logarithms else predictions)(found, outputs)
+    return (log_probabilities if where.of_logarithms else predictions)(found, outputs, temperature)
 
 
 def found_at(

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 _FILE = "measurement.npz"
 _SUMMARY = "summary.json"
 # Numbers of one kind in a summary line.
-_FEW = 8
+_FEW = 12
+# What the note of a measurement that is none begins with.
+DIVERGED = "diverged: "
+# They say what a path is, not what is measured of it.
+PLACES = ("cluster", "kind_of_path", "distance")
 
 
 class Quantity(NamedTuple):
@@ -95,35 +99,40 @@ class Measurement:
         """Whether it was measured at several steps."""
         return "step" in self.coordinates
 
-    def estimate(self, name: str) -> spectra.Estimate:
+    def estimate(self, name: str, kind: str = "") -> spectra.Estimate:
         """The mean of a quantity of paths over them, with its interval.
 
         What varies: paths. Held fixed: the model; others of its kind are not in the interval.
         Paths that the quantity does not tell (NaN) do not count.
 
         Args:
-          name: of a quantity whose axes are ("path",).
+          name: of a quantity whose first axis is `path`.
+          kind: of paths; default: all of them.
+
+        Returns:
+          of the shape of the other axes.
 
         Raises:
-          UserError: another quantity.
+          UserError: another quantity or kind.
         """
-        if self.quantities.get(name, Quantity(np.empty(0))).axes != ("path",):
+        of_paths = [n for n, q in self.quantities.items() if q.axes[:1] == ("path",)]
+        if name not in of_paths:
             raise UserError(
                 "quantity",
-                expected=", ".join(n for n, q in self.quantities.items() if q.axes == ("path",))
-                or "one of paths, of which there is none",
+                expected=", ".join(of_paths) or "one of paths, of which there is none",
                 got=name,
                 hint="compare several measurements for intervals over runs",
             )
-        values = self[name]
-        told = np.isfinite(values)
-        if not told.any():
-            return spectra.not_enough(0, 2, "paths")
+        chosen = np.ones(len(self[name]), bool)
+        if kind:
+            known = [str(one) for one in self.places("kind", 0)]
+            if kind not in known:
+                expected = ", ".join(known) or "none, of paths that have no kinds"
+                raise UserError("kind", expected=expected, got=kind, hint="leave it out")
+            chosen = self["kind_of_path"] == known.index(kind)
         clusters = self.quantities.get("cluster")
-        own = None if clusters is None else clusters.values.astype(np.int64)
-        return spectra.mean_over_clusters(
-            np.where(told, values, 0.0), own, where=told, unit="paths"
-        )
+        own = None if clusters is None else clusters.values[chosen].astype(np.int64)
+        return over_paths(self[name][chosen][np.newaxis], own)
 
     def learning_times(self, level: float = 0.5) -> NDArray[np.float64]:
         """The first step at which each frequency of the target is learned to a level, [k].
@@ -160,8 +169,19 @@ class Measurement:
             elif quantity.axes == ("step",):
                 ends = f"{quantity.values[0]:.4g} at first, {quantity.values[-1]:.4g} at last"
                 lines.append(f"{said}: {ends}{unit}")
-            elif quantity.axes == ("path",) and name != "cluster":
-                lines.append(f"{said}: {self.estimate(name).text('.4g')}{unit}")
+            elif quantity.axes == ("path",) and name not in PLACES:
+                for kind in [str(one) for one in self.places("kind", 0)] or [""]:
+                    of = f" {kind}" if kind else ""
+                    lines.append(f"{said}{of}: {self.estimate(name, kind).text('.4g')}{unit}")
+            elif len(quantity.axes) == 1 and quantity.values.size <= _FEW:
+                axis = quantity.axes[0]
+                told = ", ".join(
+                    f"{_words(place)}: {value:.4g}"
+                    for place, value in zip(
+                        self.places(axis, quantity.values.size), quantity.values, strict=True
+                    )
+                )
+                lines.append(f"{said} by {axis}: {told}{unit}")
         if self.in_training and "normalised_magnitude" in self.quantities:
             k = self.coordinates["target_frequency"]
             times = [
@@ -173,10 +193,13 @@ class Measurement:
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def tables(self) -> dict[str, Table]:
-        """All arrays as tidy tables, one for each combination of axes, by the axes' names."""
+        """All arrays as tidy tables, one for each combination of axes, by the axes' names.
+
+        Spectra of single paths, which are many, are in `measurement.npz` alone.
+        """
         groups: dict[tuple[str, ...], dict[str, Quantity]] = {}
         for name, quantity in self.quantities.items():
-            if quantity.axes and quantity.axes not in (("path",), ("step",)):
+            if quantity.axes not in ((), ("path",), ("step",), ("path", "frequency")):
                 groups.setdefault(quantity.axes, {})[name] = quantity
         tables = {}
         for axes, group in groups.items():
@@ -246,7 +269,7 @@ class Measurement:
             **{
                 n: self.estimate(n)
                 for n, q in self.quantities.items()
-                if q.axes == ("path",) and n != "cluster"
+                if q.axes == ("path",) and n not in PLACES
             },
             "record": dict(self.record),
             "notes": list(self.notes),
@@ -330,6 +353,31 @@ def load(folder: str | os.PathLike[str]) -> Measurement:
     )
 
 
+def over_paths(values: NDArray[np.float64], clusters: NDArray[np.int64] | None) -> spectra.Estimate:
+    """Mean over paths of one run [1, p, ...], or over runs and paths; a path with NaN is left out.
+
+    Args:
+      values: runs on the first axis, paths on the second.
+      clusters: of the paths, [p].
+    """
+    told = np.isfinite(values).all(axis=(0, *range(2, values.ndim)))
+    kept, own = values[:, told], None if clusters is None else clusters[told]
+    if not told.any():
+        return spectra.not_enough(0, 2, "paths")
+    if len(values) > 1:
+        return spectra.crossed_mean(kept, clusters=own, units=("runs", "paths"))
+    if kept.ndim == 2:
+        return spectra.mean_over_clusters(kept[0], own, unit="paths")
+    if own is None:
+        return spectra.mean_over_runs(kept[0], unit="paths")
+    columns = kept[0].reshape(len(kept[0]), -1).T
+    each = [spectra.mean_over_clusters(column, own, unit="paths") for column in columns]
+    shape = kept.shape[2:]
+    ends = (np.reshape([getattr(e, end) for e in each], shape) for end in ("value", "low", "high"))
+    value, low, high = ends
+    return dataclasses.replace(each[0], value=value, low=low, high=high)
+
+
 def stacked(steps: Sequence[int], taken: Sequence[Measurement]) -> Measurement:
     """Measurements of one kind as one with the axis `step` first.
 
@@ -353,13 +401,14 @@ def stacked(steps: Sequence[int], taken: Sequence[Measurement]) -> Measurement:
                 hint="measure another function with a probe of its own",
             )
         quantities[name] = Quantity(np.stack(rows), ("step", *quantity.axes), quantity.unit)
-    notes = tuple(dict.fromkeys(note for each in taken for note in each.notes))
+    # Most are true of every step, in other numbers.
+    diverged = next((each.notes for each in taken if DIVERGED in "".join(each.notes)), ())
     coordinates = {"step": Coordinate(np.asarray(steps, np.int64), "training steps")}
     return dataclasses.replace(
         first,
         quantities=quantities,
         coordinates={**coordinates, **last.coordinates},
-        notes=notes,
+        notes=tuple(dict.fromkeys((*diverged, *last.notes))),
     )
 
 
@@ -470,8 +519,8 @@ def writable_folder(
 
 def _words(value: Any) -> str:
     if isinstance(value, (list, tuple)):
-        return " x ".join(map(_words, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return ", ".join(map(_words, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def number(value: ArrayLike, unit: str = "") -> Quantity:

@@ -331,9 +331,10 @@ class StraightPaths:
     Of every path the measures of `spectra.path`: `centroid` (mean frequency of what varies, NaN
     where nothing does), `total_variation`, `maximum_slope`, `dft_share`, `dct_share`,
     `released_share`; of all, and of each kind, the mean `power` by cycles per path (there and
-    back). Distances, and with them centroid, variation and slope, are in the units of the examples
-    as they are given (bytes as pixels of [0, 1]), whatever `to_inputs=` makes of them for the
-    model.
+    back), and unless there are very many of each path. Distances, and with them centroid, variation
+    and slope, are in the units of the examples as they are given (bytes as pixels of [0, 1]),
+    whatever `to_inputs=` makes of them for the model. All of them grow with the confidence of the
+    predictions: compare models at one, by `temperature=`.
 
     Args:
       first, last: examples at the ends, [p, ...] each, of one shape; uint8 counts as 0 to 1.
@@ -438,6 +439,8 @@ class StraightPaths:
         if self.clusters is not None:
             quantities["cluster"] = Quantity(np.asarray(self.clusters, np.float64), ("path",))
         quantities["power"] = Quantity(power.mean(axis=0), ("frequency",))
+        if power.size <= _KEPT:
+            quantities["power_by_path"] = Quantity(power, ("path", "frequency"))
         coordinates = {"frequency": Coordinate(spectrum.frequencies, "cycles per path")}
         if self.kinds is not None:
             kinds = np.asarray(self.kinds, str)
@@ -450,6 +453,8 @@ class StraightPaths:
                 np.stack([power[kinds == kind].mean(axis=0) for kind in known]),
                 ("kind", "frequency"),
             )
+        if np.allclose(values.sum(axis=1), 1, atol=1e-3) and values.min() >= 0:
+            quantities["confidence"] = Quantity(along.max(axis=2).mean(axis=1), ("path",))
         still = int(np.sum(~varies))
         note = f"nothing varies along {still} of {len(varies)} paths: they have no centroid"
         return Found(quantities, coordinates, [note] if still else [])

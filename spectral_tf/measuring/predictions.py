@@ -23,7 +23,9 @@ def refuse_outputs(outputs: str) -> None:
         raise UserError("outputs", expected=" or ".join(OUTPUTS), got=outputs, hint="choose one")
 
 
-def log_probabilities(found: NDArray, outputs: str) -> NDArray[np.float64]:
+def log_probabilities(
+    found: NDArray, outputs: str, temperature: float = 1.0
+) -> NDArray[np.float64]:
     """Logarithms of what `predictions` gives, exact where logits underflow as probabilities.
 
     Raises:
@@ -36,9 +38,9 @@ def log_probabilities(found: NDArray, outputs: str) -> NDArray[np.float64]:
             got="values",
             hint="say what the model gives with outputs=",
         )
-    told = predictions(found, outputs)
+    told = predictions(found, outputs, temperature)
     if outputs == "logits":
-        logits = np.asarray(found, np.float64).reshape(len(found), -1)
+        logits = np.asarray(found, np.float64).reshape(len(found), -1) / temperature
         both = logits if logits.shape[1] > 1 else np.concatenate([0 * logits, logits], axis=1)
         return scipy.special.log_softmax(both, axis=1)
     if not np.allclose(told.sum(axis=1), 1, atol=1e-3):
@@ -51,12 +53,12 @@ def log_probabilities(found: NDArray, outputs: str) -> NDArray[np.float64]:
     return np.log(np.maximum(told, np.finfo(np.float32).tiny))
 
 
-def predictions(found: NDArray, outputs: str) -> NDArray[np.float64]:
+def predictions(found: NDArray, outputs: str, temperature: float = 1.0) -> NDArray[np.float64]:
     """What is measured, [n, c], of the outputs of all samples, [n, ...].
 
     `values`: themselves, every number of one sample an output. `logits`: softmax; of a single one
     (1 - p, p), p its sigmoid. `probabilities`: themselves. `sigmoids`, independent of each other:
-    themselves; of a single one (1 - p, p).
+    themselves; of a single one (1 - p, p). At a temperature other than 1, logits are divided by it.
 
     Raises:
       UserError: outputs that are not finite, or not what they are said to be (`output_kinds.Look`).
@@ -72,4 +74,4 @@ def predictions(found: NDArray, outputs: str) -> NDArray[np.float64]:
     if outputs == "values":
         return values
     Look(outputs).at(values)
-    return np.asarray(probabilities_of(values, outputs), np.float64)
+    return np.asarray(probabilities_of(values, outputs, temperature), np.float64)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from spectral_tf.errors import UserError
 from spectral_tf.measuring.functions import Function, function_of
 from spectral_tf.measuring.measure import asked, found_at
-from spectral_tf.measuring.measurement import Measurement, stacked
+from spectral_tf.measuring.measurement import DIVERGED, Measurement, stacked
 from spectral_tf.measuring.places import Place, asked_in_words
 from spectral_tf.measuring.predictions import NotFinite, refuse_outputs
 
@@ -92,13 +92,17 @@ class SpectrumProbe:
             self._function = function_of(model, **choice)  # type: ignore[arg-type]
         try:
             values = asked(
-                self._function, self.where, self.outputs, self._to_inputs, self._batch_size
+                self._function,
+                self.where,
+                self.outputs,
+                self._to_inputs,
+                batch_size=self._batch_size,
             )
             taken = found_at(self.where, self.outputs, values, self._targets)
         except NotFinite as error:
             if not self._taken:
                 raise
-            taken = _nothing(self._taken[-1], f"diverged: {error}")
+            taken = _nothing(self._taken[-1], f"{DIVERGED}{error}")
         self._steps.append(int(step))
         self._taken.append(taken)
         return taken

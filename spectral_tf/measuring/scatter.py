@@ -108,7 +108,7 @@ class Scatter:
             quantities["high_error"] = Quantity(error.high, axes)
             quantities["target_low_share"] = Quantity(error.low_share, axes)
             quantities["error"] = number(np.mean((values - targets) ** 2))
-        quantities["effective_points"] = Quantity(own.effective_points, axes)
+        quantities["effective_points"] = Quantity(own.effective_points, axes, "points")
         cutoff = Coordinate(own.half_frequencies, "cycles per unit of distance")
         lonely = own.effective_points < 1.5
         note = f"{lonely.sum()} of {lonely.size} bandwidths see no neighbours: all is low there"

@@ -106,13 +106,13 @@ def box_spectrum(
         k = np.abs(np.rint(np.fft.fftfreq(n, 1 / n))).astype(int)
         along.append((np.arange(n // 2 + 1) / length, _summed(two_sided, k, n // 2 + 1)))
 
-    angles: NDArray[np.float64] = np.empty(0)
-    by_angle: NDArray[np.float64] = np.empty((*flat.shape[:-1], 0))
+    angles = np.zeros(0, np.float64)
+    by_angle = np.zeros((*flat.shape[:-1], 0), np.float64)
     if d == 2:
         sector = 180 / _ANGLES
         turned = np.degrees(np.arctan2(q[1], q[0])) % 180
         number = np.floor(turned / sector + 0.5).astype(int) % _ANGLES
-        angles = np.arange(_ANGLES) * sector
+        angles = np.asarray(np.arange(_ANGLES) * sector, np.float64)
         by_angle = _summed(flat, np.where(radius > 0, number, _ANGLES).ravel(), _ANGLES + 1)
         by_angle = by_angle[..., :_ANGLES]
     varying = flat[..., 1:]  # Bin 0 of all axes is the mean.
@@ -120,7 +120,7 @@ def box_spectrum(
     varies = total > (2.0**-22) ** 2 * np.max(f**2, axis=axes)
     weighted = varying @ radius.ravel()[1:]
     centroid = np.where(varies, weighted / np.where(varies, total, 1.0), np.nan)
-    frequencies: NDArray[np.float64] = np.arange(last + 1) * width
+    frequencies = np.asarray(np.arange(last + 1) * width, np.float64)
     return BoxSpectrum(
         frequencies,
         rings[..., : last + 1],
