@@ -10,7 +10,9 @@ steps and about 20 minutes each:
 
     python launchers/lf_first.py --flagfile=results/lf_first/equal/run.flags --workdir=runs/equal
 
-and the same with `increasing` for `equal`.
+and the same with `increasing` for `equal`. A target of your own, two columns or a sound:
+
+    python launchers/lf_first.py --target=csv:mine.csv --workdir=runs/mine
 
 To see: each frequency is learned after the one below it; the step at which half of it is learned
 grows about as k^2 (k^1.7 in the published figure), whether all amplitudes are equal or
@@ -40,15 +42,30 @@ flags.DEFINE_integer("norms_every", 1_000, "Steps between two spectral norms of 
 flags.DEFINE_list("frequencies", list(range(5, 51, 5)), "Whole cycles per unit.")
 flags.DEFINE_list("amplitudes", "equal", "equal (all 1), increasing (to 1), or a list of numbers.")
 flags.DEFINE_integer("num_samples", 200, "Points of the uniform grid on [0, 1).", 3)
+# Without a default they stay out of the flagfiles of runs without a target of one's own.
+flags.DEFINE_string("target", None, "Samples of your own: csv:PATH, npz:PATH or wav:PATH.")
+flags.DEFINE_string("target_window", None, "start:stop of its positions (seconds of a wav).")
+flags.DEFINE_integer("target_channel", None, "Channel of a wav, from 1; default: their mean.", 1)
+flags.DEFINE_integer("num_frequencies", None, "The strongest of --target; default: 10.", 1)
+flags.DEFINE_string("target_sha256", None, "Hash of its samples, as run.flags keeps it.")
 runtime.define_network_flags(models.ACTIVATIONS)
 
+OWN_FLAGS = ("target_window", "target_channel", "num_frequencies", "target_sha256")
 FUNCTION_STEPS = (100, 1_000, 10_000)  # Those of Fig 2; the last step is added.
 
 
 class Plan(NamedTuple):
-    """What is asked for."""
+    """What is asked for.
 
-    targets: list[tasks.SumOfSines]  # One for each run.
+    Attributes:
+      targets: one for each run; of samples of one's own the same.
+      own: that one.
+      network, learning_rate, batch_size, num_steps: as the flags say.
+      spectra_at, norms_at: steps.
+    """
+
+    targets: list[tasks.SumOfSines] | list[tasks.OwnTarget]
+    own: tasks.OwnTarget | None
     network: models.Mlp
     learning_rate: float
     batch_size: int
@@ -58,22 +75,20 @@ class Plan(NamedTuple):
 
 
 def plan() -> Plan:
-    """Checks the flags."""
-    frequencies = runtime.parse_ints("frequencies", FLAGS.frequencies)
-    amplitudes = tasks.amplitudes_from_spec(FLAGS.amplitudes, len(frequencies))
-    if FLAGS.batch_size > FLAGS.num_samples:
+    """Checks the flags, and the file that they name."""
+    own = own_target()
+    targets = [own] * FLAGS.num_runs if own else sums_of_sines()
+    if FLAGS.batch_size > (count := len(targets[0].positions)):
         raise UserError(
             "--batch_size",
-            expected=f"0 to {FLAGS.num_samples} (--num_samples)",
+            expected=f"0 to {count} ({'the samples of --target' if own else '--num_samples'})",
             got=FLAGS.batch_size,
             hint="0 takes all samples in every step",
         )
-    targets = experiments.sines_of_runs(
-        FLAGS.num_runs, frequencies, FLAGS.num_samples, FLAGS.seed, amplitudes
-    )
     tenths = [FLAGS.num_steps * i // 10 for i in range(1, 11)]
     return Plan(
         targets,
+        own,
         models.Mlp(FLAGS.width, FLAGS.depth, FLAGS.activation),
         FLAGS.learning_rate,
         FLAGS.batch_size,
@@ -83,9 +98,57 @@ def plan() -> Plan:
     )
 
 
+def sums_of_sines() -> list[tasks.SumOfSines]:
+    """The targets of the flags, or a UserError."""
+    for name in OWN_FLAGS:
+        if FLAGS[name].value is not None:
+            raise UserError(
+                f"--{name}", expected="--target beside it", got="none", hint="leave it out"
+            )
+    frequencies = runtime.parse_ints("frequencies", FLAGS.frequencies)
+    amplitudes = tasks.amplitudes_from_spec(FLAGS.amplitudes, len(frequencies))
+    return experiments.sines_of_runs(
+        FLAGS.num_runs, frequencies, FLAGS.num_samples, FLAGS.seed, amplitudes
+    )
+
+
+def own_target() -> tasks.OwnTarget | None:
+    """The samples of `--target`, if it is given, or a UserError."""
+    if FLAGS.target is None:
+        return None
+    for name in ("num_samples", "amplitudes"):
+        # A flagfile of a run names all flags, with their defaults.
+        if FLAGS[name].value != FLAGS[name].default:
+            raise UserError(
+                f"--{name}",
+                expected="no flags of the sines beside --target, whose own samples are taken",
+                got=",".join(np.atleast_1d(FLAGS[name].value).astype(str)),
+                hint="leave it out; --target_window takes fewer",
+            )
+    samples = tasks.read_samples(FLAGS.target, FLAGS.target_window, FLAGS.target_channel)
+    asked = [str(word) for word in FLAGS.frequencies]
+    if asked == [str(word) for word in FLAGS["frequencies"].default]:
+        own = tasks.OwnTarget.strongest(samples, FLAGS.num_frequencies or 10)
+    elif FLAGS.num_frequencies is not None:
+        raise UserError(
+            "--num_frequencies", expected="no --frequencies", got="both", hint="leave one out"
+        )
+    else:
+        own = tasks.OwnTarget(samples, sorted(runtime.parse_floats("frequencies", asked)))
+    if FLAGS.target_sha256 not in (None, own.sha256):
+        raise UserError(
+            "--target",
+            expected=f"the samples that the flags were kept with ({FLAGS.target_sha256})",
+            got=f"others ({own.sha256})",
+            hint="bring the file back, or leave --target_sha256 out in another --workdir",
+        )
+    FLAGS.target_sha256 = own.sha256
+    return own
+
+
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Trains all runs at once and follows spectra, losses, norms and the first run's function."""
-    page.begin()
+    page.begin(plan.own.record() if plan.own else None)
     target, count = plan.targets[0], len(plan.targets)
     members = training.Ensemble(
         plan.network.build,
@@ -98,8 +161,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     )
 
     def magnitudes(loop: training.TrainingLoop) -> np.ndarray:
-        outputs = loop.outputs[..., 0]
-        return spectra.normalised_magnitudes(outputs, target.frequencies, target.amplitudes)
+        return target.magnitudes(loop.outputs[..., 0])
 
     def norms(loop: training.TrainingLoop) -> np.ndarray:
         kernels = probes.kernel_matrices(members.model, members.weights).values()
@@ -107,7 +169,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         values[loop.diverged_at_step >= 0] = np.nan
         return values
 
-    of_k = [f"k={k:03d}" for k in target.frequencies]
+    of_k = [f"k={k:g}" if plan.own else f"k={k:03d}" for k in target.frequencies]
     layers = probes.kernel_names(members.model)
     tenths = [plan.num_steps * i // 10 for i in range(1, 10)]
     found = page.follow(
@@ -139,6 +201,7 @@ def heat_map(plan: Plan, found: records.Found) -> Figure:
         plan.targets[0].frequencies,
         {"": records.learning.over_runs(magnitudes).value},
         last_row=plan.num_steps,
+        xlabel=f"frequency [{plan.targets[0].frequency_unit}]",
         title=f"Learned share of each frequency, {records.averaged(len(plan.targets))}",
     )
 
@@ -147,16 +210,12 @@ def learned_function(plan: Plan, found: records.Found, step: int) -> Figure:
     """Fig 2: what the first run has learned by a step."""
     target = plan.targets[0]
     return records.figures.learned_function(
-        finely(target),
-        (target.positions, found["function"].at(step)),
+        target.curve,
+        (target.positions, target.in_units(found["function"].at(step))),
         title=f"learned function after {step:,} steps, run 0",
+        window=(target.curve[0][0], target.curve[0][-1]),
+        xlabel=target.position_name,
     )
-
-
-def finely(target: tasks.SumOfSines) -> tuple[np.ndarray, np.ndarray]:
-    """A target between its samples, too."""
-    positions = np.linspace(0.0, 1.0, 10 * len(target.positions) + 1)
-    return positions, target(positions)
 
 
 def report(plan: Plan, found: records.Found) -> records.Report:
@@ -171,28 +230,18 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     norm_steps, layers = found["spectral_norm"].steps, found.fact("layers")
     shown = [step for step in steps if step in (*FUNCTION_STEPS, plan.num_steps)]
     functions = np.stack([found["function"].at(step) for step in shown])
-    draw = records.figures
-    return records.Report(
+    learned = records.Report(
         tables={
             **records.learning.curve_tables({(): curves}),
             **records.learning.loss_tables(steps, {(): found["loss"].values}),
             "norms": records.tidy({"step": norm_steps, "layer": layers}, spectral_norm=norms),
             "functions": records.tidy(
                 {"step": shown, "position": target.positions},
-                target=np.tile(target.targets, (len(shown), 1)),
-                output=functions,
+                target=np.tile(target.in_units(target.targets), (len(shown), 1)),
+                output=target.in_units(functions),
             ),
         },
         figures=figures(plan, found, curves, loss, norms),
-        animations={
-            "learned_function": draw.animation(
-                finely(target),
-                target.positions,
-                found["function"].values,
-                steps,
-                title="learned function, run 0",
-            )
-        },
         summary={
             "num_runs": len(plan.targets),
             "num_steps": plan.num_steps,
@@ -202,8 +251,27 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "final_loss": loss[-1].record(),
             **found.speed(len(plan.targets) * plan.num_steps),
         },
-        lines=[records.learning.learning_table(curves)],
+    )
+    told = experiments.own_target_report(plan.own) if plan.own else records.Report({})
+    return records.Report.joined(
+        [learned, told],
+        lines=[*told.lines, records.learning.learning_table(curves, target.frequency_unit)],
+        animations={"learned_function": animation(plan, found)},
         images_shown=100,
+    )
+
+
+def animation(plan: Plan, found: records.Found) -> records.Animation:
+    """What the first run has learned, frame by frame."""
+    target, learned = plan.targets[0], found["function"]
+    return records.figures.animation(
+        target.curve,
+        target.positions,
+        target.in_units(learned.values),
+        learned.steps,
+        title="learned function, run 0",
+        window=(target.curve[0][0], target.curve[0][-1]),
+        xlabel=target.position_name,
     )
 
 
@@ -241,6 +309,7 @@ def figures(
             curves.times,
             law=curves.law,
             title="When each frequency is learned",
+            xlabel=f"frequency [{plan.targets[0].frequency_unit}]",
         ),
     }
 

@@ -120,6 +120,13 @@ def runs_networks() -> records.TrainedNetworks:
                 hint="leave one of them out",
             )
     networks = records.trained_networks(FLAGS.from_run, "lf_first")
+    if "target" in networks.flags:
+        raise UserError(
+            "--from_run",
+            expected="a run on sums of sines",
+            got=f"one on --target={networks.flags['target']}",
+            hint="make it without --target",
+        )
     if FLAGS.num_runs > networks.num_networks:
         raise UserError(
             "--num_runs",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from spectral_tf.experiments.networks import mean_over_networks as mean_over_networks
     from spectral_tf.experiments.networks import rests_on as rests_on
     from spectral_tf.experiments.networks import stacked as stacked
+    from spectral_tf.experiments.own_targets import own_target_report as own_target_report
     from spectral_tf.experiments.page import Page as Page
     from spectral_tf.experiments.page import Picture as Picture
     from spectral_tf.experiments.page import launch as launch
@@ -34,6 +35,7 @@ __getattr__, __dir__, __all__ = lazy.subpackage(
         "lost": "networks",
         "mean_over_networks": "networks",
         "nearest_neighbours": "neighbours",
+        "own_target_report": "own_targets",
         "rests_on": "networks",
         "sines_of_runs": "sines",
         "stacked": "networks",

@@ -83,22 +83,26 @@ def loss_tables(
     return {"runs": joined(runs, columns), "losses": joined(means, columns)}
 
 
-def learning_table(curves: LearningCurves) -> str:
-    """The learning times as lines of text, with the exponent of their power law."""
+def learning_table(curves: LearningCurves, unit: str = "cycles per unit") -> str:
+    """The learning times as lines of text, with the exponent of their power law.
+
+    Args:
+      curves: of which they are.
+      unit: of the frequencies.
+    """
     last = int(curves.steps[-1])
     level, times = next(iter(curves.times.items()))
-    known = np.isfinite(times.low).any()
+    known = not np.isnan(times.low).all()  # "Never" is a legal end.
     how = f"95 % intervals ({times.method})" if known else f"no interval: {times.missing}"
     runs = averaged(curves.num_runs)
     left = int(np.min(np.broadcast_to(curves.mean.n, curves.mean.value.shape)[-1]))
     runs += f" ({curves.num_runs - left} stopped)" * (left < curves.num_runs)
     lines = [f"learning times [steps], {runs}, {how}"]
-    lines.append(
-        f"{'cycles per unit':>15}" + "".join(f"{f'level {x:g}':>34}" for x in curves.times)
-    )
+    width = max(15, len(unit))
+    lines.append(f"{unit:>{width}}" + "".join(f"{f'level {x:g}':>34}" for x in curves.times))
     for j, k in enumerate(curves.frequencies):
         cells = (_cell(of_level[j], last) for of_level in curves.times.values())
-        lines.append(f"{k:>15g}" + "".join(f"{cell:>34}" for cell in cells))
+        lines.append(f"{k:>{width}g}" + "".join(f"{cell:>34}" for cell in cells))
     law, count = curves.law, curves.frequencies.size
     lines.append(
         f"no power law of the learning times at level {level:g}: {law.exponent.text()}"

@@ -124,7 +124,8 @@ def configuration() -> dict[str, str]:
     return {
         flag.name: flag.serialize()
         for flag in flags.FLAGS.get_key_flags_for_module(launcher)
-        if flag.name not in NOT_CONFIGURATION
+        # A flag of later versions that is not given leaves the folders of before as they are.
+        if flag.name not in NOT_CONFIGURATION and flag.value is not None
     }
 
 

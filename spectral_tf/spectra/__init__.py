@@ -128,6 +128,7 @@ from spectral_tf.spectra.path_axes import (
 )
 from spectral_tf.spectra.plane import plane_frequencies, rings
 from spectral_tf.spectra.positions import Sampling, sampling
+from spectral_tf.spectra.pursuit import strongest_frequencies
 from spectral_tf.spectra.radial import radial_spectrum
 from spectral_tf.spectra.relu import (
     PiecewiseLinear,
@@ -274,6 +275,7 @@ __all__ = [
     "spectral_norm_bound",
     "spectral_norms",
     "spectrum_axis",
+    "strongest_frequencies",
     "total_variance",
     "total_variation",
     "wave_fit",

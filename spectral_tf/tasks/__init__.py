@@ -21,6 +21,8 @@ from spectral_tf.tasks.label_waves import (
 )
 from spectral_tf.tasks.labels import LabelWave
 from spectral_tf.tasks.manifolds import Flower
+from spectral_tf.tasks.own_samples import Samples, read_samples
+from spectral_tf.tasks.own_target import Leakage, OwnTarget, target_spectrum
 from spectral_tf.tasks.pairs import pairs
 from spectral_tf.tasks.placed_waves import AskedWave, PlacedWave, ask_waves, place_waves
 from spectral_tf.tasks.radial import CONVENTIONS, RadialWave
@@ -34,8 +36,11 @@ __all__ = [
     "Delta",
     "Flower",
     "LabelWave",
+    "Leakage",
+    "OwnTarget",
     "PlacedWave",
     "RadialWave",
+    "Samples",
     "Scale",
     "SmoothingWave",
     "SoftLabels",
@@ -54,7 +59,9 @@ __all__ = [
     "place_waves",
     "power_law_direction",
     "random_direction",
+    "read_samples",
     "refuse_one_wave_twice",
     "scale",
     "still_wave",
+    "target_spectrum",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spectral_tf import spectra
 from spectral_tf.errors import UserError
 from spectral_tf.tasks.pairs import pairs
 
@@ -108,6 +109,26 @@ class SumOfSines:
         """Lambda on the grid, shape [n]."""
         return self(self.positions)
 
+    @property
+    def frequency_unit(self) -> str:
+        """Of the frequencies."""
+        return "cycles per unit"
+
+    @property
+    def position_name(self) -> str:
+        """What an axis of positions is called."""
+        return "z [unit]"
+
+    @property
+    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Positions and values as they are drawn: between the samples, too."""
+        positions = np.linspace(0.0, 1.0, 10 * self.num_samples + 1)
+        return positions, self(positions)
+
+    def in_units(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Outputs of a network in the unit of the target: as they are."""
+        return outputs
+
     def coefficients(self) -> NDArray[np.complex128]:
         """The exact spectrum on the grid, all n bins of `spectra.coefficients`, shape [n].
 
@@ -119,6 +140,10 @@ class SumOfSines:
         spectrum[k] = half
         spectrum[-k] = half.conj()
         return spectrum
+
+    def magnitudes(self, outputs: ArrayLike) -> NDArray[np.float64]:
+        """2 |F[k]| / A of a network's outputs on the grid [..., n]: shape [..., m]."""
+        return spectra.normalised_magnitudes(outputs, self.frequencies, self.amplitudes)
 
     def dataset(self, inputs: NDArray | None = None) -> "tf.data.Dataset":
         """The n samples as float32 pairs (input [d], lambda(z) [1]), in grid order, unbatched.

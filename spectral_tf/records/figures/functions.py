@@ -16,12 +16,13 @@ def learned_function(
     *,
     title: str,
     window: tuple[float, float] = (0.0, 1.0),
+    xlabel: str = "z [unit]",
 ) -> Figure:
     """One network's function over its target, each as (positions, values), within a window."""
     figure, axes = new_figure(height=3.2)
     axes.plot(*target, color=BLUE, linewidth=1.0, label="target")
     axes.plot(*network, color=ORANGE, linewidth=1.6, label="network")
-    axes.set(xlabel="z [unit]", ylabel="value", title=title, xlim=window)
+    axes.set(xlabel=xlabel, ylabel="value", title=title, xlim=window)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 

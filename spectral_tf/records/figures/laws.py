@@ -19,6 +19,7 @@ def learning_time_plot(
     law: PowerLaw,
     title: str,
     ylabel: str = "learning time [steps]",
+    xlabel: str = "frequency [cycles per unit]",
 ) -> Figure:
     """Learning time against frequency, both axes logarithmic, with the fitted power law.
 
@@ -26,7 +27,7 @@ def learning_time_plot(
       frequencies: cycles per unit, [m].
       times: {level: estimate [m]}; "never" is left out, an open interval ends in an arrow.
       law: of the first level; no line where too few points gave no exponent.
-      title, ylabel: of the figure; other times and half-attenuation norms look the same.
+      title, ylabel, xlabel: of the figure; other times and half-attenuation norms look the same.
     """
     figure, axes = new_figure()
     k = np.asarray(frequencies, float)
@@ -43,7 +44,7 @@ def learning_time_plot(
     axes.set(
         xscale="log",
         yscale="log",
-        xlabel="frequency [cycles per unit]",
+        xlabel=xlabel,
         ylabel=ylabel,
         title=title,
     )

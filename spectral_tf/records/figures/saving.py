@@ -45,6 +45,7 @@ def save_animation(
     *,
     title: str,
     window: tuple[float, float] = (0.0, 1.0),
+    xlabel: str = "z [unit]",
     seconds: float = 8.0,
 ) -> None:
     """Writes an animated GIF: the learned function [s, n] over its target while it trains.
@@ -59,7 +60,7 @@ def save_animation(
     figure.set_dpi(90)
     axes.plot(*target, color=BLUE, linewidth=1.0, label="target")
     (line,) = axes.plot(positions, functions[0], color=ORANGE, linewidth=1.6, label="network")
-    axes.set(xlabel="z [unit]", ylabel="value", xlim=window, ylim=(low - margin, high + margin))
+    axes.set(xlabel=xlabel, ylabel="value", xlim=window, ylim=(low - margin, high + margin))
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     frames = [*wanted, *[wanted[-1]] * (len(wanted) // 4)]
 
