@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import tensorflow as tf
 
 from spectral_tf.data.augment import Augmentation, Mixing, Part, chain
