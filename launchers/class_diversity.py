@@ -25,7 +25,7 @@ diversity and frequency (results/class_diversity).
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -38,7 +38,6 @@ from spectral_tf.experiments.class_study import DIVERSITY, Classes
 from spectral_tf.spectra.verdicts import Finding
 
 if TYPE_CHECKING:
-    import keras
     from matplotlib.figure import Figure
 
     from spectral_tf.experiments.evaluated import Evaluated
@@ -52,11 +51,14 @@ runtime.define_class_subset_flag()
 runtime.define_path_flags(pairs=15)
 runtime.define_seeds_flag(experiments.SEEDS)
 flags.DEFINE_string(
-    "features", "", "A .keras file or run folder, or an application, whose features tell diversity."
+    "features",
+    "",
+    "A .keras or .h5 file, a run folder, or an application, whose features tell diversity.",
 )
 flags.DEFINE_string(
     "features_weights", "", "Weights of an application given by --features, as --weights."
 )
+runtime.define_contract_flags("features", outputs=False)
 flags.DEFINE_integer("classes_at_once", 50, "Whose images are in memory together.", 1)
 
 # With fewer there is no correlation over classes.
@@ -105,6 +107,13 @@ def plan() -> Plan:
 def asked_judge() -> evaluated.Subject | None:
     """The network of `--features`, if there is one."""
     known = FLAGS.features in models.APPLICATIONS
+    if FLAGS.features_normalisation and (known or not FLAGS.features):
+        raise UserError(
+            "--features_normalisation",
+            expected="a file in --features",
+            got=FLAGS.features or "none",
+            hint="leave it out",
+        )
     if FLAGS.features_weights and not known:
         raise UserError(
             "--features_weights",
@@ -120,8 +129,18 @@ def asked_judge() -> evaluated.Subject | None:
         models.refuse_application(FLAGS.features, weights, flag)
         return evaluated.Pretrained(dataset, FLAGS.features, weights, FLAGS.side, flag)
     saved = evaluated.of_run("--features", FLAGS.features, dataset)
+    own, shared = FLAGS.features_normalisation, None if saved.normalisation else FLAGS.normalisation
+    name = "features_normalisation" if own else "normalisation"
     # What it gives in the end is not looked at.
-    return evaluated.SavedModel(dataset, saved, "--features", FLAGS.normalisation, kind="")
+    judge = evaluated.saved_with("--features", saved, dataset, own or shared, name, kind="")
+    if judge.is_function:
+        raise UserError(
+            "--features",
+            expected="a network with its layers, whose last but one gives features",
+            got=f"{FLAGS.features}, a SavedModel, which is a function alone",
+            hint="save the network with model.save(PATH.keras)",
+        )
+    return judge
 
 
 def run(plan: Plan, page: experiments.Page) -> records.Found:
@@ -140,13 +159,16 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     drawn = class_study.draw(labels, of.held_out.clusters(), classes, plan.pairs, page.seed)
     record = dict(of.record)
     if plan.judge and judge.model:
-        class_study.penultimate(judge.model, "--features")  # Refuses what has no features.
+        features = class_study.penultimate(judge.model, "--features")
+        if isinstance(plan.judge, evaluated.SavedModel):
+            record["features_first_look"] = plan.judge.look(judge, features, page.strategy)
         record["features_sha256"] = ",".join(plan.judge.digests.values())
     page.begin(record)
     count = plan.subject.num_networks
     networks = evaluated.networks(page, of, range(count))
     judged = evaluated.networks(page, judge, [count], "features")
-    features = class_study.penultimate(judged.models[0], "--features")
+    judging = judge.model or judged.models[0]
+    features = judge.function(class_study.penultimate(judging, "--features"))
     temperatures, unreadable = matched_confidence(plan, page, of, networks.models, drawn.matched_on)
     blocks: list[dict[str, np.ndarray]] = []
     for begin in range(0, len(classes), plan.classes_at_once):
@@ -188,7 +210,7 @@ def matched_confidence(
     plan: Plan,
     page: experiments.Page,
     of: Evaluated,
-    networks: Sequence[keras.Model],
+    networks: Sequence[Callable[[Any], Any]],
     matched_on: np.ndarray,
 ) -> tuple[np.ndarray, int]:
     """The temperature at which each network has the confidence of all; unreadable images."""
@@ -204,8 +226,7 @@ def matched_confidence(
                 batch_size=plan.batch_size,
                 strategy=page.strategy,
             )
-            logits = spectra.logits_of(given) if plan.outputs == "probabilities" else given
-            temperatures.append(spectra.confidence_temperature(logits))
+            temperatures.append(probes.temperature_of(given, plan.outputs))
         return {"temperatures": temperatures, "unreadable": selection.unreadable.size}
 
     found = page.once("confidence", measure)
@@ -216,10 +237,10 @@ def measured(
     plan: Plan,
     page: experiments.Page,
     of: Evaluated,
-    networks: Sequence[keras.Model],
+    networks: Sequence[Callable[[Any], Any]],
     temperatures: np.ndarray,
     judge: Evaluated,
-    features: keras.Model,
+    features: Callable[[Any], Any],
     labels: np.ndarray,
     drawn: class_study.Drawn,
 ) -> dict[str, Any]:
@@ -258,7 +279,7 @@ def measured(
             network, family, of.prepare, temperature, outputs=plan.outputs, **asked
         )
         given = probes.outputs(network, pixels, of.prepare, **asked)
-        correct = given.argmax(axis=1) == family.labels
+        correct = probes.predictions_of(given, plan.outputs) == family.labels
         row["correct_endpoints"] = correct[pairs.first].astype(np.uint8) + correct[pairs.last]
         rows.append(row)
     together = {name: np.stack([np.asarray(row[name]) for row in rows]) for name in rows[0]}

@@ -27,7 +27,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import scipy.special
 from absl import flags, logging
 from numpy.typing import NDArray
 
@@ -87,7 +86,7 @@ class Plan(NamedTuple):
 def plan() -> Plan:
     """Checks the flags."""
     subject = evaluated.asked(FLAGS.seeds)
-    refuse_flags()
+    refuse_flags(subject)
     return Plan(
         subject,
         runtime.asked_classes(),
@@ -104,14 +103,21 @@ def plan() -> Plan:
     )
 
 
-def refuse_flags() -> None:
+def refuse_flags(subject: evaluated.Subject) -> None:
     """Raises a UserError for flags that do not go together."""
+    if FLAGS.along == "gradient" and getattr(subject, "is_function", False):
+        raise UserError(
+            "--along=gradient",
+            expected="a network with its layers, which gives gradients",
+            got=f"{FLAGS.from_run}, a SavedModel, which is used as an inference layer",
+            hint="save the network with model.save(PATH.keras)",
+        )
     if FLAGS.along == "gradient" and FLAGS.outputs != "logits":
         raise UserError(
             "--along=gradient",
             expected="--outputs=logits",
             got=FLAGS.outputs,
-            hint="save the model without its softmax",
+            hint="save the model without its softmax or sigmoid",
         )
     used = {
         "length": FLAGS.along != "pairs",
@@ -303,10 +309,10 @@ def confidence(
         batch_size=plan.batch_size,
         strategy=page.strategy,
     )
-    logits = given if plan.outputs == "logits" else spectra.logits_of(given)
+    predicted = probes.predictions_of(given, plan.outputs)
     return {
-        "accuracy": float(np.mean(logits.argmax(axis=1) == of.outputs[drawn.labels[free]])),
-        "temperature": spectra.confidence_temperature(logits),
+        "accuracy": float(np.mean(predicted == of.outputs[drawn.labels[free]])),
+        "temperature": probes.temperature_of(given, plan.outputs),
     }
 
 
@@ -335,7 +341,7 @@ def looked_at(
         model, family.pixels, paths, prepare, batch_size=plan.batch_size, strategy=page.strategy
     )
     for i, outputs in enumerate(logits):
-        p = scipy.special.softmax(outputs, axis=1) if plan.outputs == "logits" else outputs
+        p = probes.probabilities_of(outputs, plan.outputs)
         x, y = (data.to_unit(family.pixels[end[i]]) for end in paths.pairs)
         shares = np.linspace(0, 1, 7)[:, None, None, None]
         peaks = p[:, of.outputs].max(axis=0)

@@ -35,14 +35,10 @@ from numpy.typing import NDArray
 
 from spectral_tf import data, experiments, models, records, runtime, spectra, tasks, training
 from spectral_tf.errors import UserError
-from spectral_tf.experiments import fitted_waves, wave_trainings
-from spectral_tf.experiments.classification import (
-    Classification,
-    Setting,
-    file_digest,
-    model_digest,
-)
+from spectral_tf.experiments import evaluated, fitted_waves, wave_trainings
+from spectral_tf.experiments.classification import Classification, Setting, model_digest
 from spectral_tf.experiments.fitted_waves import LEARNED, FittedWave
+from spectral_tf.experiments.saved import saved_model
 from spectral_tf.experiments.wave_trainings import NULL, WaveTrainings
 from spectral_tf.records.waves import held_out_arrays
 from spectral_tf.spectra.verdicts import Finding
@@ -77,7 +73,10 @@ runtime.define_finite_float("amplitude", 0.4, "Mean smoothing A.", at_least=0.0,
 flags.DEFINE_bool("per_batch_amplitude", False, "Divide by the batch's mean, as published.")
 flags.DEFINE_integer("noise_class", -1, "The only class that is smoothed; -1: all.", -1)
 flags.DEFINE_integer("seeds", 2, "Trainings of each wave, with weights and order of their own.", 1)
-flags.DEFINE_string("teacher", "", "A .keras file of a classifier to distill; default: none.")
+flags.DEFINE_string(
+    "teacher", "", "A file, SavedModel or run folder of a classifier to distill; default: none."
+)
+runtime.define_contract_flags("teacher")
 runtime.define_finite_float(
     "distillation_alpha", 0.0, "Weight of true labels beside a teacher's.", at_least=0, at_most=1
 )
@@ -113,7 +112,7 @@ class Plan(NamedTuple):
     amplitude: float
     per_batch_amplitude: bool
     noise_class: int
-    teacher: str
+    teacher: evaluated.SavedModel | None
     distillation_alpha: float
     kept_epochs: list[int]
 
@@ -121,18 +120,12 @@ class Plan(NamedTuple):
 def plan() -> Plan:
     """Checks the flags."""
     setting = Setting.of_flags()
-    digests = model_digest(setting)
-    if FLAGS.teacher:
-        digests["teacher_sha256"] = file_digest("--teacher", FLAGS.teacher)
-    elif FLAGS.distillation_alpha:
-        raise UserError(
-            "--distillation_alpha",
-            expected="a --teacher",
-            got="none",
-            hint="leave --distillation_alpha out",
-        )
+    digests, dataset = model_digest(setting), experiments.Dataset.of_flags()
+    teacher = asked_teacher(dataset)
+    if teacher:
+        digests["teacher_sha256"] = teacher.digests["model_sha256"]
     return Plan(
-        experiments.Dataset.of_flags(),
+        dataset,
         setting,
         digests,
         FLAGS.wave,
@@ -143,10 +136,28 @@ def plan() -> Plan:
         FLAGS.amplitude,
         FLAGS.per_batch_amplitude,
         FLAGS.noise_class,
-        FLAGS.teacher,
+        teacher,
         FLAGS.distillation_alpha,
         kept_epochs(),
     )
+
+
+def asked_teacher(dataset: experiments.Dataset) -> evaluated.SavedModel | None:
+    """The network of `--teacher`, if there is one, or a UserError."""
+    if FLAGS.teacher:
+        saved = saved_model("--teacher", FLAGS.teacher)
+        wants, gives = FLAGS.teacher_normalisation, FLAGS.teacher_outputs or "logits"
+        return evaluated.saved_with(
+            *("--teacher", saved, dataset, wants, "teacher_normalisation"),
+            kind=gives,
+            kind_name="teacher_outputs",
+        )
+    for name in ("distillation_alpha", "teacher_normalisation", "teacher_outputs"):
+        if FLAGS[name].value:
+            raise UserError(
+                f"--{name}", expected="a --teacher", got="none", hint=f"leave --{name} out"
+            )
+    return None
 
 
 def kept_epochs() -> list[int]:
@@ -187,7 +198,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     task = Classification(plan.setting, learned, held_out, page.strategy, page.seed)
     with page.strategy.scope():
         parameters = task.build(0).count_params()  # Refuses what does not fit, too.
-        teacher = frozen_teacher(plan, task)
+    teacher = frozen_teacher(plan, page, task)
     waves, labels, measured = place_waves(plan, task, page.seed)
     refuse_few(int(measured.sum()), f"--noise_class={plan.noise_class}")
     refuse_still(waves)
@@ -265,17 +276,19 @@ def trained(
     return units
 
 
-def frozen_teacher(plan: Plan, task: Classification) -> Any:
-    """Images -> logits of the `--teacher`; None without one."""
+def frozen_teacher(plan: Plan, page: experiments.Page, task: Classification) -> Any:
+    """Images as students see them -> logits of the `--teacher`; None without one."""
     if not plan.teacher:
         return None
-    model = models.from_file(
-        "--teacher",
-        plan.teacher,
-        input_shape=task.shape,
-        num_classes=task.training.num_classes,
-    )
-    return functools.partial(model, training=False)
+    of = plan.teacher.load(page.strategy)
+    if of.shape != task.shape:
+        raise UserError(
+            "--teacher",
+            expected=f"a network of images {task.shape}, as its students",
+            got=f"{of.shape}",
+            hint="choose another",
+        )
+    return evaluated.answers_for(of, task.normalisation, plan.teacher.kind)
 
 
 def place_waves(

@@ -416,6 +416,13 @@ def penultimate(model: "keras.Model", flag: str) -> "keras.Model":
     """
     import keras
 
+    if not getattr(model, "inputs", None):
+        raise UserError(
+            flag,
+            expected="a functional or sequential network, whose layers show where features are",
+            got=f"{model.name}, a subclassed one",
+            hint="choose another, or save keras.Model(inputs, outputs) of it",
+        )
     after = (keras.layers.Softmax, keras.layers.Activation, keras.layers.Dropout)
     head = next(layer for layer in reversed(model.layers) if not isinstance(layer, after))
     if not isinstance(head, keras.layers.Dense):

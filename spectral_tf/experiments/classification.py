@@ -2,17 +2,22 @@
 
 import dataclasses
 import functools
-import hashlib
 import math
 import pathlib
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from spectral_tf.data import AUGMENTATIONS, Images, Normalisation, standard
 from spectral_tf.errors import UserError
+from spectral_tf.models import files
 from spectral_tf.runtime.flags import parse_choices
 from spectral_tf.runtime.launch import flag
 from spectral_tf.runtime.seeds import derive_seed, generator
 from spectral_tf.tasks import power_law_direction
+
+# Inputs on which a file that is trained shows what it gives.
+_LOOKED_AT = 64
 
 if TYPE_CHECKING:
     import keras
@@ -26,7 +31,7 @@ class Setting:
     """How a classifier is trained: the flags of `runtime.define_classifier_flags`, by their names.
 
     Attributes:
-      model: one of `models.CLASSIFIERS`, or the path of a `.keras` file.
+      model: one of `models.CLASSIFIERS`, or the path of a file (`models.files.ENDINGS`).
       width: channels of its first stage; 0: the network's own.
       num_epochs, batch_size: passes over the training images, in batches over all replicas.
       learning_rate, warmup_epochs, momentum, weight_decay, decay_all: as for `Sgd`.
@@ -66,7 +71,7 @@ class Setting:
         own = {field.name: flag(field.name) for field in dataclasses.fields(cls)}
         setting = cls(**{**own, "augmentations": tuple(named)})
         model_digest(setting)
-        if setting.model.endswith(".keras"):
+        if files.names_a_file(setting.model):
             for name, default in (("width", 0), ("precision", "float32")):
                 if own[name] != default:
                     raise UserError(
@@ -164,17 +169,20 @@ class Classification:
         """The network with the weights of this seed.
 
         Raises:
-          UserError: as `models.classifiers.classifier`.
+          UserError: as `models.classifiers.classifier`; a file whose outputs are no logits.
         """
         from spectral_tf.models.classifiers import classifier
 
-        return classifier(
+        model = classifier(
             self.setting.model,
             width=self.setting.width,
             input_shape=self.shape,
             num_classes=self.training.num_classes,
             seed=seed,
         )
+        if files.names_a_file(self.setting.model):
+            _refuse_other_than_logits(model, self.shape)
+        return model
 
     def trainer(
         self, root: int, run: int, targets: "Targets | None" = None, *, finite_only: bool = False
@@ -207,29 +215,30 @@ class Classification:
 
 
 def file_digest(flag: str, path: str) -> str:
-    """SHA-256 of a `.keras` file that a flag names, for the record.
+    """SHA-256 of a model's file (or SavedModel folder) that a flag names, for the record.
 
     Raises:
-      UserError: no such file.
+      UserError: nothing there, or no whole model.
     """
     file = pathlib.Path(path).expanduser()
-    if not file.is_file():
-        raise UserError(
-            flag,
-            expected="a .keras file",
-            got=f"{file}, no file",
-            hint="make it first, or name one that is there",
-        )
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    files.refuse_foreign(flag, file)
+    return files.digest(file)
 
 
 def model_digest(setting: Setting) -> dict[str, str]:
-    """{"model_sha256": of the `.keras` file of a setting}; empty if its model has a name.
+    """{"model_sha256": of the file of a setting}; empty if its model has a name.
 
     Raises:
-      UserError: no such file.
+      UserError: no such file, or nothing that can be trained.
     """
-    if not setting.model.endswith(".keras"):
+    if files.is_saved_model(setting.model):
+        raise UserError(
+            "--model",
+            expected="a network that can be trained",
+            got=f"{setting.model}, a SavedModel, which is a function alone",
+            hint="save the network with model.save(PATH.keras)",
+        )
+    if not files.names_a_file(setting.model):
         return {}
     return {"model_sha256": file_digest("--model", setting.model)}
 
@@ -242,6 +251,26 @@ def _refuse_misfits(training: Images, held_out: Images) -> None:
             got=f"{held_out.num_examples:,} of {held_out.shape}",
             hint="choose another split",
         )
+
+
+def _refuse_other_than_logits(model: "keras.Model", shape: tuple[int, int, int]) -> None:
+    """Raises a UserError for a network that ends in probabilities, whatever they are made by.
+
+    They show on any inputs: these are noise.
+    """
+    from spectral_tf.probes.output_kinds import refuse_other_outputs
+
+    noise = np.random.default_rng(0).uniform(-1.5, 1.5, size=(_LOOKED_AT, *shape))
+    given = np.asarray(model(noise.astype(np.float32), training=False), np.float64)
+    try:
+        refuse_other_outputs(given[np.isfinite(given).all(axis=1)], "logits")
+    except UserError as error:
+        raise UserError(
+            "model",
+            expected="a model that ends in logits",
+            got=str(error).partition(", got ")[2].partition(";")[0],
+            hint="leave its softmax or sigmoid out",
+        ) from error
 
 
 def _refuse_batch_size(setting: Setting, num_images: int, num_replicas: int) -> None:

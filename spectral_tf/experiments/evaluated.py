@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_tf import data, models, runtime
-from spectral_tf.data import Images
+from spectral_tf.data import Images, Inputs
+from spectral_tf.data.inputs import LAYOUTS
 from spectral_tf.errors import UserError
 from spectral_tf.experiments.classification import (
     Classification,
@@ -26,8 +27,10 @@ from spectral_tf.experiments.classification import (
     model_digest,
 )
 from spectral_tf.experiments.datasets import Dataset
+from spectral_tf.experiments.first_look import first_look, warn
 from spectral_tf.experiments.networks import SEEDS
 from spectral_tf.experiments.saved import Saved, saved_model
+from spectral_tf.models import files
 
 if TYPE_CHECKING:
     import keras
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
 
     from spectral_tf.experiments.page import Page
     from spectral_tf.probes.stream import Prepare
+
+# Pixels, as they were prepared -> inputs.
+Enter = Callable[[Any], Any]
 
 
 class Evaluated(NamedTuple):
@@ -50,6 +56,8 @@ class Evaluated(NamedTuple):
       record: what the record of a run says of images and files.
       model: that somebody saved or published; None if the page trains.
       task: that the page trains; None if there is a model.
+      enter: what `prepare` gives -> the model's inputs; None if these are what it gives.
+      normalisation: that `prepare` does; None of an application's own.
     """
 
     held_out: Images
@@ -60,6 +68,15 @@ class Evaluated(NamedTuple):
     record: dict[str, Any]
     model: keras.Model | None = None
     task: Classification | None = None
+    enter: Enter | None = None
+    normalisation: data.Normalisation | None = None
+
+    def function(self, model: keras.Model) -> keras.Model | Callable[[Any], Any]:
+        """A model as a function of what `prepare` gives, at inference."""
+        if self.enter is None:
+            return model
+        enter = self.enter
+        return lambda prepared: model(enter(prepared), training=False)
 
 
 class Subject(Protocol):
@@ -88,21 +105,25 @@ class Subject(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class SavedModel:
-    """A `.keras` file, perhaps of a run.
+    """A file of a whole model, perhaps of a run, or a SavedModel folder.
 
     Attributes:
       dataset: to measure on.
       saved: the file and what its run says of it.
       flag: how errors call it.
-      normalisation: of a file that belongs to no run, `standard` or `unit`.
-      kind: of its outputs, `logits` or `probabilities`; "": not looked at.
+      inputs: what a file that belongs to no run wants of pixels.
+      inputs_flag: how errors call that.
+      kind: of its outputs, one of `probes.OUTPUTS`; "": they are no classes.
+      kind_flag: how errors call that.
     """
 
     dataset: Dataset
     saved: Saved
     flag: str = "--from_run"
-    normalisation: str = "standard"
+    inputs: Inputs = dataclasses.field(default_factory=Inputs)
+    inputs_flag: str = "normalisation"
     kind: str = "logits"
+    kind_flag: str = "outputs"
     trains = False
     num_networks = 1
 
@@ -111,42 +132,146 @@ class SavedModel:
         """Of the file."""
         return {"model_sha256": file_digest(self.flag, str(self.saved.file))}
 
+    @property
+    def is_function(self) -> bool:
+        """Whether it is a SavedModel, which has outputs, but no layers and no gradients to give."""
+        return files.is_saved_model(self.saved.file)
+
     def load(self, strategy: tf.distribute.Strategy) -> Evaluated:
-        """As `Subject`."""
+        """As `Subject`, after a first look at what the network says of held-out images."""
         from spectral_tf.data import pipeline
-        from spectral_tf.models.classifiers import load, refuse_other_shapes
 
         training, held_out = self.dataset.splits()
         with strategy.scope():
-            model = load(self.flag, str(self.saved.file))
-        sides = itertools.zip_longest(model.input_shape[1:], held_out.shape)
-        wanted = [own or side or 0 for own, side in sides]
+            model = files.load(self.flag, self.saved.file)
+        shape = self._shape(model, held_out)
+        space, enter = self._spaces(training, shape)
+        self._refuse_misfits(model, shape, enter, held_out.num_classes)
+        own = {"range": "that of its run"} if self.saved.normalisation else {}
+        found = Evaluated(
+            held_out,
+            shape,
+            pipeline.prepare(space),
+            space.undo,
+            np.arange(held_out.num_classes),
+            {
+                **training.record(space),
+                **self.digests,
+                "held_out": held_out.split,
+                "inputs": {**self.inputs.record(), **own},
+                "outputs": self.kind,
+            },
+            model,
+            enter=enter,
+            normalisation=space,
+        )
+        if self.kind:
+            found.record["first_look"] = self.look(found, model, strategy)
+        return found
+
+    def look(
+        self, of: Evaluated, model: keras.Model, strategy: tf.distribute.Strategy
+    ) -> dict[str, Any]:
+        """A first look at what it gives for held-out images, with warnings; for the record.
+
+        Args:
+          of: what was loaded.
+          model: of that, or what a layer of it gives.
+          strategy: that computes.
+
+        Raises:
+          UserError: as `first_look`.
+        """
+        asked = (of.held_out, of.shape, of.prepare, self.kind, strategy)
+        found = first_look(self.flag, of.function(model), *asked)
+        wants = "" if self.saved.normalisation else self.inputs_flag
+        return warn(found, self.flag, wants, self.kind_flag if self.kind else "")
+
+    def _shape(self, model: keras.Model, held_out: Images) -> tuple[int, int, int]:
+        """Of the pixels that it is asked about, [h, w, c]: its own, or those of the images."""
+        from spectral_tf.data import pipeline
+
+        own = files.input_shape(model)
+        dtype = getattr(next(iter(getattr(model, "inputs", None) or []), None), "dtype", "float32")
+        if "float" not in str(dtype):
+            raise UserError(
+                self.flag,
+                expected="a model of floating-point inputs, which samples between images are",
+                got=f"{dtype}",
+                hint="save it with an Input of float32",
+            )
+        if self.inputs.function or own is None:
+            return pipeline.fitting_shape(held_out)
+        for layout in LAYOUTS:
+            other = dataclasses.replace(self.inputs, layout=layout)
+            asked, meant = (each.shape_of(own)[-1] for each in (self.inputs, other))
+            if len(own) == 3 and meant == held_out.shape[-1] not in (None, asked) and asked:
+                raise UserError(
+                    self.inputs_flag,
+                    expected=f"{layout}, of a network with inputs {own}",
+                    got=self.inputs.layout,
+                    hint=f"say --{self.inputs_flag}={self.inputs.range},{layout}",
+                )
+        sides = itertools.zip_longest(self.inputs.shape_of(own), held_out.shape)
+        wanted = [side or given or 0 for side, given in sides]
         if 0 in wanted:
             raise UserError(
                 self.flag,
                 expected=f"a model of one size, for images of {held_out.name} of many",
-                got=f"inputs {model.input_shape[1:]}",
+                got=f"inputs {own}",
                 hint="save it with an Input of fixed sides",
             )
-        shape = pipeline.fitting_shape(held_out, wanted)
-        refuse_other_shapes(self.flag, model, shape, held_out.num_classes)
-        default = data.standard if self.normalisation == "standard" else data.unit
-        normalisation = self.saved.normalisation or default(training)
-        found = Evaluated(
-            held_out,
-            shape,
-            pipeline.prepare(normalisation),
-            shower(normalisation),
-            np.arange(held_out.num_classes),
-            {
-                **training.record(normalisation),
-                **self.digests,
-                "held_out": held_out.split,
-            },
-            model,
-        )
-        _refuse_other_outputs(found, self.kind)
-        return found
+        return pipeline.fitting_shape(held_out, wanted)
+
+    def _spaces(
+        self, training: Images, shape: tuple[int, int, int]
+    ) -> tuple[data.Normalisation, Enter | None]:
+        """The space in which paths are drawn and distances measured, and from there to inputs.
+
+        That is the space of the normalised pixels for the standard of a data set and for a run, as
+        published, and pixels of [0, 1] for all else, whatever the network's own.
+        """
+        given = self.saved.normalisation
+        if given or self.inputs.range == "standard":
+            space = given or data.standard(training)
+            return space, self.inputs.arrange if self.inputs.arranged else None
+        if self.inputs.function:
+            function = files.function_of(self.inputs.function, self.inputs_flag)
+            enter = self.inputs.of_pixels(None, function)
+        else:
+            own = self.inputs.normalisation(training, self.inputs_flag)
+            enter = self.inputs.of_pixels(own)
+        plain = self.inputs.range == "unit" and not self.inputs.arranged
+        return data.unit(training), None if plain else enter
+
+    def _refuse_misfits(
+        self,
+        model: keras.Model,
+        shape: tuple[int, int, int],
+        enter: Enter | None,
+        num_classes: int,
+    ) -> None:
+        import tensorflow as tf
+
+        from spectral_tf.models.classifiers import refuse_other_shapes
+
+        entered: Sequence[int | None] = shape
+        if enter:
+            try:
+                spec = tf.TensorSpec((None, *shape), tf.float32)
+                traced = tf.function(enter, autograph=False).get_concrete_function(spec)
+                entered = traced.structured_outputs.shape[1:].as_list()
+            except UserError:
+                raise
+            except Exception as error:  # Whatever somebody's function raises.
+                raise UserError(
+                    self.inputs_flag,
+                    expected="a function of tensors [b, h, w, c], of TensorFlow or keras.ops",
+                    got=f"{type(error).__name__}: {' '.join(str(error).split())[:160]}",
+                    hint="NumPy's functions take no tensors",
+                ) from error
+        single = num_classes == 2 and self.kind in ("logits", "sigmoids")
+        refuse_other_shapes(self.flag, model, tuple(entered), num_classes, or_one=single)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -234,17 +359,12 @@ class Trained:
             held_out,
             task.shape,
             pipeline.prepare(task.normalisation),
-            shower(task.normalisation),
+            task.normalisation.undo,
             np.arange(held_out.num_classes),
             {**training.record(task.normalisation), **self.digests, "held_out": held_out.split},
             task=task,
+            normalisation=task.normalisation,
         )
-
-
-def shower(normalisation: data.Normalisation) -> Callable[[NDArray], NDArray]:
-    """Inputs -> pixels in [0, 1]."""
-    mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])
-    return lambda inputs: inputs * deviation + mean
 
 
 def asked(seeds: int) -> Subject:
@@ -268,7 +388,7 @@ def asked(seeds: int) -> Subject:
             hint="leave one out",
         )
     kind = runtime.flag("outputs")
-    if kind == "probabilities" and not saved:
+    if kind != "logits" and not saved:
         raise UserError(
             "outputs",
             expected="logits, which these networks give",
@@ -284,7 +404,7 @@ def asked(seeds: int) -> Subject:
             hint="leave it out",
         )
     if saved:
-        return SavedModel(dataset, saved, normalisation=runtime.flag("normalisation"), kind=kind)
+        return saved_with("--from_run", saved, dataset, runtime.flag("normalisation"), kind=kind)
     if name:
         weights = runtime.flag("weights")
         models.refuse_application(name, weights)
@@ -296,9 +416,10 @@ def of_run(flag: str, path: str, dataset: Dataset) -> Saved:
     """A saved model, if its run was made with this data set.
 
     Raises:
-      UserError: no such model; another data set.
+      UserError: no such model, a file of another kind; another data set.
     """
     saved = saved_model(flag, path)
+    files.refuse_foreign(flag, saved.file)
     if saved.dataset not in (None, dataset.name):
         raise UserError(
             "dataset",
@@ -307,6 +428,72 @@ def of_run(flag: str, path: str, dataset: Dataset) -> Saved:
             hint=f"say --dataset={saved.dataset}",
         )
     return saved
+
+
+def saved_with(
+    flag: str,
+    saved: Saved,
+    dataset: Dataset,
+    normalisation: str | None,
+    name: str = "normalisation",
+    *,
+    kind: str,
+    kind_name: str = "outputs",
+) -> SavedModel:
+    """A saved model with what flags say that it wants and gives.
+
+    Args:
+      flag: of the file.
+      saved: the file.
+      dataset: to measure on.
+      normalisation: value of the flag `name`; None: it was not said.
+      name: of that flag.
+      kind: of the outputs.
+      kind_name: of the flag that says it.
+
+    Raises:
+      UserError: inputs that cannot be, or that the file's run knows.
+    """
+    inputs = Inputs.parse("standard" if normalisation is None else normalisation, name)
+    if saved.normalisation and inputs != Inputs():
+        raise UserError(
+            name,
+            expected="a file that belongs to no run",
+            got=f"{normalisation} with {saved.file}",
+            hint="leave it out: the run knows",
+        )
+    if inputs.function:
+        files.refuse_missing_modules([inputs.function.rpartition(":")[0]], name)
+    return SavedModel(dataset, saved, flag, inputs, name, kind, kind_name)
+
+
+def answers_for(
+    of: Evaluated, seen: data.Normalisation, kind: str
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A network that is only called: images as another one sees them -> its logits [b, C].
+
+    Args:
+      of: the network.
+      seen: normalisation of those images.
+      kind: of its outputs.
+
+    Raises:
+      UserError: independent sigmoids of several classes.
+    """
+    import tensorflow as tf
+
+    from spectral_tf.probes.output_kinds import class_logits
+    from spectral_tf.probes.stream import at_inference
+
+    assert of.normalisation
+    function, alike = at_inference(of.function(of.model)), of.normalisation[:2] == seen[:2]
+
+    def logits(images: tf.Tensor) -> tf.Tensor:
+        inputs = images if alike else of.prepare(seen.undo(images))
+        return class_logits(tf.cast(function(inputs), tf.float32), kind)
+
+    logits(tf.zeros((1, *of.shape)))  # Refuses what is no distribution.
+    return logits
 
 
 def _refuse_idle_flags(setting: Setting, saved: Saved | None, application: bool) -> None:
@@ -330,7 +517,7 @@ def _refuse_idle_flags(setting: Setting, saved: Saved | None, application: bool)
             raise UserError(
                 f"{name}",
                 expected={
-                    "normalisation": "a file that belongs to no run",
+                    "normalisation": "a --from_run file that belongs to no run",
                     "weights": "an --application",
                     "side": "an --application",
                 }.get(name, "a network that is trained here"),
@@ -339,31 +526,17 @@ def _refuse_idle_flags(setting: Setting, saved: Saved | None, application: bool)
             )
 
 
-def _refuse_other_outputs(found: Evaluated, kind: str) -> None:
-    """Raises a UserError if a saved model does not give what is said of it."""
-    if not kind:
-        return
-    from spectral_tf.data.selection import select
-    from spectral_tf.probes.path_outputs import refuse_other_outputs
-
-    few = min(8, found.held_out.num_examples)
-    pixels = select(found.held_out.take(few), range(few), found.shape).pixels
-    assert found.model
-    given = np.asarray(found.model(found.prepare(pixels), training=False), np.float64)
-    refuse_other_outputs(given, kind)
-
-
 class Networks(NamedTuple):
     """Networks that can be measured.
 
     Attributes:
-      models: at least one.
+      models: at least one, each a function of what the page prepares.
       runs: the number of each training; 0 for one that was there.
       diverged: {run: step} of trainings that are left out.
       seconds: of the trainings.
     """
 
-    models: list[keras.Model]
+    models: list[keras.Model | Callable[[Any], Any]]
     runs: list[int]
     diverged: dict[str, int]
     seconds: float
@@ -386,7 +559,7 @@ def networks(page: Page, of: Evaluated, runs: Sequence[int], parts: str = "seed_
       UserError: every training diverged.
     """
     if of.model:
-        return Networks([of.model], [0], {}, 0.0)
+        return Networks([of.function(of.model)], [0], {}, 0.0)
     from spectral_tf import training
     from spectral_tf.experiments.page import every_training_diverged
 

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf import runtime
 from spectral_tf.errors import UserError
+from spectral_tf.models import files
 from spectral_tf.records import Part, RunFolder
 from spectral_tf.records.folder import FOUND
 from spectral_tf.records.found import Found, Series
@@ -80,6 +81,8 @@ class Page:
         from spectral_tf.records.environment import environment
         from spectral_tf.training.replicas import together
 
+        if names := runtime.flag("import"):
+            data = {**(data or {}), "imports_sha256": files.modules_digest(names)}
         record = {"experiment": self._name, **environment(self.strategy, self.seed, data)}
         together(self.strategy, lambda: self._folder.start(record, alone=alone))
 
@@ -334,6 +337,8 @@ class Page:
         from spectral_tf.records.tensorboard import EventWriter
 
         board = self._board or EventWriter(self._folder.tensorboard / "figures")
+        if not self._board:  # What the page shows beside its trainings, if there are any.
+            board.write_hparams(settings(), charts_of(report.curves))
         publish(
             self._name,
             self._folder,
@@ -345,6 +350,18 @@ class Page:
             for step, number in enumerate(numbers):
                 board.scalars({tag: number}, step)
         board.commit()
+
+
+def charts_of(tags: Iterable[str]) -> dict[str, list[str]]:
+    """{what is before the slash of tags, or all of them: those that share its chart}.
+
+    >>> charts_of(["error", "centroid/within", "centroid/between"])
+    {'all': ['error'], 'centroid': ['centroid/within', 'centroid/between']}
+    """
+    charts: dict[str, list[str]] = {}
+    for tag in tags:
+        charts.setdefault(tag.rpartition("/")[0] or "all", []).append(tag)
+    return charts
 
 
 class Unmeasurable(Exception):
@@ -416,6 +433,7 @@ def launch(
     """
 
     def main() -> None:
+        files.refuse_missing_modules(runtime.flag("import") or ())
         planned = plan()
         again = runtime.flag("report_only")
         folder = runtime.run_folder(name, tuple(growing), again=again)
@@ -472,4 +490,6 @@ def in_folder(name: str, folder: RunFolder) -> Page:
     if told := keras_settings.take_defaults():
         logging.info("%s: taken for float32, channels last in this process", told)
     strategy = make_strategy(runtime.flag("strategy"), runtime.flag("tpu"))
+    if names := runtime.flag("import"):  # Somebody's module may use TensorFlow, too.
+        files.import_modules(names)
     return Page(name, folder, strategy, runtime.flag("seed"))

@@ -1,4 +1,4 @@
-"""Models that somebody has saved: a `.keras` file, or the one that a run folder keeps."""
+"""Models that somebody has saved: a file, a SavedModel, or what a run folder keeps."""
 
 import json
 import pathlib
@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from spectral_tf.data import Normalisation
 from spectral_tf.errors import UserError
+from spectral_tf.models.files import is_saved_model
 from spectral_tf.records import read_flags
 
 
@@ -13,7 +14,7 @@ class Saved(NamedTuple):
     """A saved model.
 
     Attributes:
-      file: of it.
+      file: of it, or the folder of a SavedModel.
       dataset: that it was trained on, as `--dataset` names it; None if no run tells.
       normalisation: of the images it was trained on; None if no run tells.
     """
@@ -24,27 +25,28 @@ class Saved(NamedTuple):
 
 
 def saved_model(flag: str, path: str) -> Saved:
-    """The `.keras` file at a path, or the last one that the run folder at a path holds.
+    """The file or SavedModel at a path, or the last `.keras` file of the run folder at a path.
 
     A folder with several trainings is refused with the folders to choose from: name one of them.
 
     Args:
       flag: how an error calls the path.
-      path: of a file, of a run folder of noise_fitting or interventions, or of a folder in its
-        `checkpoints`.
+      path: of a file, of a SavedModel folder, of a run folder of noise_fitting or interventions, or
+        of a folder in its `checkpoints`.
 
     Raises:
       UserError: nothing there, no kept model, or models of several trainings.
     """
     given = pathlib.Path(path).expanduser()
-    if given.is_file():
+    if given.is_file() or is_saved_model(given):
         return _of_run(given)
     kept = sorted(given.rglob("*.keras")) if given.is_dir() else []
     if not kept:
         run = given.is_dir() and read_flags(given) is not None
         raise UserError(
             flag,
-            expected="a .keras file, or a run folder that keeps one",
+            expected="a .keras file, or a run folder that keeps one (or an .h5 file of a whole "
+            "model, or a SavedModel folder)",
             got=f"{path}, {'a run without' if run else 'no'} such file",
             hint="keep models with noise_fitting.py --checkpoint_epochs=20 or interventions.py"
             if run

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from spectral_tf.data import AUGMENTATIONS
 from spectral_tf.errors import UserError
 from spectral_tf.experiments.classification import Setting
-from spectral_tf.models import CLASSIFIERS
+from spectral_tf.models import CLASSIFIERS, files
 from spectral_tf.runtime import flags
 
 # Each sweep with the flag that holds its values; those of time are epochs of the baseline.
@@ -74,7 +74,7 @@ def variants(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Variant
     found = [Variant("baseline", "", base)]
     if "architecture" in sweeps:
         found += [_architecture(base, text) for text in values["architectures"]]
-    if "width" in sweeps and base.model.endswith(".keras"):
+    if "width" in sweeps and files.names_a_file(base.model):
         raise UserError(
             "sweeps=width",
             expected="a --model by its name",

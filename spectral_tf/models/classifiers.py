@@ -1,12 +1,11 @@
 """The image classifiers by name."""
 
-import os
-import zipfile
 from collections.abc import Callable
 
 import keras
 
 from spectral_tf.errors import UserError
+from spectral_tf.models import files
 from spectral_tf.models.shake import pyramid_net, shake_shake
 from spectral_tf.models.small import convnet
 from spectral_tf.models.wide_resnet import wide_resnet
@@ -34,7 +33,8 @@ def classifier(
     """An uncompiled classifier, images -> logits.
 
     Args:
-      name: one of `models.CLASSIFIERS`, or the path of a `.keras` file, taken with its weights.
+      name: one of `models.CLASSIFIERS`, or the path of a file that Keras reads, taken with its
+        weights.
       input_shape: (height, width, channels).
       num_classes: at least 2.
       width: channels of the first stage; 0: the network's own. PyramidNet and files have none.
@@ -44,14 +44,15 @@ def classifier(
       UserError: an unknown name or file, a width where there is none, a file of other inputs or
         classes.
     """
-    if name.endswith(".keras"):
+    if files.names_a_file(name):
         if width:
             raise UserError("width", expected="0 for a file", got=width, hint="leave it out")
-        return from_file("model", name, input_shape=input_shape, num_classes=num_classes)
+        model = from_file("model", name, input_shape=input_shape, num_classes=num_classes)
+        return _to_train("model", name, model, input_shape)
     if name not in _BUILDERS:
         raise UserError(
             "model",
-            expected=f"{', '.join(_BUILDERS)} or the path of a .keras file",
+            expected=f"{', '.join(_BUILDERS)} or the path of a .keras or .h5 file",
             got=name or "nothing",
             hint="convnet trains fastest",
         )
@@ -64,72 +65,65 @@ def classifier(
 def from_file(
     flag: str, path: str, *, input_shape: tuple[int, int, int], num_classes: int
 ) -> keras.Model:
-    """The model of a `.keras` file, which must have these inputs and classes.
+    """The model of a file, which must have these inputs and classes; to be called.
 
     Args:
       flag: how an error calls the path.
-      path: of the file.
+      path: of the file, or a SavedModel folder.
       input_shape: (height, width, channels).
       num_classes: C.
 
     Raises:
-      UserError: no such file, none that Keras can read, other inputs or outputs, outputs that are
-        no logits, losses of its own.
+      UserError: as `files.load`; other inputs or outputs.
     """
-    model = load(flag, path)
+    model = files.load(flag, path)
     refuse_other_shapes(flag, model, input_shape, num_classes)
-    last = model.layers[-1]
-    activation = getattr(last, "activation", keras.activations.linear)
-    if isinstance(last, keras.layers.Softmax) or activation is not keras.activations.linear:
-        raise UserError(
-            flag,
-            expected="a model that ends in logits, without an activation",
-            got=f"{path} that ends in {getattr(activation, '__name__', last.name)}",
-            hint="leave its softmax out",
-        )
+    return model
+
+
+def _to_train(
+    flag: str, path: str, model: keras.Model, input_shape: tuple[int, int, int]
+) -> keras.Model:
+    """A model whose weights go on being trained, by a loss without its own."""
+    if not hasattr(model, "output_shape"):  # A subclassed one, which does not know its shapes.
+        inputs = keras.Input(input_shape)
+        model = keras.Model(inputs, model(inputs))
     if model.losses or not model.trainable_variables:
         raise UserError(
             flag,
             expected="a model with weights to train and no losses of its own",
             got=f"{path} with {len(model.trainable_variables)} and {len(model.losses)}",
-            hint="take regularisers out, or unfreeze layers",
+            hint="unfreeze layers, or take regularisers out: --weight_decay decays weights",
         )
     return model
 
 
-def load(flag: str, path: str) -> keras.Model:
-    """The model of a `.keras` file, of one input and one output.
-
-    Raises:
-      UserError: no such file, or none that Keras can read.
-    """
-    try:
-        if not os.path.isfile(path):
-            raise ValueError("no such file")
-        if not zipfile.is_zipfile(path):
-            raise ValueError("damaged, or another format")
-        model = keras.saving.load_model(path, compile=False)
-        if not isinstance(model.input_shape, tuple) or not isinstance(model.output_shape, tuple):
-            raise ValueError("several inputs or outputs")
-    except Exception as error:  # Keras raises many kinds for files that are not its own.
-        raise UserError(
-            flag,
-            expected="a .keras file of registered layers",
-            got=f"{path} ({str(error).splitlines()[0][:120]})",
-            hint="save it with model.save(PATH)",
-        ) from error
-    return model
-
-
 def refuse_other_shapes(
-    flag: str, model: keras.Model, input_shape: tuple[int, int, int], num_classes: int
+    flag: str,
+    model: keras.Model,
+    input_shape: tuple[int | None, ...],
+    num_classes: int,
+    *,
+    or_one: bool = False,
 ) -> None:
-    """Raises a UserError for a model of other images or classes; sides it leaves open fit all."""
-    inputs, outputs = tuple(model.input_shape[1:]), tuple(model.output_shape[1:])
-    fits = len(inputs) == 3 and all(
-        own in (None, given) for own, given in zip(inputs, input_shape, strict=True)
-    )
-    if not fits or outputs != (num_classes,):
+    """Raises a UserError for a model of other images or classes.
+
+    Sides it leaves open fit all, and so does what it does not tell.
+
+    Args:
+      flag: how an error calls it.
+      model: of one input.
+      input_shape: of one input, as the model takes it.
+      num_classes: C.
+      or_one: whether a single output is good, too.
+    """
+    inputs = files.input_shape(model)
+    outputs = files.output_shape(model, input_shape if inputs is None else inputs)
+    fits = inputs is None or len(inputs) == len(input_shape)
+    for own, given in zip(inputs or (), input_shape, strict=False):
+        fits = fits and (own is None or given is None or own == given)
+    good = [(num_classes,), (1,)][: 1 + or_one]
+    if not fits or (outputs not in good and outputs is not None):
         raise UserError(
             flag,
             expected=f"a model of images {tuple(input_shape)} and {num_classes} classes",

@@ -123,6 +123,23 @@ def refuse_missing_modules(names: Sequence[str], flag: str = "import") -> None:
             )
 
 
+def modules_digest(names: Sequence[str]) -> str:
+    """SHA-256 over the files of modules, which decide what their layers compute.
+
+    Args:
+      names: as for `refuse_missing_modules`, which they have passed.
+    """
+    whole = hashlib.sha256()
+    for name in names:
+        file: str | None = name
+        if not name.endswith(".py"):
+            with _from_here():
+                spec = importlib.util.find_spec(name)
+            file = spec.origin if spec else None
+        whole.update((digest(file) if file and os.path.isfile(file) else name).encode())
+    return whole.hexdigest()
+
+
 def import_modules(names: Sequence[str], flag: str = "import") -> None:
     """Imports modules, so that Keras knows their layers and functions when it reads a file.
 

@@ -33,6 +33,7 @@ _DATA = {
     "weights_sha256",
     "features_sha256",
     "networks_sha256",
+    "imports_sha256",
 }
 
 

@@ -21,6 +21,14 @@ NOT_CONFIGURATION = (
 )
 
 
+_OUTPUTS = ("logits", "probabilities", "sigmoids")
+_INPUTS = (
+    "standard (of the data set), unit (0 to 1), bytes (0 to 255, also of a network that rescales), "
+    "signed (-1 to 1), imagenet, MEAN:DEVIATION of pixels in [0, 1] (once or for each channel), or "
+    "MODULE:FUNCTION; then, if need be, bgr and channels_first. That of a run is known."
+)
+
+
 def define_run_flags(
     experiment: str, *, resumes: bool = True, distributes: bool = True, reports: bool = False
 ) -> None:
@@ -98,7 +106,14 @@ def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str])
     """Defines the flags of an image classifier: its images, training and augmentations."""
     flags.DEFINE_string("held_out", "test", "Split to measure on.")
     flags.DEFINE_integer("train_size", 0, "First so many training images as stored; 0: all.", 0)
-    flags.DEFINE_string("model", "convnet", f"{', '.join(models)}, or the path of a .keras file.")
+    flags.DEFINE_string(
+        "model", "convnet", f"{', '.join(models)}, or the path of a .keras or .h5 file."
+    )
+    flags.DEFINE_list(
+        "import",
+        None,
+        "Modules (or paths of .py files) of the layers in your files, imported before these.",
+    )
     flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
     flags.DEFINE_integer("num_epochs", 20, "Passes over the training images (paper: 200).", 1)
     flags.DEFINE_integer("batch_size", 128, "Images in a step, over all replicas (paper: 256).", 1)
@@ -122,7 +137,11 @@ def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str])
 
 def define_subject_flags(models: Sequence[str], augmentations: Sequence[str]) -> None:
     """Defines the flags of a classifier that is measured: a saved one, or else one to train."""
-    flags.DEFINE_string("from_run", "", "A .keras file or a run folder; default: train one first.")
+    flags.DEFINE_string(
+        "from_run",
+        "",
+        "A .keras or .h5 file, a SavedModel, or a run folder; default: train one first.",
+    )
     flags.DEFINE_string(
         "application", "", "A network of keras.applications instead, such as ResNet50."
     )
@@ -135,14 +154,23 @@ def define_subject_flags(models: Sequence[str], augmentations: Sequence[str]) ->
         "Side of the square inputs of --application; 0: that of the published weights.",
         0,
     )
-    flags.DEFINE_enum("outputs", "logits", ("logits", "probabilities"), "What the model gives.")
-    flags.DEFINE_enum(
-        "normalisation",
-        "standard",
-        ("standard", "unit"),
-        "Inputs of a .keras file that belongs to no run.",
-    )
+    flags.DEFINE_enum("outputs", "logits", _OUTPUTS, "What the model gives.")
+    flags.DEFINE_string("normalisation", "standard", f"Inputs of a --from_run file: {_INPUTS}")
     define_classifier_flags(models, augmentations)
+
+
+def define_contract_flags(of: str, *, outputs: bool = True) -> None:
+    """Defines the flags that say what a second network beside the measured one wants and gives.
+
+    Args:
+      of: name of the flag of its file.
+      outputs: whether what it gives is used.
+    """
+    flags.DEFINE_string(
+        f"{of}_normalisation", None, f"Inputs of a --{of} file, as --normalisation says: {_INPUTS}"
+    )
+    if outputs:
+        flags.DEFINE_enum(f"{of}_outputs", None, _OUTPUTS, "What it gives; default: logits.")
 
 
 def define_seeds_flag(seeds: int) -> None:

@@ -119,7 +119,10 @@ def flag(name: str, default: Any = None) -> Any:
 
 
 def configuration() -> dict[str, str]:
-    """The launcher's flags that decide what is computed: {name: line of a flagfile}."""
+    """The launcher's flags that decide what is computed: {name: line of a flagfile}.
+
+    One without a value, such as one that older runs do not know, is no line.
+    """
     launcher = flags.FLAGS.find_module_defining_flag("workdir")
     return {
         flag.name: flag.serialize()
