@@ -116,7 +116,7 @@ class SavedModel:
         from spectral_tf.data import pipeline
         from spectral_tf.models.classifiers import load, refuse_other_shapes
 
-        training, held_out = self.dataset.splits()
+        training, held_out = self.dataset.splits(trains=False)
         with strategy.scope():
             model = load(self.flag, str(self.saved.file))
         sides = itertools.zip_longest(model.input_shape[1:], held_out.shape)
