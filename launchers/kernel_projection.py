@@ -119,7 +119,7 @@ def plan() -> Plan:
 
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Expands the networks' functions while they train; all as [noises, runs, ...]."""
-    images = plan.dataset.find()
+    images = plan.dataset.training()
     pixels, labels = images.arrays()
     everything = tasks.TwoClasses.of_images(data.to_unit(pixels), labels, plan.classes)
     task = everything.first(plan.num_samples)

@@ -93,7 +93,7 @@ def plan() -> Plan:
 
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Trains the autoencoder, then networks on its manifold and on flat clouds."""
-    images = plan.dataset.find()
+    images = plan.dataset.training()
     refuse_sizes(plan, images)
     pixels, _ = images.arrays()
     inputs = data.to_unit(pixels).reshape(len(pixels), -1)

@@ -114,7 +114,7 @@ def plan() -> Plan:
 
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Trains all curves at once and validates them on clean targets."""
-    images = plan.dataset.find()
+    images = plan.dataset.training()
     pixels, labels = images.arrays()
     everything = tasks.TwoClasses.of_images(data.to_unit(pixels), labels, plan.classes)
     learned, validation = everything.split(plan.train_share)

@@ -44,6 +44,8 @@ flags.DEFINE_list("allow_differences", [], "Flags that may differ beside the one
 SAME = (
     "dataset",
     "version",
+    "channels_first",
+    "train_split",
     "train_size",
     "held_out",
     "wave",

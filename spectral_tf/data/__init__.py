@@ -9,7 +9,8 @@ from spectral_tf import lazy
 from spectral_tf.data.images import EMBEDDED, Images, merged_names
 from spectral_tf.data.inputs import Inputs
 from spectral_tf.data.normalisation import Normalisation, standard, to_unit, unit
-from spectral_tf.data.sources import find_images
+from spectral_tf.data.overlap import refuse_overlap
+from spectral_tf.data.sources import find_images, refuse_file
 
 if TYPE_CHECKING:
     from spectral_tf.data.pipeline import prepare as prepare
@@ -37,6 +38,8 @@ __all__ = [
     "labels_of",
     "merged_names",
     "prepare",
+    "refuse_file",
+    "refuse_overlap",
     "refuse_unreadable",
     "select",
     "standard",

@@ -6,10 +6,12 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from spectral_tf.data.splits import Part
 from spectral_tf.errors import UserError
 from spectral_tf.streams import without_autotune
 
@@ -20,7 +22,27 @@ EMBEDDED: Mapping[str, str] = {
 }
 # How the pipeline calls an image that it would have to enlarge.
 TOO_SMALL = "image smaller than the input of the network"
+# Unreadable images beyond this share are no accident.
+TOLERATED = 0.01
 _RESIDENT_BYTES = 2 * 2**30
+
+
+class Own(NamedTuple):
+    """Which of somebody's own images these are, and how to compare them with others.
+
+    Attributes:
+      numbers: of each image among all of the file or folder, in the order of `Images.dataset`.
+      labels: of all images of the file or folder.
+      size: number of an image -> bytes that it takes.
+      content: number of an image -> these bytes.
+      in_memory: whether pixels are held already.
+    """
+
+    numbers: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    size: Callable[[int], int]
+    content: Callable[[int], bytes]
+    in_memory: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,13 +50,18 @@ class Images:
     """One split of labelled images, found and ready to be read.
 
     Attributes:
-      name: as it was asked for, such as `mnist` or `npz:digits.npz`.
+      name: as it was asked for, such as `mnist`, `npz:digits.npz` or `folder:photos`.
       split: such as `train` or `train[:10%]`.
       num_examples: at least 1.
       shape: of an image: [h, w, c] with None for what varies, or [d] for vectors.
       label_names: one for each class.
-      version: `mnist/3.0.1`, or the SHA-256 of an npz file.
+      version: `mnist/3.0.1`, or the SHA-256 of an npz file, or that of the names and sizes of the
+        files of a folder.
       description: what the set is, in a line, if the name alone could mislead; else "".
+      notes: what the record says of one's own images besides: how they were read and ordered.
+      own: of one's own images, which can be drawn in any order; None for those of TFDS.
+      parts: of which splits these images are, before `take`.
+      shuffled: whether the stored order is a random one.
     """
 
     name: str
@@ -50,11 +77,20 @@ class Images:
     _folder: os.PathLike[str] = dataclasses.field(repr=False)
     # In stored order; None where each image is a cluster of its own.
     _clusters: Callable[[], np.ndarray] | None = dataclasses.field(default=None, repr=False)
+    notes: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    own: Own | None = dataclasses.field(default=None, repr=False)
+    parts: Sequence[Part] = dataclasses.field(default=(), repr=False)
+    shuffled: bool = dataclasses.field(default=True, repr=False)
 
     @property
     def num_classes(self) -> int:
         """The number of classes of the set, whether or not the split holds them all."""
         return len(self.label_names)
+
+    @property
+    def has_clusters(self) -> bool:
+        """Whether it is known which images are not independent draws."""
+        return self._clusters is not None
 
     @property
     def title(self) -> str:
@@ -75,6 +111,7 @@ class Images:
             **({"num_clusters": num_clusters} if num_clusters < self.num_examples else {}),
             "image_shape": list(self.shape),
             "num_classes": self.num_classes,
+            **self.notes,
             **({"normalisation": normalisation._asdict()} if normalisation else {}),
         }
 
@@ -84,7 +121,7 @@ class Images:
 
         Those of an npz file are in memory already.
         """
-        if self.name.startswith("npz:"):
+        if self.own and self.own.in_memory:
             return True
         if None in self.shape:
             return False
@@ -94,12 +131,13 @@ class Images:
         """A `tf.data.Dataset` of (image, label) in stored order, the same in every call.
 
         Images are uint8 of 0 ... 255, or float32 in [0, 1] from an npz file of floats; not decoded
-        they are the bytes that `decode` takes. Labels are int64 scalars. Read it in `reading()`.
+        they are what `decode` takes: bytes, or the pixels of an npz file. Labels are int64
+        scalars. Read it in `reading()`.
         """
         return self._open(decode)
 
     def take(self, count: int) -> "Images":
-        """The first so many, in stored order (of an npz file: in its order).
+        """The first so many, in stored order (of one's own: in the order they were found in).
 
         Raises:
           UserError: fewer than 1 or more than there are.
@@ -115,6 +153,7 @@ class Images:
         return dataclasses.replace(
             self,
             num_examples=count,
+            own=self.own and self.own._replace(numbers=self.own.numbers[:count]),
             _open=lambda decode: self._open(decode).take(count),
             _published_order=lambda: slice(None),
             _clusters=clusters and (lambda: clusters()[:count]),
@@ -208,6 +247,13 @@ class Images:
                     hint="choose a smaller input or another data set",
                 ) from error
             reason = re.sub(r"\{\{.*?\}\}|\[Op:.*", "", error.message.splitlines()[0]).strip()
+            if self.own:
+                raise UserError(
+                    f"images of {self.name}",
+                    expected="files that can be decoded",
+                    got=reason,
+                    hint="convert or remove the broken ones",
+                ) from error
             raise unreadable(self.name, self._folder, reason) from error
 
 

@@ -7,13 +7,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
-from spectral_tf.data.images import Images
+from spectral_tf.data.images import TOLERATED, Images
 from spectral_tf.data.pipeline import fitting_shape, shrunk
 from spectral_tf.errors import UserError
 from spectral_tf.streams import without_autotune
-
-# Unreadable images beyond this share are no accident.
-_TOLERATED = 0.01
 
 
 class Selection(NamedTuple):
@@ -37,6 +34,11 @@ def labels_of(images: Images) -> NDArray[np.int64]:
     """
     if images.resident:
         return images.arrays()[1]
+    return stored_labels(images)
+
+
+def stored_labels(images: Images) -> NDArray[np.int64]:
+    """The labels of a split, [n], in stored order, without decoding images."""
     with images.reading():
         labels = images.dataset(decode=False).map(lambda _, label: label).batch(10_000)
         return np.concatenate(list(without_autotune(labels).as_numpy_iterator())).astype(np.int64)
@@ -93,10 +95,10 @@ def select(
 
 def refuse_unreadable(images: Images, unreadable: int, wanted: int) -> None:
     """Raises a UserError if more than 1 % of all images that a run wants cannot be read."""
-    if unreadable > _TOLERATED * wanted:
+    if unreadable > TOLERATED * wanted:
         raise UserError(
             f"images of {images.name}",
-            expected=f"at most {_TOLERATED:.0%} that cannot be read or are too small",
+            expected=f"at most {TOLERATED:.0%} that cannot be read or are too small",
             got=f"{unreadable:,} of {wanted:,}",
             hint="prepare the data set anew, or choose a smaller input",
         )

@@ -3,6 +3,7 @@
 import difflib
 import functools
 import os
+import pathlib
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,27 @@ from google.protobuf import json_format  # type: ignore[import-untyped]
 
 from spectral_tf.data.images import EMBEDDED, Images, unreadable
 from spectral_tf.data.own_arrays import find_npz
+from spectral_tf.data.own_folder import find_folder
 from spectral_tf.data.preparing import is_prepared, prepare, quiet
+from spectral_tf.data.splits import parts
 from spectral_tf.errors import UserError
 from spectral_tf.streams import without_autotune
 
 _NUMBERED = ("mnist", "fashion_mnist")  # Their keys are the positions in the published files.
 # The feature that images have in common which are not independent draws.
 _CLUSTERED = {"photo_patches": "square"}
+# What to do with files that are given as data sets.
+_TARGET = "a one-dimensional target is lf_first.py --target=csv:{}"
+_FILES = {
+    ".csv": _TARGET + "; images with labels are an npz file or a folder",
+    ".npz": "say --dataset=npz:{}",
+    ".npy": "save images and labels together: np.savez(PATH, x=..., y=...)",
+    ".wav": "a one-dimensional target is lf_first.py --target=wav:{}",
+    ".zip": "unpack it, and say --dataset=folder:PATH",
+    ".h5": "save its arrays as an npz file: np.savez(PATH, x=..., y=...)",
+    ".mat": "save its arrays as an npz file: np.savez(PATH, x=..., y=...)",
+}
+_FILES |= dict.fromkeys((".tsv", ".txt", ".dat"), "save it as .csv: " + _TARGET)
 
 
 def find_images(
@@ -27,6 +42,8 @@ def find_images(
     data_dir: str | None = None,
     download: bool = False,
     manual_dir: str | None = None,
+    channels_first: bool | None = None,
+    order_seed: int | None = None,
 ) -> Images:
     """Finds a split of a data set of images, and prepares the set if that was asked for.
 
@@ -37,20 +54,38 @@ def find_images(
     `Images.clusters` of `photo_patches` are its squares, those of an npz file what it says.
 
     Args:
-      name: a TFDS name (`mnist`, `imagenette/160px-v2`, ...), a key of `EMBEDDED`, or `npz:PATH`.
-      split: of TFDS's notation, slices too; an npz file has the one split `train`.
+      name: a TFDS name (`mnist`, `imagenette/160px-v2`, ...), a key of `EMBEDDED`, `npz:PATH`
+        (see `own_arrays.find_npz`), or `folder:PATH` (`own_folder.find_folder`).
+      split: of TFDS's notation, slices too. Slices of npz files and folders are of a random order
+        that is always the same, since people's images are mostly sorted by class.
       data_dir: default: TFDS's own, that is the variable TFDS_DATA_DIR or ~/tensorflow_datasets.
       download: whether a set that is missing may be fetched.
       manual_dir: where archives lie that cannot be fetched (ImageNet's); giving it asks for the
         set to be prepared from them.
+      channels_first: whether an npz file holds images as [n, c, h, w]; None: where their shape
+        looks so they are refused.
+      order_seed: draws the order of images of npz files and folders; None: the order that they
+        are stored in, as always for TFDS's sets.
 
     Raises:
       UserError: unknown name or split, an empty split, a set without images and labels, a set that
-        is not there (with what to do), half there, or cannot be prepared; an npz file that is
-        missing or malformed.
+        is not there (with what to do), half there, or cannot be prepared; an npz file or a folder
+        that is missing or malformed.
     """
+    refuse_file(name)
     if name.startswith("npz:"):
-        return find_npz(name, split)
+        logging.info("data set: %s", name)
+        return find_npz(name, channels_first).find(split, order_seed)
+    if channels_first is not None:
+        raise UserError(
+            "channels_first",
+            expected="arrays of an npz file",
+            got=name,
+            hint="leave --channels_first out",
+        )
+    if name.startswith("folder:"):
+        logging.info("data set: %s", name)
+        return find_folder(name).find(split, order_seed)
     import tensorflow_datasets as tfds
 
     tfds.disable_progress_bar()
@@ -79,7 +114,7 @@ def find_images(
     if not is_prepared(builder):
         prepare(builder, name, split, download, manual_dir)
         builder = _builder(name, where)
-    part = _split(builder, name, split)
+    found = parts(name, split, builder.info.splits)
     _refuse_incomplete(builder, name)
 
     def open_files(decode: bool) -> Any:
@@ -104,7 +139,7 @@ def find_images(
     return Images(
         name=name,
         split=split,
-        num_examples=part.num_examples,
+        num_examples=builder.info.splits[split].num_examples,
         shape=tuple(features["image"].shape),
         label_names=tuple(features["label"].names),
         version=builder.info.full_name,
@@ -114,6 +149,27 @@ def find_images(
         _published_order=lambda: _published_order(builder, split),
         _folder=builder.data_path,
         _clusters=read_clusters if cluster else None,
+        parts=found,
+        shuffled=not builder.info.disable_shuffling,
+    )
+
+
+def refuse_file(name: str) -> None:
+    """Raises a UserError for the path of a file or folder where the name of a data set belongs.
+
+    Nothing is imported for it.
+    """
+    path = pathlib.Path(name).expanduser()
+    folder = os.sep in name and path.is_dir()
+    if ":" in name or not (folder or path.is_file() or path.suffix.lower() in _FILES):
+        return
+    hint = f"say --dataset=folder:{name}" if folder else _FILES.get(path.suffix.lower(), "")
+    raise UserError(
+        "dataset",
+        expected="a TFDS name, digits or photo_patches, npz:PATH or folder:PATH",
+        got=name or "nothing",
+        hint=hint.format(name)
+        or "save images and labels as an npz file, or images in one sub-folder for each class",
     )
 
 
@@ -128,7 +184,7 @@ def _refuse_unknown(name: str, plain: str, where: str) -> None:
         near = difflib.get_close_matches(plain, known, n=3)
         raise UserError(
             "dataset",
-            expected=f"a TFDS name, {', '.join(EMBEDDED)} or npz:PATH",
+            expected=f"a TFDS name, {', '.join(EMBEDDED)}, npz:PATH or folder:PATH",
             got=name or "nothing",
             hint=f"did you mean {' or '.join(near)}?" if near else "for example mnist",
         )
@@ -169,27 +225,6 @@ def _published_order(builder: Any, split: str) -> Any:
     hashed = hashing.Hasher(split).hash_key
     keys = np.array([hashed(i) for i in range(builder.info.splits[split].num_examples)], object)
     return np.argsort(np.argsort(keys))
-
-
-def _split(builder: Any, name: str, split: str) -> Any:
-    known = ", ".join(builder.info.splits)
-    try:
-        part = builder.info.splits[split]
-    except (ValueError, KeyError, AssertionError) as error:
-        raise UserError(
-            f"split of {name}",
-            expected=f"{known}, or a slice such as train[:10%]",
-            got=split or "nothing",
-            hint="choose one",
-        ) from error
-    if not part.num_examples:
-        raise UserError(
-            f"split of {name}",
-            expected="at least one example",
-            got=f"none in {split}",
-            hint="ask for a larger slice",
-        )
-    return part
 
 
 def _refuse_incomplete(builder: Any, name: str) -> None:

@@ -141,7 +141,7 @@ class SavedModel:
         """As `Subject`, after a first look at what the network says of held-out images."""
         from spectral_tf.data import pipeline
 
-        training, held_out = self.dataset.splits()
+        training, held_out = self.dataset.splits(trains=False)
         with strategy.scope():
             model = files.load(self.flag, self.saved.file)
         shape = self._shape(model, held_out)

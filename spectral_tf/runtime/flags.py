@@ -20,6 +20,10 @@ NOT_CONFIGURATION = (
     *("data_dir", "download", "manual_dir", "shard", "report_only"),
 )
 
+# They came when there were run folders already, which must be known as runs of the same flags: at
+# their defaults they are in no flagfile.
+LATER = ("train_split", "channels_first")
+
 
 _OUTPUTS = ("logits", "probabilities", "sigmoids")
 _INPUTS = (
@@ -90,8 +94,13 @@ def define_data_flags(default: str) -> None:
     flags.DEFINE_string(
         "dataset",
         default,
-        "A TFDS name (mnist, cifar10, ...), digits or photo_patches (embedded), or npz:PATH with "
-        "arrays x and y.",
+        "A TFDS name (mnist, cifar10, ...), digits or photo_patches (embedded), npz:PATH with "
+        "arrays such as x and y, or folder:PATH with a sub-folder for each class.",
+    )
+    flags.DEFINE_bool(
+        "channels_first",
+        None,
+        "Whether the images of npz:PATH are [n, c, h, w]; default: refused where they look so.",
     )
     flags.DEFINE_string(
         "data_dir", None, "Folder of prepared TFDS data sets; default: TFDS_DATA_DIR or TFDS's own."
@@ -104,6 +113,7 @@ def define_data_flags(default: str) -> None:
 
 def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str]) -> None:
     """Defines the flags of an image classifier: its images, training and augmentations."""
+<<<<<<< HEAD
     flags.DEFINE_string("held_out", "test", "Split to measure on.")
     flags.DEFINE_integer("train_size", 0, "First so many training images as stored; 0: all.", 0)
     flags.DEFINE_string(
@@ -114,6 +124,17 @@ def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str])
         None,
         "Modules (or paths of .py files) of the layers in your files, imported before these.",
     )
+=======
+    flags.DEFINE_string("train_split", "train", "Split to learn from, or a slice: train[:80%].")
+    flags.DEFINE_string("held_out", "test", "Split to measure on, of other images.")
+    flags.DEFINE_integer(
+        "train_size",
+        0,
+        "So many training images (TFDS: the first as stored; own: drawn); 0: all.",
+        0,
+    )
+    flags.DEFINE_string("model", "convnet", f"{', '.join(models)}, or the path of a .keras file.")
+>>>>>>> files
     flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
     flags.DEFINE_integer("num_epochs", 20, "Passes over the training images (paper: 200).", 1)
     flags.DEFINE_integer("batch_size", 128, "Images in a step, over all replicas (paper: 256).", 1)
@@ -245,7 +266,8 @@ def two_classes() -> tuple[int, int]:
 
 def data_locations() -> dict[str, Any]:
     """The values of the flags that say where images lie, as arguments of `data.find_images`."""
-    return {name: flags.FLAGS[name].value for name in ("data_dir", "download", "manual_dir")}
+    names = ("data_dir", "download", "manual_dir", "channels_first")
+    return {name: flags.FLAGS[name].value for name in names}
 
 
 def define_finite_float(

@@ -13,7 +13,7 @@ from spectral_tf import keras_settings
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
-from spectral_tf.runtime.flags import NOT_CONFIGURATION
+from spectral_tf.runtime.flags import LATER, NOT_CONFIGURATION
 
 
 def launch(main: Callable[[], int | None]) -> None:
@@ -128,7 +128,9 @@ def configuration() -> dict[str, str]:
         flag.name: flag.serialize()
         for flag in flags.FLAGS.get_key_flags_for_module(launcher)
         # A flag of later versions that is not given leaves the folders of before as they are.
-        if flag.name not in NOT_CONFIGURATION and flag.value is not None
+        if flag.name not in NOT_CONFIGURATION
+        and flag.value is not None
+        and not (flag.name in LATER and flag.value == flag.default)
     }
 
 
