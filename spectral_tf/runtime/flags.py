@@ -113,18 +113,6 @@ def define_data_flags(default: str) -> None:
 
 def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str]) -> None:
     """Defines the flags of an image classifier: its images, training and augmentations."""
-<<<<<<< HEAD
-    flags.DEFINE_string("held_out", "test", "Split to measure on.")
-    flags.DEFINE_integer("train_size", 0, "First so many training images as stored; 0: all.", 0)
-    flags.DEFINE_string(
-        "model", "convnet", f"{', '.join(models)}, or the path of a .keras or .h5 file."
-    )
-    flags.DEFINE_list(
-        "import",
-        None,
-        "Modules (or paths of .py files) of the layers in your files, imported before these.",
-    )
-=======
     flags.DEFINE_string("train_split", "train", "Split to learn from, or a slice: train[:80%].")
     flags.DEFINE_string("held_out", "test", "Split to measure on, of other images.")
     flags.DEFINE_integer(
@@ -133,8 +121,14 @@ def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str])
         "So many training images (TFDS: the first as stored; own: drawn); 0: all.",
         0,
     )
-    flags.DEFINE_string("model", "convnet", f"{', '.join(models)}, or the path of a .keras file.")
->>>>>>> files
+    flags.DEFINE_string(
+        "model", "convnet", f"{', '.join(models)}, or the path of a .keras or .h5 file."
+    )
+    flags.DEFINE_list(
+        "import",
+        None,
+        "Modules (or paths of .py files) of the layers in your files, imported before these.",
+    )
     flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
     flags.DEFINE_integer("num_epochs", 20, "Passes over the training images (paper: 200).", 1)
     flags.DEFINE_integer("batch_size", 128, "Images in a step, over all replicas (paper: 256).", 1)
