@@ -16,6 +16,7 @@ ALLOWED = {
     "probes": {"spectra"},
     "records": {"spectra"},
     "runtime": {"records"},
+    "measuring": {"spectra", "probes", "records", "data"},
     "training": {"probes", "records", "spectra", "runtime"},
     "experiments": {
         *("spectra", "tasks", "data", "models", "probes", "records", "runtime", "training")
@@ -58,6 +59,7 @@ def test_every_room_is_under_the_rule():
 def test_the_measuring_core_and_the_checks_load_no_tensorflow():
     code = (
         "import sys, spectral_tf.spectra, spectral_tf.tasks, spectral_tf.data, spectral_tf.models, "
+        "spectral_tf.measuring.measure, spectral_tf.measuring.comparison, "
         "spectral_tf.records, spectral_tf.runtime, spectral_tf.experiments.classification; "
         "print([m for m in ('tensorflow', 'keras', 'matplotlib') if m in sys.modules])"
     )

@@ -58,3 +58,25 @@ def test_launchers_without_tensorflow_tell_the_same_line_and_no_traceback(page, 
     (line,) = result.stderr.splitlines()
     assert "pip install 'spectral-tf[cpu]'" in line
     assert not (tmp_path / "run").exists()
+
+
+def test_the_public_names_are_few_and_load_little():
+    code = (
+        "import sys, spectral_tf\n"
+        "names = [n for n in spectral_tf.__all__ if not n.startswith('_')]\n"
+        "[getattr(spectral_tf, n) for n in names if n != 'SpectrumCallback']\n"
+        "slow = ('tensorflow', 'keras', 'matplotlib', 'torch', 'jax', 'scipy.stats', 'sklearn')\n"
+        "print(len(names), [m for m in slow if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "11 []", result.stdout + result.stderr
+
+
+def test_functions_are_measured_and_saved_without_tensorflow(tmp_path):
+    result = without_tensorflow(
+        "import numpy as np, spectral_tf as st\n"
+        "found = st.measure(lambda x: np.sin(2 * np.pi * 3 * x), st.Grid(64))\n"
+        f"found.save({str(tmp_path / 'run')!r})\n"
+        f"print(st.load({str(tmp_path / 'run')!r})['power'].round(6).tolist()[3])"
+    )
+    assert result.stdout.strip() == "0.5", result.stderr

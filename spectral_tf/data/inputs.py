@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from spectral_tf.data.images import Images
 from spectral_tf.data.normalisation import (
     RANGES,
@@ -89,14 +91,12 @@ class Inputs:
             return standard(training)
         return named(self.range, channels_of(training), flag)
 
-    def arrange(self, images: tf.Tensor) -> tf.Tensor:
-        """Images [b, h, w, c] in the network's order and layout.
+    def arrange(self, images: Any) -> Any:
+        """Images [b, h, w, c], a tensor or an array, in the network's order and layout.
 
         Raises:
           UserError: `bgr` for other than three channels.
         """
-        import tensorflow as tf
-
         if self.channel_order == "bgr":
             if images.shape[-1] != 3:
                 raise UserError(
@@ -106,7 +106,13 @@ class Inputs:
                     hint="leave bgr out",
                 )
             images = images[..., ::-1]
-        return tf.transpose(images, (0, 3, 1, 2)) if self.layout == LAYOUTS[1] else images
+        if self.layout == LAYOUTS[0]:
+            return images
+        if isinstance(images, np.ndarray):
+            return images.transpose(0, 3, 1, 2)
+        import tensorflow as tf
+
+        return tf.transpose(images, (0, 3, 1, 2))
 
     def of_pixels(
         self, normalisation: Normalisation | None, function: Callable[..., Any] | None = None

@@ -70,7 +70,7 @@ class SpectrumCallback(keras.callbacks.Callback):
         targets: ArrayLike | Callable[[NDArray], ArrayLike] | None = None,
         output: int | str | None = None,
         layer: str = "",
-        to_inputs: Callable[[NDArray], Any] | None = None,
+        to_inputs: str | Callable[[NDArray], Any] | None = None,
         batch_size: int = 0,
     ) -> None:
         super().__init__()

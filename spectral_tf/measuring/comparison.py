@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # They say where something is measured, not what.
+# What a record says of the model, not of the place.
+_OF_THE_MODEL = ("temperature", "to_inputs")
 # Models that differ more are not comparable along paths.
 _CONFIDENCE = 0.02
 _PLACES = (*PLACES, "samples", "targets")
@@ -291,7 +293,7 @@ def _refuse_misfits(named: Mapping[str, Sequence[Measurement]], paired: bool) ->
 
 def _same_place(first: Measurement, one: Measurement) -> bool:
     """Whether two measurements tell the same quantities of the same samples."""
-    records = [{k: v for k, v in m.record.items() if k != "temperature"} for m in (one, first)]
+    records = [{k: v for k, v in m.record.items() if k not in _OF_THE_MODEL} for m in (one, first)]
     if one.where != first.where or records[0] != records[1]:
         return False
     if one.quantities.keys() != first.quantities.keys():

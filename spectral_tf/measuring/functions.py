@@ -27,6 +27,7 @@ class Function:
       call: inputs of some samples -> its outputs, as the library gives them.
       kind: `keras`, `torch`, `scikit-learn`, `onnx` or `function`.
       model: what it was made of.
+      in_graph: the same on TensorFlow's tensors, of a Keras model that computes with it.
       batch: samples that it takes at once, always; 0: any number.
     """
 
@@ -34,6 +35,7 @@ class Function:
     kind: str
     model: Any
     batch: int = 0
+    in_graph: Callable[[Any], Any] | None = None
 
     def outputs(
         self, inputs: Callable[[slice], Inputs], count: int, batch_size: int = 0
@@ -74,14 +76,18 @@ class Function:
         except Exception as error:
             if not first:
                 raise
-            # Libraries raise many kinds for inputs of another shape or type.
-            raise UserError(
-                "model",
-                expected=f"one that takes inputs of {shapes(given)}",
-                got=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
-                hint="change the inputs with to_inputs=, or wrap the model in a function",
-            ) from error
+            raise refused_inputs(given, error) from error
         return _numbers(found)
+
+
+def refused_inputs(given: Inputs, error: Exception) -> UserError:
+    """The error of a model that does not take some inputs: libraries raise many kinds."""
+    return UserError(
+        "model",
+        expected=f"one that takes inputs of {shapes(given)}",
+        got=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+        hint="change the inputs with to_inputs=, or wrap the model in a function",
+    )
 
 
 def _filled(array: Any, size: int) -> NDArray:
@@ -136,7 +142,8 @@ def function_of(
     if isinstance(model, Function):
         return model
     if _of_library("keras", "Layer", model):
-        return Function(_of_keras(model, layer, output), "keras", model)
+        call, in_graph = _of_keras(model, layer, output)
+        return Function(call, "keras", model, in_graph=in_graph)
     if _of_library("torch.nn", "Module", model):
         return Function(_chosen(_of_torch(model), output), "torch", model)
     if hasattr(model, "run") and hasattr(model, "get_inputs"):
@@ -162,7 +169,10 @@ def _of_library(module: str, name: str, model: Any) -> bool:
     return kind is not None and isinstance(model, kind)
 
 
-def _of_keras(model: Any, layer: str, output: int | str | None) -> Callable[[Inputs], Any]:
+def _of_keras(
+    model: Any, layer: str, output: int | str | None
+) -> tuple[Callable[[Inputs], Any], Callable[[Inputs], Any] | None]:
+    """The model as a function of arrays, and of tensors where it computes with TensorFlow."""
     import keras
 
     inner = _layer(model, layer) if layer else None
@@ -192,8 +202,8 @@ def _of_keras(model: Any, layer: str, output: int | str | None) -> Callable[[Inp
                 model(given, training=False)
             return traced(given)
 
-        return ask
-    return lambda inputs: keras.ops.convert_to_numpy(infer(inputs))
+        return ask, infer
+    return lambda inputs: keras.ops.convert_to_numpy(infer(inputs)), None
 
 
 def _layer(model: Any, name: str) -> Any:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.measuring.functions import Function, function_of, shapes
+from spectral_tf.measuring.functions import Function, function_of, refused_inputs, shapes
 from spectral_tf.measuring.measurement import Measurement
-from spectral_tf.measuring.places import Place, asked_in_words, batches
+from spectral_tf.measuring.pixels import Pixels
+from spectral_tf.measuring.places import Place, StraightPaths, asked_in_words, batches
 from spectral_tf.measuring.predictions import log_probabilities, predictions, refuse_outputs
+
+_PATH_BATCH = 256
 
 
 def measure(
@@ -25,7 +28,7 @@ def measure(
     targets: ArrayLike | Callable[[NDArray], ArrayLike] | None = None,
     output: int | str | None = None,
     layer: str = "",
-    to_inputs: Callable[[NDArray], Any] | None = None,
+    to_inputs: str | Callable[[NDArray], Any] | None = None,
     temperature: float = 1.0,
     batch_size: int = 0,
 ) -> Measurement:
@@ -47,7 +50,10 @@ def measure(
       output: which of several outputs, by position or name.
       layer: of a Keras model: measure what this layer gives instead.
       to_inputs: samples [b, ...] -> what the model takes: an array, or a tuple or dict of several
-        for a model of several inputs. Default: the samples themselves.
+        for a model of several inputs. Of images with pixels in [0, 1] a word says what the model
+        wants: `bytes` (0 to 255, also of one that rescales them itself), `signed` (-1 to 1),
+        `imagenet`, `MEAN:DEVIATION` once or for each channel, then perhaps `bgr` and
+        `channels_first`, joined by commas. Default: the samples themselves.
       temperature: by which logits are divided, above 0 (those of probabilities are their
         logarithms), so that models are compared at one confidence
         (`spectra.confidence_temperature` finds it); 1 leaves predictions as they are.
@@ -76,11 +82,11 @@ def measure(
             got=f"{temperature:g} for {outputs}",
             hint="1 leaves predictions as they are",
         )
-    values = asked(function, where, outputs, to_inputs, temperature, batch_size)
+    values = asked(function, where, outputs, inputs_of(to_inputs), temperature, batch_size)
     found = found_at(where, outputs, values, targets)
-    if temperature == 1:
-        return found
-    return dataclasses.replace(found, record={**found.record, "temperature": temperature})
+    said: dict[str, Any] = {"temperature": temperature} if temperature != 1 else {}
+    said |= {"to_inputs": to_inputs} if isinstance(to_inputs, str) else {}
+    return dataclasses.replace(found, record={**found.record, **said}) if said else found
 
 
 def asked(
@@ -92,9 +98,46 @@ def asked(
     batch_size: int = 0,
 ) -> NDArray[np.float64]:
     """What is measured of a function at all samples of a place, [n, c]; errors as `measure`."""
-    parts = function.outputs(batches(where, to_inputs), where.count, batch_size)
+    if function.in_graph and isinstance(where, StraightPaths) and _in_graph(to_inputs):
+        parts = _along_paths(function.in_graph, where, to_inputs, batch_size)
+    else:
+        parts = function.outputs(batches(where, to_inputs), where.count, batch_size)
     found = np.concatenate(list(parts))
     return (log_probabilities if where.of_logarithms else predictions)(found, outputs, temperature)
+
+
+def _in_graph(to_inputs: Callable[[NDArray], Any] | None) -> bool:
+    return to_inputs is None or isinstance(to_inputs, Pixels)
+
+
+def _along_paths(
+    model: Callable[[Any], Any],
+    where: StraightPaths,
+    to_inputs: Callable[[Any], Any] | None,
+    batch_size: int,
+) -> Iterator[NDArray]:
+    """The outputs of each path: its samples are made on the device, which takes half the time."""
+    from spectral_tf import probes
+
+    ends = np.concatenate([np.asarray(where.first), np.asarray(where.last)])
+    rows = np.arange(len(ends) // 2)
+    pairs = probes.Pairs(rows, rows + len(rows))
+    counts = np.full(len(rows), where.num_samples)
+    distances = where.distances
+    paths = probes.Paths(pairs, distances, counts, distances)
+    # Pixels become inputs sample by sample: what is not affine (MODULE:FUNCTION) stays right.
+    infer = model if to_inputs is None else lambda samples: model(to_inputs(samples))
+    try:
+        yield from probes.path_logits(infer, ends, paths, batch_size=batch_size or _PATH_BATCH)
+    except (ValueError, TypeError) as error:
+        raise refused_inputs(where.samples(slice(0, 1)), error) from error
+
+
+def inputs_of(
+    to_inputs: str | Callable[[NDArray], Any] | None,
+) -> Callable[[NDArray], Any] | None:
+    """What makes inputs of samples: a function, or `Pixels` of words; errors as `measure`."""
+    return Pixels.parse(to_inputs) if isinstance(to_inputs, str) else to_inputs
 
 
 def found_at(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -343,6 +343,9 @@ class StraightPaths:
       kinds: what each path is, such as `within` and `between`, [p].
       clusters: whole numbers, [p]: paths of one number are no independent draws.
 
+    Attributes:
+      distances: between the ends, [p].
+
     Raises:
       UserError: shapes that differ, ends that are equal, fewer than 4 samples.
     """
@@ -354,7 +357,7 @@ class StraightPaths:
     clusters: ArrayLike | None = None
     name = "straight paths"
     of_logarithms = False
-    _distances: NDArray[np.float64] = dataclasses.field(init=False, repr=False)
+    distances: NDArray[np.float64] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         ends = [_unit(np.asarray(end)) for end in (self.first, self.last)]
@@ -382,7 +385,7 @@ class StraightPaths:
             )
         object.__setattr__(self, "first", ends[0])
         object.__setattr__(self, "last", ends[1])
-        object.__setattr__(self, "_distances", distances)
+        object.__setattr__(self, "distances", distances)
 
     @property
     def count(self) -> int:
@@ -411,7 +414,7 @@ class StraightPaths:
                 got="some",
                 hint="leave them out",
             )
-        distances = self._distances
+        distances = self.distances
         along = values.reshape(len(distances), self.num_samples, -1)
         parts, powers = [], []
         t = np.linspace(0, 1, self.num_samples)
@@ -531,8 +534,3 @@ def _weighted(values: NDArray[np.float64], weights: NDArray[np.float64]) -> floa
 def batches(place: Place, to_inputs: Callable[[NDArray], Any] | None) -> Callable[[slice], Any]:
     """Rows -> what the model takes of them."""
     return place.samples if to_inputs is None else lambda rows: to_inputs(place.samples(rows))
-
-
-def joined(parts: Iterator[NDArray]) -> NDArray:
-    """Outputs of all batches, [n, ...]."""
-    return np.concatenate(list(parts))

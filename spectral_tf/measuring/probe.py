@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
 from spectral_tf.measuring.functions import Function, function_of
-from spectral_tf.measuring.measure import asked, found_at
+from spectral_tf.measuring.measure import asked, found_at, inputs_of
 from spectral_tf.measuring.measurement import DIVERGED, Measurement, stacked
 from spectral_tf.measuring.places import Place, asked_in_words
 from spectral_tf.measuring.predictions import NotFinite, refuse_outputs
@@ -49,7 +49,7 @@ class SpectrumProbe:
         targets: ArrayLike | Callable[[NDArray], ArrayLike] | None = None,
         output: int | str | None = None,
         layer: str = "",
-        to_inputs: Callable[[NDArray], Any] | None = None,
+        to_inputs: str | Callable[[NDArray], Any] | None = None,
         batch_size: int = 0,
     ) -> None:
         asked_in_words(where)
@@ -57,7 +57,7 @@ class SpectrumProbe:
         self.where, self.outputs = where, outputs
         self._targets = targets
         self._choice = {"output": output, "layer": layer}
-        self._to_inputs, self._batch_size = to_inputs, batch_size
+        self._to_inputs, self._batch_size = inputs_of(to_inputs), batch_size
         self._function: Function | None = None
         self._steps: list[int] = []
         self._taken: list[Measurement] = []

@@ -268,3 +268,51 @@ def test_keras_of_another_backend_is_asked_without_tensorflow(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras", other)
     found = measure(Layer(), GRID)
     assert found["power"].shape == (33,)
+
+
+def images(model_range):
+    """A classifier of images with pixels in a range, the same function of pixels for all."""
+    keras.utils.set_random_seed(0)
+    x = keras.Input((6, 6, 3))
+    scale, shift = model_range
+    y = L.Flatten()(L.Rescaling(scale, shift)(x))
+    return keras.Model(x, L.Dense(4)(L.Dense(16, "relu")(y)))
+
+
+# Rescaling back to [0, 1] of what each range has.
+@pytest.mark.parametrize(
+    ("words", "back"),
+    [("bytes", (1 / 255, 0)), ("signed", (0.5, 0.5)), ("0.25:0.5", (0.5, 0.25)), ("unit", (1, 0))],
+)
+def test_the_same_function_of_pixels_measures_the_same_whatever_range_it_wants(words, back):
+    first, last = np.random.default_rng(0).uniform(size=(2, 4, 6, 6, 3))
+    where = StraightPaths(first, last, 24)
+    reference = measure(images((1, 0)), where, outputs="logits")
+    found = measure(images(back), where, outputs="logits", to_inputs=words)
+    same(found, reference)
+    assert found.record["to_inputs"] == words
+    # Asked as a function of arrays, it is the same, too.
+    model = images(back)
+    call = lambda x: model(x, training=False)  # noqa: E731
+    same(measure(call, where, outputs="logits", to_inputs=words), reference)
+
+
+def test_order_and_layout_of_channels():
+    first, last = np.random.default_rng(0).uniform(size=(2, 4, 6, 6, 3))
+    where = StraightPaths(first, last, 24)
+    model = images((1, 0))
+    turned = lambda x: model(x.transpose(0, 2, 3, 1)[..., ::-1], training=False)  # noqa: E731
+    found = measure(turned, where, outputs="logits", to_inputs="unit,bgr,channels_first")
+    same(found, measure(model, where, outputs="logits"))
+
+
+@pytest.mark.parametrize("words", ["standard", "tiny", "mine:prepare", "bytes,rgb,bgr"])
+def test_words_that_say_nothing_about_pixels(words):
+    with pytest.raises(UserError, match="to_inputs"):
+        measure(np.sin, GRID, to_inputs=words)
+
+
+def test_paths_that_a_keras_model_does_not_take():
+    first, last = np.random.default_rng(0).uniform(size=(2, 4, 5, 5, 3))
+    with pytest.raises(UserError, match="takes inputs of shape"):
+        measure(images((1, 0)), StraightPaths(first, last), outputs="logits")
