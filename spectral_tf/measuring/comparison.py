@@ -23,7 +23,7 @@ from spectral_tf.measuring.measurement import (
 from spectral_tf.records import Report, Table
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from spectral_tf.records.figures import Figure
 
 # They say where something is measured, not what.
 # What a record says of the model, not of the place.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import os
 import pathlib
@@ -20,7 +19,7 @@ from spectral_tf.records import Found, Report, Table, atomic_write, tidy
 from spectral_tf.records.json_values import json_value
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from spectral_tf.records.figures import Figure
 
 _FILE = "measurement.npz"
 _SUMMARY = "summary.json"
@@ -416,16 +415,16 @@ class _Events:
     """TensorBoard's part of a saved measurement, if TensorFlow is there."""
 
     def __init__(self, folder: pathlib.Path, wanted: bool) -> None:
-        self._writer = None
+        self._writer: Any = None
         if not wanted:
             return
         for file in folder.glob("*tfevents*"):
             file.unlink()  # They are of the measurement that is replaced.
-        if importlib.util.find_spec("tensorflow") is None:
+        try:
+            from spectral_tf.records.tensorboard import EventWriter
+        except ImportError:
             logging.info("no TensorFlow, so no events for TensorBoard")
             return
-        from spectral_tf.records.tensorboard import EventWriter
-
         self._writer = EventWriter(folder)
 
     def image(self, name: str, pixels: NDArray[np.uint8]) -> None:
