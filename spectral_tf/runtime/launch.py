@@ -101,11 +101,16 @@ def with_flags(error: UserError) -> str:
 
     The library names its arguments; launchers have flags of the same names.
     """
-    name, given, _ = error.subject.partition("=")
-    parts = [error.subject] if given and name in flags.FLAGS else error.subject.split(" and ")
-    if not all(part.partition("=")[0] in flags.FLAGS for part in parts):
+    parts = error.subject.split(" and ")
+    if not _name_flags(parts):
+        parts = [error.subject]  # A path may hold the word, too.
+    if not _name_flags(parts):
         return str(error)
     return " and ".join(f"--{part}" for part in parts) + str(error).removeprefix(error.subject)
+
+
+def _name_flags(parts: Sequence[str]) -> bool:
+    return all(part.partition("=")[0] in flags.FLAGS for part in parts)
 
 
 def _refuse(name: str, line: str, status: int = 2) -> NoReturn:

@@ -198,7 +198,7 @@ def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
     gap = tmp_path / "gap.npz"
     pixels = np.random.default_rng(0).integers(0, 256, size=(300, 8, 8, 1), dtype=np.uint8)
     labels = 2 * (np.arange(300) % 2)
-    np.savez(gap, x=pixels, y=labels, x_test=pixels[:100], y_test=labels[:100])
+    np.savez(gap, x=pixels[100:], y=labels[100:], x_test=pixels[:100], y_test=labels[:100])
     mistakes = {
         f"--from_run={kept} --dataset=photo_patches": "expected digits, that of the run",
         f"--from_run={kept}": "--width: expected a network that is trained here, got 4",
@@ -240,10 +240,12 @@ def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
 
 def test_identical_images_are_refused(tmp_path):
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, size=(40, 6, 6, 1), dtype=np.uint8)
-    labels = np.arange(40) % 2
-    test = np.tile(images[:2], (80, 1, 1, 1))  # Every class has one image.
-    np.savez(tmp_path / "own.npz", x=images, y=labels, x_test=test, y_test=np.arange(160) % 2)
+    images = rng.integers(0, 256, size=(42, 6, 6, 1), dtype=np.uint8)
+    labels = np.arange(42) % 2
+    test = np.tile(images[:2], (80, 1, 1, 1))  # Every class has one image, which is not learned.
+    np.savez(
+        tmp_path / "own.npz", x=images[2:], y=labels[2:], x_test=test, y_test=np.arange(160) % 2
+    )
     result = run(
         *("--pairs=2", "--num_epochs=1", "--batch_size=8", f"--workdir={tmp_path / 'run'}"),
         f"--dataset=npz:{tmp_path / 'own.npz'}",

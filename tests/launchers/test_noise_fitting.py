@@ -475,7 +475,8 @@ def test_a_mistake_gets_one_line_and_nothing_is_written(finished, embedded_dir, 
 
 def test_a_noise_class_is_measured_on_its_own_images(embedded_dir, tmp_path):
     flags = [*TINY, f"--data_dir={embedded_dir}", "--noise_class=3", "--num_epochs=1"]
-    flags += ["--held_out=train"]  # The test split has 37 of it.
+    # The test split has 37 of it.
+    flags += ["--train_size=0", "--train_split=train[:300]", "--held_out=train[300:]"]
     result = launch("noise_fitting", *flags, f"--workdir={tmp_path}")
     assert result.returncode == 0, result.stderr
     waves, epochs = columns(tmp_path, "waves"), columns(tmp_path, "epochs")
@@ -525,10 +526,10 @@ def test_own_images_and_an_own_model_run(tmp_path):
 
 
 OWN_MISTAKES = {
-    "other size": ({"x_test": np.zeros((120, 7, 7))}, {}, "--held_out=test: expected at least 2"),
+    "other size": ({"x_test": np.zeros((120, 7, 7))}, {}, "images of one shape in all splits"),
     "object labels": ({"y_test": np.array([None] * 120)}, {}, "expected a readable npz file"),
     "huge labels": ({"y_test": np.arange(120) + 5_000_000}, {}, "whole labels from 0 to 99,999"),
-    "no test": ({"x_test": None}, {}, "expected arrays x_test and y_test"),
+    "no test": ({"x_test": None}, {}, "expected train, or a slice such as train[:10%], got test"),
     "softmax": ({}, {"activation": "softmax"}, "--model: expected a model that ends in logits"),
     "regulariser": ({}, {"regulariser": "l2"}, "--model: expected a model with weights to train"),
     "frozen": ({}, {"trainable": False}, "--model: expected a model with weights to train"),
