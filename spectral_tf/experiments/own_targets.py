@@ -54,11 +54,10 @@ def _spectrum(target: OwnTarget) -> Any:
 
     k, sizes = target.spectrum()
     chosen = target.scale[1] * target.amplitudes
-    # Far below lie rounding and nothing.
-    seen = sizes > 1e-6 * sizes.max()
     return figures.lines(
         [
-            figures.Line(k[seen], sizes[seen], "of the samples", style="-" if k.size > 60 else "."),
+            # Far below lie rounding and nothing.
+            figures.Line(k, np.maximum(sizes, 1e-4 * sizes.max()), "of the samples"),
             figures.Line(target.frequencies, chosen, "followed", style="o"),
         ],
         xlabel=f"frequency [{target.frequency_unit}]",
@@ -75,8 +74,8 @@ def _told(target: OwnTarget) -> str:
     lines = [
         ", ".join((f"target: {target.samples.name}", *target.samples.remarks)),
         f"{target.sampling.text}",
-        f"the network sees ({target.position_name.split(' ')[0]} - {target.sampling.start:g}) / "
-        f"{target.period:g} and learns (value - {mean:.4g}) / {std:.4g}",
+        f"the network sees {target.sampling.start:g} to {target.sampling.start + target.period:g} "
+        f"as 0 to 1, and learns the values less their mean {mean:.4g}, over {std:.4g}",
         f"{len(own)} frequencies from {own[0]:g} to {own[-1]:g} {target.frequency_unit} "
         f"(resolved below {target.sampling.highest_frequency:g}), by {target.estimator_text}",
     ]
