@@ -78,7 +78,7 @@ def test_every_flag_of_the_main_pages_is_explained(page):
 
 
 def test_the_python_examples_run(embedded_dir):
-    probe, along, images, study = re.findall(r"```python\n(.*?)```", README, re.S)
+    _, _, probe, along, images, study = re.findall(r"```python\n(.*?)```", README, re.S)
     code = f"{images}\nprint(next(iter(batches))[0].shape)"
     result = subprocess.run(
         [sys.executable, "-c", code],
@@ -112,3 +112,16 @@ def test_the_python_examples_run(embedded_dir):
     assert result.returncode == 0, result.stderr
     last = result.stdout.splitlines()[-1]
     assert last.startswith("1000 [")
+
+
+def test_the_examples_of_ones_own_model_run(tmp_path):
+    follow, hold = re.findall(r"```python\n(.*?)```", README, re.S)[:2]
+    result = subprocess.run(
+        [sys.executable, "-c", follow], capture_output=True, text=True, cwd=tmp_path, timeout=300
+    )
+    assert "learned to half at step, by cycles per unit: 2: " in result.stdout, result.stderr
+    assert (tmp_path / "runs" / "mine" / "figures" / "measurement.png").is_file()
+    result = subprocess.run(
+        [sys.executable, "-c", hold], capture_output=True, text=True, cwd=tmp_path, timeout=300
+    )
+    assert "intervals over runs x paths" in result.stdout, result.stderr
