@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -94,7 +95,7 @@ class SpectrumCallback(keras.callbacks.Callback):
         self._events: Any = None
         self._due: Iterator[int] = iter(())
         self._next = self._begun = 0
-        self._said = ""
+        self._said: set[str] = set()
 
     @property
     def history(self) -> Measurement:
@@ -175,8 +176,9 @@ class SpectrumCallback(keras.callbacks.Callback):
             shown |= {tag: float(v[0]) for tag, v in curves(taken.at_step(step)).items()}
             self._events.scalars({t: v for t, v in shown.items() if np.isfinite(v)}, step)
         for note in taken.notes:
-            if note not in self._said:
-                self._said += note
+            kind = re.sub(r"[\d.]+", "", note)  # The same is true of most steps, in other numbers.
+            if kind not in self._said:
+                self._said.add(kind)
                 logging.warning("spectra at step %s: %s", f"{step:,}", note)
 
     def _take_folder(self, folder: pathlib.Path, step: int) -> None:
