@@ -127,7 +127,7 @@ def trainers(
 
     from spectral_tf.data import pipeline, recipes
     from spectral_tf.models.classifiers import classifier
-    from spectral_tf.training.classifier import Classifier, Sgd
+    from spectral_tf.training.classifier import Classifier, CosineSgd
 
     normalisation, shape = data.standard(training), pipeline.fitting_shape(training)
     batches = functools.partial(
@@ -145,7 +145,7 @@ def trainers(
     build = functools.partial(
         classifier, FLAGS.model, input_shape=shape, num_classes=training.num_classes
     )
-    optimizer = Sgd(num_steps=epoch * (FLAGS.num_rounds + 1))
+    optimizer = CosineSgd(num_steps=epoch * (FLAGS.num_rounds + 1))
     (wave, _), labels, _ = tasks.place_waves(
         tasks.ask_waves("radial", cycles=[4]),
         lambda coordinate, *_: tasks.still_wave(

@@ -164,13 +164,13 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         return target.magnitudes(loop.outputs[..., 0])
 
     def norms(loop: training.TrainingLoop) -> np.ndarray:
-        kernels = probes.kernel_matrices(members.model, members.weights).values()
+        kernels = probes.kernel_matrices(members.architecture, members.weights).values()
         values = np.stack([spectra.spectral_norms(kernel) for kernel in kernels], axis=-1)
         values[loop.diverged_at_step >= 0] = np.nan
         return values
 
     of_k = [f"k={k:g}" if plan.own else f"k={k:03d}" for k in target.frequencies]
-    layers = probes.kernel_names(members.model)
+    layers = probes.kernel_names(members.architecture)
     tenths = [plan.num_steps * i // 10 for i in range(1, 10)]
     found = page.follow(
         members,

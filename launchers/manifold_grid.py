@@ -170,7 +170,9 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     shown = sorted({*pairs, *(plan.radial(cell.threshold) for cell in plan.drawn)})
     weights = members.weights
     outputs = [
-        probes.stacked_outputs(members.model, [w[[i]] for w in weights], [], square()).numpy()
+        probes.stacked_outputs(
+            members.architecture, [w[[i]] for w in weights], [], square()
+        ).numpy()
         for i in shown
     ]
     found.facts |= {

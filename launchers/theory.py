@@ -173,9 +173,7 @@ def networks(plan: Plan, page: experiments.Page) -> tuple[training.Ensembles, di
     """The groups of networks; rates of descent, untrained kernels and functions beside them."""
     inputs, count = plan.inputs, len(plan.targets)
 
-    def ensemble(
-        group: str, optimizer: training.Adam | training.GradientDescent
-    ) -> training.Ensemble:
+    def ensemble(group: str, optimizer: training.Optimizer) -> training.Ensemble:
         return training.Ensemble(
             plan.networks[group].build,
             page.seeds("init", count),
@@ -188,13 +186,13 @@ def networks(plan: Plan, page: experiments.Page) -> tuple[training.Ensembles, di
     descents = []
     for group in (GROUPS[DESCENT], GROUPS[WIDE]):
         # A rate for all runs: descent is stable below n / (largest eigenvalue of the kernel).
-        untrained = ensemble(group, training.GradientDescent(1.0))
+        untrained = ensemble(group, training.SGD(1.0))
         kernels = kernels_of(page, untrained, inputs[group])
         rate = plan.stable_share * len(kernels[0]) / float(np.linalg.eigvalsh(kernels).max())
         facts[f"kernels of {group}"] = kernels
         facts[f"functions of {group}"] = untrained.evaluate()[0][..., 0]
         facts["rates"] = [*facts["rates"], rate]  # type: ignore[misc]  # A list.
-        descents.append(ensemble(group, training.GradientDescent(rate)))
+        descents.append(ensemble(group, training.SGD(rate)))
     members = training.Ensembles(
         [*descents, ensemble(GROUPS[ADAM], training.Adam(plan.learning_rate))]
     )
@@ -203,7 +201,7 @@ def networks(plan: Plan, page: experiments.Page) -> tuple[training.Ensembles, di
 
 def kernels_of(page: experiments.Page, of: training.Ensemble, points: NDArray) -> NDArray:
     """The tangent kernel of each network of an ensemble."""
-    return probes.tangent_kernels(of.model, of.weights, [], points, strategy=page.strategy)
+    return probes.tangent_kernels(of.architecture, of.weights, [], points, strategy=page.strategy)
 
 
 def bounds_of(weights: Sequence[NDArray]) -> tuple[float, ...]:

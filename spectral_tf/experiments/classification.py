@@ -34,7 +34,7 @@ class Setting:
       model: one of `models.CLASSIFIERS`, or the path of a file (`models.files.ENDINGS`).
       width: channels of its first stage; 0: the network's own.
       num_epochs, batch_size: passes over the training images, in batches over all replicas.
-      learning_rate, warmup_epochs, momentum, weight_decay, decay_all: as for `Sgd`.
+      learning_rate, warmup_epochs, momentum, weight_decay, decay_all: as for `CosineSgd`.
       clip_norm: longest gradient; 0: any.
       precision: of the layers, `float32` or `bfloat16`.
       augmentations: of `data.AUGMENTATIONS`.
@@ -126,7 +126,7 @@ class Classification:
         normalisation: Normalisation | None = None,
     ) -> None:
         from spectral_tf.data import pipeline, recipes
-        from spectral_tf.training.classifier import Sgd
+        from spectral_tf.training.classifier import CosineSgd
 
         self.setting, self.training = setting, training
         self._strategy, self._on_replicas = strategy, pipeline.on_replicas
@@ -136,7 +136,7 @@ class Classification:
         self.shape = pipeline.fitting_shape(training)
         self.epoch = training.num_examples // setting.batch_size
         self.num_steps = num_steps or setting.num_epochs * self.epoch
-        self.optimizer = Sgd(
+        self.optimizer = CosineSgd(
             learning_rate=setting.learning_rate,
             num_steps=self.num_steps,
             warmup_steps=round(setting.warmup_epochs * self.epoch),

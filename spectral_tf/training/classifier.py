@@ -20,7 +20,7 @@ Targets = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
-class Sgd(NamedTuple):
+class CosineSgd(NamedTuple):
     """Stochastic gradient descent with Nesterov momentum on a cosine schedule.
 
     At step i, g the gradient of the mean loss plus `weight_decay` times the weights, scaled down to
@@ -112,7 +112,7 @@ class Classifier:
         build: Callable[[], keras.Model],
         batches: Callable[[int], Any],
         evaluation: Any,
-        optimizer: Sgd,
+        optimizer: CosineSgd,
         *,
         targets: Targets | None = None,
         strategy: tf.distribute.Strategy | None = None,

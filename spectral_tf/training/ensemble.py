@@ -1,6 +1,6 @@
 """Many small networks trained together, each with its own seed and its own target."""
 
-import functools
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -8,14 +8,16 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from spectral_tf.errors import UserError
-from spectral_tf.probes.functions import stacked_outputs
-from spectral_tf.training.adam import Adam
-from spectral_tf.training.gradient_descent import GradientDescent
-from spectral_tf.training.losses import LOSSES
+from spectral_tf.probes.functions import call
+from spectral_tf.training.losses import TrainedLoss
+from spectral_tf.training.members import Members
+from spectral_tf.training.optimizers import Optimizer, optimizer_of
+from spectral_tf.training.programs import Program, one_by_one, vectorised
 from spectral_tf.training.replicas import Replicas
-from spectral_tf.training.resident import resident
+from spectral_tf.training.resident import Arrays, Data, of_each_member, resident
 
 # The tensors of one block of members, each with the members on its first axis.
 State = dict[str, Any]
@@ -30,20 +32,33 @@ _CPU_BLOCK_BYTES = 17 * 2**20
 class Ensemble:
     """Copies of one Keras model, trained at once; members never influence each other.
 
-    `model.stateless_call` under `tf.vectorized_map`, its gradient and Adam form one step; steps run
-    in one compiled `while_loop` that returns to Python only when asked. The state is explicit
-    tensors: it can be read, saved, restored and spread over any number of replicas.
+    A pure call of the model under `tf.vectorized_map`, its gradient and the optimiser's update form
+    one step; steps run in one compiled `while_loop` that returns to Python only when asked. The
+    state is explicit tensors: it can be read, saved, restored and spread over any number of
+    replicas. What cannot be vectorised (recurrent layers, convolutions, layers that branch) runs
+    member by member inside the same program, and what XLA cannot compile runs without it; one line
+    of the log says so.
 
-    A member whose loss is not finite stops before that update: `diverged_at_step` holds the step,
-    and its state stays as it was.
+    What is trained is the loss of outputs and targets plus the model's own losses (regularisers,
+    `add_loss`), as `fit` does; constraints of variables, dropout, normalisations and mixed
+    precision act as there. A member whose loss is not finite stops before that update:
+    `diverged_at_step` holds the step, and its state stays as it was.
 
     Args:
-      build: seed -> uncompiled Keras model; every call must give the same architecture.
+      build: seed -> uncompiled Keras model (functional, sequential, subclassed; with one output).
+        Every call must give the same architecture, with weights and seeds of random layers drawn
+        from the seed (`keras.utils.set_random_seed(seed)` does both). A model that is not built yet
+        is built by calling it on the first sample.
       seeds: one for each member.
-      datasets: one `tf.data.Dataset` of (input, target) pairs for each member, unbatched and
-        finite; made resident once (a single copy of inputs that all members share).
-      loss: a key of `LOSSES`.
-      optimizer: an `Adam` (default) or a `GradientDescent`.
+      datasets: one for each member, or one that all share: `tf.data.Dataset`s of (input, target)
+        pairs, unbatched and finite, or pairs (x, y) of arrays [n, ...]. x may be a list, a tuple or
+        a dictionary of arrays, as the model takes them. Made resident once (a single copy of inputs
+        that all members share).
+      loss: a key of `LOSSES`, a name or an object of `keras.losses`, or a function (y_true, y_pred)
+        -> a loss for each sample, or a scalar; see `TrainedLoss`.
+      optimizer: one of `spectral_tf.training` (`Adam`, the default, `AdamW`, `SGD`, `Lion`,
+        `Muon`), whose rates, decays and momenta may be sequences, one number for each member; or
+        such an optimiser of Keras, or its name.
       batch_size: samples per step, drawn without replacement within an epoch, anew for each member
         and epoch (a last incomplete batch is dropped); 0 takes all samples in every step.
       batch_seeds: one for each member, for those draws; required if batch_size is not 0.
@@ -53,36 +68,34 @@ class Ensemble:
         nothing is reduced between them. Default: the current strategy.
       block_size: members in one program; default as measured (see `_CPU_BLOCK_BYTES`).
 
+    Attributes:
+      architecture: the first model as it was built, for what needs an architecture beside
+        `weights`; it is not trained. `member` gives trained models.
+      inputs: as the model takes them, [e, n, ...], or [1, n, ...] if all members share them.
+      step: updates made so far.
+
     Raises:
       UserError: no members, lists of different lengths, data sets of different shapes, an unknown
-        loss, a batch size that is negative or above the number of samples, a clip of 0 or below, a
-        model whose outputs have another shape than the targets or that has losses of its own.
+        loss or optimiser, targets that do not belong to the outputs, a batch size that is negative
+        or above the number of samples, a clip of 0 or below; models of several outputs, of float16,
+        with steps of their own, or that hold variables or constants of their own beside Keras'.
     """
 
     def __init__(
         self,
         build: Callable[[int], keras.Model],
         seeds: Sequence[int],
-        datasets: Sequence[tf.data.Dataset],
+        datasets: Data | Sequence[Data],
         *,
-        loss: str = "mean_squared_error",
-        optimizer: Adam | GradientDescent | None = None,
+        loss: str | keras.losses.Loss | Callable = "mean_squared_error",
+        optimizer: Optimizer | keras.optimizers.Optimizer | str | None = None,
         batch_size: int = 0,
         batch_seeds: Sequence[int] = (),
         weight_clips: Sequence[float] = (),
         strategy: tf.distribute.Strategy | None = None,
         block_size: int | None = None,
     ) -> None:
-        if not seeds or len(datasets) != len(seeds):
-            raise UserError(
-                "datasets",
-                expected="at least one member and one data set for each",
-                got=f"{len(seeds)} seeds and {len(datasets)} data sets",
-                hint="repeat the data set for members that share it",
-            )
-        if loss not in LOSSES:
-            raise UserError("loss", expected=" or ".join(LOSSES), got=loss, hint="choose one")
-        inputs, targets = resident(datasets)
+        inputs, targets = resident(of_each_member(datasets, len(seeds)))
         num_samples = targets.shape[1]
         if not 0 <= batch_size <= num_samples or (batch_size and len(batch_seeds) != len(seeds)):
             raise UserError(
@@ -100,23 +113,26 @@ class Ensemble:
             )
         self.step = 0
         self.num_members = len(seeds)
-        self._loss = LOSSES[loss]
-        self._optimizer: Adam | GradientDescent = optimizer or Adam()
+        self._loss = TrainedLoss(loss)
+        self._optimizer = optimizer_of(optimizer)
+        own_values = self._optimizer.by_member(len(seeds))
         self._clips = bool(weight_clips)
         self._batch_size = batch_size
         self._steps_per_epoch = num_samples // batch_size if batch_size else 1
 
-        models = [build(seed) for seed in seeds]
-        self.model = models[0]
+        self._members = Members(build, seeds, inputs, targets, self._loss)
+        self.architecture = self._members.architecture
         self.inputs = inputs
-        self._refuse_misfits(targets)
-        state = _initial_state(models, self._optimizer)
-        data = {"targets": targets, "batch_seed": np.zeros(len(seeds), np.int32)}
+        self._constraints = [v.constraint for v in self.architecture.trainable_variables]
+        state = self._initial_state()
+        data: State = {"targets": targets, "batch_seed": np.zeros(len(seeds), np.int32)}
         if batch_size:
             data["batch_seed"] = np.asarray(batch_seeds, np.int32)
         if weight_clips:
             data["weight_clip"] = np.asarray(weight_clips, np.float32)
-        shared = inputs.shape[0] == 1
+        if own_values:
+            data["hyperparameters"] = own_values
+        shared = tf.nest.flatten(inputs)[0].shape[0] == 1
         if not shared:
             data["inputs"] = inputs
 
@@ -124,83 +140,104 @@ class Ensemble:
         if block_size is None and self._replicas.on_cpu:
             shapes = [w.shape[1:] for w in state["weights"]]
             units = sum(shape[-1] for shape in shapes if len(shape) > 1)
-            copies = 1 + len(state["slots"]) // max(1, len(shapes))
+            copies = 1 + len(_in_order(state["slots"])) // max(1, len(shapes))
             values = copies * sum(map(math.prod, shapes)) + units * (batch_size or num_samples)
             block_size = max(1, _CPU_BLOCK_BYTES // (4 * values))
         self._blocks = self._replicas.blocks(block_size)
         self.block_size = max(block.stop - block.start for block in self._blocks)
         self._data = self._replicas.scatter(data, self._blocks)
-        self._shared_inputs = self._replicas.broadcast(inputs[0]) if shared else None
+        first = tf.nest.map_structure(lambda x: x[0], inputs)
+        self._shared_inputs = self._replicas.broadcast(first) if shared else None
         self._state: list[State] = self._replicas.scatter(state, self._blocks)
-        self._train = self._replicas.program(self._train_block)
-        self._evaluate = self._replicas.program(self._evaluate_block)
-        self._apply = self._replicas.program(functools.partial(stacked_outputs, self.model))
+        self._told = False
+        self._train = Program(self._replicas, self._train_block, self._tell)
+        self._evaluate = Program(self._replicas, self._evaluate_block, self._tell)
+        self._apply = Program(self._replicas, self._apply_block, self._tell)
 
-    def _refuse_misfits(self, targets: np.ndarray) -> None:
-        outputs = tuple(self.model.compute_output_shape(self.inputs.shape[1:]))
-        if outputs != targets.shape[1:]:
-            raise UserError(
-                "datasets",
-                expected=f"targets of the outputs' shape, {outputs[1:]} for each sample",
-                got=f"{targets.shape[2:]}",
-                hint="give scalar targets an axis of length 1, or change the model's outputs",
-            )
-        if self.model.losses:
-            raise UserError(
-                "build",
-                expected="a model without losses of its own (regularisers, add_loss)",
-                got=f"{len(self.model.losses)}",
-                hint="only the loss of outputs and targets is trained; take them out",
-            )
+    def _initial_state(self) -> State:
+        weights, non_trainable = self._members.take_initial()
+        paths = [v.path for v in self.architecture.trainable_variables]
+        return {
+            "weights": weights,
+            "slots": [self._optimizer.init(w, p) for w, p in zip(weights, paths, strict=True)],
+            "non_trainable": non_trainable,
+            "diverged_at_step": np.full(self.num_members, -1, np.int32),
+        }
+
+    def _tell(self, line: str) -> None:
+        if not self._told:
+            logging.warning("Ensemble of %s: %s", self.architecture.name, line)
+        self._told = True
 
     # One block of members on one replica.
 
     def _train_block(
         self,
+        together: bool,
         state: State,
         data: State,
-        inputs: tf.Tensor | None,
+        inputs: Arrays | None,
         first_step: tf.Tensor,
         n: tf.Tensor,
     ) -> State:
-        def one_step(i: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
-            return i + 1, tf.vectorized_map(
-                lambda member: self._member_step(member[0], member[1], inputs, first_step + i),
-                (state, data),
-            )
+        def steps(state: State, one: Callable[[State, tf.Tensor], State]) -> State:
+            return tf.while_loop(
+                lambda i, _: i < n,
+                lambda i, state: (i + 1, one(state, first_step + i)),
+                (tf.constant(0), state),
+            )[1]
 
-        return tf.while_loop(lambda i, _: i < n, one_step, (tf.constant(0), state))[1]
+        def of_member(state: State, data: State) -> State:
+            return steps(state, lambda state, i: self._member_step(state, data, inputs, i))
+
+        if not together:
+            return one_by_one(lambda member: of_member(*member), (state, data))
+        return steps(
+            state,
+            lambda state, i: vectorised(
+                lambda member: self._member_step(member[0], member[1], inputs, i), (state, data)
+            ),
+        )
 
     def _member_step(
-        self, state: State, data: State, inputs: tf.Tensor | None, step: tf.Tensor
+        self, state: State, data: State, inputs: Arrays | None, step: tf.Tensor
     ) -> State:
         x = data["inputs"] if inputs is None else inputs
         y = data["targets"]
         if self._batch_size:
             chosen = self._batch(data["batch_seed"], step, y.shape[0])
-            x, y = tf.gather(x, chosen), tf.gather(y, chosen)
+            x = tf.nest.map_structure(lambda a: tf.gather(a, chosen), x)
+            y = tf.gather(y, chosen)
         with tf.GradientTape() as tape:
             tape.watch(state["weights"])
-            outputs, non_trainable = self.model.stateless_call(
-                state["weights"], state["non_trainable"], x, training=True
-            )
-            loss = self._loss(outputs, y)
-        gradients = tape.gradient(loss, state["weights"], unconnected_gradients="zero")
+            called, loss = self._members.objective(state, x, y, training=True)
+        # What is trained is what the layers have seen: some assign their weights in the call.
+        gradients = tape.gradient(loss, called.weights, unconnected_gradients="zero")
         fails = (state["diverged_at_step"] < 0) & ~tf.math.is_finite(loss)
         diverged_at_step = tf.where(fails, step, state["diverged_at_step"])
         active = diverged_at_step < 0
-        weights, slots = self._optimizer.update(
-            gradients, state["slots"], state["weights"], step, active
-        )
+        seen = [
+            old if new is old else tf.where(active, new, old)
+            for new, old in zip(called.weights, state["weights"], strict=True)
+        ]
+        optimizer = self._optimizer.of(data.get("hyperparameters", {}))
+        weights, slots = optimizer.update(gradients, state["slots"], seen, step, active)
+        weights = [
+            tf.where(active, allow(w), w) if allow else w
+            for allow, w in zip(self._constraints, weights, strict=True)
+        ]
         if self._clips:
             clip = tf.where(active, data["weight_clip"], np.inf)
-            weights = [tf.clip_by_value(w, -clip, clip) for w in weights]
+            weights = [
+                tf.clip_by_value(w, -tf.cast(clip, w.dtype), tf.cast(clip, w.dtype))
+                for w in weights
+            ]
         return {
             "weights": weights,
             "slots": slots,
             "non_trainable": [
                 tf.where(active, new, old)
-                for new, old in zip(non_trainable, state["non_trainable"], strict=True)
+                for new, old in zip(called.states, state["non_trainable"], strict=True)
             ],
             "diverged_at_step": diverged_at_step,
         }
@@ -213,24 +250,21 @@ class Ensemble:
         return tf.gather(tf.argsort(keys), start + tf.range(self._batch_size))
 
     def _evaluate_block(
-        self, state: State, data: State, inputs: tf.Tensor | None
+        self, together: bool, state: State, data: State, inputs: Arrays | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        if inputs is not None:
-            outputs = stacked_outputs(self.model, state["weights"], state["non_trainable"], inputs)
-        else:
-            outputs = tf.vectorized_map(
-                lambda member: self.model.stateless_call(
-                    member[0]["weights"],
-                    member[0]["non_trainable"],
-                    member[1]["inputs"],
-                    training=False,
-                )[0],
-                (state, data),
-            )
-        losses = tf.vectorized_map(
-            lambda pair: self._loss(pair[0], pair[1]), (outputs, data["targets"])
-        )
-        return outputs, losses
+        def of_member(member: tuple[State, State]) -> tuple[tf.Tensor, tf.Tensor]:
+            x = member[1]["inputs"] if inputs is None else inputs
+            called, loss = self._members.objective(member[0], x, member[1]["targets"])
+            return _readable(called.outputs), loss
+
+        return (vectorised if together else one_by_one)(of_member, (state, data))
+
+    def _apply_block(self, together: bool, state: State, inputs: Arrays) -> tf.Tensor:
+        def of_member(state: State) -> tf.Tensor:
+            model, weights = self.architecture, state["weights"]
+            return _readable(call(model, weights, state["non_trainable"], inputs).outputs)
+
+        return (vectorised if together else one_by_one)(of_member, state)
 
     # All members, from the host.
 
@@ -245,9 +279,11 @@ class Ensemble:
         self.step += num_steps
 
     def evaluate(self) -> tuple[np.ndarray, np.ndarray]:
-        """Outputs [e, n, o] on all samples and losses [e], float32, before the next update.
+        """Outputs [e, n, o] on all samples and losses [e], before the next update.
 
-        Members that stopped, or whose loss is not finite, give NaN.
+        The losses are what is trained, as at inference: the loss of outputs and targets plus the
+        model's own (regularisers, `add_loss`), as in Keras' `evaluate`. float32, of models of
+        float64 that. Members that stopped, or whose loss is not finite, give NaN.
         """
         parts = [
             self._evaluate(state, data, self._shared_inputs)
@@ -258,16 +294,71 @@ class Ensemble:
         outputs[lost], losses[lost] = np.nan, np.nan
         return outputs, losses
 
-    def outputs(self, inputs: np.ndarray) -> np.ndarray:
-        """Outputs [e, m, o] of all members on other inputs [m, ...], float32, as at inference.
+    def outputs(self, inputs: Arrays) -> np.ndarray:
+        """Outputs [e, m, o] of all members on other inputs [m, ...], as at inference.
+
+        Args:
+          inputs: structured as those of training, whose types they are cast to.
 
         Members that stopped give NaN.
+
+        Raises:
+          UserError: inputs that the model does not take.
         """
-        copies = self._replicas.broadcast(np.asarray(inputs, np.float32))
-        parts = [self._apply(s["weights"], s["non_trainable"], copies) for s in self._state]
-        outputs = self._replicas.gather(parts)
+        try:
+            cast = tf.nest.map_structure(
+                lambda given, like: np.asarray(given, like.dtype), inputs, self.inputs
+            )
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                "inputs",
+                expected="what the members are trained on, in number and structure",
+                got=type(inputs).__name__,
+                hint="give one array for each input of the model",
+            ) from error
+        self._members.check_inputs(cast)
+        copies = self._replicas.broadcast(cast)
+        outputs = self._replicas.gather([self._apply(s, copies) for s in self._state])
         outputs[self.diverged_at_step >= 0] = np.nan
         return outputs
+
+    def member(self, index: int) -> keras.Model:
+        """A trained member as a Keras model of its own, to call and to save.
+
+        It is built anew from the member's seed, and given its weights and its other variables
+        (means of normalisations, states of random draws) as they are now; what is done to it has no
+        effect here. It is not compiled. On several hosts all must call this together.
+
+        Args:
+          index: 0 to e - 1.
+
+        Raises:
+          UserError: no such member, or one that diverged: what it has is no trained network (its
+            weights before the update that failed are in `weights`).
+        """
+        if not 0 <= index < self.num_members:
+            raise UserError(
+                "member",
+                expected=f"0 to {self.num_members - 1}",
+                got=index,
+                hint="count the members from 0",
+            )
+        if (step := self.diverged_at_step[index]) >= 0:
+            raise UserError(
+                "member",
+                expected="one whose loss stayed finite",
+                got=f"member {index}, which diverged at step {step:,}",
+                hint="lower its learning rate",
+            )
+        model = self._members.build(index)
+        for key, variables in (
+            ("weights", model.trainable_variables),
+            ("non_trainable", model.non_trainable_variables),
+        ):
+            values = self._replicas.gather([s[key] for s in self._state])
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value[index])
+        return model
 
     @property
     def diverged_at_step(self) -> np.ndarray:
@@ -276,7 +367,7 @@ class Ensemble:
 
     @property
     def weights(self) -> list[np.ndarray]:
-        """For each trainable variable of `model` one float32 array [e, *shape]."""
+        """For each trainable variable of `architecture` one array [e, *shape] of its type."""
         return self._replicas.gather([s["weights"] for s in self._state])
 
     def all_reduce_max(self, *requests: int) -> list[int]:
@@ -294,8 +385,9 @@ class Ensemble:
         Raises:
           UserError: the arrays are those of another ensemble.
         """
-        saved = _of_older_names(saved, keeps=bool(self._state[0]["slots"]))
-        current = _flatten(self._replicas.gather(self._state))
+        nested = self._replicas.gather(self._state)
+        current = _flatten(nested)
+        saved = _of_older_names(saved, keeps=any(name.startswith("slots/") for name in current))
         wrong = sorted(
             name
             for name in current.keys() | (saved.keys() - {"step"})
@@ -308,30 +400,51 @@ class Ensemble:
                 got=f"others for {', '.join(wrong[:3]) or 'step'}",
                 hint="start over in an empty folder",
             )
-        nested = self._replicas.gather(self._state)
-        for key, value in nested.items():
-            if isinstance(value, list):
-                nested[key] = [saved[f"{key}/{i:03d}"] for i in range(len(value))]
-            else:
-                nested[key] = saved[key]
-        self._state = self._replicas.scatter(nested, self._blocks)
+        arrays = {name: _of_type(saved[name], array.dtype) for name, array in current.items()}
+        self._state = self._replicas.scatter(_nest_like(nested, arrays), self._blocks)
         self.step = int(saved["step"])
 
 
-def _initial_state(models: Sequence[keras.Model], optimizer: Adam | GradientDescent) -> State:
-    def stack(variables: Sequence[Sequence[keras.Variable]]) -> list[np.ndarray]:
-        return [
-            np.stack([keras.ops.convert_to_numpy(v) for v in row])
-            for row in zip(*variables, strict=True)
-        ]
+def _readable(outputs: tf.Tensor) -> tf.Tensor:
+    """Of float32 at least: NumPy knows no bfloat16."""
+    return outputs if outputs.dtype == tf.float64 else tf.cast(outputs, tf.float32)
 
-    weights = stack([m.trainable_variables for m in models])
-    return {
-        "weights": weights,
-        "slots": optimizer.init(weights),
-        "non_trainable": stack([m.non_trainable_variables for m in models]),
-        "diverged_at_step": np.full(len(models), -1, np.int32),
+
+def _of_type(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """A saved array; a file keeps bfloat16 as pairs of bytes without a name."""
+    return array.view(dtype) if array.dtype.kind == "V" else np.asarray(array, dtype)
+
+
+def _in_order(slots: Sequence[tuple]) -> list:
+    """The slots of all variables in one list: first the first ones, then the second ones."""
+    rows = itertools.zip_longest(*slots, fillvalue=None)
+    return [slot for row in rows for slot in row if slot is not None]
+
+
+def _flatten(state: State) -> dict[str, np.ndarray]:
+    flat: dict[str, np.ndarray] = {}
+    for key, value in (state | {"slots": _in_order(state["slots"])}).items():
+        if isinstance(value, list):
+            flat |= {f"{key}/{i:03d}": array for i, array in enumerate(value)}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _nest_like(state: State, flat: Mapping[str, np.ndarray]) -> State:
+    """The reverse of `_flatten`."""
+    numbers = [tuple(range(len(own))) for own in state["slots"]]
+    places = [(v, k) for k in range(2) for v, own in enumerate(numbers) if k in own]
+    name_of = {place: f"slots/{i:03d}" for i, place in enumerate(places)}
+    nested = {
+        key: [flat[f"{key}/{i:03d}"] for i in range(len(value))]
+        if isinstance(value, list)
+        else flat[key]
+        for key, value in state.items()
+        if key != "slots"
     }
+    slots = [tuple(flat[name_of[v, k]] for k in own) for v, own in enumerate(numbers)]
+    return {**nested, "slots": slots}
 
 
 def _of_older_names(saved: Mapping[str, np.ndarray], *, keeps: bool) -> dict[str, np.ndarray]:
@@ -347,13 +460,3 @@ def _of_older_names(saved: Mapping[str, np.ndarray], *, keeps: bool) -> dict[str
         for name, array in saved.items()
         if keeps or name not in names
     }
-
-
-def _flatten(state: State) -> dict[str, np.ndarray]:
-    flat: dict[str, np.ndarray] = {}
-    for key, value in state.items():
-        if isinstance(value, list):
-            flat |= {f"{key}/{i:03d}": array for i, array in enumerate(value)}
-        else:
-            flat[key] = value
-    return flat

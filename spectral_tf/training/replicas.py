@@ -77,16 +77,16 @@ class Replicas:
         self._count = strategy.num_replicas_in_sync
         self._share = -(-num_members // self._count)
         # The hosts of a TPU are driven by this process alone.
-        self._on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
+        self.on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
         cluster = getattr(strategy, "cluster_resolver", None)
-        jobs = cluster.cluster_spec().as_dict() if cluster and not self._on_tpu else {}
+        jobs = cluster.cluster_spec().as_dict() if cluster and not self.on_tpu else {}
         self._several_hosts = sum(len(jobs.get(job, ())) for job in ("chief", "worker")) > 1
         self._gather = tf.function(
             lambda values: [strategy.gather(value, axis=0) for value in values],
             autograph=False,
             reduce_retracing=False,
         )
-        self.on_cpu = not self._on_tpu and not tf.config.list_logical_devices("GPU")
+        self.on_cpu = not self.on_tpu and not tf.config.list_logical_devices("GPU")
 
     def blocks(self, block_size: int | None) -> list[slice]:
         """The members of one replica's share cut into even blocks of at most `block_size`."""
@@ -106,9 +106,9 @@ class Replicas:
 
         return [tf.nest.map_structure(lambda a, b=block: put(a, b), arrays) for block in blocks]
 
-    def broadcast(self, array: np.ndarray) -> Any:
-        """One copy of an array on every replica."""
-        return self._on_replicas(lambda _: array)
+    def broadcast(self, arrays: Any) -> Any:
+        """One copy of an array, or of each of a nest, on every replica."""
+        return tf.nest.map_structure(lambda array: self._on_replicas(lambda _: array), arrays)
 
     def _on_replicas(self, array_of: Callable[[int], np.ndarray]) -> Any:
         devices = self._strategy.extended.worker_devices if self._count > 1 else (None,)
@@ -120,15 +120,14 @@ class Replicas:
 
         return self._strategy.experimental_distribute_values_from_function(tensor)
 
-    def program(self, function: Callable) -> Callable:
-        """Compiles a function of per-replica tensors: on every replica one XLA program."""
+    def program(self, function: Callable, *, compiled: bool = True) -> Callable:
+        """A function of per-replica tensors as a graph; `compiled`: on each one XLA program."""
         # TPUs compile whatever they run; elsewhere XLA has to be asked for.
-        compiled = (
-            function if self._on_tpu else tf.function(function, jit_compile=True, autograph=False)
-        )
+        if compiled and not self.on_tpu:
+            function = tf.function(function, jit_compile=True, autograph=False)
 
         def run(*arguments: Any) -> Any:
-            return self._strategy.run(compiled, args=arguments)
+            return self._strategy.run(function, args=arguments)
 
         return tf.function(run, autograph=False)
 

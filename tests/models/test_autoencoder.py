@@ -4,8 +4,8 @@ import tensorflow as tf
 
 from spectral_tf.errors import UserError
 from spectral_tf.models.autoencoder import denoising_autoencoder
-from spectral_tf.training.adam import Adam
 from spectral_tf.training.ensemble import Ensemble
+from spectral_tf.training.optimizers import Adam
 
 
 def test_layers_and_weights():

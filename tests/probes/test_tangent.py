@@ -6,7 +6,7 @@ from spectral_tf import spectra, tasks
 from spectral_tf.models.mlp import mlp
 from spectral_tf.probes.tangent import tangent_kernels
 from spectral_tf.training.ensemble import Ensemble
-from spectral_tf.training.gradient_descent import GradientDescent
+from spectral_tf.training.optimizers import SGD
 
 N = 32
 Z = np.arange(N) / N
@@ -50,10 +50,10 @@ def test_where_networks_are_wide_and_steps_small_the_kernel_predicts_the_trainin
 
     def ensemble(rate):
         data = [task.dataset(circle)] * 2
-        return Ensemble(build, [0, 1], data, optimizer=GradientDescent(rate))
+        return Ensemble(build, [0, 1], data, optimizer=SGD(rate))
 
     untrained = ensemble(1.0)
-    kernels = tangent_kernels(untrained.model, untrained.weights, [], circle)
+    kernels = tangent_kernels(untrained.architecture, untrained.weights, [], circle)
     starts = untrained.evaluate()[0][..., 0]
     rate = 0.2 * N / np.linalg.eigvalsh(kernels).max()
     trained, steps, measured = ensemble(rate), [0, 10, 100, 1_000], []

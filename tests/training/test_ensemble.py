@@ -10,9 +10,8 @@ import tensorflow as tf
 from spectral_tf import tasks
 from spectral_tf.errors import UserError
 from spectral_tf.models.mlp import mlp
-from spectral_tf.training.adam import Adam
 from spectral_tf.training.ensemble import Ensemble
-from spectral_tf.training.gradient_descent import GradientDescent
+from spectral_tf.training.optimizers import SGD, Adam
 
 
 def small(seed):
@@ -41,7 +40,7 @@ def test_members_equal_networks_trained_alone_by_a_plain_loop(assert_close):
         model = small(run)
         x, y = (tf.constant(v) for v in next(sines(run).batch(16).as_numpy_iterator()))
         weights = [w.value for w in model.trainable_variables]
-        slots = Adam(0.01).init([w.numpy() for w in weights])
+        slots = [Adam(0.01).init(w.numpy()) for w in weights]
         for step in range(20):
             with tf.GradientTape() as tape:
                 tape.watch(weights)
@@ -98,7 +97,7 @@ def test_blocks_do_not_change_the_members(block_size, assert_close):
     assert_close(blocks.evaluate()[0], whole.evaluate()[0])
 
 
-@pytest.mark.parametrize("optimizer", [Adam(), GradientDescent(0.1)], ids=["adam", "descent"])
+@pytest.mark.parametrize("optimizer", [Adam(), SGD(0.1)], ids=["adam", "descent"])
 def test_a_state_of_before_slots_had_one_name_is_read(optimizer):
     ensemble = make(optimizer=optimizer)
     ensemble.train(3)
@@ -278,11 +277,7 @@ def test_models_with_state_of_their_own_are_trained_too(assert_close):
     assert any(name.startswith("non_trainable/") for name in changed)
     # Measured as at inference: no unit dropped, moving averages used and left alone.
     np.testing.assert_array_equal(ensemble.evaluate()[0], ensemble.evaluate()[0])
-    model = ensemble.model
-    for variable, values in zip(model.trainable_variables, ensemble.weights, strict=True):
-        variable.assign(values[0])
-    for i, variable in enumerate(model.non_trainable_variables):
-        variable.assign(after[f"non_trainable/{i:03d}"][0])
+    model = ensemble.member(0)
     assert_close(ensemble.evaluate()[0][0], model(ensemble.inputs[0], training=False).numpy())
     assert (ensemble.diverged_at_step == -1).all()
 
@@ -292,7 +287,7 @@ def test_models_with_state_of_their_own_are_trained_too(assert_close):
     [
         ({"seeds": []}, "at least one member"),
         ({"seeds": [1]}, "1 seeds and 3 data sets"),
-        ({"loss": "hinge"}, "mean_squared_error or sigmoid_cross_entropy, got hinge"),
+        ({"loss": "hinged"}, "mean_squared_error, sigmoid_cross_entropy, a name .*, got hinged"),
         ({"batch_size": 17, "batch_seeds": [1, 2, 3]}, "0 .all. to 16 samples"),
         ({"batch_size": 4}, "a batch seed for each member"),
         ({"datasets": [sines(0), sines(1), sines(2, 20)]}, "the same shapes for all members"),
@@ -361,18 +356,3 @@ def test_the_same_members_on_one_and_on_two_logical_devices():
         [sys.executable, "-c", TWO_LOGICAL_CPUS, here], capture_output=True, text=True, timeout=300
     )
     assert "equal on one and on two" in result.stdout, result.stderr[-2000:]
-
-
-def test_targets_of_another_shape_than_the_outputs_are_refused():
-    flat = sines(0).map(lambda x, y: (x, y[0]))
-    with pytest.raises(UserError, match="datasets: expected targets of the outputs' shape"):
-        make(members=1, datasets=[flat])
-
-
-def test_models_with_losses_of_their_own_are_refused():
-    def regularised(seed):
-        inputs = keras.Input((1,))
-        return keras.Model(inputs, keras.layers.Dense(1, kernel_regularizer="l2")(inputs))
-
-    with pytest.raises(UserError, match="build: expected a model without losses of its own"):
-        make(build=regularised)

@@ -3,9 +3,9 @@ import pytest
 
 from spectral_tf import tasks
 from spectral_tf.models.mlp import mlp
-from spectral_tf.training.adam import Adam
 from spectral_tf.training.ensemble import Ensemble
 from spectral_tf.training.ensembles import Ensembles
+from spectral_tf.training.optimizers import Adam
 
 TASK = tasks.SumOfSines([1], [1.0], [0.0], 8)
 

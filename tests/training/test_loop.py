@@ -9,7 +9,6 @@ import tensorflow as tf
 from spectral_tf import records, tasks
 from spectral_tf.errors import UserError
 from spectral_tf.models.mlp import mlp
-from spectral_tf.training.adam import Adam
 from spectral_tf.training.ensemble import Ensemble
 from spectral_tf.training.loop import (
     History,
@@ -17,6 +16,7 @@ from spectral_tf.training.loop import (
     TrainingLoop,
 )
 from spectral_tf.training.measures import every
+from spectral_tf.training.optimizers import Adam
 
 
 def make(path, steps=(0, 4, 8, 12), save_every_seconds=1e9, members=2, rate=1e-3):
