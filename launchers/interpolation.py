@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -38,7 +38,6 @@ from spectral_tf.experiments.path_study import Family
 from spectral_tf.spectra.verdicts import Finding
 
 if TYPE_CHECKING:
-    import keras
     from matplotlib.figure import Figure
 
     from spectral_tf.experiments.evaluated import Evaluated
@@ -160,7 +159,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     step = 1 / (paths.counts - 1) if per_path else paths.spacing
     axis = spectra.spectrum_axis(paths.counts, step)
 
-    def along_paths(model: keras.Model, family: Family) -> dict[str, Any]:
+    def along_paths(model: Callable[[Any], Any], family: Family) -> dict[str, Any]:
         """Everything of one network."""
         whole = confidence(plan, page, model, drawn, free, of)
         row = path_study.measure(
@@ -246,7 +245,7 @@ def together(
 def asked_paths(
     plan: Plan,
     page: experiments.Page,
-    networks: Sequence[keras.Model],
+    networks: Sequence[Callable[[Any], Any]],
     drawn: Family,
     of: Evaluated,
 ) -> tuple[list[Family], Prepare]:
@@ -296,7 +295,7 @@ def asked_paths(
 def confidence(
     plan: Plan,
     page: experiments.Page,
-    model: keras.Model,
+    model: Callable[[Any], Any],
     drawn: Family,
     free: NDArray[np.bool_],
     of: Evaluated,
@@ -319,7 +318,7 @@ def confidence(
 def looked_at(
     plan: Plan,
     page: experiments.Page,
-    model: keras.Model,
+    model: Callable[[Any], Any],
     family: Family,
     found: MeasuredPaths,
     prepare: Prepare,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,9 @@ class Inputs:
         orders, layouts = ([w for w in words if w in known] for known in (ORDERS, LAYOUTS))
         rest = ",".join(w for w in words if w not in (*ORDERS, *LAYOUTS)) or "standard"
         module, _, function = rest.rpartition(":")
-        known = rest in RANGES or is_numbers(rest) or (module and function.isidentifier())
+        parts = [pathlib.Path(module).stem] if module.endswith(".py") else module.split(".")
+        a_function = all(part.isidentifier() for part in (*parts, function))
+        known = rest in RANGES or is_numbers(rest) or a_function
         if not text or not known or len(orders) > 1 or len(layouts) > 1:
             raise UserError(
                 flag,

@@ -182,7 +182,7 @@ class SavedModel:
         Raises:
           UserError: as `first_look`.
         """
-        asked = (of.held_out, of.shape, of.prepare, self.kind, strategy)
+        asked = (of.held_out, of.shape, of.prepare, self.kind, strategy, self.kind_flag)
         found = first_look(self.flag, of.function(model), *asked)
         wants = "" if self.saved.normalisation else self.inputs_flag
         return warn(found, self.flag, wants, self.kind_flag if self.kind else "")
@@ -297,7 +297,7 @@ class Pretrained:
         """Of a file of weights."""
         if not pathlib.Path(self.weights).is_file():
             return {}
-        return {"weights_sha256": file_digest(self.flag, self.weights)}
+        return {"weights_sha256": files.digest(self.weights)}
 
     def load(self, strategy: tf.distribute.Strategy) -> Evaluated:
         """As `Subject`."""
@@ -517,7 +517,7 @@ def _refuse_idle_flags(setting: Setting, saved: Saved | None, application: bool)
             raise UserError(
                 f"{name}",
                 expected={
-                    "normalisation": "a --from_run file that belongs to no run",
+                    "normalisation": "a file that belongs to no run",
                     "weights": "an --application",
                     "side": "an --application",
                 }.get(name, "a network that is trained here"),

@@ -82,6 +82,7 @@ def first_look(
     prepare: Prepare,
     kind: str,
     strategy: tf.distribute.Strategy,
+    kind_name: str = "outputs",
 ) -> FirstLook:
     """Asks a network about up to 1,000 images before anything is measured.
 
@@ -95,6 +96,7 @@ def first_look(
       prepare: stored pixels -> what the function takes.
       kind: of the outputs, one of `probes.OUTPUTS`; "": they are no classes.
       strategy: that computes.
+      kind_name: of the flag that says the kind.
 
     Raises:
       UserError: outputs that are not what they are said to be, that are not finite for more than
@@ -121,7 +123,7 @@ def first_look(
     if not kind:
         largest = float(np.abs(given).max())
         return FirstLook(len(given), float(given.std(axis=0).max()) / (largest or 1.0))
-    probes.refuse_other_outputs(given, kind)
+    probes.refuse_other_outputs(given, kind, kind_name)
     spread = float(probes.probabilities_of(given, kind).std(axis=0).max())
     return _against_chance(probes.predictions_of(given, kind), labels, spread)
 

@@ -247,10 +247,12 @@ def output_shape(model: keras.Model, inputs: Sequence[int | None]) -> tuple[int 
       model: of one input.
       inputs: the shape of one input.
     """
+    import keras
+
     shape = getattr(model, "output_shape", None)
     if shape is None:
         with contextlib.suppress(Exception):  # Whatever a subclass raises, it does not tell.
-            shape = model.compute_output_shape((None, *inputs))
+            shape = model(keras.KerasTensor((None, *inputs))).shape
     return tuple(shape[1:]) if isinstance(shape, tuple | list) else None
 
 
@@ -360,6 +362,7 @@ def _unreadable(flag: str, path: str | os.PathLike[str], error: Exception) -> Us
         )
     if unknown:
         *kinds, name = unknown[-1]
+        name = name.rpartition(">")[2]  # Behind the package it is registered in.
         return UserError(
             flag,
             expected="layers that Keras knows",

@@ -143,17 +143,16 @@ class Look:
 
     Args:
       outputs: what they are said to be, one of `OUTPUTS`.
+      name: how errors call what says it.
 
     Raises:
       UserError: another word.
     """
 
-    def __init__(self, outputs: str) -> None:
+    def __init__(self, outputs: str, name: str = "outputs") -> None:
         if outputs not in OUTPUTS:
-            raise UserError(
-                "outputs", expected=" or ".join(OUTPUTS), got=outputs, hint="choose one"
-            )
-        self._said = outputs
+            raise UserError(name, expected=" or ".join(OUTPUTS), got=outputs, hint="choose one")
+        self._said, self._name = outputs, name
         self._exact = self._bounded = True
         self._moves = False
         self._first: NDArray | None = None
@@ -200,15 +199,15 @@ class Look:
 
     def _refused(self, kind: str) -> UserError:
         return UserError(
-            "outputs",
+            self._name,
             expected=f"{self._said} of the model",
             got=self._got,
-            hint=f"say --outputs={kind}",
+            hint=f"say --{self._name}={kind}",
         )
 
 
-def refuse_other_outputs(found: NDArray, outputs: str) -> None:
+def refuse_other_outputs(found: NDArray, outputs: str, name: str = "outputs") -> None:
     """Raises a UserError if outputs [..., C] are not what they are said to be; see `Look`."""
-    look = Look(outputs)
+    look = Look(outputs, name)
     look.at(found)
     look.refuse()
