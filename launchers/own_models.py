@@ -25,7 +25,6 @@ import numpy as np
 from absl import flags
 
 from spectral_tf import experiments, records, runtime, spectra, tasks, training
-from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
     import keras
@@ -90,10 +89,6 @@ def plan() -> Plan:
     networks = runtime.parse_choices("networks", FLAGS.networks, NETWORKS)
     optimizers = runtime.parse_choices("optimizers", FLAGS.optimizers, OPTIMIZERS)
     rates = runtime.parse_floats("learning_rates", FLAGS.learning_rates, above=0)
-    if len(set(rates)) < len(rates):
-        raise UserError(
-            "--learning_rates", expected="different ones", got=FLAGS.learning_rates, hint="drop one"
-        )
     frequencies = runtime.parse_ints("frequencies", FLAGS.frequencies)
     return Plan(
         [Setting(n, o, r) for n in networks for o in optimizers for r in rates],

@@ -33,6 +33,10 @@ PAGES = {
         *("--num_steps=40", "--num_runs=1", "--probe_every=20", "--num_samples=60"),
         *("--widths=8,16", "--depths=3", "--sweeps=width,depth"),
     ),
+    "own_models": (
+        *("--optimizers=adam,muon", "--learning_rates=0.003", "--num_runs=1", "--num_steps=40"),
+        *("--probe_every=20", "--width=16", "--depth=3", "--frequencies=1,4", "--num_samples=60"),
+    ),
     "robustness": (
         *NETWORK,
         *("--num_runs=2", "--num_steps=40", "--frequencies=1,4", "--num_norms=4"),
