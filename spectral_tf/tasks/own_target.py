@@ -104,8 +104,9 @@ class OwnTarget:
 
         Those weaker than a hundredth of the strongest are left out. On a uniform grid whole cycles
         are taken, the bins of a DFT, unless so many waves of any frequency (found by
-        `spectra.strongest_frequencies`) leave less than half of what those do of the variance: then
-        the samples do not hold whole cycles. On positions that are not uniform waves are taken, of
+        `spectra.strongest_frequencies`) leave less than half of what those do of the variance, or,
+        where the positions say what the period is, a tenth: then the samples do not hold whole
+        cycles. On positions that are not uniform waves are taken, of
         frequencies up to half of their number over their length.
 
         Args:
@@ -130,7 +131,9 @@ class OwnTarget:
             spectra.fit_coefficients(y, x - x[0], k, largest_condition=np.inf).unexplained
             for k in (whole, waves)
         )
-        return cls(samples, (whole if left <= 2 * left_by_waves + ROUNDING else waves).tolist())
+        # A jump has many harmonics, of which waves of any frequency catch a little more.
+        much = 2 if found.kind == "uniform" else 10
+        return cls(samples, (whole if left <= much * left_by_waves + ROUNDING else waves).tolist())
 
     @functools.cached_property
     def sampling(self) -> spectra.Sampling:

@@ -48,6 +48,14 @@ def test_found_ones_are_apart_and_below_the_highest():
     assert spectra.strongest_frequencies(x, x, 3, highest=20).min() >= 0.5 / 2.3
 
 
+def test_a_tone_that_fades_takes_no_two_places_nearer_than_its_length_resolves():
+    x = POSITIONS["grid"]
+    fading = np.exp(-2 * (x - x[0])) * np.cos(2 * np.pi * 9.3 * x)
+    found = spectra.strongest_frequencies(fading, x, 6, highest=60)
+    assert len(found) > 2
+    assert np.diff(found).min() > 0.99 / 2.3
+
+
 def test_noise_moves_them_little():
     x = POSITIONS["grid"]
     y = waves(x, [3.3, 8.9], [1, 1]) + 0.3 * RNG.normal(size=300)

@@ -69,6 +69,21 @@ def test_whole_cycles_are_kept_under_noise_and_left_where_they_do_not_fit():
     np.testing.assert_allclose(between.frequencies, [5.4])
 
 
+def test_a_square_wave_has_the_odd_whole_frequencies():
+    square = np.sign(np.sin(2 * np.pi * (GRID + 0.003)))
+    target = tasks.OwnTarget.strongest(samples(GRID, square), 6)
+    assert target.frequencies == [1, 3, 5, 7, 9, 11]
+    # Of a grid of n points A_k = 4 / (n sin(pi k / n)).
+    expected = 4 / (100 * np.sin(np.pi * np.array(target.frequencies) / 100))
+    np.testing.assert_allclose(target.scale[1] * target.amplitudes, expected, rtol=1e-6)
+    # One sample more above than below: waves of any frequency catch more, but not ten times.
+    lopsided = np.where(np.arange(64) <= 32, 1.0, -1.0)
+    whole = tasks.OwnTarget.strongest(samples(np.arange(64) / 64, lopsided), 10)
+    assert whole.estimator == "average"
+    unknown = tasks.OwnTarget.strongest(samples(np.arange(64) * 0.0123, lopsided), 10)
+    assert unknown.estimator == "least_squares"
+
+
 def test_asked_frequencies_are_taken_and_what_they_miss_is_told():
     y = np.cos(2 * np.pi * 3 * GRID) + np.cos(2 * np.pi * 9.5 * GRID)
     target = tasks.OwnTarget(samples(GRID, y), [3, 10])
