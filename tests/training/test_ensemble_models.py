@@ -17,7 +17,8 @@ from spectral_tf.training.optimizers import Adam
 L = keras.layers
 RNG = np.random.default_rng(0)
 X = np.linspace(0, 1, 16, endpoint=False, dtype=np.float32)[:, np.newaxis]
-Y = np.sin(2 * np.pi * X)
+# Not of mean 0: a gradient that is nothing but rounding is what Adam makes steps of.
+Y = np.sin(2 * np.pi * X) + np.float32(0.5)
 SEQUENCES = RNG.random((16, 5, 2)).astype(np.float32)
 WORDS = RNG.integers(0, 7, (16, 5))
 
@@ -93,7 +94,7 @@ KINDS = {
     "convolutions": (in_row(lambda: L.Conv1D(3, 2, activation="tanh"), L.Flatten, output()),
                      SEQUENCES),
     "transformer of words": (transformer, WORDS),
-    # A bias before the normalisation has no gradient but rounding, of which Adam makes steps.
+    # A bias before the normalisation would have such a gradient.
     "batch normalisation": (in_row(dense(use_bias=False), L.BatchNormalization, output()), X),
     "layer normalisation": (in_row(dense(), L.LayerNormalization, output()), X),
     "spectral normalisation": (in_row(lambda: L.SpectralNormalization(L.Dense(4)), output()), X),
@@ -163,7 +164,7 @@ def test_members_are_what_keras_trains_alone(kind, told):
     assert all("members run one by one" in line for line in lines)
 
 
-@pytest.mark.parametrize("kind", ["subclassed", "batch normalisation", "lstm"])
+@pytest.mark.parametrize("kind", ["subclassed", "batch normalisation", "spectral normalisation"])
 def test_a_saved_member_answers_as_the_ensemble(kind, tmp_path, assert_close):
     make, x = KINDS[kind]
     ensemble = Ensemble(seeded(make), [3, 4], (x, Y), optimizer=Adam(0.02))
