@@ -142,7 +142,8 @@ class _Mean(keras.losses.Loss):
     def __init__(self, function: Callable, reduction: str | None, dtype: str) -> None:
         # None would be of no use: what is trained is one number.
         mean = "sum_over_batch_size"
-        super().__init__(reduction=mean if reduction in (None, "none") else reduction, dtype=dtype)
+        reduction = mean if reduction in (None, "none") else reduction
+        super().__init__(name="loss", reduction=reduction, dtype=dtype)
         self._sums = reduction == "sum"
         self._function = function
 

@@ -77,7 +77,9 @@ class Optimizer(abc.ABC):
         """One step of one network.
 
         float64 is computed as such, everything else in float32 (weights of bfloat16, too, whose
-        slots are float32: moments of 8 bits would stand still).
+        slots are float32: moments of 8 bits would stand still). Gradients of embeddings are dense;
+        Keras under TensorFlow squares them sample by sample where a batch holds a row repeatedly,
+        so that its Adam gives another v there.
 
         Args:
           gradients, weights: tensors of equal shapes.

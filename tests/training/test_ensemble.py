@@ -11,7 +11,7 @@ from spectral_tf import tasks
 from spectral_tf.errors import UserError
 from spectral_tf.models.mlp import mlp
 from spectral_tf.training.ensemble import Ensemble
-from spectral_tf.training.optimizers import SGD, Adam
+from spectral_tf.training.optimizers import SGD, Adam, AdamW, Lion, Muon
 
 
 def small(seed):
@@ -356,3 +356,192 @@ def test_the_same_members_on_one_and_on_two_logical_devices():
         [sys.executable, "-c", TWO_LOGICAL_CPUS, here], capture_output=True, text=True, timeout=300
     )
     assert "equal on one and on two" in result.stdout, result.stderr[-2000:]
+
+
+def test_targets_that_lack_the_axis_of_one_output_are_compared_with_it(assert_close):
+    flat, whole = make(1, datasets=[sines(0).map(lambda x, y: (x, y[0]))]), make(1)
+    for ensemble in (flat, whole):
+        ensemble.train(3)
+    np.testing.assert_array_equal(flat.evaluate()[0], whole.evaluate()[0])
+
+
+def arrays(run):
+    return next(sines(run).batch(16).as_numpy_iterator())
+
+
+def test_arrays_and_data_sets_are_the_same_and_one_serves_all():
+    of_sets = make()
+    of_arrays = make(datasets=[arrays(run) for run in range(3)])
+    for_all, one_for_each = make(datasets=arrays(1)), make(datasets=[sines(1)] * 3)
+    set_for_all = make(datasets=sines(1))
+    for ensemble in (of_sets, of_arrays, for_all, one_for_each, set_for_all):
+        ensemble.train(3)
+    np.testing.assert_array_equal(of_arrays.evaluate()[0], of_sets.evaluate()[0])
+    for ensemble in (for_all, set_for_all):
+        np.testing.assert_array_equal(ensemble.evaluate()[0], one_for_each.evaluate()[0])
+        assert ensemble.inputs.shape == (1, 16, 1)
+
+
+def test_two_pairs_in_a_tuple_are_of_two_members():
+    pair = make(2, datasets=(arrays(0), arrays(1)))
+    np.testing.assert_array_equal(pair.evaluate()[1], make(2).evaluate()[1])
+
+
+X = np.linspace(0, 1, 16, dtype=np.float32)[:, np.newaxis]
+
+
+@pytest.mark.parametrize(
+    ("datasets", "line"),
+    [
+        (X, "datasets: expected a tf.data.Dataset or a pair of arrays"),
+        ((X, X, X), "datasets: expected a tf.data.Dataset or a pair of arrays"),
+        ([X] * 3, "got .'ndarray', 'ndarray', 'ndarray'."),
+        ([(X, X)] * 2, "3 seeds and 2 data sets"),
+        ((X, X[:5]), "with one sample for each target, got inputs .16, 1. of float32"),
+        ((X[:0], X[:0]), "arrays of numbers"),
+        (([[0.0], [1.0]], X[:2]), "make arrays of lists"),
+        ((X.astype(str), X), "numbers of words"),
+        ([sines(0).map(lambda x, y: (x, y, 1.0))] * 3, "pairs of inputs and targets, got elements"),
+        (sines(0).map(lambda x, y: x), "pairs of inputs and targets, got no pairs"),
+        ((X, np.zeros((16, 2))), r"targets of the outputs' shape, \(1,\) for each sample .*\(2,\)"),
+        ((X, np.zeros((16, 1, 2))), "targets of the outputs' shape"),
+        (sines(0).batch(4), "build: expected a model that takes samples of the shape|batches"),
+    ],
+)
+def test_data_that_cannot_be_is_refused_in_one_line(datasets, line):
+    with pytest.raises(UserError, match=line) as error:
+        make(datasets=datasets)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 400
+
+
+def classifier(seed):
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential([keras.layers.Dense(8, "tanh"), keras.layers.Dense(3)])
+
+
+LABELS = np.arange(16) % 3
+LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def softmax(seed):
+    return keras.Sequential([classifier(seed), keras.layers.Softmax()])
+
+
+def own_loss(y_true, y_pred):
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(y_true, tf.int32), y_pred)
+
+
+def broken_loss(y_true, y_pred):
+    raise AttributeError("the layer has no name")
+
+
+def own_scalar(y_true, y_pred):
+    return tf.reduce_mean(own_loss(y_true, y_pred))
+
+
+def test_one_loss_however_it_is_said(assert_close):
+    onehot = np.eye(3, dtype=np.float32)[LABELS]
+    said = [
+        (classifier, LOGITS, LABELS),
+        (classifier, LOGITS, LABELS[:, np.newaxis]),
+        (classifier, keras.losses.CategoricalCrossentropy(from_logits=True), onehot),
+        (classifier, own_loss, LABELS),
+        (classifier, own_scalar, LABELS),
+        (softmax, "sparse_categorical_crossentropy", LABELS),
+        (softmax, keras.losses.categorical_crossentropy, onehot),
+    ]
+    found = []
+    for build, loss, targets in said:
+        ensemble = Ensemble(build, [0, 1], (X, targets), loss=loss, optimizer=Adam(0.05))
+        ensemble.train(5)
+        found.append(ensemble.evaluate()[1])
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-4)
+    assert (found[0] < np.log(3)).all()
+
+
+@pytest.mark.parametrize(
+    ("build", "loss", "targets", "line"),
+    [
+        (
+            classifier,
+            "sparse_categorical_crossentropy",
+            LABELS,
+            "expected probabilities as outputs",
+        ),
+        (classifier, LOGITS, LABELS + 1, "whole targets of 0 to 2, .*got 1 to 3; count classes"),
+        (classifier, LOGITS, LABELS + 0.5, "whole targets of 0 to 2"),
+        (classifier, LOGITS, np.eye(3)[LABELS], r"numbers of classes, of shape \(\)"),
+        (classifier, "mae", LABELS, r"targets of the outputs' shape, \(3,\).*loss mean_absolute"),
+        (classifier, own_loss, LABELS[:, np.newaxis, np.newaxis], "loss: expected a function"),
+        (classifier, lambda y, p: tf.argmax(p, 1), LABELS, "no gradient of any weight"),
+        (classifier, broken_loss, LABELS, "differentiated, got broken_loss: the layer has no name"),
+        (classifier, 3, LABELS, "loss: expected mean_squared_error, .*, got 3"),
+    ],
+)
+def test_losses_that_cannot_be_are_refused_in_one_line(build, loss, targets, line):
+    with pytest.raises(UserError, match=line) as error:
+        Ensemble(build, [0], (X, targets), loss=loss)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "values"),
+    [
+        (lambda v: Adam(v), [1e-3, 1e-2, 3e-2]),
+        (lambda v: Adam(1e-2, beta_2=v), [0.9, 0.99, 0.999]),
+        (lambda v: AdamW(1e-2, weight_decay=v), [0.0, 0.1, 1.0]),
+        (lambda v: SGD(0.1, momentum=v), [0.0, 0.5, 0.9]),
+        (lambda v: Muon(v), [1e-3, 1e-2, 3e-2]),
+        (lambda v: Lion(1e-3, weight_decay=v), [0.0, 0.1, 1.0]),
+    ],
+)
+def test_members_that_differ_in_a_hyperparameter_train_as_with_it_alone(
+    optimizer, values, assert_close
+):
+    settings = {"seeds": [0, 0, 0], "datasets": arrays(0)}
+    mixed = make(optimizer=optimizer(values), **settings)
+    mixed.train(6)
+    for i, value in enumerate(values):
+        alone = make(1, seeds=[0], datasets=arrays(0), optimizer=optimizer(value))
+        alone.train(6)
+        for ours, theirs in zip(mixed.weights, alone.weights, strict=True):
+            assert_close(ours[i], theirs[0])
+    assert np.abs(mixed.weights[0][0] - mixed.weights[0][2]).max() > 1e-4
+
+
+def test_hyperparameters_belong_to_members_in_any_blocks(assert_close):
+    rates = [1e-3, 1e-2, 3e-2, 1e-1, 0.0]
+    whole, blocks = (make(5, optimizer=SGD(rates), block_size=size) for size in (5, 2))
+    for ensemble in (whole, blocks):
+        ensemble.train(4)
+    assert_close(blocks.evaluate()[0], whole.evaluate()[0])
+    np.testing.assert_array_equal(whole.weights[0][4], make(5).weights[0][4])
+
+
+def test_muon_tells_variables_apart_by_shape_and_path(assert_close):
+    def build(seed):
+        keras.utils.set_random_seed(seed)
+        return keras.Sequential(
+            [keras.Input((3,), dtype="int32"), keras.layers.Embedding(5, 4), keras.layers.Flatten(),
+             keras.layers.Dense(6, "tanh"), keras.layers.Dense(1, name="head")]
+        )  # fmt: skip
+
+    words = np.random.default_rng(0).integers(0, 5, (16, 3))
+    theirs = keras.optimizers.Muon(0.02, exclude_layers=["head"])
+    ensemble = Ensemble(build, [0], (words, X), loss="mse", optimizer=theirs)
+    ensemble.train(4)
+    # Momentum of all five variables, and second moments of all but one matrix.
+    assert sum(name.startswith("slots/") for name in ensemble.state()) == 5 + 4
+    alone = build(0)
+    for _ in range(4):
+        weights = alone.trainable_variables
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((alone(words) - X) ** 2)
+        gradients = tape.gradient(loss, [w.value for w in weights])
+        theirs.apply([tf.convert_to_tensor(g) for g in gradients], weights)
+    assert_close(ensemble.evaluate()[0][0], alone(words).numpy())
+    other = Ensemble(build, [0], (words, X), loss="mse", optimizer=Muon())
+    with pytest.raises(UserError, match="the arrays of this ensemble"):
+        other.load(ensemble.state())
