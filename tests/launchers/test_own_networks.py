@@ -159,7 +159,7 @@ def test_features_of_a_network_that_rescales_are_those_of_the_plain_one(
         )
         tables.append(columns(tmp_path / name, "classes"))
         assert record(tmp_path / name)["features_first_look"]["warnings"] == []
-    assert np.ptp(tables[0]["feature_distance"].astype(float)) > 0
+    assert np.ptp(tables[0]["feature_variance"].astype(float)) > 0
     for name, values in tables[0].items():
         if values.dtype.kind == "f":
             np.testing.assert_allclose(values, tables[1][name], rtol=1e-3)
