@@ -78,7 +78,7 @@ class Dataset:
           UserError: as `data.find_images` and `Images.take`; a TFDS set that is stored sorted by
             class, of which a part would lack classes.
         """
-        images = self.find(self.train_split, derive_seed(self.seed, "training images"))
+        images = self.find(self.train_split, derive_seed(self.seed, "training"))
         if self.train_size:
             images = images.take(self.train_size)
         if not images.shuffled:
