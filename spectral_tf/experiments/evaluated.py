@@ -49,9 +49,10 @@ class Evaluated(NamedTuple):
     Attributes:
       held_out: the images.
       shape: [h, w, c] of the inputs.
-      prepare: stored pixels -> inputs, in whose space distances are measured: the normalisation of
-        the run that a file belongs to, an application's own preprocessing, or that of the flags.
-      show: inputs -> pixels in [0, 1], to look at; None where preprocessing is not undone.
+      prepare: stored pixels -> the space in which paths are drawn and distances measured: as the
+        run that a file belongs to normalises or the standard of the data set does, an application's
+        own preprocessing, else pixels of [0, 1].
+      show: from there to pixels in [0, 1], to look at; None where preprocessing is not undone.
       outputs: for every class of the data the number of its output, [C].
       record: what the record of a run says of images and files.
       model: that somebody saved or published; None if the page trains.
