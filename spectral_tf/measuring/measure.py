@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from spectral_tf.measuring.functions import Function, function_of, refused_input
 from spectral_tf.measuring.measurement import Measurement
 from spectral_tf.measuring.pixels import Pixels
 from spectral_tf.measuring.places import Place, StraightPaths, asked_in_words, batches
-from spectral_tf.measuring.predictions import log_probabilities, predictions, refuse_outputs
+from spectral_tf.measuring.predictions import doubts, log_probabilities, predictions, refuse_outputs
 
 _PATH_BATCH = 256
 
@@ -82,8 +82,8 @@ def measure(
             got=f"{temperature:g} for {outputs}",
             hint="1 leaves predictions as they are",
         )
-    values = asked(function, where, outputs, inputs_of(to_inputs), temperature, batch_size)
-    found = found_at(where, outputs, values, targets)
+    values, notes = asked(function, where, outputs, inputs_of(to_inputs), temperature, batch_size)
+    found = found_at(where, outputs, values, targets, notes)
     said: dict[str, Any] = {"temperature": temperature} if temperature != 1 else {}
     said |= {"to_inputs": to_inputs} if isinstance(to_inputs, str) else {}
     return dataclasses.replace(found, record={**found.record, **said}) if said else found
@@ -96,14 +96,19 @@ def asked(
     to_inputs: Callable[[NDArray], Any] | None,
     temperature: float = 1.0,
     batch_size: int = 0,
-) -> NDArray[np.float64]:
-    """What is measured of a function at all samples of a place, [n, c]; errors as `measure`."""
+) -> tuple[NDArray[np.float64], list[str]]:
+    """What is measured of a function at all samples of a place, [n, c], and what to look at in it.
+
+    Raises:
+      UserError: as `measure`.
+    """
     if function.in_graph and isinstance(where, StraightPaths) and _in_graph(to_inputs):
         parts = _along_paths(function.in_graph, where, to_inputs, batch_size)
     else:
         parts = function.outputs(batches(where, to_inputs), where.count, batch_size)
     found = np.concatenate(list(parts))
-    return (log_probabilities if where.of_logarithms else predictions)(found, outputs, temperature)
+    take = log_probabilities if where.of_logarithms else predictions
+    return take(found, outputs, temperature), doubts(found, outputs)
 
 
 def _in_graph(to_inputs: Callable[[NDArray], Any] | None) -> bool:
@@ -145,13 +150,15 @@ def found_at(
     outputs: str,
     values: NDArray[np.float64],
     targets: ArrayLike | Callable[[NDArray], ArrayLike] | None,
+    notes: Sequence[str] = (),
 ) -> Measurement:
     """What values [n, c] at a place say; errors as `measure`."""
     wanted = None if targets is None else _targets(where, values, targets)
-    quantities, coordinates, notes = where.found(values, wanted)
+    quantities, coordinates, own = where.found(values, wanted)
     if not np.ptp(values, axis=0).any():
-        notes = ["the outputs are constant: are the inputs in the range that the model wants?"]
-    return Measurement(where.name, outputs, quantities, coordinates, where.record(), tuple(notes))
+        own = ["the outputs are constant: are the inputs in the range that the model wants?"]
+    whole = (*notes, *own)
+    return Measurement(where.name, outputs, quantities, coordinates, where.record(), whole)
 
 
 def _targets(

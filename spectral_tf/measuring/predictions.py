@@ -73,5 +73,16 @@ def predictions(found: NDArray, outputs: str, temperature: float = 1.0) -> NDArr
         )
     if outputs == "values":
         return values
-    Look(outputs).at(values)
+    look = Look(outputs, dashes="")
+    look.at(values)
+    look.refuse()
     return np.asarray(probabilities_of(values, outputs, temperature), np.float64)
+
+
+def doubts(found: NDArray, outputs: str) -> list[str]:
+    """What to look at in outputs that may be something else; they have passed `predictions`."""
+    if outputs == "values":
+        return []
+    look = Look(outputs)
+    look.at(np.asarray(found, np.float64).reshape(len(found), -1))
+    return [look.doubt] if look.doubt else []

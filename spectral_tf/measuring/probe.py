@@ -91,14 +91,14 @@ class SpectrumProbe:
             choice = {**self._choice, "outputs": self.outputs}
             self._function = function_of(model, **choice)  # type: ignore[arg-type]
         try:
-            values = asked(
+            values, notes = asked(
                 self._function,
                 self.where,
                 self.outputs,
                 self._to_inputs,
                 batch_size=self._batch_size,
             )
-            taken = found_at(self.where, self.outputs, values, self._targets)
+            taken = found_at(self.where, self.outputs, values, self._targets, notes)
         except NotFinite as error:
             if not self._taken:
                 raise

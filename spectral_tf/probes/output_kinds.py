@@ -26,6 +26,8 @@ OUTPUTS = ("logits", "probabilities", "sigmoids")
 
 # Outputs that move by no more than this over all examples do not tell what they are.
 _STILL = 1e-3
+# Sigmoids of a trained classifier come so close to 0 and to 1; logits hardly stay between.
+_NEAR_ENDS = 0.05
 # Of the sum of float32 probabilities; a softmax in half precision is within the first.
 _SUM, _EXACT_SUM = 1e-3, 1e-5
 
@@ -144,17 +146,19 @@ class Look:
     Args:
       outputs: what they are said to be, one of `OUTPUTS`.
       name: how errors call what says it.
+      dashes: before that name where it is a flag, "" where it is an argument.
 
     Raises:
       UserError: another word.
     """
 
-    def __init__(self, outputs: str, name: str = "outputs") -> None:
+    def __init__(self, outputs: str, name: str = "outputs", dashes: str = "--") -> None:
         if outputs not in OUTPUTS:
             raise UserError(name, expected=" or ".join(OUTPUTS), got=outputs, hint="choose one")
-        self._said, self._name = outputs, name
+        self._said, self._name, self._dashes = outputs, name, dashes
         self._exact = self._bounded = True
         self._moves = False
+        self._low, self._high = np.inf, -np.inf
         self._first: NDArray | None = None
         self._got = ""
 
@@ -173,7 +177,8 @@ class Look:
         positive = bool(np.all(found >= 0))
         sums = found.sum(axis=-1) if positive and found.shape[-1] > 1 else np.zeros(1)
         distribution = bool(np.allclose(sums, 1, atol=_SUM))
-        self._bounded = self._bounded and positive and bool(np.all(found <= 1))
+        self._low, self._high = min(self._low, found.min()), max(self._high, found.max())
+        self._bounded = bool(self._low >= 0 and self._high <= 1)
         self._exact = self._exact and bool(np.allclose(sums, 1, rtol=0, atol=_EXACT_SUM))
         if self._bounded and not self._moves:
             self._moves = bool(np.abs(found - self._first).max() > _STILL)
@@ -187,22 +192,33 @@ class Look:
     def refuse(self) -> None:
         """Raises a UserError for what only many outputs together tell.
 
-        Said to be logits all of them lie in [0, 1]; said to be sigmoids of several classes they
-        always sum to 1. Outputs that hardly move are left alone.
+        Said to be logits all of them lie in [0, 1] and reach both ends; said to be sigmoids of
+        several classes they always sum to 1. Outputs that hardly move are left alone.
         """
         if not self._moves:
             return
-        if self._said == "logits" and self._bounded:
+        ends = self._low < _NEAR_ENDS and self._high > 1 - _NEAR_ENDS
+        if self._said == "logits" and self._bounded and ends:
             raise self._refused("sigmoids")
         if self._said == "sigmoids" and self._exact:
             raise self._refused("probabilities")
+
+    @property
+    def doubt(self) -> str:
+        """What a reader should look at, in a line: logits that all lie in [0, 1], or ""."""
+        if not (self._moves and self._bounded and self._said == "logits"):
+            return ""
+        return (
+            f"all logits lie in [0, 1], from {self._low:.3g} to {self._high:.3g}: if they are "
+            "sigmoids or probabilities, say so with outputs"
+        )
 
     def _refused(self, kind: str) -> UserError:
         return UserError(
             self._name,
             expected=f"{self._said} of the model",
             got=self._got,
-            hint=f"say --{self._name}={kind}",
+            hint=f"say {self._dashes}{self._name}={kind}",
         )
 
 

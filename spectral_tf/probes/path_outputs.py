@@ -73,6 +73,8 @@ def groups_of(
         correct = there[:, [0, -1]] & (predicted == labels[rows])
         yield Group(rows, finite, correct, found if finite.all() else found[finite])
     look.refuse()
+    if look.doubt:
+        logging.warning("outputs along paths: %s", look.doubt)
     if spoilt:
         logging.warning(
             "outputs along paths: %s of %s samples are not finite; %s of %s paths are left out",

@@ -171,7 +171,14 @@ def test_what_is_measured_of_logits_probabilities_and_sigmoids():
         measure(model, GRID, outputs="probabilities")
     one = mlp()
     sigmoid = keras.Sequential([one, L.Activation("sigmoid")])
-    same(measure(one, GRID, outputs="logits"), measure(sigmoid, GRID, outputs="sigmoids"))
+    logit = measure(one, GRID, outputs="logits")
+    same(logit, measure(sigmoid, GRID, outputs="sigmoids"))
+    # Logits of a fresh network may lie in [0, 1]: that is noted, and refused where they are at both
+    # ends of it.
+    between = measure(lambda x: 0.3 + 0.4 * x, GRID, outputs="logits")
+    assert "all logits lie in [0, 1]" in between.notes[0]
+    with pytest.raises(UserError, match="say outputs=sigmoids"):
+        measure(lambda x: 1 / (1 + np.exp(9 - 18 * x)), GRID, outputs="logits")
 
 
 def test_a_pytorch_module_measures_as_its_keras_twin():

@@ -138,9 +138,16 @@ def test_paths_of_one_output_are_those_of_its_two_classes():
     np.testing.assert_allclose(twice.measures.total_variation, variation, rtol=2e-3)
 
 
-def test_sigmoids_said_to_be_logits_are_found_at_the_end_of_the_paths():
+def test_sigmoids_said_to_be_logits_are_found_at_the_end_of_the_paths(caplog):
+    def pixel(x):
+        return 2 * x[:, :, 0, 0] - 1
+
     with pytest.raises(UserError, match="say --outputs=sigmoids"):
-        along(lambda x: tf.sigmoid(tf.concat([x[:, :, 0, 0], 2 - x[:, :, 0, 0]], 1)), "logits")
+        along(lambda x: tf.sigmoid(9 * tf.concat([pixel(x), 1 - pixel(x)], 1)), "logits")
+    # Logits of a small network may lie between 0 and 1: that is a warning.
+    with caplog.at_level("WARNING"):
+        along(lambda x: tf.sigmoid(0.2 * tf.concat([pixel(x), 1 - pixel(x)], 1)), "logits")
+    assert "all logits lie in [0, 1]" in caplog.text
 
 
 def follower(s):
