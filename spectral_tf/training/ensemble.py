@@ -104,7 +104,8 @@ class Ensemble:
                 got=f"{batch_size} with {len(batch_seeds)} batch seeds",
                 hint="lower the batch size or give the seeds",
             )
-        if weight_clips and (len(weight_clips) != len(seeds) or not min(weight_clips) > 0):
+        self._clips = len(weight_clips) > 0
+        if self._clips and (len(weight_clips) != len(seeds) or not min(weight_clips) > 0):
             raise UserError(
                 "weight_clips",
                 expected="a number above 0 for each member",
@@ -116,7 +117,6 @@ class Ensemble:
         self._loss = TrainedLoss(loss)
         self._optimizer = optimizer_of(optimizer)
         own_values = self._optimizer.by_member(len(seeds))
-        self._clips = bool(weight_clips)
         self._batch_size = batch_size
         self._steps_per_epoch = num_samples // batch_size if batch_size else 1
 
@@ -128,7 +128,7 @@ class Ensemble:
         data: State = {"targets": targets, "batch_seed": np.zeros(len(seeds), np.int32)}
         if batch_size:
             data["batch_seed"] = np.asarray(batch_seeds, np.int32)
-        if weight_clips:
+        if self._clips:
             data["weight_clip"] = np.asarray(weight_clips, np.float32)
         if own_values:
             data["hyperparameters"] = own_values

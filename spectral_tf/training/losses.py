@@ -53,6 +53,8 @@ class TrainedLoss:
         self._ours = LOSSES.get(loss) if isinstance(loss, str) else None
         self._given = self._ours or _of_keras(loss)
         given = self._given
+        # An object has a type that its maker chose.
+        self._dtype = loss.dtype if isinstance(loss, keras.losses.Loss) else None
         self.name = getattr(given, "__name__", type(given).__name__)
         known = (type(given) if isinstance(given, keras.losses.Loss) else given).__module__
         word = self.name.replace("_", "").lower()
@@ -67,10 +69,10 @@ class TrainedLoss:
         if self._ours:
             outputs = tf.cast(outputs, _precise(outputs.dtype))
             return self._ours(outputs, tf.cast(_aligned(targets, outputs), outputs.dtype))
-        given = self._given
+        given, dtype = self._given, self._dtype or _precise(outputs.dtype).name
         if isinstance(given, keras.losses.Loss):
-            return _Mean(given.call, given.reduction, given.dtype)(targets, outputs)
-        return _Mean(given, "sum_over_batch_size", _precise(outputs.dtype).name)(targets, outputs)
+            return _Mean(given.call, given.reduction, dtype)(targets, outputs)
+        return _Mean(given, None, dtype)(targets, outputs)
 
     def refuse_misfit(self, outputs: tf.TensorShape, targets: np.ndarray) -> None:
         """Refuses targets that are not such for the outputs.

@@ -49,6 +49,7 @@ class Members:
         loss: TrainedLoss,
     ) -> None:
         self._build, self._seeds, self._loss = build, seeds, loss
+        self._taken: set[str] = set()
         self._few = tf.nest.map_structure(lambda x: x[0, :_SAMPLES], inputs)
         models = [self.build(i) for i in range(len(seeds))]
         self.architecture = models[0]
@@ -95,12 +96,16 @@ class Members:
 
     def check_inputs(self, inputs: Arrays) -> None:
         """Raises a UserError if the model does not take these."""
+        shapes = str(tf.nest.map_structure(lambda a: a.shape, inputs))
+        if shapes in self._taken:
+            return
         variables = _values(self.architecture)
         _traced(
             lambda x, of: call(self.architecture, of[0], of[1], x).outputs,
             (inputs, variables),
             lambda error: _misfit(error, inputs),
         )
+        self._taken.add(shapes)
 
     def _look_at(self, inputs: Arrays, targets: np.ndarray) -> None:
         """Traces one member's call and loss, which says what would fail in the depth of a program.

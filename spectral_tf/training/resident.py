@@ -24,9 +24,10 @@ def of_each_member(datasets: Data | Sequence[Data], num_members: int) -> list[Da
     Raises:
       UserError: another number of them, or nothing of the kind.
     """
-    if isinstance(datasets, tf.data.Dataset) or _is_pair(datasets):
-        return [datasets] * num_members
-    each = list(datasets) if isinstance(datasets, Sequence) else None
+    one = isinstance(datasets, tf.data.Dataset) or _is_pair(datasets)
+    each: list[Data] | None = [datasets] * max(1, num_members) if one else None
+    if isinstance(datasets, Sequence) and not one:
+        each = list(datasets)
     if each is None or not all(isinstance(d, tf.data.Dataset) or _is_pair(d) for d in each):
         raise UserError(
             "datasets",

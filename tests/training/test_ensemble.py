@@ -286,6 +286,7 @@ def test_models_with_state_of_their_own_are_trained_too(assert_close):
     ("wrong", "line"),
     [
         ({"seeds": []}, "at least one member"),
+        ({"seeds": [], "datasets": sines(0)}, "at least one member"),
         ({"seeds": [1]}, "1 seeds and 3 data sets"),
         ({"loss": "hinged"}, "mean_squared_error, sigmoid_cross_entropy, a name .*, got hinged"),
         ({"batch_size": 17, "batch_seeds": [1, 2, 3]}, "0 .all. to 16 samples"),

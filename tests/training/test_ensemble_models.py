@@ -248,6 +248,8 @@ def test_dropout_is_reproducible_resumed_exactly_and_differs_between_members():
     resumed = trained([])
     resumed.load(saved)
     resumed.train(4)
+    # Every step draws anew: the second number of a state of draws counts them.
+    assert whole.state()["non_trainable/000"][:, 1].tolist() == [6, 6]
     for name, array in whole.state().items():
         np.testing.assert_array_equal(again.state()[name], array)
         np.testing.assert_array_equal(resumed.state()[name], array)
