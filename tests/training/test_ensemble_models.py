@@ -122,7 +122,7 @@ def trained_by_keras(model, x, dense_gradients):
     The squares that Keras takes of an embedding's gradient are those of single samples, not of
     their sum, which no other optimiser means and we do not either: there its loop is written out.
     """
-    model.compile(keras.optimizers.Adam(0.02), "mse")
+    model.compile(keras.optimizers.Adam(0.003), "mse")
     for _ in range(5):
         if not dense_gradients:
             model.train_on_batch(x, Y)
@@ -139,7 +139,7 @@ def trained_by_keras(model, x, dense_gradients):
 @pytest.mark.parametrize("kind", KINDS)
 def test_members_are_what_keras_trains_alone(kind, told):
     make, x = KINDS[kind]
-    adam = keras.optimizers.Adam(0.02)
+    adam = keras.optimizers.Adam(0.003)
     ensemble = Ensemble(seeded(make), [0, 1], (x, Y), loss="mse", optimizer=adam)
     before = ensemble.evaluate()[1]
     ensemble.train(5)
