@@ -9,12 +9,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
-import numpy as np
 from absl import logging
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.measuring.measurement import Measurement, curves, load, scalars, writable_folder
+from spectral_tf.measuring.measurement import (
+    Measurement,
+    curves,
+    load,
+    scalars,
+    shown,
+    writable_folder,
+)
 from spectral_tf.measuring.places import Place
 from spectral_tf.measuring.probe import SpectrumProbe, growing_steps
 
@@ -25,9 +31,10 @@ class SpectrumCallback(keras.callbacks.Callback):
     It reads the model alone: weights after `fit` are the same, bit for bit, with and without it.
     Steps are those of the optimizer (`optimizer.iterations`), so a second `fit`, or a resumed one,
     goes on where the first ended; with `steps_per_execution` above 1 a measurement is taken at the
-    first step that `fit` comes back from. The last step is always measured, before a callback of
-    early stopping brings earlier weights back. A model that is not built yet is measured from its
-    first step on.
+    first step that `fit` comes back from. It takes up the step at which others have resumed the
+    training, such as `BackupAndRestore`, in any order of callbacks. The last step is always
+    measured, before a callback of early stopping brings earlier weights back. A model that is not
+    built yet is measured from its first step on.
 
     Args:
       where, outputs, targets, output, layer, to_inputs, batch_size: as for `measure`.
@@ -35,9 +42,12 @@ class SpectrumCallback(keras.callbacks.Callback):
         last, some 13 for every factor of ten, which is how fast spectra change.
       folder: where `history.save` writes at the end: tables, the figure, TensorBoard events (these
         while it trains). A training that starts at step 0 refuses a folder with a measurement; one
-        that goes on adds to it. None: nothing is written, `history` is all.
-      log_dir: where events go instead, such as that of `keras.callbacks.TensorBoard`.
-      overwrite: replace the measurement that the folder holds.
+        that goes on adds to it, if it is of the same samples and targets. None: nothing is written,
+        `history` is all.
+      log_dir: where events go instead, into `log_dir/spectrum`, such as that of
+        `keras.callbacks.TensorBoard`; those of earlier trainings stay.
+      overwrite: replace the measurement that the folder holds; a training that goes on still adds
+        to its own.
 
     Raises:
       UserError: as `measure`; a negative interval; when training begins: a folder with something
@@ -75,9 +85,12 @@ class SpectrumCallback(keras.callbacks.Callback):
         batch_size: int = 0,
     ) -> None:
         super().__init__()
-        if every < 0:
+        if not isinstance(every, int) or every < 0:
             raise UserError(
-                "every", expected="0 or more steps", got=every, hint="0 grows with the training"
+                "every",
+                expected="a whole number of steps, 0 or more",
+                got=repr(every),
+                hint="0 grows with the training",
             )
         self.probe = SpectrumProbe(
             where,
@@ -94,7 +107,8 @@ class SpectrumCallback(keras.callbacks.Callback):
         self._overwrite = overwrite
         self._events: Any = None
         self._due: Iterator[int] = iter(())
-        self._next = self._begun = 0
+        self._next = self._begun = self._kept = 0
+        self._taken = False
         self._said: set[str] = set()
 
     @property
@@ -107,27 +121,50 @@ class SpectrumCallback(keras.callbacks.Callback):
         return self.probe.history
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Takes the folder, and measures what is there to begin with."""
-        step = self._step()
+        """A training begins; others may still bring a saved state back."""
+        self._taken = False
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Notes where the epoch begins; before the first one takes the folder and measures."""
+        self._begun = self._step()
+        if not self._taken:
+            self._taken = True
+            self._take_up(self._begun)
+
+    def _take_up(self, step: int) -> None:
+        """Where the training stands, whoever brought it there, and what was measured before."""
+        if self.probe.steps and step < self.probe.steps[-1]:
+            raise UserError(
+                "SpectrumCallback",
+                expected=f"the training that it has followed to step {self.probe.steps[-1]:,}",
+                got=f"one at step {step:,}",
+                hint="take a new callback for another training",
+            )
         if self._folder:
             self._take_folder(self._folder, step)
         self._due = growing_steps() if not self._every else _multiples(self._every)
         done = step in self.probe.steps
         self._next = next(due for due in self._due if due >= step + done)
-        target = self._log_dir or (self._folder and self._folder / "tensorboard")
-        if target and self._events is None:
-            from spectral_tf.records.tensorboard import EventWriter
-
-            self._events = EventWriter(pathlib.Path(target).expanduser())
-            if self.probe.steps:
-                for at, values in scalars(self.history).items():
-                    self._events.scalars(values, at)
+        if self._events is None:
+            self._events = self._writer()
         if self.model.built and step >= self._next:
             self._measure(step)
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Notes where the epoch begins."""
-        self._begun = self._step()
+    def _writer(self) -> Any:
+        """Of TensorBoard's events, with what was measured before; None where none are wanted."""
+        if self._log_dir is None and self._folder is None:
+            return None
+        from spectral_tf.records.tensorboard import EventWriter
+
+        if self._log_dir is not None:
+            # Beside what others write there, and behind what earlier trainings have written.
+            return EventWriter.behind_others(pathlib.Path(self._log_dir).expanduser() / "spectrum")
+        assert self._folder
+        events = EventWriter(self._folder / "tensorboard")
+        if self.probe.steps:
+            for at, values in scalars(self.history).items():
+                events.scalars(values, at)
+        return events
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Measures if a step is due."""
@@ -138,14 +175,16 @@ class SpectrumCallback(keras.callbacks.Callback):
                 self._measure(step)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Measures the last step, and puts on disk what there is."""
+        """Measures the last step, and puts on disk what is new."""
         # Before the end of training, when other callbacks may bring earlier weights back.
         if self.model.stop_training or epoch + 1 == (self.params or {}).get("epochs"):
             self._measure(self._step())
-        if self._folder and self.probe.steps:
-            self.history.write_arrays(self._folder)
-        if self._events:
-            self._events.commit()
+        if len(self.probe.steps) > self._kept:
+            self._kept = len(self.probe.steps)
+            if self._folder:
+                self.history.write_arrays(self._folder)
+            if self._events:
+                self._events.commit()
 
     def on_train_end(self, logs: Any = None) -> None:
         """Measures the last step if that was not done, and writes tables and the figure."""
@@ -155,8 +194,8 @@ class SpectrumCallback(keras.callbacks.Callback):
             self._events.commit()
         if self._folder:
             self.history.save(self._folder, overwrite=True, events=self._log_dir is None)
-            self._events = None
             logging.info("spectra: %s", self._folder)
+        self._events = None
 
     def _step(self) -> int:
         optimizer = getattr(self.model, "optimizer", None)
@@ -172,9 +211,9 @@ class SpectrumCallback(keras.callbacks.Callback):
         taken = self.probe.update(self.model, step)
         self._next = next(due for due in self._due if due > step)
         if self._events:
-            shown = {n: float(q.values) for n, q in taken.quantities.items() if q.axes == ()}
-            shown |= {tag: float(v[0]) for tag, v in curves(taken.at_step(step)).items()}
-            self._events.scalars({t: v for t, v in shown.items() if np.isfinite(v)}, step)
+            values = {n: float(q.values) for n, q in taken.quantities.items() if q.axes == ()}
+            values |= {tag: float(v[0]) for tag, v in curves(taken.at_step(step)).items()}
+            self._events.scalars({t: v for t, v in values.items() if shown(v)}, step)
         for note in taken.notes:
             kind = re.sub(r"[\d.]+", "", note)  # The same is true of most steps, in other numbers.
             if kind not in self._said:
@@ -185,10 +224,14 @@ class SpectrumCallback(keras.callbacks.Callback):
         """An empty one, or one to go on with."""
         if self.probe.steps:  # A second fit of the same callback.
             return
-        goes_on = step > 0 and not self._overwrite
-        writable_folder(folder, overwrite=self._overwrite or goes_on)
-        if goes_on and (folder / "measurement.npz").is_file():
+        writable_folder(folder, overwrite=self._overwrite or step > 0)
+        if step == 0 or not (folder / "measurement.npz").is_file():
+            return
+        try:
             self.probe.go_on(load(folder), step + 1)
+        except UserError:
+            if not self._overwrite:
+                raise
 
 
 def _multiples(every: int) -> Iterator[int]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # They say where something is measured, not what.
 # What a record says of the model, not of the place.
-_OF_THE_MODEL = ("temperature", "to_inputs")
+_OF_THE_MODEL = ("temperature", "to_inputs", "layer", "output")
 # Models that differ more are not comparable along paths.
 _CONFIDENCE = 0.02
 _PLACES = (*PLACES, "samples", "targets")
@@ -43,7 +43,7 @@ class Comparison:
       axes: {quantity: the names of the axes of its estimates}.
       coordinates: of these axes.
       unit: what varies in the intervals.
-      paired: whether differences are of the same runs or paths.
+      paired: whether differences are of the same runs, or along the same paths.
     """
 
     estimates: Mapping[str, Mapping[str, spectra.Estimate]]
@@ -85,7 +85,10 @@ class Comparison:
         lines = [f"intervals over {self.unit}; differences to {first}, {self._pairing}"]
         count = 0
         for name, axes in self.axes.items():
+            if axes and (len(axes) > 1 or axes[0] != "cutoff"):
+                continue
             if axes:
+                lines += self._by_cutoff(name)
                 continue
             for group, found in self.estimates.items():
                 line = f"{name.replace('_', ' ')} of {group}: {found[name].text('.4g')}"
@@ -106,6 +109,16 @@ class Comparison:
         if count > 1:
             lines.append(f"{count} differences: each interval is of 95 % by itself")
         return "\n".join(lines)
+
+    def _by_cutoff(self, name: str) -> list[str]:
+        """One line for each group: what is told by cutoff, in the middle of these."""
+        place = self.coordinates["cutoff"]
+        i = len(place.values) // 2
+        return [
+            f"{name.replace('_', ' ')} of {group} at {place.values[i]:.3g} {place.unit}: "
+            f"{found[name][i].text('.4g')}"
+            for group, found in self.estimates.items()
+        ]
 
     @property
     def _pairing(self) -> str:
@@ -172,15 +185,16 @@ def compare(
       groups: {name: its measurement, or those of its runs}, at least two; of one place, which
         is the same for all. The first is what others are compared with.
       paired: whether the i-th runs of all groups belong together (the same seed, the same data),
-        so that differences are of pairs. Paths are the same in all groups, and always paired.
+        so that differences are of pairs. Paths are the same in all groups, and compared path by
+        path; independent runs are then taken in pairs as they come, as many of each group.
 
     Returns:
       means, and differences with intervals of 95 %, each by itself: of many differences some
       exclude 0 by chance. Independent groups: MOVER, from both intervals (Zou and Donner, 2008).
 
     Raises:
-      UserError: fewer than two groups, measurements of different places, pairs that do not come
-        out even.
+      UserError: fewer than two groups, measurements of different places or of values and classes,
+        other numbers of runs where they are paired or measured along paths.
 
     >>> from spectral_tf import Grid, compare, measure
     >>> def runs(k):
@@ -189,6 +203,13 @@ def compare(
     >>> found.differences["fast"]["centroid"].value.round(6).item()
     3.0
     """
+    if not isinstance(groups, Mapping):
+        raise UserError(
+            "groups",
+            expected="{name: measurement, or list of those of its runs}",
+            got=type(groups).__name__,
+            hint="give every group a name",
+        )
     named = {
         name: [one] if isinstance(one, Measurement) else list(one) for name, one in groups.items()
     }
@@ -218,7 +239,7 @@ def compare(
             estimates[name][quantity] = _mean(values, per_path, own)
             if name == base:
                 continue
-            if per_path and len(values) == len(stacks[base]):
+            if per_path:
                 found = _mean(values - stacks[base], per_path, own)
             elif paired:
                 found = _mean(values - stacks[base], False, own)
@@ -272,12 +293,13 @@ def _refuse_misfits(named: Mapping[str, Sequence[Measurement]], paired: bool) ->
             got=", ".join(f"{name} with {size}" for name, size in sizes.items()) or "none",
             hint="give {name: measurement or list of those of its runs}",
         )
-    if paired and len(set(sizes.values())) > 1:
+    of_paths = any(one.where == "straight paths" for each in named.values() for one in each)
+    if (paired or of_paths) and len(set(sizes.values())) > 1:
         raise UserError(
-            "paired",
-            expected="as many runs in all groups",
+            "groups",
+            expected="as many runs in all of them, for paths or pairs",
             got=", ".join(f"{size} of {name}" for name, size in sizes.items()),
-            hint="leave paired out",
+            hint="leave some out" if of_paths else "leave paired out",
         )
     first_name, (first, *_) = next(iter(named.items()))
     for name, each in named.items():
@@ -296,6 +318,8 @@ def _same_place(first: Measurement, one: Measurement) -> bool:
     records = [{k: v for k, v in m.record.items() if k not in _OF_THE_MODEL} for m in (one, first)]
     if one.where != first.where or records[0] != records[1]:
         return False
+    if "values" in (one.outputs, first.outputs) and one.outputs != first.outputs:
+        return False
     if one.quantities.keys() != first.quantities.keys():
         return False
     shapes = all(one[name].shape == own.values.shape for name, own in first.quantities.items())
@@ -303,5 +327,4 @@ def _same_place(first: Measurement, one: Measurement) -> bool:
         np.array_equal(one.coordinates[axis].values, own.values)
         for axis, own in first.coordinates.items()
     )
-    paths = "distance" not in first.quantities or np.array_equal(one["distance"], first["distance"])
-    return shapes and places and paths
+    return shapes and places

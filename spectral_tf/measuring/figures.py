@@ -12,6 +12,8 @@ from spectral_tf.records import figures
 if TYPE_CHECKING:
     from spectral_tf.measuring.measurement import Measurement
 
+# Of the largest power: less is what float32 leaves of nothing.
+_ROUNDING = 1e-13
 # Lines of one panel.
 _LINES = 12
 # Axes that `_spectra` draws, or that are no places.
@@ -48,7 +50,10 @@ def _in_training(measurement: Measurement) -> figures.Figure:
             xlabel=f"frequency [{place.unit}]",
             label=label,
         )
-        figure.axes[0].set_yscale("symlog", linthresh=1)
+        if steps[0] > 0:
+            figure.axes[0].set_yscale("log")
+        else:
+            figure.axes[0].set_yscale("symlog", linthresh=1)
         return figure
     return figures.line_panels(_over_steps(measurement), title=f"{measurement.where} by step")
 
@@ -91,7 +96,7 @@ def _spectra(measurement: Measurement) -> list[figures.Panel]:
         series = [
             _line(place.values, measurement[name], label)
             for label, name in known.items()
-            if name in measurement.quantities
+            if name in measurement.quantities and measurement[name][1:].max() > 0
         ]
         if "power_by_kind" in measurement.quantities:
             kinds = measurement.coordinates["kind"].values
@@ -139,5 +144,5 @@ def _others(measurement: Measurement) -> list[figures.Panel]:
 
 def _line(frequencies: NDArray, power: NDArray, label: str) -> figures.Line:
     """Without the mean, which is no frequency; what is no more than rounding is left out."""
-    values = np.where(power[1:] > 1e-30, power[1:], np.nan)
+    values = np.where(power[1:] > _ROUNDING * power.max(), power[1:], np.nan)
     return figures.Line(frequencies[1:], values, label)

@@ -123,7 +123,8 @@ def function_of(
     Args:
       model: a Keras model or layer, taken at inference; a PyTorch module, taken in evaluation mode
         and left in the mode in which each of its parts was; a scikit-learn estimator, by `predict`,
-        or for `logits` and `probabilities` by `decision_function` and `predict_proba`; an ONNX
+        or for `logits` and `probabilities` by `decision_function` (margins, which are logits of a
+        logistic regression alone) and `predict_proba`; an ONNX
         Runtime session; or any callable of NumPy arrays (a JAX function is one).
       output: which of several, by position or name.
       layer: of a Keras model, whose output is taken instead; inner ones too, by their names.
@@ -141,6 +142,10 @@ def function_of(
         )
     if isinstance(model, Function):
         return model
+    if isinstance(model, type):
+        raise UserError(
+            "model", expected="an instance", got=f"the class {model.__name__}", hint="call it first"
+        )
     if _of_library("keras", "Layer", model):
         call, in_graph = _of_keras(model, layer, output)
         return Function(call, "keras", model, in_graph=in_graph)
@@ -302,7 +307,20 @@ def _of_estimator(model: Any, method: str) -> Callable[[Inputs], Any]:
             hint="say outputs='probabilities'",
         )
     ask = getattr(model, method)
-    return lambda inputs: ask(np.asarray(inputs).reshape(len(inputs), -1))
+
+    def outputs(inputs: Inputs) -> Any:
+        found = np.asarray(ask(np.asarray(inputs).reshape(len(inputs), -1)))
+        classes = len(getattr(model, "classes_", ()))
+        if method == "decision_function" and found.ndim == 2 and found.shape[1] != classes:
+            raise UserError(
+                "outputs",
+                expected=f"a margin for each of {classes} classes",
+                got=f"{found.shape[1]}, of pairs of classes",
+                hint="make it with decision_function_shape='ovr', or say outputs='probabilities'",
+            )
+        return found
+
+    return outputs
 
 
 def _chosen(call: Callable[[Inputs], Any], output: int | str | None) -> Callable[[Inputs], Any]:
@@ -317,7 +335,7 @@ def _one_output(given: Any, output: int | str | None, names: Any = ()) -> Any:
     """
     if isinstance(given, Mapping):
         parts = dict(given)
-    elif isinstance(given, (tuple, list)):
+    elif isinstance(given, (tuple, list)) and given and np.ndim(given[0]):
         named = names if len(names) == len(given) else [str(i) for i in range(len(given))]
         parts = dict(zip(named, given, strict=True))
     elif output in (None, 0):

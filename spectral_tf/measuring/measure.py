@@ -14,10 +14,19 @@ from spectral_tf.errors import UserError
 from spectral_tf.measuring.functions import Function, function_of, refused_inputs, shapes
 from spectral_tf.measuring.measurement import Measurement
 from spectral_tf.measuring.pixels import Pixels
-from spectral_tf.measuring.places import Place, StraightPaths, asked_in_words, batches
+from spectral_tf.measuring.places import (
+    Place,
+    StraightPaths,
+    asked_in_words,
+    batches,
+    digest,
+    numbers,
+)
 from spectral_tf.measuring.predictions import doubts, log_probabilities, predictions, refuse_outputs
 
 _PATH_BATCH = 256
+# Outputs that vary by less than this share of their size are as good as constant.
+_STILL = 1e-3
 
 
 def measure(
@@ -75,18 +84,46 @@ def measure(
     asked_in_words(where)
     refuse_outputs(outputs)
     function = function_of(model, output=output, layer=layer, outputs=outputs)
-    if not 0 < temperature < math.inf or (temperature != 1 and outputs == "values"):
+    number = isinstance(temperature, (int, float)) and 0 < temperature < math.inf
+    if not number or (temperature != 1 and outputs == "values"):
         raise UserError(
             "temperature",
             expected="a number above 0, of a classifier",
-            got=f"{temperature:g} for {outputs}",
+            got=f"{temperature!r} for {outputs}",
             hint="1 leaves predictions as they are",
         )
+    refuse_batch_size(batch_size)
     values, notes = asked(function, where, outputs, inputs_of(to_inputs), temperature, batch_size)
     found = found_at(where, outputs, values, targets, notes)
     said: dict[str, Any] = {"temperature": temperature} if temperature != 1 else {}
-    said |= {"to_inputs": to_inputs} if isinstance(to_inputs, str) else {}
-    return dataclasses.replace(found, record={**found.record, **said}) if said else found
+    said |= told(to_inputs, output, layer, targets)
+    return dataclasses.replace(found, record={**found.record, **said})
+
+
+def told(to_inputs: Any, output: int | str | None, layer: str, targets: Any) -> dict[str, Any]:
+    """What the record of a measurement says of the model and the target."""
+    said: dict[str, Any] = {}
+    if to_inputs is not None:
+        named = getattr(to_inputs, "__name__", type(to_inputs).__name__)
+        said["to_inputs"] = to_inputs if isinstance(to_inputs, str) else named
+    if output is not None:
+        said["output"] = output
+    if layer:
+        said["layer"] = layer
+    if targets is not None:
+        said["targets"] = "a function" if callable(targets) else digest(targets)
+    return said
+
+
+def refuse_batch_size(batch_size: Any) -> None:
+    """Raises a UserError for what is no number of samples."""
+    if not isinstance(batch_size, (int, np.integer)) or batch_size < 0:
+        raise UserError(
+            "batch_size",
+            expected="a whole number of samples, 0 or more",
+            got=repr(batch_size),
+            hint="0 takes 1,024",
+        )
 
 
 def asked(
@@ -102,6 +139,8 @@ def asked(
     Raises:
       UserError: as `measure`.
     """
+    if isinstance(to_inputs, Pixels):
+        refuse_other_pixels(where)
     if function.in_graph and isinstance(where, StraightPaths) and _in_graph(to_inputs):
         parts = _along_paths(function.in_graph, where, to_inputs, batch_size)
     else:
@@ -142,7 +181,29 @@ def inputs_of(
     to_inputs: str | Callable[[NDArray], Any] | None,
 ) -> Callable[[NDArray], Any] | None:
     """What makes inputs of samples: a function, or `Pixels` of words; errors as `measure`."""
+    if to_inputs is not None and not isinstance(to_inputs, str) and not callable(to_inputs):
+        raise UserError(
+            "to_inputs",
+            expected="a function of samples, or words such as bytes",
+            got=type(to_inputs).__name__,
+            hint="leave it out where the model takes the samples themselves",
+        )
     return Pixels.parse(to_inputs) if isinstance(to_inputs, str) else to_inputs
+
+
+def refuse_other_pixels(where: Place) -> None:
+    """Raises a UserError for samples that are no pixels in [0, 1], of which words speak."""
+    ends = (where.samples(slice(0, 256)), where.samples(slice(max(0, where.count - 256), None)))
+    if isinstance(where, StraightPaths):
+        ends = (np.asarray(where.first), np.asarray(where.last))
+    low, high = min(e.min() for e in ends), max(e.max() for e in ends)
+    if not (low >= -1e-3 and high <= 1 + 1e-3):
+        raise UserError(
+            "to_inputs",
+            expected="examples with pixels in [0, 1], or bytes (uint8)",
+            got=f"numbers from {low:g} to {high:g}",
+            hint="divide them by 255, or give a function",
+        )
 
 
 def found_at(
@@ -155,8 +216,9 @@ def found_at(
     """What values [n, c] at a place say; errors as `measure`."""
     wanted = None if targets is None else _targets(where, values, targets)
     quantities, coordinates, own = where.found(values, wanted)
-    if not np.ptp(values, axis=0).any():
-        own = ["the outputs are constant: are the inputs in the range that the model wants?"]
+    if np.ptp(values, axis=0).max() <= _STILL * np.abs(values).max():
+        varies = "hardly vary" if np.ptp(values, axis=0).any() else "are constant"
+        own = [f"the outputs {varies}: are the inputs in the range that the model wants?", *own]
     whole = (*notes, *own)
     return Measurement(where.name, outputs, quantities, coordinates, where.record(), whole)
 
@@ -165,7 +227,7 @@ def _targets(
     where: Place, values: NDArray, targets: ArrayLike | Callable[[NDArray], ArrayLike]
 ) -> NDArray[np.float64]:
     given = targets(where.samples(slice(None))) if callable(targets) else targets
-    found = np.asarray(given, np.float64)
+    found = numbers("targets", given).astype(np.float64)
     found = found.reshape(len(found), -1) if found.ndim else found
     if found.shape != values.shape or not np.isfinite(found).all():
         raise UserError(

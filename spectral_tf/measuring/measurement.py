@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _FILE = "measurement.npz"
 _SUMMARY = "summary.json"
+# Frequencies that a summary names.
+_STRONGEST = 5
 # Numbers of one kind in a summary line.
 _FEW = 12
 # What the note of a measurement that is none begins with.
@@ -165,6 +168,8 @@ class Measurement:
             said = name.replace("_", " ")
             if quantity.axes == ():
                 lines.append(f"{said}: {float(quantity.values):.4g}{unit}")
+            elif name == "power":
+                lines += self._strongest()
             elif quantity.axes == ("step",):
                 ends = f"{quantity.values[0]:.4g} at first, {quantity.values[-1]:.4g} at last"
                 lines.append(f"{said}: {ends}{unit}")
@@ -172,7 +177,7 @@ class Measurement:
                 for kind in [str(one) for one in self.places("kind", 0)] or [""]:
                     of = f" {kind}" if kind else ""
                     lines.append(f"{said}{of}: {self.estimate(name, kind).text('.4g')}{unit}")
-            elif len(quantity.axes) == 1 and quantity.values.size <= _FEW:
+            elif len(quantity.axes) == 1 and quantity.values.size <= _FEW and name not in PLACES:
                 axis = quantity.axes[0]
                 told = ", ".join(
                     f"{_words(place)}: {value:.4g}"
@@ -190,6 +195,19 @@ class Measurement:
             more = ", ..." * (len(k.values) > _FEW)
             lines.append(f"learned to half at step, by {k.unit}: {', '.join(times)}{more}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+    def _strongest(self) -> list[str]:
+        """Where most of what varies lies, of a single measurement."""
+        place, power = self.coordinates["frequency"], self["power"]
+        if power.ndim != 1 or power.size < 2 or not power[1:].max() > 0:
+            return []
+        first = np.argsort(-power[1:], kind="stable")[:_STRONGEST] + 1
+        shares = ", ".join(
+            f"{place.values[k]:.4g}: {power[k] / power[1:].sum():.0%}"
+            for k in first
+            if power[k] > 0.01 * power[1:].sum()
+        )
+        return [f"strongest, by {place.unit}: {shares} of what varies"] if shares else []
 
     def tables(self) -> dict[str, Table]:
         """All arrays as tidy tables, one for each combination of axes, by the axes' names.
@@ -277,6 +295,8 @@ class Measurement:
         try:
             path.mkdir(parents=True, exist_ok=True)
             (path / _SUMMARY).unlink(missing_ok=True)  # Written last, so a whole folder has it.
+            for file in (*path.glob("*.csv"), *(path / "figures").glob("*.png")):
+                file.unlink()  # They are of the measurement that is replaced.
             writer = _Events(path / "tensorboard", events)
             report = Report(summary, tables=self.tables(), figures={"measurement": figure})
             report.write(path, writer.image)
@@ -335,7 +355,15 @@ def load(folder: str | os.PathLike[str]) -> Measurement:
             got=str(path),
             hint="name the folder that save was given",
         )
-    facts = Found.read(path / _FILE, "overwrite").facts
+    try:
+        facts = Found.read(path / _FILE).facts
+    except UserError as error:
+        raise UserError(
+            "folder",
+            expected="a whole measurement",
+            got=f"{path / _FILE}, damaged",
+            hint="measure again, and save it with overwrite=True",
+        ) from error
     return Measurement(
         where=facts["where"],
         outputs=facts["outputs"],
@@ -464,14 +492,19 @@ def scalars(measurement: Measurement) -> dict[int, dict[str, float]]:
     """{step: {tag: number}} of all finite ones; a single measurement stands at step 0."""
     if not measurement.in_training:
         numbers = {n: float(q.values) for n, q in measurement.quantities.items() if q.axes == ()}
-        return {0: {name: value for name, value in numbers.items() if np.isfinite(value)}}
+        return {0: {name: value for name, value in numbers.items() if shown(value)}}
     found: dict[int, dict[str, float]] = {}
     steps = measurement.coordinates["step"].values
     for tag, values in curves(measurement).items():
         for step, value in zip(steps, values, strict=True):
-            if np.isfinite(value):
+            if shown(value):
                 found.setdefault(int(step), {})[tag] = float(value)
     return found
+
+
+def shown(value: float) -> bool:
+    """Whether TensorBoard, which keeps 32 bits, can hold a number."""
+    return bool(abs(value) < np.finfo(np.float32).max)  # NaN is not.
 
 
 def _is_number(place: Any) -> bool:
@@ -496,9 +529,21 @@ def writable_folder(
             got=str(folder),
             hint="write to a local folder and copy it",
         )
-    there = [name for name in os.listdir(path) if not name.startswith(".")] if path.is_dir() else []
     if path.exists() and not path.is_dir():
         raise UserError("folder", expected="a folder", got=f"the file {path}", hint="name another")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+        there = [name for name in os.listdir(path) if not name.startswith(".")]
+    except OSError as error:
+        raise UserError(
+            "folder",
+            expected="a folder that can be written",
+            got=f"{path} ({error.strerror})",
+            hint="name another folder or mend its permissions",
+        ) from error
+    if there == ["tensorboard"]:  # What a training leaves that was stopped at once.
+        return path
     if there and not (path / marker).is_file():
         raise UserError(
             "folder",

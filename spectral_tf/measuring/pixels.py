@@ -27,19 +27,30 @@ class Pixels:
         Raises:
           UserError: other words.
         """
-        inputs = Inputs.parse(words, "to_inputs")
+        refused = UserError(
+            "to_inputs",
+            expected="unit, bytes, signed, imagenet or MEAN:DEVIATION (once or for each channel), "
+            "then perhaps bgr and channels_first, joined by commas",
+            got=words or "nothing",
+            hint="give a function for anything else, or the numbers of your training data",
+        )
+        try:
+            inputs = Inputs.parse(words, "to_inputs")
+        except UserError as error:
+            raise refused from error
         if inputs.range == "standard" or inputs.function:
-            raise UserError(
-                "to_inputs",
-                expected="unit, bytes, signed, imagenet or MEAN:DEVIATION",
-                got=words,
-                hint="give the numbers of your training data, or a function"
-                if inputs.range == "standard"
-                else "give the function itself",
-            )
+            raise refused
         return cls(inputs)
 
     def __call__(self, pixels: Any) -> Any:
         """Inputs of pixels."""
-        normalisation = named(self.inputs.range, int(pixels.shape[-1]), "to_inputs")
+        channels = int(pixels.shape[-1])
+        if len(pixels.shape) == 4 and channels > 4 and int(pixels.shape[1]) <= 4:
+            raise UserError(
+                "to_inputs",
+                expected="examples with channels last, [n, h, w, c]",
+                got=f"shape {tuple(pixels.shape)}",
+                hint="transpose the examples; channels_first is for a model that wants it so",
+            )
+        normalisation = named(self.inputs.range, channels, "to_inputs")
         return self.inputs.arrange(normalisation.apply(pixels))

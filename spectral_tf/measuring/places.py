@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -15,6 +16,8 @@ from spectral_tf.errors import UserError
 from spectral_tf.measuring.measurement import Coordinate, Quantity, number
 from spectral_tf.spectra.path import path_measures
 
+# Samples of a grid.
+_MOST = 2**26
 # Samples that a measurement keeps.
 _KEPT = 200_000
 # A target has a frequency with more than this share of its varying power.
@@ -22,6 +25,7 @@ _PRESENT = 1e-4
 # A jump at the border that is so many times the largest step inside is none of a periodic function.
 _JUMP = 3.0
 _PATHS_AT_ONCE = 64
+_ROUNDING = 2.0**-22
 
 
 class Found(NamedTuple):
@@ -63,11 +67,12 @@ class Place(Protocol):
 
 def asked_in_words(place: Any) -> None:
     """Raises a UserError for what is no place."""
-    if not all(hasattr(place, name) for name in ("samples", "found", "count")):
+    there = all(hasattr(place, name) for name in ("samples", "found", "count"))
+    if not there or isinstance(place, type):
         raise UserError(
             "where",
             expected="a Grid, Curve, StraightPaths, Scatter or LabelWave",
-            got=type(place).__name__,
+            got=f"the class {place.__name__}" if isinstance(place, type) else type(place).__name__,
             hint="for example Grid(200), 200 samples of [0, 1)",
         )
 
@@ -81,7 +86,8 @@ class Grid:
 
     Of a function it tells `power` by frequency (in more dimensions by the radius of the wave
     vector), the sum over outputs of |F|^2, both signs: a wave of amplitude A has A^2 / 2, and all
-    together are the mean square. In two and three dimensions also `power_along_1`, ... by one
+    together are the mean square. What is faster than half of the samples per unit is folded to a
+    lower frequency, as everywhere. In two and three dimensions also `power_along_1`, ... by one
     component, in two `power_by_angle`. `centroid`: their mean frequency, without the mean.
 
     Args:
@@ -107,9 +113,11 @@ class Grid:
     of_logarithms = False
 
     def __post_init__(self) -> None:
+        for value in self._lists:
+            numbers("Grid", value)
         given = [np.ndim(value) and len(value) for value in self._lists]
-        d = self.dimensions or max(given) or 1
-        fits = all(size in (0, d) for size in given) and 1 <= d <= 3
+        d = (max(given) or 1) if self.dimensions is None else self.dimensions
+        fits = d in (1, 2, 3) and all(size in (0, d) for size in given)
         sides, low, high = (
             (np.broadcast_to(np.asarray(value, np.float64), d) for value in self._lists)
             if fits
@@ -123,9 +131,16 @@ class Grid:
                 got=f"{d} dimensions, num_samples {self.num_samples}, {self.low} to {self.high}",
                 hint="one number for all axes, or one for each",
             )
+        if math.prod(sides.tolist()) > _MOST:
+            raise UserError(
+                "Grid",
+                expected=f"at most {_MOST:,} samples, whose outputs are held in memory",
+                got=f"{math.prod(sides.tolist()):,.0f}",
+                hint="take fewer along each axis",
+            )
         if self.window not in ("none", "hann"):
             raise UserError("window", expected="none or hann", got=self.window, hint="choose one")
-        object.__setattr__(self, "dimensions", d)
+        object.__setattr__(self, "dimensions", int(d))
 
     @property
     def _lists(self) -> tuple[Any, Any, Any]:
@@ -148,7 +163,7 @@ class Grid:
     def samples(self, rows: slice) -> NDArray[np.float32]:
         """Points [b, d], the last coordinate fastest."""
         sides, low, lengths = self._box
-        at = np.unravel_index(np.arange(self.count)[rows], sides)
+        at = np.unravel_index(np.arange(*rows.indices(self.count)), sides)
         return (low + np.stack(at, axis=1) * (lengths / sides)).astype(np.float32)
 
     def record(self) -> dict[str, Any]:
@@ -239,12 +254,11 @@ class Curve:
     _unit: str = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        x = np.asarray(self.inputs)
+        x = as_unit(numbers("Curve", self.inputs))
         if x.ndim < 1 or len(x) < 4:
             raise UserError(
                 "Curve", expected="at least 4 samples", got=f"shape {x.shape}", hint="take more"
             )
-        repeated = self.closed and bool(np.array_equal(x[0], x[-1]))
         t = None if self.positions is None else np.asarray(self.positions, np.float64)
         if t is not None and t.shape != x.shape[:1]:
             raise UserError(
@@ -257,6 +271,8 @@ class Curve:
         steps = np.sqrt(np.sum(np.diff(flat, axis=0) ** 2, axis=1))
         way = np.concatenate([[0.0], np.cumsum(steps)]) if t is None else t - t[0]
         back = float(np.sqrt(np.sum((flat[-1] - flat[0]) ** 2)))
+        # As linspace gives a circle, but for rounding.
+        repeated = self.closed and back < 1e-3 * float(np.median(steps))
         if not np.all(np.diff(way) > 0):
             raise UserError(
                 "Curve",
@@ -280,7 +296,14 @@ class Curve:
     @classmethod
     def line(cls, start: ArrayLike, stop: ArrayLike, num_samples: int = 200) -> Curve:
         """The straight line between two inputs, both ends included."""
-        first, last = np.asarray(start, np.float64), np.asarray(stop, np.float64)
+        first, last = (as_unit(numbers("Curve.line", end)) for end in (start, stop))
+        if first.shape != last.shape:
+            raise UserError(
+                "Curve.line",
+                expected="two inputs of one shape",
+                got=f"{first.shape} and {last.shape}",
+                hint="give two single inputs, without an axis of samples",
+            )
         t = np.linspace(0, 1, num_samples).reshape(-1, *(1,) * first.ndim)
         return cls(((1 - t) * first + t * last).astype(np.float32))
 
@@ -296,7 +319,12 @@ class Curve:
     def record(self) -> dict[str, Any]:
         """What a measurement says of it."""
         whole = self._length or float(self._way[-1])
-        return {"samples": self.count, "length": whole, "closed": self.closed}
+        return {
+            "samples": self.count,
+            "length": whole,
+            "closed": self.closed,
+            "sha256": digest(self.inputs, self._way),
+        }
 
     def found(self, values: NDArray[np.float64], targets: NDArray[np.float64] | None) -> Found:
         """What values [n, c] say; see the class."""
@@ -333,8 +361,8 @@ class StraightPaths:
     `released_share`; of all, and of each kind, the mean `power` by cycles per path (there and
     back), and unless there are very many of each path. Distances, and with them centroid, variation
     and slope, are in the units of the examples as they are given (bytes as pixels of [0, 1]),
-    whatever `to_inputs=` makes of them for the model. All of them grow with the confidence of the
-    predictions: compare models at one, by `temperature=`.
+    whatever `to_inputs=` makes of them for the model. Variation and slope grow with the confidence
+    of the predictions, and the others depend on it: compare models at one, by `temperature=`.
 
     Args:
       first, last: examples at the ends, [p, ...] each, of one shape; uint8 counts as 0 to 1.
@@ -360,7 +388,10 @@ class StraightPaths:
     distances: NDArray[np.float64] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        ends = [_unit(np.asarray(end)) for end in (self.first, self.last)]
+        ends = [
+            as_unit(numbers("StraightPaths", end)).astype(np.float32)
+            for end in (self.first, self.last)
+        ]
         p = len(ends[0]) if ends[0].ndim > 1 else 0
         named = [len(part) for part in (self.kinds, self.clusters) if part is not None]  # type: ignore[arg-type]
         if not p or ends[0].shape != ends[1].shape or any(size != p for size in named):
@@ -394,7 +425,7 @@ class StraightPaths:
 
     def samples(self, rows: slice) -> NDArray[np.float32]:
         """Examples [b, ...], path after path."""
-        number_of = np.arange(self.count)[rows]
+        number_of = np.arange(*rows.indices(self.count))
         owner, step = np.divmod(number_of, self.num_samples)
         first, last = np.asarray(self.first), np.asarray(self.last)
         t = (step / (self.num_samples - 1)).astype(np.float32)
@@ -403,7 +434,11 @@ class StraightPaths:
 
     def record(self) -> dict[str, Any]:
         """What a measurement says of it."""
-        return {"paths": len(self.first), "samples": self.num_samples}  # type: ignore[arg-type]
+        return {
+            "paths": len(self.first),  # type: ignore[arg-type]
+            "samples": self.num_samples,
+            "sha256": digest(self.first, self.last),
+        }
 
     def found(self, values: NDArray[np.float64], targets: NDArray[np.float64] | None) -> Found:
         """What values [p N, c] say; see the class."""
@@ -463,10 +498,37 @@ class StraightPaths:
         return Found(quantities, coordinates, [note] if still else [])
 
 
-def _unit(examples: NDArray) -> NDArray[np.float32]:
-    """uint8 of 0 to 255 as 0 to 1."""
-    found = examples.astype(np.float32)
-    return found / np.float32(255) if examples.dtype == np.uint8 else found
+def as_unit(examples: NDArray) -> NDArray:
+    """Bytes, uint8 of 0 to 255, as 0 to 1 in float32; everything else as it is."""
+    return examples / np.float32(255) if examples.dtype == np.uint8 else examples
+
+
+def numbers(subject: str, given: ArrayLike) -> NDArray:
+    """An array of finite numbers.
+
+    Raises:
+      UserError: something else.
+    """
+    try:
+        found = np.asarray(given)
+    except ValueError:  # Rows of different lengths.
+        found = np.empty(0, object)
+    if found.dtype.kind not in "fiub" or not np.isfinite(found).all():
+        got = found.dtype if found.dtype.kind not in "fiub" else "others among them"
+        raise UserError(
+            subject, expected="finite numbers", got=got, hint="give an array of one shape"
+        )
+    return found
+
+
+def digest(*arrays: Any) -> str:
+    """What tells samples from others: the first 16 digits of a SHA-256."""
+    whole = hashlib.sha256()
+    for array in arrays:
+        found = np.ascontiguousarray(array)
+        whole.update(f"{found.shape}{found.dtype}".encode())
+        whole.update(found.tobytes())
+    return whole.hexdigest()[:16]
 
 
 def _powers(power: NDArray[np.float64]) -> dict[str, Quantity]:
@@ -501,9 +563,15 @@ def _beside_target(
     target_power: NDArray[np.float64],
     frequencies: NDArray[np.float64],
 ) -> None:
-    """How much there is of each frequency of the target: 0 nothing, 1 all of it."""
+    """The magnitude of each frequency of the target over the target's.
+
+    0 without it, 1 as much as the target has; blind to phase, and what leaks there from other
+    frequencies counts (`error_power` is blind to neither).
+    """
     own, wanted = power.sum(axis=0), target_power.sum(axis=0)
-    present = wanted > _PRESENT * wanted[1:].sum()
+    # What varies no more than by rounding has no frequencies.
+    varying = max(float(wanted[1:].sum()), _ROUNDING**2 * float(wanted.sum()))
+    present = wanted > _PRESENT * varying
     present[0] = False
     quantities["target_power"] = Quantity(wanted, ("frequency",))
     if present.any():
@@ -518,7 +586,7 @@ def _beside_target(
 def _centroid(frequencies: NDArray[np.float64], power: NDArray[np.float64]) -> float:
     """Mean frequency of power, without the mean; NaN where nothing varies."""
     total, varying = power.sum(), power[1:].sum()
-    if not varying > (2.0**-22) ** 2 * total:
+    if not varying > _ROUNDING**2 * total:
         return math.nan
     return float(frequencies[1:] @ power[1:] / varying)
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
 from spectral_tf.measuring.functions import Function, function_of
-from spectral_tf.measuring.measure import asked, found_at, inputs_of
+from spectral_tf.measuring.measure import asked, found_at, inputs_of, refuse_batch_size, told
 from spectral_tf.measuring.measurement import DIVERGED, Measurement, stacked
 from spectral_tf.measuring.places import Place, asked_in_words
 from spectral_tf.measuring.predictions import NotFinite, refuse_outputs
@@ -54,7 +54,9 @@ class SpectrumProbe:
     ) -> None:
         asked_in_words(where)
         refuse_outputs(outputs)
+        refuse_batch_size(batch_size)
         self.where, self.outputs = where, outputs
+        self._said = told(to_inputs, output, layer, targets)
         self._targets = targets
         self._choice = {"output": output, "layer": layer}
         self._to_inputs, self._batch_size = inputs_of(to_inputs), batch_size
@@ -80,7 +82,7 @@ class SpectrumProbe:
           UserError: a step that was measured already, as `measure`.
         """
         last = self.steps[-1] if self.steps else -1
-        if step <= last:
+        if int(step) != step or step <= last:
             raise UserError(
                 "step",
                 expected=f"above {last}, the last one measured",
@@ -119,6 +121,8 @@ class SpectrumProbe:
                 "history", expected="at least one update", got="none", hint="call update(model, 0)"
             )
         now = stacked(self._steps, self._taken) if self._taken else None
+        if now is not None:
+            now = dataclasses.replace(now, record={**now.record, **self._said})
         if self._before is None or now is None:
             return now or self._before  # type: ignore[return-value]  # One of them is there.
         return _joined(self._before, now)
@@ -129,13 +133,18 @@ class SpectrumProbe:
         Raises:
           UserError: it is of another kind.
         """
-        if (history.where, history.outputs) != (self.where.name, self.outputs) or (
-            dict(history.record) != self.where.record()
-        ):
+        wanted = {**self.where.record(), **self._said}
+        own = (self.where.name, self.outputs)
+        if (history.where, history.outputs) != own or dict(history.record) != wanted:
+            before = dict(history.record)
+            differs = [k for k in {**wanted, **before} if wanted.get(k) != before.get(k)]
             raise UserError(
                 "history",
-                expected=f"one of {self.where.name}, {self.where.record()}",
-                got=f"{history.where}, {dict(history.record)}",
+                expected=f"one of {self.where.name}, {self.outputs}, of the same samples, targets "
+                "and model",
+                got=f"{history.where}, {history.outputs}, with another {', '.join(differs)}"
+                if differs
+                else f"{history.where}, {history.outputs}",
                 hint="name another folder, or say overwrite=True",
             )
         kept = history.coordinates["step"].values < step

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from spectral_tf import spectra
 from spectral_tf.errors import UserError
 from spectral_tf.measuring.measurement import Coordinate, Quantity, number
-from spectral_tf.measuring.places import Found
+from spectral_tf.measuring.places import Found, as_unit, digest, numbers
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Scatter:
     the low part is a mean over neighbours, the high part is the rest. `low_share` is the low part's
     share of the mean square of what varies, by the `cutoff` at which the filter halves the
     amplitude of a wave. With targets also `low_error` and `high_error`, relative to the target's
-    own parts: 0 learned, 1 as if nothing were; and `target_low_share`.
+    own parts beside its mean: 0 learned, 1 as if only the mean were; and `target_low_share`.
 
     Args:
       inputs: as the model takes them, [n, ...], n at least 3.
@@ -53,14 +53,9 @@ class Scatter:
     _sigmas: NDArray[np.float64] = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        x = np.asarray(self.inputs)
-        given = x if self.points is None else np.asarray(self.points)
-        if (
-            x.ndim < 1
-            or len(x) < 3
-            or given.shape[:1] != x.shape[:1]
-            or given.dtype.kind not in "fiub"
-        ):
+        x = as_unit(numbers("Scatter", self.inputs))
+        given = x if self.points is None else as_unit(numbers("Scatter", self.points))
+        if x.ndim < 1 or len(x) < 3 or given.shape[:1] != x.shape[:1]:
             raise UserError(
                 "Scatter",
                 expected="3 points or more, numbers, one for each input",
@@ -68,16 +63,13 @@ class Scatter:
                 hint="give [n, ...]",
             )
         points = given.reshape(len(given), -1).astype(np.float64)
-        if not np.isfinite(points).all():
-            raise UserError(
-                "Scatter", expected="finite numbers", got="others", hint="leave those points out"
-            )
         sigmas = spectra.filter_bandwidths(points) if self.sigmas is None else self.sigmas
         sigmas = np.atleast_1d(np.asarray(sigmas, np.float64))
         if not sigmas.size or not np.all((sigmas > 0) & np.isfinite(sigmas)):
             raise UserError(
                 "sigmas", expected="numbers above 0", got=sigmas.tolist(), hint="leave them out"
             )
+        object.__setattr__(self, "inputs", x)
         object.__setattr__(self, "_points", points)
         # So that cutoffs rise.
         object.__setattr__(self, "_sigmas", np.sort(sigmas)[::-1])
@@ -94,16 +86,23 @@ class Scatter:
     def record(self) -> dict[str, Any]:
         """What a measurement says of it."""
         dimensions = self._points.shape[1]
-        return {"points": self.count, "dimensions": dimensions, "bandwidths": self._sigmas.size}
+        return {
+            "points": self.count,
+            "dimensions": dimensions,
+            "bandwidths": self._sigmas.size,
+            "sha256": digest(self.inputs, self._points, self._sigmas),
+        }
 
     def found(self, values: NDArray[np.float64], targets: NDArray[np.float64] | None) -> Found:
         """What values [n, c] say; see the class."""
+        # The mean is of no frequency: of a target it would be nearly all that is low.
         varying = values - values.mean(axis=0)
         own = spectra.filter_errors(self._points, varying, np.zeros_like(varying), self._sigmas)
         axes = ("cutoff",)
         quantities = {"low_share": Quantity(own.low_share, axes)}
         if targets is not None:
-            error = spectra.filter_errors(self._points, targets, values, self._sigmas)
+            mean = targets.mean(axis=0)
+            error = spectra.filter_errors(self._points, targets - mean, values - mean, self._sigmas)
             quantities["low_error"] = Quantity(error.low, axes)
             quantities["high_error"] = Quantity(error.high, axes)
             quantities["target_low_share"] = Quantity(error.low_share, axes)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from spectral_tf import spectra
 from spectral_tf.errors import UserError
 from spectral_tf.measuring.measurement import Coordinate, Quantity, number
-from spectral_tf.measuring.places import Found
+from spectral_tf.measuring.places import Found, as_unit, digest, numbers
 
 _GROUPS = 10
 
@@ -52,7 +52,8 @@ class LabelWave:
     of_logarithms = True
 
     def __post_init__(self) -> None:
-        x, y, s = (np.asarray(part) for part in (self.inputs, self.labels, self.smoothing))
+        given = (self.inputs, self.labels, self.smoothing)
+        x, y, s = (numbers("LabelWave", part) for part in given)
         if x.ndim < 1 or len(x) < 100 or y.shape != x.shape[:1] or s.shape != y.shape:
             raise UserError(
                 "LabelWave",
@@ -60,6 +61,7 @@ class LabelWave:
                 got=f"shapes {x.shape}, {y.shape} and {s.shape}",
                 hint="give the same examples three times",
             )
+        object.__setattr__(self, "inputs", as_unit(x))
 
     @property
     def count(self) -> int:
@@ -72,7 +74,7 @@ class LabelWave:
 
     def record(self) -> dict[str, Any]:
         """What a measurement says of it."""
-        return {"examples": self.count}
+        return {"examples": self.count, "sha256": digest(self.inputs, self.labels, self.smoothing)}
 
     def found(self, values: NDArray[np.float64], targets: NDArray[np.float64] | None) -> Found:
         """What log-probabilities [n, C] say; see the class."""

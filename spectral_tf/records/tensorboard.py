@@ -37,6 +37,12 @@ class EventWriter:
                 if int(file.suffix.removeprefix(".segment")) >= num_segments:
                     file.unlink()
 
+    @classmethod
+    def behind_others(cls, folder: pathlib.Path) -> "EventWriter":
+        """One that leaves the events of a folder as they are, and writes behind them."""
+        taken = [int(f.suffix.removeprefix(".segment")) for f in folder.glob("*.segment[0-9]*")]
+        return cls(folder, max(taken, default=-1) + 1)
+
     def commit(self) -> int:
         """Puts the open segment on disk; returns the number of segments now complete."""
         if self._writer is not None:

@@ -17,7 +17,9 @@ class BoxSpectrum(NamedTuple):
 
     Attributes:
       frequencies: of the rings, r d for r = 0, 1, ... up to the smallest Nyquist frequency, with d
-        the coarsest of the bins' widths, cycles per unit of the coordinates, [r].
+        the finest of the bins' widths (of the longest side), cycles per unit of the coordinates,
+        [r]. Ring 0 holds the mean alone; where sides differ, rings without a wave vector are
+        empty.
       power: of ring r, the sum of |F[q]|^2 over wave vectors with |q| within d / 2 of it, both
         signs, [..., r].
       beyond: of what lies outside of the last ring (in the corners), [...].
@@ -94,7 +96,7 @@ def box_spectrum(
     radius = np.sqrt(sum(component**2 for component in q))
     flat = power.reshape(*f.shape[: f.ndim - d], -1)
 
-    width = float(np.max(1 / lengths))
+    width = float(np.min(1 / lengths))
     last = int(np.min(np.asarray(sides) / (2 * lengths)) / width + 1e-9)
     ring = np.floor(radius / width + 0.5).astype(int).ravel()
     rings = _summed(flat, np.minimum(ring, last + 1), last + 2)

@@ -11,6 +11,8 @@ _BLOCK_BYTES = 64 * 2**20
 # Of a wave over samples that are not evenly spaced: with fewer the trapezoidal rule, whose errors
 # do not cancel there, makes a percent of a constant into a wave.
 _GAPS = 4
+# Of the spacing: what gaps may differ by, as positions of 32 bits or rounded ones do.
+_OFF = 1e-3
 
 
 class CurveSpectrum(NamedTuple):
@@ -22,7 +24,7 @@ class CurveSpectrum(NamedTuple):
         widest one between neighbours.
       power: of both signs, [..., k]; a wave of amplitude A has A^2 / 2. Of uniform positions all
         together are the mean of f^2 along the curve (an open one: there and back, ends half).
-      uniform: whether the positions are.
+      uniform: whether the positions are, but for a thousandth of their spacing.
     """
 
     frequencies: NDArray[np.float64]
@@ -75,7 +77,7 @@ def curve_spectrum(samples: ArrayLike, positions: ArrayLike, length: float = 0.0
         f = np.concatenate([f, f[..., -2:0:-1]], axis=-1)
         t = np.concatenate([t, period - t[-2:0:-1]])
     gaps = np.diff(np.append(t, period))
-    uniform = bool(np.ptp(gaps) <= 1e-6 * gaps.mean())
+    uniform = bool(np.ptp(gaps) <= _OFF * gaps.mean())
     n = t.size
     if uniform:
         coefficients = np.fft.rfft(f, axis=-1, norm="forward")

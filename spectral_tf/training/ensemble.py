@@ -269,14 +269,22 @@ class Ensemble:
     # All members, from the host.
 
     def train(self, num_steps: int) -> None:
-        """Makes `num_steps` updates of every member that still runs; returns when they are done."""
-        first, n = tf.constant(self.step), tf.constant(num_steps)
+        """Makes `num_steps` updates of every member that still runs; returns when they are done.
+
+        Raises:
+          UserError: no whole number of steps, 0 or more.
+        """
+        if int(num_steps) != num_steps or num_steps < 0:
+            raise UserError(
+                "num_steps", expected="0 or more steps", got=num_steps, hint="train(100) makes 100"
+            )
+        first, n = tf.constant(self.step), tf.constant(int(num_steps))
         self._state = [
             self._train(state, data, self._shared_inputs, first, n)
             for state, data in zip(self._state, self._data, strict=True)
         ]
         self._replicas.wait(self._state)
-        self.step += num_steps
+        self.step += int(num_steps)
 
     def evaluate(self) -> tuple[np.ndarray, np.ndarray]:
         """Outputs [e, n, o] on all samples and losses [e], before the next update.

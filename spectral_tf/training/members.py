@@ -60,6 +60,7 @@ class Members:
         )
         self._look_at(inputs, targets)
         _refuse_own_constants(models, self._few)
+        _warn_of_one_start(models, seeds)
         _warn_of_one_stream(models, seeds)
         if loss.wants_probabilities:
             self._refuse_logits()
@@ -261,17 +262,36 @@ def _refuse_operations(graph: Any) -> None:
 
 def _refuse_own_constants(models: Sequence[keras.Model], few: Arrays) -> None:
     """Refuses members that differ in constants, too: all would have those of the first."""
-    first, last = models[0], models[-1]
-    weights, states = _values(last)
-    ours, theirs = (
-        np.asarray(call(m, weights, states, few).outputs, np.float64) for m in (first, last)
+    weights, states = _values(models[-1])
+
+    def outputs(model: keras.Model) -> np.ndarray:
+        return np.asarray(call(model, weights, states, few).outputs, np.float64)
+
+    ours = outputs(models[0])
+    size = np.abs(ours[np.isfinite(ours)]).max(initial=0.0)
+    half = any(layer.compute_dtype == "bfloat16" for layer in models[0]._flatten_layers())
+    rounding = 1e-2 if half else 1e-4
+    for model in models[1:]:
+        if not np.allclose(ours, outputs(model), rtol=0, atol=rounding * size, equal_nan=True):
+            raise _refused(
+                "models that differ in their variables alone",
+                "others with the same variables: constants or settings differ, too",
+                "keep what differs in add_weight(trainable=False)",
+            )
+
+
+def _warn_of_one_start(models: Sequence[keras.Model], seeds: Sequence[int]) -> None:
+    variables = [[np.asarray(v) for v in m.trainable_variables] for m in models]
+    same = all(
+        np.array_equal(first, other)
+        for row in variables[1:]
+        for first, other in zip(variables[0], row, strict=True)
     )
-    size = np.abs(theirs[np.isfinite(theirs)]).max(initial=0.0)
-    if not np.allclose(ours, theirs, rtol=0, atol=1e-2 * size, equal_nan=True):
-        raise _refused(
-            "models that differ in their variables alone",
-            "others with the same variables: constants or settings differ, too",
-            "keep what differs in add_weight(trainable=False)",
+    if same and len(set(seeds)) > 1:
+        logging.warning(
+            "Ensemble of %s: all members begin with the same weights, whatever their seeds: "
+            "intervals over them say nothing; let build draw from its seed",
+            models[0].name,
         )
 
 
