@@ -203,9 +203,89 @@ def test_a_perfect_follower_of_a_wave_has_slope_1_as_logits_and_as_probabilities
         measure(lambda x: p[x[:, 0]], where)
 
 
+def test_bytes_are_pixels_of_0_to_1_in_every_place():
+    pixels = np.random.default_rng(0).integers(0, 256, (120, 4, 4, 1), np.uint8)
+    seen = []
+
+    def model(x):
+        seen.append((float(x.min()), float(x.max())))
+        p = x.reshape(len(x), -1).mean(axis=1) / 255
+        return np.stack([p, 1 - p], axis=1)
+
+    labels, smoothing = np.arange(120) % 2, np.linspace(0.1, 0.9, 120)
+    for where in (
+        Curve(pixels),
+        Scatter(pixels),
+        LabelWave(pixels, labels, smoothing),
+        StraightPaths(pixels[:60], pixels[60:], 8),
+    ):
+        seen.clear()
+        measure(model, where, outputs="probabilities", to_inputs="bytes")
+        low, high = np.min(seen), np.max(seen)
+        assert 0 <= low < 30
+        assert 225 < high <= 255 + 1e-3
+    assert Curve(pixels).record()["length"] < 120 * 4
+    # Words speak of pixels in [0, 1].
+    with pytest.raises(UserError, match=r"pixels in \[0, 1\]"):
+        measure(model, Curve(pixels.astype(float)), outputs="probabilities", to_inputs="bytes")
+    channels_first = StraightPaths(*np.random.default_rng(0).uniform(size=(2, 3, 3, 8, 8)))
+    with pytest.raises(UserError, match="channels last"):
+        measure(model, channels_first, outputs="probabilities", to_inputs="bytes")
+
+
+def test_a_circle_of_linspace_closes_and_a_line_of_32_bits_is_even():
+    t = np.linspace(0, 2 * np.pi, 65)
+    circle = np.stack([np.cos(t), np.sin(t)], axis=1)
+    for given in (circle, circle.astype(np.float32)):
+        found = measure(lambda x: np.cos(3 * np.arctan2(x[:, 1], x[:, 0])), Curve(given, t, True))
+        assert found["power"][3] == pytest.approx(0.5, rel=1e-4)
+        assert "repeats the first" in found.notes[0]
+    line = measure(lambda x: np.cos(np.pi * 2 * x), Curve.line([0.0], [1.0], 200))
+    assert line.notes == ()
+    assert line.coordinates["frequency"].values[-1] == pytest.approx(99.5)
+
+
+def test_low_waves_of_a_long_side_are_no_mean():
+    slow = lambda x: np.cos(2 * np.pi * 0.25 * x[:, 1])  # noqa: E731
+    found = measure(slow, Grid([16, 16], high=[1, 4]), targets=slow)
+    assert found["power"][0] == pytest.approx(0, abs=1e-9)
+    assert found.coordinates["target_frequency"].values.tolist() == [0.25]
+    np.testing.assert_allclose(found["normalised_magnitude"], 1, rtol=1e-6)
+    flat = measure(slow, Grid(16, dimensions=2), targets=lambda x: np.full(len(x), 7.0))
+    assert "normalised_magnitude" not in flat.quantities
+
+
+def test_who_knows_the_mean_alone_has_learned_nothing_of_scattered_points():
+    x = np.random.default_rng(0).uniform(size=(400, 1))
+    target = lambda z: 10 + np.sin(6 * np.pi * z[:, 0])  # noqa: E731
+    where = Scatter(x, sigmas=[0.05])
+    mean = float(np.mean(target(x)))
+    found = measure(lambda z: np.full(len(z), mean), where, targets=target)
+    assert found["low_error"][0] == pytest.approx(1, abs=0.01)
+    own = measure(target, where, targets=target)
+    assert own["low_share"][0] == pytest.approx(own["target_low_share"][0])
+
+
+def test_outputs_that_hardly_vary_are_said():
+    assert "hardly vary" in measure(lambda x: 5 + 1e-4 * np.sin(x), Grid(8)).notes[0]
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
+        (lambda: measure(np.sin, Grid), "the class Grid"),
+        (lambda: measure(StraightPaths, Grid(8)), "an instance"),
+        (lambda: measure(np.sin, Grid(8), targets="abc"), "finite numbers"),
+        (lambda: measure(np.sin, Grid(8), batch_size=-1), "batch_size"),
+        (lambda: measure(np.sin, Grid(8), batch_size=1.5), "batch_size"),
+        (lambda: measure(np.sin, Grid(8), to_inputs=3), "a function of samples"),
+        (lambda: Grid("a"), "finite numbers"),
+        (lambda: Grid(8, high=np.inf), "finite numbers"),
+        (lambda: Grid(8, dimensions=0), "1 to 3 dimensions"),
+        (lambda: Grid(100_000, dimensions=2), "held in memory"),
+        (lambda: Curve(["a", "b", "c", "d"]), "finite numbers"),
+        (lambda: Curve.line([0.0], [1.0, 2.0]), "one shape"),
+        (lambda: Curve([[0.0], [np.nan], [1.0], [2.0]]), "finite numbers"),
         (lambda: Grid(3), "4 or more samples"),
         (lambda: Grid(8, low=1, high=1), "low below high"),
         (lambda: Grid([8, 8], low=[0, 0, 0]), "dimensions"),

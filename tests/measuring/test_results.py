@@ -53,6 +53,17 @@ def test_what_is_saved_is_read_again(name, found, tmp_path):
     assert len(list((folder / "tensorboard").glob("*tfevents*"))) == 1
 
 
+def test_what_replaces_leaves_nothing_of_before(tmp_path):
+    dict(of_kinds())["plane"].save(tmp_path)
+    dict(of_kinds())["curve"].save(tmp_path, overwrite=True)
+    assert not (tmp_path / "by_angle.csv").exists()
+
+
+def test_a_summary_names_the_strongest_frequencies():
+    found = measure(lambda x: 2 * np.sin(2 * np.pi * 3 * x) + np.sin(2 * np.pi * 9 * x), Grid(64))
+    assert "strongest, by cycles per unit: 3: 80%, 9: 20% of what varies" in found.summary()
+
+
 def test_tables_have_the_numbers(tmp_path):
     found = dict(of_kinds())["grid"]
     table = read_table(found.save(tmp_path) / "by_frequency.csv")
@@ -74,7 +85,7 @@ def test_folders_that_cannot_be_taken(tmp_path):
         load(tmp_path)
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "measurement.npz").write_bytes(b"PK")
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match="folder: expected a whole measurement"):
         load(tmp_path / "cut")
     with pytest.raises(UserError, match="power"):
         _ = found["energy"]
@@ -159,6 +170,32 @@ def test_one_run_has_no_interval_and_says_so():
         ({"a": measure(np.sin, Grid(32))}, "two or more"),
         ({"a": measure(np.sin, Grid(32)), "b": []}, "b with 0"),
         ({"a": measure(np.sin, Grid(32)), "b": measure(np.sin, Grid(64))}, "one place"),
+        ([measure(np.sin, Grid(32))] * 2, "name"),
+        (
+            {"a": measure(np.sin, Grid(8)), "b": measure(np.sin, Grid(8), outputs="logits")},
+            "one place",
+        ),
+        (
+            {
+                name: measure(lambda x: x[:, 0], Scatter(points))
+                for name, points in zip("ab", RNG.uniform(size=(2, 20, 2)), strict=True)
+            },
+            "one place",
+        ),
+        (
+            {
+                name: measure(classes(1), StraightPaths(*ends, 8), outputs="probabilities")
+                for name, ends in (("a", ENDS), ("b", ENDS[::-1]))
+            },
+            "one place",
+        ),
+        (
+            {
+                "a": [measure(classes(1), PATHS, outputs="probabilities")] * 3,
+                "b": [measure(classes(1), PATHS, outputs="probabilities")] * 2,
+            },
+            "as many runs",
+        ),
     ],
 )
 def test_what_cannot_be_compared(groups, says):

@@ -175,6 +175,85 @@ def test_what_a_kill_leaves_can_be_loaded_and_gone_on_with(tmp_path):
     assert steps(rest) == [0, 4, 8, 12]
 
 
+RESUMED = """
+import os, signal, sys
+import keras, numpy as np
+from spectral_tf import Grid, SpectrumCallback
+first, kill = sys.argv[1] == "first", len(sys.argv) > 2
+x = np.arange(64, dtype=np.float32)[:, None] / 64
+class Kill(keras.callbacks.Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 3 and kill:
+            os.kill(os.getpid(), signal.SIGKILL)
+keras.utils.set_random_seed(0)
+net = keras.Sequential([keras.Input((1,)), keras.layers.Dense(8, "tanh"), keras.layers.Dense(1)])
+net.compile("adam", "mse")
+spectrum = SpectrumCallback(Grid(64), every=4, folder="spectra", overwrite=True)
+backup = keras.callbacks.BackupAndRestore("backup")
+order = [spectrum, backup] if first else [backup, spectrum]
+net.fit(x, np.sin(6.28 * x), batch_size=16, epochs=6, verbose=0, callbacks=[*order, Kill()])
+print(spectrum.history.coordinates["step"].values.tolist())
+"""
+
+
+@pytest.mark.parametrize("order", ["first", "last"])
+def test_a_killed_fit_that_backup_and_restore_resumes_keeps_its_history(order, tmp_path):
+    def fit(*kill):
+        return subprocess.run(
+            [sys.executable, "-c", RESUMED, order, *kill],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+        )
+
+    assert fit("kill").returncode == -9
+    again = fit()
+    assert again.stdout.splitlines()[-1:] == ["[0, 4, 8, 12, 16, 20, 24]"], again.stderr[-2000:]
+
+
+def test_a_fit_that_is_stopped_at_once_leaves_a_folder_to_begin_in(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        model().fit(X, Y, callbacks=[SpectrumCallback(Grid(64), folder=tmp_path), Stop()], **FIT)
+    again = SpectrumCallback(Grid(64), folder=tmp_path)
+    model().fit(X, Y, callbacks=[again], **FIT)
+    assert steps(again) == [0, 1, 2, 3, 4]
+
+
+def test_a_training_that_grows_beyond_all_bounds_is_followed_to_its_end(tmp_path):
+    net = model(optimizer=keras.optimizers.Adam(1e30))
+    callback = SpectrumCallback(Grid(64), every=1, folder=tmp_path / "run")
+    net.fit(X, Y, epochs=2, callbacks=[callback], **FIT)
+    assert steps(callback) == [0, 1, 2, 3, 4, 5, 6, 7, 8]
+    assert (tmp_path / "run" / "figures" / "measurement.png").is_file()
+
+
+def test_a_folder_of_events_keeps_those_of_earlier_trainings(tmp_path):
+    for _ in range(2):
+        model().fit(X, Y, callbacks=[SpectrumCallback(Grid(64), log_dir=tmp_path)], **FIT)
+    files = sorted((tmp_path / "spectrum").glob("*tfevents*"))
+    assert len({file.suffix for file in files}) == len(files) >= 2
+
+
+def test_other_targets_and_other_models_are_other_histories(tmp_path):
+    net = model()
+    first = SpectrumCallback(Grid(64), targets=Y, folder=tmp_path / "run")
+    net.fit(X, Y, callbacks=[first], **FIT)
+    other = SpectrumCallback(Grid(64), targets=2 * Y, folder=tmp_path / "run")
+    with pytest.raises(UserError, match="another targets"):
+        net.fit(X, Y, callbacks=[other], **FIT)
+    with pytest.raises(UserError, match="a new callback"):
+        model().fit(X, Y, callbacks=[first], **FIT)
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_a_line():
+    with pytest.raises(UserError, match="can be written"):
+        model().fit(X, Y, callbacks=[SpectrumCallback(Grid(64), folder="/proc/none")], **FIT)
+
+
 def test_a_folder_with_something_else_is_refused_before_training(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     net = model()

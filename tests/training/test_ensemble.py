@@ -546,3 +546,34 @@ def test_muon_tells_variables_apart_by_shape_and_path(assert_close):
     other = Ensemble(build, [0], (words, X), loss="mse", optimizer=Muon())
     with pytest.raises(UserError, match="the arrays of this ensemble"):
         other.load(ensemble.state())
+
+
+def test_constants_that_differ_in_a_member_between_are_refused():
+    def build(seed):
+        keras.utils.set_random_seed(0)
+        return keras.Sequential(
+            [
+                keras.Input((1,)),
+                keras.layers.Rescaling(50.0 if seed == 1 else 1.0),
+                keras.layers.Dense(1),
+            ]
+        )
+
+    x = np.linspace(0, 1, 8, dtype=np.float32)[:, None]
+    with pytest.raises(UserError, match="constants or settings differ"):
+        Ensemble(build, [0, 1, 2], (x, x))
+
+
+def test_members_that_all_begin_alike_are_told_of(caplog):
+    def build(_):
+        keras.utils.set_random_seed(0)
+        return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+
+    x = np.linspace(0, 1, 8, dtype=np.float32)[:, None]
+    with caplog.at_level("WARNING"):
+        ensemble = Ensemble(build, [0, 1], (x, x))
+    assert "begin with the same weights" in caplog.text
+    for steps in (-1, 1.5):
+        with pytest.raises(UserError, match="num_steps"):
+            ensemble.train(steps)
+    assert ensemble.step == 0
