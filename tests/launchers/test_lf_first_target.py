@@ -169,6 +169,7 @@ def test_a_changed_file_is_refused_and_the_flagfile_knows_the_old_one(finished, 
     assert "finished; --overwrite makes it anew" in done.stdout
 
 
+@pytest.mark.long
 def test_the_flagfile_repeats_it_and_the_report_is_made_again(finished, tmp_path):
     path, _ = finished
     result = launch("lf_first", f"--flagfile={path}/run.flags", f"--workdir={tmp_path}")
@@ -234,6 +235,7 @@ def test_a_window_and_a_channel_of_a_sound(files, tmp_path):
     assert 0.1 < summary["variance_at_other_frequencies"] < 0.3
 
 
+@pytest.mark.long
 def test_a_killed_run_ends_in_the_same_tables(files, tmp_path):
     long = (*TINY, "--num_steps=2000", "--width=128", "--depth=5", "--probe_every=500")
     long = (*long, "--save_every_seconds=1")

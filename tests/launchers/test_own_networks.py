@@ -136,6 +136,7 @@ def test_a_first_look_warns_before_anything_is_measured(own, embedded_dir, tmp_p
     assert 0 <= look["accuracy"] < 0.35
 
 
+@pytest.mark.long
 def test_independent_sigmoids_are_measured_as_what_they_are(own, embedded_dir, tmp_path):
     flags = [f"--from_run={own / 'sigmoids.keras'}", "--normalisation=unit", "--outputs=sigmoids"]
     run("interpolation", tmp_path / "paths", embedded_dir, *SMALL, *flags)
@@ -146,6 +147,7 @@ def test_independent_sigmoids_are_measured_as_what_they_are(own, embedded_dir, t
     run("fourier_sensitivity", tmp_path / "plane", embedded_dir, *few, *flags)
 
 
+@pytest.mark.long
 def test_features_of_a_network_that_rescales_are_those_of_the_plain_one(
     own, embedded_dir, tmp_path
 ):
@@ -165,6 +167,7 @@ def test_features_of_a_network_that_rescales_are_those_of_the_plain_one(
             np.testing.assert_allclose(values, tables[1][name], rtol=1e-3)
 
 
+@pytest.mark.long
 def test_a_teacher_is_called_as_it_wants(own, embedded_dir, tmp_path):
     """What students learn of one function is one, whatever file and range it comes in."""
     tables = []
