@@ -183,6 +183,7 @@ def _of_keras(
     inner = _layer(model, layer) if layer else None
 
     def infer(inputs: Inputs) -> Any:
+        _refuse_other_rank(model, inputs)
         with _noting(inner) as noted:
             given = model(inputs, training=False)
         if inner is None:
@@ -209,6 +210,24 @@ def _of_keras(
 
         return ask, infer
     return lambda inputs: keras.ops.convert_to_numpy(infer(inputs)), None
+
+
+def _refuse_other_rank(model: Any, inputs: Any) -> None:
+    """Raises a UserError for inputs of other axes than declared, where Keras would add some."""
+    try:
+        declared = model.input_shape
+    except (AttributeError, ValueError):  # Of a model that declares none.
+        return
+    given = getattr(inputs, "shape", None)
+    if not isinstance(declared, tuple) or given is None or isinstance(declared[0], tuple):
+        return
+    if len(declared) != len(given):
+        raise UserError(
+            "model",
+            expected=f"one that takes inputs of shape {tuple(given)}",
+            got=f"one of inputs {declared}",
+            hint="change the inputs with to_inputs=",
+        )
 
 
 def _layer(model: Any, name: str) -> Any:

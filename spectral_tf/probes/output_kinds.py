@@ -13,8 +13,8 @@ p as the probabilities (1 - p, p).
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
 
 from spectral_tf.errors import UserError
 from spectral_tf.spectra.confidence import confidence_temperature, logits_of
@@ -46,17 +46,17 @@ def probabilities_of(
       temperature: above 0.
     """
     if found.shape[-1] == 1:
-        yes = expit(_single_logits(found, outputs) / temperature)
+        yes = scipy.special.expit(_single_logits(found, outputs) / temperature)
         if outputs == "sigmoids" and temperature == 1:
             yes = found
         return np.concatenate([1 - yes, yes], axis=-1)
     if outputs == "logits":
-        return softmax(found.astype(np.float64) / temperature, axis=-1)
+        return scipy.special.softmax(found.astype(np.float64) / temperature, axis=-1)
     if temperature == 1:
         return found
     if outputs == "sigmoids":
-        return expit(_single_logits(found, outputs) / temperature)
-    return softmax(logits_of(found) / temperature, axis=-1)
+        return scipy.special.expit(_single_logits(found, outputs) / temperature)
+    return scipy.special.softmax(logits_of(found) / temperature, axis=-1)
 
 
 def predictions_of(found: NDArray, outputs: str) -> NDArray[np.int64]:

@@ -13,6 +13,9 @@ Conventions, used by every function here:
 * **Averages** over runs are taken after the magnitude, never before it.
 * **Parseval.** mean_j |f_j|^2 = sum over all n bins of |F[k]|^2, so a mean squared error is the sum
   of the squared errors of the coefficients. (The paper's Eqn 44 leaves the 1/N out.)
+
+The modules say `import scipy` and no more: its parts then load when they are used, which most of
+the time of importing this package would be.
 """
 
 from spectral_tf.spectra.attenuation import attenuation, half_attenuation_norms

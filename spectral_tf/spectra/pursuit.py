@@ -1,7 +1,7 @@
 """The frequencies of samples of unknown period, found one after the other."""
 
 import numpy as np
-import scipy.linalg
+import scipy
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError

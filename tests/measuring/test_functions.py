@@ -323,3 +323,11 @@ def test_paths_that_a_keras_model_does_not_take():
     first, last = np.random.default_rng(0).uniform(size=(2, 4, 5, 5, 3))
     with pytest.raises(UserError, match="takes inputs of shape"):
         measure(images((1, 0)), StraightPaths(first, last), outputs="logits")
+
+
+def test_axes_that_keras_would_add_by_itself_are_asked_for():
+    recurrent = keras.Sequential([keras.Input((5, 1)), L.LSTM(4), L.Dense(1)])
+    with pytest.raises(UserError, match=r"one of inputs \(None, 5, 1\)"):
+        measure(recurrent, GRID)
+    series = lambda x: np.tile(x[:, None], (1, 5, 1))  # noqa: E731
+    assert measure(recurrent, GRID, to_inputs=series)["power"].shape == (33,)
