@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from absl import flags
 
-from spectral_tf import experiments, records, runtime, spectra, tasks, training
+from spectral_tf import experiments, models, records, runtime, spectra, tasks, training
 
 if TYPE_CHECKING:
     import keras
@@ -167,15 +167,11 @@ def layers_of(network: str, plan: Plan) -> int:
 
 def build(network: str, plan: Plan, seed: int) -> keras.Model:
     """One network; a line for each kind."""
-    from spectral_tf.models.kan import kan
-    from spectral_tf.models.mlp import mlp
-    from spectral_tf.models.siren import siren
-
     width, depth = plan.sizes[0], layers_of(network, plan)
     return {
-        "relu": lambda: mlp(width=width, depth=depth, seed=seed),
-        "siren": lambda: siren(width=width, depth=depth, omega_0=plan.omega_0, seed=seed),
-        "kan": lambda: kan(width=width // 8, depth=depth, seed=seed),
+        "relu": lambda: models.Mlp(width, depth).build(seed),
+        "siren": lambda: models.siren(width=width, depth=depth, omega_0=plan.omega_0, seed=seed),
+        "kan": lambda: models.kan(width=width // 8, depth=depth, seed=seed),
     }[network]()
 
 

@@ -8,7 +8,8 @@ import pytest
 from conftest import ROOT
 
 # They measure speed or train another library's networks, and have no found results.
-OTHERS = {"benchmark", "benchmark_images", "benchmark_paths", "lf_first_pytorch"}
+OTHERS = {"benchmark", "benchmark_images", "benchmark_measure", "benchmark_paths"}
+OTHERS |= {"lf_first_pytorch"}
 PAGES = {
     path.stem: ast.parse(path.read_text())
     for path in sorted((ROOT / "launchers").glob("*.py"))

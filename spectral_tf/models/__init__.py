@@ -14,9 +14,16 @@ if TYPE_CHECKING:
 
     from spectral_tf.models.autoencoder import denoising_autoencoder as denoising_autoencoder
     from spectral_tf.models.classifiers import from_file as from_file
+    from spectral_tf.models.periodic import siren as siren
+    from spectral_tf.models.splines import kan as kan
 
 # The builders load Keras when they are first used.
-_LAZY = {"denoising_autoencoder": "autoencoder", "from_file": "classifiers"}
+_LAZY = {
+    "denoising_autoencoder": "autoencoder",
+    "from_file": "classifiers",
+    "kan": "splines",
+    "siren": "periodic",
+}
 __getattr__ = lazy.subpackage(__name__, _LAZY)[0]
 
 # The activations that launchers accept; "sine" is ours, the others are Keras'.

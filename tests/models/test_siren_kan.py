@@ -4,8 +4,8 @@ import pytest
 import scipy.interpolate
 
 from spectral_tf.errors import UserError
-from spectral_tf.models.kan import KolmogorovArnold, kan
-from spectral_tf.models.siren import siren
+from spectral_tf.models.periodic import siren
+from spectral_tf.models.splines import KolmogorovArnold, kan
 
 
 def test_a_siren_is_sines_of_affine_maps():
