@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +50,8 @@ def main() -> None:
     found = {
         "Keras classifier along paths": in_turn(along_paths(images), FLAGS.num_rounds),
         "function of NumPy arrays": in_turn(numpy_function(), FLAGS.num_rounds),
-        "fit with the callback": in_turn(fit_with_callback(), FLAGS.num_rounds),
+        "fit with the callback": in_turn(fit_with_callback(False), FLAGS.num_rounds),
+        "fit with the callback and its folder": in_turn(fit_with_callback(True), FLAGS.num_rounds),
         "import spectral_tf and its names": in_turn(imports(), FLAGS.num_rounds),
     }
     rows, summary = [], {}
@@ -133,8 +135,12 @@ def numpy_function() -> tuple[Callable[[], None], Callable[[], None]]:
     return lambda: _drop(measure(model, where)), bare
 
 
-def fit_with_callback() -> tuple[Callable[[], None], Callable[[], None]]:
-    """`fit` of a network of three layers of 256, with the callback and without."""
+def fit_with_callback(folder: bool) -> tuple[Callable[[], None], Callable[[], None]]:
+    """`fit` of a network of three layers of 256, with the callback and without.
+
+    Args:
+      folder: whether tables, figure and events are written, too.
+    """
     import keras
 
     from spectral_tf import Grid, SpectrumCallback
@@ -152,7 +158,12 @@ def fit_with_callback() -> tuple[Callable[[], None], Callable[[], None]]:
         given = {"batch_size": _BATCH, "epochs": epochs, "verbose": 0, "shuffle": False}
         model.fit(*batches, callbacks=callbacks(), **given)
 
-    return lambda: fit(lambda: [SpectrumCallback(Grid(_BATCH), targets=y)]), lambda: fit(list)
+    def followed() -> None:
+        with tempfile.TemporaryDirectory() as path:
+            where = path if folder else None
+            fit(lambda: [SpectrumCallback(Grid(_BATCH), targets=y, folder=where)])
+
+    return followed, lambda: fit(list)
 
 
 def imports() -> tuple[Callable[[], None], Callable[[], None]]:

@@ -15,7 +15,7 @@ def test_it_tells_what_measuring_costs(tmp_path, embedded_dir):
     )
     assert result.returncode == 0, result.stderr
     table = read_table(tmp_path / "run" / "costs.csv")
-    assert len(table["what"]) == 4
+    assert len(table["what"]) == 5
     ratios = np.array(table["ratio_median"])
     np.testing.assert_allclose(
         ratios, np.array(table["seconds_median"]) / table["bare_seconds_median"], rtol=1e-6
