@@ -105,7 +105,7 @@ def along_paths(images: data.Images) -> tuple[Callable[[], None], Callable[[], N
     first, last = np.split(pixels[ends], 2)
     where = StraightPaths(first, last, FLAGS.num_samples)
     samples = where.samples(slice(None)) * np.float32(2) - 1
-    batches = [tf.constant(part) for part in np.array_split(samples, len(samples) // _BATCH)]
+    batches = [tf.constant(part) for part in np.array_split(samples, -(-len(samples) // _BATCH))]
     apply = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
 
     def bare() -> None:

@@ -53,6 +53,7 @@ def test_sizes_that_are_none_are_refused(members, line, run_launcher, tmp_path):
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.long
 def test_waves_probes_and_policies_are_measured_in_every_round(
     run_launcher, embedded_dir, tmp_path
 ):
@@ -88,6 +89,7 @@ def test_grey_images_are_refused_where_pil_is_for_colour(run_launcher, embedded_
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.long
 def test_the_probe_of_paths_is_measured_in_every_way(run_launcher, embedded_dir, tmp_path):
     flags = ["--dataset=digits", "--width=2", "--num_rounds=2", "--pairs=1", "--round_pairs=1"]
     flags += ["--num_samples=8", "--many_pairs=3,9", "--num_processes=1"]

@@ -149,6 +149,7 @@ def test_imagenet_in_the_official_format(tmp_path):
     assert "expected weights of this network" in other.stderr.splitlines()[-1]
 
 
+@pytest.mark.long
 def test_merged_classes(embedded_dir, tmp_path):
     flags = [*MERGED, "--random_groupings=4", "--seeds=2", f"--data_dir={embedded_dir}"]
     path = tmp_path / "run"

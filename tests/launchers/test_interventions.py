@@ -105,6 +105,7 @@ def test_no_two_paths_of_a_kind_share_an_image(finished):
     assert (found.columns["held_out_num_samples"] >= 65).all()
 
 
+@pytest.mark.long
 def test_shards_at_once_and_a_kill_end_in_the_same_tables(finished, tmp_path):
     """Two shards side by side, one of them killed and started again: the last one compares."""
     path, _, command = finished
@@ -130,6 +131,7 @@ def test_shards_at_once_and_a_kill_end_in_the_same_tables(finished, tmp_path):
         assert ours == theirs
 
 
+@pytest.mark.long
 def test_a_sweep_can_grow(finished, embedded_dir, tmp_path):
     """Other sweeps, time among them, and another seed; what is there stays as it is."""
     path, _, _ = finished
@@ -146,6 +148,7 @@ def test_a_sweep_can_grow(finished, embedded_dir, tmp_path):
         assert (tmp_path / f"{name}.csv").read_text() == (path / f"{name}.csv").read_text()
 
 
+@pytest.mark.long
 def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
     mocked_cifar10(tmp_path, images_in_file=240)  # Noise in its format: 1,200 and 240 images.
     flags = [

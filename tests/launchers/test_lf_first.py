@@ -233,6 +233,7 @@ def test_overwriting_a_finished_run_makes_it_anew(finished, run_launcher, tmp_pa
     assert read_table(path / "runs.csv")["step"][-1] == 50
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", ["worker", "chief"])
 def test_two_hosts_give_the_tables_of_one(first, finished, tmp_path):
     path, _ = finished

@@ -214,6 +214,7 @@ def test_the_same_seed_starts_alike_on_every_wave_and_other_seeds_do_not(finishe
     assert not np.array_equal(kernel("uniform", "seed_0"), kernel("uniform", "seed_1"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_killed_run_ends_in_the_tables_of_the_whole_one(number, finished, tmp_path):
     path, _, command = finished
@@ -242,6 +243,7 @@ def test_a_killed_run_ends_in_the_tables_of_the_whole_one(number, finished, tmp_
     assert left == []
 
 
+@pytest.mark.long
 def test_two_workers_give_the_tables_of_one_process(embedded_dir, tmp_path):
     flags = [*TINY, "--cycles=1", "--model=small_resnet", f"--data_dir={embedded_dir}"]
     command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]
@@ -410,6 +412,7 @@ def test_a_student_learns_from_a_kept_model_and_runs_compare(finished, tmp_path)
     assert set(columns(tmp_path / "compared", "claims")["claim"]) == {"C4 distillation"}
 
 
+@pytest.mark.long
 def test_the_flags_for_cifar_10_take_their_first_steps(tmp_path):
     mocked_cifar10(tmp_path, images_in_file=100)  # Noise in its format.
     flags = [

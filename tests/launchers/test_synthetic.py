@@ -89,6 +89,7 @@ def test_a_page_leaves_tables_figures_events_and_a_summary(name, finished):
     assert_estimates(path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SMALL)
 def test_a_killed_page_ends_in_the_same_tables(name, finished, tmp_path):
     path = tmp_path / "killed"

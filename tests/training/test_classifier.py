@@ -12,7 +12,7 @@ from spectral_tf.errors import UserError
 from spectral_tf.models.shake import ShakeDrop, ShakeShake
 from spectral_tf.models.small import convnet
 from spectral_tf.models.wide_resnet import wide_resnet
-from spectral_tf.training.classifier import Classifier, Sgd
+from spectral_tf.training.classifier import Classifier, CosineSgd
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.normal(size=(40, 8, 8, 3)).astype(np.float32)
@@ -41,7 +41,7 @@ def evaluation(images=IMAGES, labels=LABELS, size=16):
 
 
 def make(build=SMALL, steps=10, **settings):
-    optimizer = Sgd(num_steps=steps, **settings.pop("optimizer", {}))
+    optimizer = CosineSgd(num_steps=steps, **settings.pop("optimizer", {}))
     return Classifier(build, batches, evaluation(), optimizer, **settings)
 
 
@@ -106,7 +106,7 @@ def test_steps_are_those_of_the_formula(settings, assert_close):
 
 
 def test_the_rate_is_the_published_one_and_ends_at_0(assert_close):
-    optimizer = Sgd(learning_rate=0.1, num_steps=200 * 195)
+    optimizer = CosineSgd(learning_rate=0.1, num_steps=200 * 195)
     steps = np.array([0, 1_000, 150 * 195 - 1, 200 * 195 - 1])
     published = 0.05 * (1 + np.cos(np.pi * (steps + 1) / (200 * 195)))
     rates = np.array([float(optimizer.rate(tf.constant(s))) for s in steps], np.float32)
@@ -224,7 +224,7 @@ def test_images_without_finite_outputs_are_left_out_of_the_loss_for_who_counts_t
     images[3] = np.nan
     losses = []
     for pixels, finite_only in ((IMAGES, False), (images, False), (images, True)):
-        optimizer = Sgd(num_steps=1)
+        optimizer = CosineSgd(num_steps=1)
         trained = Classifier(
             linear, batches, evaluation(pixels), optimizer, finite_only=finite_only
         )
@@ -234,7 +234,7 @@ def test_images_without_finite_outputs_are_left_out_of_the_loss_for_who_counts_t
     assert np.isnan(losses[1])
     assert_close(losses[2], np.delete(own, 3).mean())
     images[:] = np.nan
-    lost = Classifier(linear, batches, evaluation(images), Sgd(num_steps=1), finite_only=True)
+    lost = Classifier(linear, batches, evaluation(images), CosineSgd(num_steps=1), finite_only=True)
     assert np.isnan(lost.evaluate()[1][0])
 
 
@@ -282,7 +282,7 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from spectral_tf.data import find_images, pipeline, standard
 from spectral_tf.data.augment import flip, mixup
 from spectral_tf.models.wide_resnet import wide_resnet
-from spectral_tf.training.classifier import Classifier, Sgd
+from spectral_tf.training.classifier import Classifier, CosineSgd
 images = find_images("digits", data_dir=sys.argv[1])
 train = functools.partial(
     pipeline.training_batches, images, standard(images), batch_size=64, seed=3,
@@ -300,7 +300,7 @@ for strategy in (
     trained = Classifier(
         functools.partial(wide_resnet, depth=10, width=4, input_shape=(8, 8, 1)),
         lambda first: pipeline.on_replicas(strategy, functools.partial(train, first_step=first)),
-        pipeline.on_replicas(strategy, test), Sgd(num_steps=12), strategy=strategy,
+        pipeline.on_replicas(strategy, test), CosineSgd(num_steps=12), strategy=strategy,
     )
     trained.train(4)
     state = trained.state()
