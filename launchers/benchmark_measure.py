@@ -7,7 +7,7 @@ compared is done in turn in every round, in one process.
 
     python launchers/benchmark_measure.py --alsologtostderr
 
-takes about 3 minutes on 2 cores. To see: shares of the bare speed, and of time that the callback
+takes about 8 minutes on 2 cores. To see: shares of the bare speed, and of time that the callback
 takes (results/benchmark_measure).
 """
 
@@ -28,10 +28,10 @@ from spectral_tf import data, records, runtime
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_measure", resumes=False, distributes=False)
 runtime.define_data_flags("photo_patches")
-flags.DEFINE_integer("num_rounds", 7, "Rounds; each does everything once.", 1)
-flags.DEFINE_integer("num_paths", 400, "Straight paths between images.", 4)
+flags.DEFINE_integer("num_rounds", 5, "Rounds; each does everything once.", 1)
+flags.DEFINE_integer("num_paths", 1_000, "Straight paths between images.", 4)
 flags.DEFINE_integer("num_samples", 75, "Images on each path, both ends included.", 4)
-flags.DEFINE_integer("fit_steps", 3000, "Training steps of `fit`, on 256 points at once.", 100)
+flags.DEFINE_integer("fit_steps", 2000, "Training steps of `fit`, on 256 points at once.", 100)
 
 _BATCH = 256
 

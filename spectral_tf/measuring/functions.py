@@ -29,6 +29,7 @@ class Function:
       model: what it was made of.
       in_graph: the same on TensorFlow's tensors, of a Keras model that computes with it.
       batch: samples that it takes at once, always; 0: any number.
+      programs: what has been traced of it, by what makes its inputs.
     """
 
     call: Callable[[Inputs], Any]
@@ -36,6 +37,7 @@ class Function:
     model: Any
     batch: int = 0
     in_graph: Callable[[Any], Any] | None = None
+    programs: dict[Any, Any] = dataclasses.field(default_factory=dict)
 
     def outputs(
         self, inputs: Callable[[slice], Inputs], count: int, batch_size: int = 0

@@ -142,7 +142,7 @@ def asked(
     if isinstance(to_inputs, Pixels):
         refuse_other_pixels(where)
     if function.in_graph and isinstance(where, StraightPaths) and _in_graph(to_inputs):
-        parts = _along_paths(function.in_graph, where, to_inputs, batch_size)
+        parts = _along_paths(function, where, to_inputs, batch_size)
     else:
         parts = function.outputs(batches(where, to_inputs), where.count, batch_size)
     found = np.concatenate(list(parts))
@@ -155,7 +155,7 @@ def _in_graph(to_inputs: Callable[[NDArray], Any] | None) -> bool:
 
 
 def _along_paths(
-    model: Callable[[Any], Any],
+    function: Function,
     where: StraightPaths,
     to_inputs: Callable[[Any], Any] | None,
     batch_size: int,
@@ -170,9 +170,14 @@ def _along_paths(
     distances = where.distances
     paths = probes.Paths(pairs, distances, counts, distances)
     # Pixels become inputs sample by sample: what is not affine (MODULE:FUNCTION) stays right.
+    model = function.in_graph
+    assert model
     infer = model if to_inputs is None else lambda samples: model(to_inputs(samples))
+    if to_inputs not in function.programs:
+        function.programs[to_inputs] = probes.path_program(infer)
+    traced, size = function.programs[to_inputs], batch_size or _PATH_BATCH
     try:
-        yield from probes.path_logits(infer, ends, paths, batch_size=batch_size or _PATH_BATCH)
+        yield from probes.path_logits(infer, ends, paths, batch_size=size, traced=traced)
     except (ValueError, TypeError) as error:
         raise refused_inputs(where.samples(slice(0, 1)), error) from error
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from spectral_tf.probes.paths import gradients as gradients
     from spectral_tf.probes.paths import local_paths as local_paths
     from spectral_tf.probes.paths import path_logits as path_logits
+    from spectral_tf.probes.paths import path_program as path_program
     from spectral_tf.probes.paths import straight_paths as straight_paths
     from spectral_tf.probes.perturbations import perturbed_outputs as perturbed_outputs
     from spectral_tf.probes.stream import Prepare as Prepare
@@ -61,6 +62,7 @@ __getattr__, __dir__, __all__ = lazy.subpackage(
         "outputs": "stream",
         "pairs_among": "pairs",
         "path_logits": "paths",
+        "path_program": "paths",
         "perturbed_outputs": "perturbations",
         "predictions_of": "output_kinds",
         "probabilities_of": "output_kinds",
