@@ -103,8 +103,13 @@ def plan() -> Plan:
         (FLAGS.width, FLAGS.depth),
         FLAGS.omega_0,
         FLAGS.num_steps,
-        training.every(FLAGS.num_steps, FLAGS.probe_every),
+        training.every(FLAGS.num_steps, FLAGS.probe_every, *early(FLAGS.probe_every)),
     )
+
+
+def early(interval: int) -> list[int]:
+    """Steps before the first interval has passed, in which some networks have learned all."""
+    return np.unique(np.geomspace(1, interval, 24).round().astype(int)).tolist()
 
 
 def run(plan: Plan, page: experiments.Page) -> records.Found:
