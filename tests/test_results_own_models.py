@@ -74,3 +74,15 @@ def test_the_page_says_it_so():
     section = README.split("## own_models")[1].split("\n## ")[0]
     for told in ("k^0.75, k^0.86 and k^0.82", "246 (174 to 377)", "9,792 parameters"):
         assert told in section
+
+
+def test_three_optimisers_learn_more_than_two_frequencies_at_their_highest_rates_alone():
+    told = {}
+    table = read_table(FOLDER / "optimizers" / "laws.csv")
+    for name, count, exponent in zip(
+        table["optimizer"], table["num_frequencies"], estimates(table, "exponent"), strict=True
+    ):
+        told.setdefault(name, []).append((count, round(float(exponent.value), 2)))
+    assert [told[name][-1][1] for name in ("adam", "lion", "muon")] == [1.68, 0.99, 0.95]
+    assert all(count < 3 for rows in told.values() for count, _ in rows[:-1])
+    assert all(count < 3 for count, _ in told["sgd"])
