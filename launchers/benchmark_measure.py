@@ -7,8 +7,8 @@ compared is done in turn in every round, in one process.
 
     python launchers/benchmark_measure.py --alsologtostderr
 
-takes about 8 minutes on 2 cores. To see: shares of the bare speed, and of time that the callback
-takes (results/benchmark_measure).
+took 9 minutes on 2 cores with the flags of its committed run. To see: shares of the bare speed, and
+of time that the callback takes (results/benchmark_measure).
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ def _along_paths(
     to_inputs: Callable[[Any], Any] | None,
     batch_size: int,
 ) -> Iterator[NDArray]:
-    """The outputs of each path: its samples are made on the device, which takes half the time."""
+    """The outputs of each path, whose samples are made on the device."""
     from spectral_tf import probes
 
     ends = np.concatenate([np.asarray(where.first), np.asarray(where.last)])
