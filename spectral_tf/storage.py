@@ -1,0 +1,270 @@
+"""The files of a run, on any file system: a disk, a bucket, memory.
+
+Paths are those of `etils.epath`. gs:// goes through TensorFlow, as does ram://, files within one
+process; other schemes (s3://, az://, ...) go through the fsspec package that knows them.
+
+Two things hold everywhere:
+
+* a file is written whole or not at all (`atomic_write`): on a disk by renaming, on an object store
+  since an object is put there in one request;
+* what goes wrong is an `OSError`, whatever the file system calls it.
+
+Object stores have no folders, renaming, appending or locks, and nothing here asks for them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from etils import epath
+from etils.epath import backend as backends
+from etils.epath import gpath
+
+from spectral_tf.errors import UserError
+
+_SUFFIX = ".part"
+
+# Those that TensorFlow opens; all others are fsspec's.
+_TENSORFLOW = ("gs", "ram")
+
+
+class RemotePath(gpath.PosixGPath):
+    """A path of a file system that is not the machine's own: scheme://bucket/name.
+
+    `epath.Path` sends every scheme to TensorFlow where that is installed, and knows few of them.
+    """
+
+    @property
+    def _uri_scheme(self) -> str:
+        # epath keeps the schemes that it knows as folders of the root, PurePath others as "ram:".
+        return self.parts[1] if self.parts[0] == "/" else self.parts[0].removesuffix(":")
+
+    @property
+    def _path_str(self) -> str:
+        return f"{self._uri_scheme}://" + "/".join(self.parts[2 if self.parts[0] == "/" else 1 :])
+
+    @property
+    def _backend(self) -> backends.Backend:
+        return _backend(self._uri_scheme)
+
+    def is_file(self) -> bool:
+        """Whether it is there, and no folder."""
+        return self.exists() and not self.is_dir()
+
+    def read_bytes(self) -> bytes:
+        """All that the file holds."""
+        with _as_os_errors(), self.open("rb") as file:
+            return cast(bytes, file.read())
+
+    def read_text(self, encoding: str | None = None, errors: str | None = None) -> str:
+        """The same as text, UTF-8 where nothing else is said."""
+        return self.read_bytes().decode(encoding or "utf-8", errors or "strict")
+
+    def write_bytes(self, data: bytes) -> int:
+        """Puts a whole file there."""
+        if self._uri_scheme == "ram":  # It lists only the folders that were made.
+            self.parent.mkdir(parents=True, exist_ok=True)
+        with _as_os_errors(), self.open("wb") as file:
+            file.write(data)
+        return len(data)
+
+
+def as_path(path: str | os.PathLike[str], subject: str = "path") -> epath.Path:
+    """The path of a file or folder, on the file system that its scheme names; ~ is one's own.
+
+    Args:
+      path: text, or a path.
+      subject: how an error calls it.
+
+    Raises:
+      UserError: a scheme that nothing here can open.
+    """
+    if isinstance(path, RemotePath):
+        return path
+    text = os.fspath(path)
+    if text.startswith("file://"):
+        text = text.removeprefix("file://")
+    if "://" not in text:
+        return epath.Path(text).expanduser()
+    _refuse_unknown(text, subject)
+    return RemotePath(text)
+
+
+def is_local(path: str | os.PathLike[str]) -> bool:
+    """Whether it lies on a file system of this machine, with folders, renaming and locks."""
+    return not isinstance(path, RemotePath) and "://" not in os.fspath(path)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name may be what a kill left of `atomic_write`."""
+    return name.startswith(".") and name.endswith(_SUFFIX)
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """Gives the name of a file to write, of this machine; left without error it becomes `path`.
+
+    A reader sees the old file or the new one, never a part, also after a kill or a power cut.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    target = as_path(path)
+    if not is_local(target):
+        with tempfile.TemporaryDirectory() as scratch:
+            written = pathlib.Path(scratch) / target.name
+            yield written
+            target.write_bytes(written.read_bytes())
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = pathlib.Path(target.with_name(f".{target.name}{_SUFFIX}"))
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def local_copy(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
+    """A file or folder where any library can read it: itself, or a copy for as long as needed.
+
+    Raises:
+      OSError: it cannot be read; FileNotFoundError: it is not there.
+    """
+    source = as_path(path)
+    if is_local(source):
+        yield pathlib.Path(source)
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        copied = pathlib.Path(scratch) / source.name
+        _fetch(source, copied)
+        yield copied
+
+
+def _fetch(source: epath.Path, target: pathlib.Path) -> None:
+    if not source.is_dir():
+        target.write_bytes(source.read_bytes())
+        return
+    target.mkdir()
+    for entry in source.iterdir():
+        _fetch(entry, target / entry.name)
+
+
+def put(folder: pathlib.Path, path: str | os.PathLike[str]) -> None:
+    """Copies a file or folder of this machine to a path, file by file.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    target = as_path(path)
+    if folder.is_dir():
+        for entry in sorted(folder.iterdir()):
+            put(entry, target / entry.name)
+        return
+    with atomic_write(target) as temporary:
+        shutil.copyfile(folder, temporary)
+
+
+def remove(path: str | os.PathLike[str]) -> None:
+    """Removes a file or a folder with all that it holds; none is fine.
+
+    Raises:
+      OSError: it cannot be removed.
+    """
+    target = as_path(path)
+    if target.is_dir():
+        target.rmtree(missing_ok=True)
+    else:
+        target.unlink(missing_ok=True)
+
+
+def _refuse_unknown(text: str, subject: str) -> None:
+    scheme = text.partition("://")[0]
+    if scheme in _TENSORFLOW:
+        return
+    import fsspec
+
+    try:
+        fsspec.get_filesystem_class(scheme)
+        return
+    except ImportError as error:
+        expected, hint = f"a package that opens {scheme}://", str(error).splitlines()[0]
+    except ValueError:
+        expected, hint = (
+            "a folder, or one of gs://, s3:// or another scheme that fsspec knows",
+            ("mend the scheme, or mount that storage as a folder"),
+        )
+    raise UserError(subject, expected=expected, got=text, hint=hint)
+
+
+class _Fsspec(type(backends.fsspec_backend)):  # type: ignore[misc]  # Its class has a private name.
+    """fsspec's file systems, each by the scheme of its paths."""
+
+    def fs(self, path: str | os.PathLike[str]) -> Any:
+        import fsspec
+
+        # What another host has just written is to be seen.
+        return fsspec.filesystem(os.fspath(path).partition("://")[0], use_listings_cache=False)
+
+
+class _Translated:
+    """A backend whose errors are OSErrors."""
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self._backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._backend, name)
+        return _translated(method) if callable(method) else method
+
+
+@functools.cache
+def _backend(scheme: str) -> backends.Backend:
+    backend = backends.tf_backend if scheme in _TENSORFLOW else _Fsspec()
+    return cast(backends.Backend, _Translated(backend))
+
+
+def _translated(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(*args: Any, **named: Any) -> Any:
+        with _as_os_errors():
+            return method(*args, **named)
+
+    return call
+
+
+# TensorFlow's errors by their names.
+_ERRNO = {
+    "NotFoundError": errno.ENOENT,
+    "PermissionDeniedError": errno.EACCES,
+    "UnauthenticatedError": errno.EACCES,
+    "ResourceExhaustedError": errno.ENOSPC,
+    "AlreadyExistsError": errno.EEXIST,
+}
+
+
+@contextlib.contextmanager
+def _as_os_errors() -> Iterator[None]:
+    """What a client library raises of its own, as an OSError."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        if type(error).__module__ == "builtins":  # A mistake of ours.
+            raise
+        told = " ".join(str(error).split())[:200]
+        raise OSError(
+            _ERRNO.get(type(error).__name__, errno.EIO), f"{type(error).__name__}: {told}"
+        ) from error
