@@ -22,7 +22,7 @@ import pathlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import IO, Any, cast
 
 from etils import epath
 from etils.epath import backend as backends
@@ -108,6 +108,44 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(_SUFFIX)
 
 
+# {folder that this process works in: an open file in it, and the name of one that it must have}.
+_HELD: dict[pathlib.Path, tuple[IO[Any], str]] = {}
+
+
+def hold(folder: str | os.PathLike[str], lock: IO[Any], needed: str) -> None:
+    """From now on nothing is written below a folder that is gone, so that no half of one arises.
+
+    Args:
+      folder: of this machine, that this process works in.
+      lock: its open lock; with its closing the folder is no longer held.
+      needed: name of a file without which the folder is not what it was.
+    """
+    _HELD[pathlib.Path(folder).absolute()] = (lock, needed)
+
+
+def refuse_lost(path: str | os.PathLike[str]) -> None:
+    """Raises a UserError if a path is in a held folder that was removed, renamed or replaced."""
+    path = pathlib.Path(path).absolute()
+    for folder in (path, *path.parents):
+        lock, needed = _HELD.get(folder, (None, ""))
+        if lock is None or lock.closed or _is_same(folder, lock, needed):
+            continue
+        raise UserError(
+            f"workdir={folder}",
+            expected="the folder that the run began in",
+            got="another one" if folder.exists() else "none: it was removed or renamed",
+            hint="bring it back, then the same command resumes",
+        )
+
+
+def _is_same(folder: pathlib.Path, lock: IO[Any], needed: str) -> bool:
+    if not (folder / needed).exists():
+        return False
+    with contextlib.suppress(FileNotFoundError):  # Only the lock was removed: it still is ours.
+        return os.path.samestat(os.fstat(lock.fileno()), os.stat(lock.name))
+    return True
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Gives the name of a file to write, of this machine; left without error it becomes `path`.
@@ -116,6 +154,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
     Raises:
       OSError: it cannot be written.
+      UserError: it is in a held folder that is gone.
     """
     target = as_path(path)
     if not is_local(target):
@@ -124,6 +163,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
             yield written
             target.write_bytes(written.read_bytes())
         return
+    refuse_lost(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = pathlib.Path(target.with_name(f".{target.name}{_SUFFIX}"))
     try:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, TextIO
 
+from spectral_tf import storage
 from spectral_tf.errors import UserError
 from spectral_tf.records.files import atomic_write, is_temporary
 from spectral_tf.records.flagfile import FLAGFILE, flag_name, grows, read_lines
@@ -59,6 +60,7 @@ class Part:
             yield
             return
         folder = self.state_file.parent
+        storage.refuse_lost(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with lock(folder / ".lock", wait=wait):
             yield
@@ -114,7 +116,8 @@ class RunFolder:
         self._refuse_foreign()
         if not overwrite:
             self._refuse_other_flags()
-        self._refuse_unwritable()
+        if not self.finished:  # One can be looked at where nothing can be written.
+            self._refuse_unwritable()
 
     def start(self, environment: Mapping[str, Any], *, alone: bool = True) -> None:
         """Takes the folder: makes and locks it, writes `run.flags` and `environment.json`.
@@ -136,6 +139,7 @@ class RunFolder:
                 # Held until the process ends.
                 self._lock = lock(self.path / ".lock", shared=not (alone or self._overwrite))
                 self._write_start(environment)
+                storage.hold(self.path, self._lock, FLAGFILE)
             if not alone:
                 fcntl.flock(self._lock, fcntl.LOCK_SH)
         except OSError as error:

@@ -10,6 +10,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hparams
 
+from spectral_tf import storage
 from spectral_tf.streams import this_host
 
 
@@ -55,6 +56,7 @@ class EventWriter:
         if not self._writes:
             return tf.summary.create_noop_writer()
         if self._writer is None:
+            storage.refuse_lost(self._folder)  # It makes the folder by itself.
             self._writer = tf.summary.create_file_writer(
                 str(self._folder), filename_suffix=f".segment{self._num_segments:06d}"
             )
