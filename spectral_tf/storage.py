@@ -21,6 +21,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
@@ -109,7 +110,7 @@ def is_temporary(name: str) -> bool:
 
 
 # {folder that this process works in: an open file in it, and the name of one that it must have}.
-_HELD: dict[pathlib.Path, tuple[IO[Any], str]] = {}
+_HELD: dict[pathlib.Path, tuple[weakref.ref[IO[Any]], str]] = {}
 
 
 def hold(folder: str | os.PathLike[str], lock: IO[Any], needed: str) -> None:
@@ -117,17 +118,18 @@ def hold(folder: str | os.PathLike[str], lock: IO[Any], needed: str) -> None:
 
     Args:
       folder: of this machine, that this process works in.
-      lock: its open lock; with its closing the folder is no longer held.
+      lock: its open lock; when that is closed the folder is no longer held.
       needed: name of a file without which the folder is not what it was.
     """
-    _HELD[pathlib.Path(folder).absolute()] = (lock, needed)
+    _HELD[pathlib.Path(folder).absolute()] = (weakref.ref(lock), needed)
 
 
 def refuse_lost(path: str | os.PathLike[str]) -> None:
     """Raises a UserError if a path is in a held folder that was removed, renamed or replaced."""
     path = pathlib.Path(path).absolute()
     for folder in (path, *path.parents):
-        lock, needed = _HELD.get(folder, (None, ""))
+        held, needed = _HELD.get(folder, (lambda: None, ""))
+        lock = held()
         if lock is None or lock.closed or _is_same(folder, lock, needed):
             continue
         raise UserError(

@@ -26,6 +26,7 @@ from spectral_tf.records import Part, RunFolder
 from spectral_tf.records.folder import FOUND
 from spectral_tf.records.found import Found, Series
 from spectral_tf.records.report import Report
+from spectral_tf.records.small_files import reading
 from spectral_tf.runtime.launch import settings
 
 if TYPE_CHECKING:
@@ -287,9 +288,11 @@ class Page:
                     np.savez(opened, **arrays)  # type: ignore[arg-type]  # Its stub.
             logging.info("%s: %s is measured", self._name, name)
         wait_for_all(self.strategy)
-        with np.load(file) as saved:
+        remedy = "remove that file, and the same command measures it again"
+        with reading(file, "workdir", "what was measured, whole", remedy), np.load(file) as saved:
             kept = {current(key): array for key, array in saved.items()}
-        self.seconds += float(kept.pop("seconds"))
+            seconds = float(kept.pop("seconds"))
+        self.seconds += seconds
         return kept
 
     def board(self, charts: Mapping[str, Sequence[str]]) -> None:

@@ -1,13 +1,12 @@
 """Models that somebody has saved: a file, a SavedModel, or what a run folder keeps."""
 
-import json
 import pathlib
 from typing import NamedTuple
 
+from spectral_tf import records
 from spectral_tf.data import Normalisation
 from spectral_tf.errors import UserError
 from spectral_tf.models.files import is_saved_model
-from spectral_tf.records import read_flags
 
 
 class Saved(NamedTuple):
@@ -42,7 +41,7 @@ def saved_model(flag: str, path: str) -> Saved:
         return _of_run(given)
     kept = sorted(given.rglob("*.keras")) if given.is_dir() else []
     if not kept:
-        run = given.is_dir() and read_flags(given) is not None
+        run = given.is_dir() and records.read_flags(given) is not None
         raise UserError(
             flag,
             expected="a .keras file, or a run folder that keeps one (or an .h5 file of a whole "
@@ -66,12 +65,13 @@ def saved_model(flag: str, path: str) -> Saved:
 def _of_run(file: pathlib.Path) -> Saved:
     """With what the run folder around a file tells."""
     for folder in file.resolve().parents:
-        flags, environment = read_flags(folder), folder / "environment.json"
+        flags, environment = records.read_flags(folder), folder / "environment.json"
         if flags is not None and environment.is_file():
-            data = json.loads(environment.read_text()).get("data", {})
-            given = data.get("normalisation")
-            normalisation = given and Normalisation(
-                tuple(given["mean"]), tuple(given["deviation"]), given["source"]
-            )
+            with records.reading(environment, str(file), "a run that tells its images"):
+                data = records.read_json(environment, str(file)).get("data", {})
+                given = data.get("normalisation")
+                normalisation = given and Normalisation(
+                    tuple(given["mean"]), tuple(given["deviation"]), given["source"]
+                )
             return Saved(file, flags.get("dataset"), normalisation)
     return Saved(file, None, None)

@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -33,16 +34,15 @@ class EventWriter:
         self._num_segments = num_segments
         self._writes = writes
         self._writer: tf.summary.SummaryWriter | None = None
-        if writes and folder.is_dir():
-            for file in folder.glob("*tfevents*.segment[0-9]*"):
-                if int(file.suffix.removeprefix(".segment")) >= num_segments:
+        if writes:
+            for file, number in _segments(folder).items():
+                if number >= num_segments:
                     file.unlink()
 
     @classmethod
     def behind_others(cls, folder: pathlib.Path) -> "EventWriter":
         """One that leaves the events of a folder as they are, and writes behind them."""
-        taken = [int(f.suffix.removeprefix(".segment")) for f in folder.glob("*.segment[0-9]*")]
-        return cls(folder, max(taken, default=-1) + 1)
+        return cls(folder, max(_segments(folder).values(), default=-1) + 1)
 
     def commit(self) -> int:
         """Puts the open segment on disk; returns the number of segments now complete."""
@@ -95,6 +95,14 @@ class EventWriter:
             tf.summary.text("flags", f"| flag | value |\n| --- | --- |\n{rows}")
             hparams.hparams(dict(settings))
             tf.summary.experimental.write_raw_pb(_layout(charts), step=0)
+
+
+def _segments(folder: pathlib.Path) -> dict[pathlib.Path, int]:
+    """{event file: its number}; copies that somebody has made under other names are left alone."""
+    if not folder.is_dir():
+        return {}
+    found = {file: re.search(r"tfevents.*\.segment(\d+)$", file.name) for file in folder.iterdir()}
+    return {file: int(match[1]) for file, match in found.items() if match and file.is_file()}
 
 
 def _layout(charts: Mapping[str, Sequence[str]]) -> bytes:

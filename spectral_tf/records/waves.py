@@ -1,7 +1,6 @@
 """What the pages on label waves leave beside their tables: predictions for held-out images."""
 
 import pathlib
-import zipfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from spectral_tf.errors import UserError
 from spectral_tf.records.files import atomic_write
 from spectral_tf.records.former_names import current
+from spectral_tf.records.small_files import reading
 
 # What is written as float16, and the largest number that it holds.
 _RATIOS = ("log_ratios", "lowest_log_ratios", "null_log_ratios", "lowest_null_log_ratios")
@@ -123,14 +123,8 @@ def read_held_out(path: pathlib.Path) -> HeldOut:
     Raises:
       UserError: there is no such file, or it is not whole.
     """
-    try:
-        with np.load(path) as archive:
-            arrays = {current(name): array for name, array in archive.items()}
+    expected = "the predictions for held-out images that a run leaves"
+    hint = "bring a whole copy of it back, or repeat that run in another --workdir"
+    with reading(path, "held-out images", expected, hint), np.load(path) as archive:
+        arrays = {current(name): array for name, array in archive.items()}
         return HeldOut(**{name: arrays[name] for name in HeldOut._fields})
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path}",
-            expected="the predictions for held-out images that a run leaves",
-            got=f"{type(error).__name__}: {error}",
-            hint="make the run anew with --overwrite",
-        ) from error

@@ -15,6 +15,7 @@ _LIMITED = "a file may not get so large here (see ulimit -f)"
 _READ_ONLY = "the file system is read-only now"
 _FORBIDDEN = "the permissions do not allow it"
 _BROKEN = "the disk or its connection fails"
+_TAKEN = "a file stands where a folder should, or a folder where a file should"
 _OPEN = "too many files are open (see ulimit -n)"
 
 _TOLD = {
@@ -27,13 +28,21 @@ _TOLD = {
     errno.EIO: _BROKEN,
     errno.ESTALE: _BROKEN,
     errno.ENOTCONN: _BROKEN,
+    errno.EISDIR: _TAKEN,
+    errno.EEXIST: _TAKEN,
+    errno.ENOTDIR: _TAKEN,
     errno.EMFILE: _OPEN,
     errno.ENFILE: _OPEN,
 }
 # Where only the text is left of what the system said.
 _TEXTS = {os.strerror(number): number for number in _TOLD}
-_LOST = (errno.ENOENT, errno.ENOTDIR)
-_REMEDY = {_FULL: "make room", _LIMITED: "raise the limit", _OPEN: "raise the limit"}
+
+_REMEDY = {
+    _FULL: "make room",
+    _TAKEN: "move it away",
+    _LIMITED: "raise the limit",
+    _OPEN: "raise the limit",
+}
 # Those of TensorFlow, by their names: to import it here would take seconds.
 _OF_TENSORFLOW = {
     *("OutOfRangeError", "ResourceExhaustedError", "InternalError", "UnknownError"),
@@ -61,10 +70,11 @@ def told(error: BaseException, workdir: str, *, resumes: bool = True) -> str | N
         number, file = _refused(each)
         if number in _TOLD:
             what = _TOLD[number]
-            folder = str(pathlib.Path(file).parent) if file else workdir
+            where = file if what == _TAKEN else str(pathlib.Path(file).parent)
+            folder = where if file else workdir
             remedy = _REMEDY.get(what, "mend that")
             return f"{folder}: {what} ({os.strerror(number)}); {remedy}, then {again}"
-        if number in _LOST and workdir and _below(file, workdir):
+        if number == errno.ENOENT and workdir and _below(file, workdir):
             return (
                 f"{file}: taken away under the run ({os.strerror(number)}); "
                 f"bring it back, then {again}"
