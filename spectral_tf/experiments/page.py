@@ -27,6 +27,7 @@ from spectral_tf.records.folder import FOUND
 from spectral_tf.records.found import Found, Series
 from spectral_tf.records.report import Report
 from spectral_tf.records.small_files import reading
+from spectral_tf.runtime import limits
 from spectral_tf.runtime.launch import settings
 
 if TYPE_CHECKING:
@@ -437,6 +438,7 @@ def launch(
 
     def main() -> None:
         files.refuse_missing_modules(runtime.flag("import") or ())
+        limits.refuse_beyond_reach()
         planned = plan()
         again = runtime.flag("report_only")
         folder = runtime.run_folder(name, tuple(growing), again=again)
@@ -485,6 +487,7 @@ def launch_comparison(
 
 def in_folder(name: str, folder: RunFolder) -> Page:
     """The page of a run folder, under the strategy of the flags."""
+    limits.refuse_narrow_address_space()
     # TensorFlow takes seconds to import: only now that the flags are known to be good. The strategy
     # is first to use it: hosts cannot be joined later.
     from spectral_tf import keras_settings
