@@ -124,6 +124,11 @@ def hold(folder: str | os.PathLike[str], lock: IO[Any], needed: str) -> None:
     _HELD[pathlib.Path(folder).absolute()] = (weakref.ref(lock), needed)
 
 
+def let_go(folder: str | os.PathLike[str]) -> None:
+    """A folder that was held is no longer: somebody starts in it anew."""
+    _HELD.pop(pathlib.Path(folder).absolute(), None)
+
+
 def refuse_lost(path: str | os.PathLike[str]) -> None:
     """Raises a UserError if a path is in a held folder that was removed, renamed or replaced."""
     path = pathlib.Path(path).absolute()

@@ -39,7 +39,9 @@ def saved_model(flag: str, path: str) -> Saved:
     given = pathlib.Path(path).expanduser()
     if given.is_file() or is_saved_model(given):
         return _of_run(given)
-    kept = sorted(given.rglob("*.keras")) if given.is_dir() else []
+    # A hidden one is what a kill left half written.
+    every = given.rglob("*.keras") if given.is_dir() else ()
+    kept = sorted(file for file in every if not file.name.startswith("."))
     if not kept:
         run = given.is_dir() and records.read_flags(given) is not None
         raise UserError(

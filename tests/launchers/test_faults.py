@@ -94,7 +94,7 @@ MOMENTS = {
     "figure": Moment("losses.png"),
     "summary": Moment("summary.json"),
 }
-LOOP = ("step", "save", "between events and state")
+LOOP = ("step", "save", "between events and state", "model")
 KILL = "os.kill(os.getpid(), signal.{})"
 FAULTS = {
     "SIGKILL": KILL.format("SIGKILL"),
@@ -103,7 +103,11 @@ FAULTS = {
     "full disk": "raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))",
     "I/O error": "raise OSError(errno.EIO, os.strerror(errno.EIO))",
 }
-OF_IMAGES = {"report": Moment("waves.csv"), "figure": Moment("fit")}
+OF_IMAGES = {
+    "model": Moment("epoch"),
+    "report": Moment("waves.csv"),
+    "figure": Moment("epochs.png"),
+}
 
 
 def flags_of(page, path, embedded_dir):
@@ -191,14 +195,14 @@ EVERY = [
         "noise_fitting": ["SIGKILL", "full disk"],
     }.items()
     for fault in faults
-    for moment in MOMENTS
+    for moment in (*MOMENTS, *(["model"] if page == "noise_fitting" else []))
 ]
 
 
 @pytest.mark.parametrize(("fault", "moment", "page"), EVERY)
 def test_a_fault_at_a_moment(fault, moment, page, whole, embedded_dir, tmp_path):
     path = tmp_path / "run"
-    when = (OF_IMAGES if page == "noise_fitting" else {}).get(moment, MOMENTS[moment])
+    when = {**MOMENTS, **(OF_IMAGES if page == "noise_fitting" else {})}[moment]
     flags = flags_of(page, path, embedded_dir)
     (result,) = launch_on([when.host(FAULTS[fault])], page, *flags)
     assert_a_line(result, *expected_end(fault, moment))
