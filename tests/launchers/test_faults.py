@@ -134,15 +134,9 @@ def whole(tmp_path_factory, embedded_dir):
 @pytest.fixture(autouse=True)
 def told(record_property, request):
     """What the table of faults says of a test."""
+    parameters = getattr(getattr(request.node, "callspec", None), "params", {})
     for name in ("fault", "moment", "page"):
-        record_property(
-            name,
-            (
-                getattr(request.node, "callspec", None)
-                and str(request.node.callspec.params.get(name, ""))
-            )
-            or "",
-        )
+        record_property(name, str(parameters.get(name, "")))
 
 
 def assert_a_line(result, status, line=""):
@@ -289,6 +283,30 @@ def test_damaged_events_do_not_keep_a_run_from_its_end(fault, killed, whole, emb
         DAMAGE[fault](file)
     shutil.copy(whole("lf_first") / "run.flags", killed / "tensorboard" / "x.tfevents.1.segment1 b")
     assert_ends_as("lf_first", whole("lf_first"), killed, embedded_dir, events=False)
+
+
+# To be taken away when a state keeps its predecessor and a summary the digests of its tables.
+LATER = pytest.mark.skip(reason="states keep no predecessor here, summaries no digests of tables")
+
+
+@LATER
+@pytest.mark.parametrize("moment", ["newest", "all"])  # The states.
+@pytest.mark.parametrize("fault", [kind for kind in DAMAGE if kind != "a folder"])
+def test_damaged_states(fault, moment, killed, whole, embedded_dir):
+    states = sorted((killed / "checkpoints").glob("state*.npz"), key=lambda f: f.stat().st_mtime_ns)
+    for file in states[-1:] if moment == "newest" else states:
+        DAMAGE[fault](file)
+    assert_ends_as("lf_first", whole("lf_first"), killed, embedded_dir)
+
+
+@LATER
+@pytest.mark.parametrize("moment", ["losses.csv", "spectra.csv"])  # The table.
+@pytest.mark.parametrize("fault", [kind for kind in DAMAGE if kind != "a folder"])
+def test_a_table_of_a_finished_run(fault, moment, whole, embedded_dir, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(whole("lf_first"), path)
+    DAMAGE[fault](path / moment)
+    assert_ends_as("lf_first", whole("lf_first"), path, embedded_dir, events=False)
 
 
 OWN = [(kind, "environment.json") for kind in DAMAGE if kind != "a folder"]
