@@ -14,6 +14,7 @@ Object stores have no folders, renaming, appending or locks, and nothing here as
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import functools
@@ -21,6 +22,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -45,7 +47,8 @@ class RemotePath(gpath.PosixGPath):
     @property
     def _uri_scheme(self) -> str:
         # epath keeps the schemes that it knows as folders of the root, PurePath others as "ram:".
-        return self.parts[1] if self.parts[0] == "/" else self.parts[0].removesuffix(":")
+        known = self.parts[0] == "/"
+        return "".join(self.parts[1:2]) if known else self.parts[0].removesuffix(":")
 
     @property
     def _path_str(self) -> str:
@@ -54,6 +57,10 @@ class RemotePath(gpath.PosixGPath):
     @property
     def _backend(self) -> backends.Backend:
         return _backend(self._uri_scheme)
+
+    def resolve(self, strict: bool = False) -> RemotePath:
+        """Itself: there are no links."""
+        return self
 
     def is_file(self) -> bool:
         """Whether it is there, and no folder."""
@@ -70,8 +77,9 @@ class RemotePath(gpath.PosixGPath):
 
     def write_bytes(self, data: bytes) -> int:
         """Puts a whole file there."""
-        if self._uri_scheme == "ram":  # It lists only the folders that were made.
+        if self._uri_scheme == "ram":  # It lists only folders that were made, and writes behind.
             self.parent.mkdir(parents=True, exist_ok=True)
+            self.unlink(missing_ok=True)
         with _as_os_errors(), self.open("wb") as file:
             file.write(data)
         return len(data)
@@ -120,7 +128,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     target = as_path(path)
     if not is_local(target):
         with tempfile.TemporaryDirectory() as scratch:
-            written = pathlib.Path(scratch) / target.name
+            written = pathlib.Path(scratch) / f".{target.name}{_SUFFIX}"
             yield written
             target.write_bytes(written.read_bytes())
         return
@@ -152,6 +160,42 @@ def local_copy(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         yield copied
 
 
+def here(path: str | os.PathLike[str]) -> pathlib.Path:
+    """A file or folder where any library can read it; a copy is kept until this process ends.
+
+    Of what is not there, the path of nothing.
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    source = as_path(path)
+    if is_local(source):
+        return pathlib.Path(source)
+    if str(source) not in _COPIES:
+        scratch = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+        copied = pathlib.Path(scratch) / source.name
+        if not source.exists():
+            return copied
+        _fetch(source, copied)
+        _COPIES[str(source)] = copied
+    return _COPIES[str(source)]
+
+
+# {path on another file system: its copy on this machine}.
+_COPIES: dict[str, pathlib.Path] = {}
+
+
+def folders_around(path: epath.Path) -> Iterator[epath.Path]:
+    """The folders that a file or folder lies in, from the inmost to the root or the bucket."""
+    folder = path.resolve().parent
+    while is_local(folder) or str(folder).partition("://")[2]:
+        yield folder
+        if folder.parent == folder:
+            return
+        folder = folder.parent
+
+
 def _fetch(source: epath.Path, target: pathlib.Path) -> None:
     if not source.is_dir():
         target.write_bytes(source.read_bytes())
@@ -174,6 +218,48 @@ def put(folder: pathlib.Path, path: str | os.PathLike[str]) -> None:
         return
     with atomic_write(target) as temporary:
         shutil.copyfile(folder, temporary)
+
+
+def files_under(folder: str | os.PathLike[str]) -> Iterator[epath.Path]:
+    """All files in a folder and in the folders that it holds; none if it is not there.
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    top = as_path(folder)
+    for entry in top.iterdir() if top.is_dir() else ():
+        if entry.is_dir():
+            yield from files_under(entry)
+        else:
+            yield entry
+
+
+def try_to_write(folder: str | os.PathLike[str]) -> None:
+    """Writes something into a folder, which need not be there, and leaves no trace of it.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    path = as_path(folder)
+    if not is_local(path):
+        probe = path / f".lock.try.{uuid.uuid4().hex}"
+        probe.write_bytes(b"")
+        probe.unlink()
+        return
+    missing = [parent for parent in (path, *path.parents) if not parent.exists()]
+    for last in (False,) * 9 + (True,):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path).close()
+            return
+        except FileNotFoundError:
+            # Another process may have tried the same and taken its folder away.
+            if last:
+                raise
+        finally:
+            for parent in missing:
+                with contextlib.suppress(OSError):
+                    os.rmdir(parent)
 
 
 def remove(path: str | os.PathLike[str]) -> None:

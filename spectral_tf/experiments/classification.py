@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-import pathlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ from spectral_tf.models import files
 from spectral_tf.runtime.flags import parse_choices
 from spectral_tf.runtime.launch import flag
 from spectral_tf.runtime.seeds import derive_seed, generator
+from spectral_tf.storage import as_path
 from spectral_tf.tasks import power_law_direction
 
 # Inputs on which a file that is trained shows what it gives.
@@ -220,7 +220,7 @@ def file_digest(flag: str, path: str) -> str:
     Raises:
       UserError: nothing there, or no whole model.
     """
-    file = pathlib.Path(path).expanduser()
+    file = as_path(path, flag)
     files.refuse_foreign(flag, file)
     return files.digest(file)
 

@@ -10,13 +10,13 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from absl import logging
+from etils import epath
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf import runtime
@@ -27,6 +27,7 @@ from spectral_tf.records.folder import FOUND
 from spectral_tf.records.found import Found, Series
 from spectral_tf.records.report import Report
 from spectral_tf.runtime.launch import settings
+from spectral_tf.storage import atomic_write, local_copy
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -218,7 +219,7 @@ class Page:
         file = self.in_part(name) / FOUND
         return Found.read(file, "overwrite") if file.exists() else None
 
-    def in_part(self, name: str) -> pathlib.Path:
+    def in_part(self, name: str) -> epath.Path:
         """The folder of what a training keeps beside its state."""
         return self._folder.part(name).state_file.parent
 
@@ -245,7 +246,7 @@ class Page:
         charts: Mapping[str, Sequence[str]],
         hparams: Mapping[str, Any],
         pictures: Mapping[str, Picture],
-        keep: Mapping[int, pathlib.Path] | None = None,
+        keep: Mapping[int, epath.Path] | None = None,
     ) -> None:
         """Measures, records, shows and keeps, step by step."""
         if not loop.resumed:
@@ -274,7 +275,6 @@ class Page:
           name: of the file.
           measure: gives the arrays; on all hosts, so that it may use all devices.
         """
-        from spectral_tf.records.files import atomic_write
         from spectral_tf.records.former_names import current
         from spectral_tf.training.replicas import any_host, wait_for_all
 
@@ -287,7 +287,7 @@ class Page:
                     np.savez(opened, **arrays)  # type: ignore[arg-type]  # Its stub.
             logging.info("%s: %s is measured", self._name, name)
         wait_for_all(self.strategy)
-        with np.load(file) as saved:
+        with local_copy(file) as copy, np.load(copy) as saved:
             kept = {current(key): array for key, array in saved.items()}
         self.seconds += float(kept.pop("seconds"))
         return kept

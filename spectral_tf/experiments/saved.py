@@ -1,13 +1,15 @@
 """Models that somebody has saved: a file, a SavedModel, or what a run folder keeps."""
 
 import json
-import pathlib
 from typing import NamedTuple
+
+from etils import epath
 
 from spectral_tf.data import Normalisation
 from spectral_tf.errors import UserError
 from spectral_tf.models.files import is_saved_model
 from spectral_tf.records import read_flags
+from spectral_tf.storage import as_path, files_under, folders_around
 
 
 class Saved(NamedTuple):
@@ -19,7 +21,7 @@ class Saved(NamedTuple):
       normalisation: of the images it was trained on; None if no run tells.
     """
 
-    file: pathlib.Path
+    file: epath.Path
     dataset: str | None
     normalisation: Normalisation | None
 
@@ -37,10 +39,10 @@ def saved_model(flag: str, path: str) -> Saved:
     Raises:
       UserError: nothing there, no kept model, or models of several trainings.
     """
-    given = pathlib.Path(path).expanduser()
+    given = as_path(path, flag)
     if given.is_file() or is_saved_model(given):
         return _of_run(given)
-    kept = sorted(given.rglob("*.keras")) if given.is_dir() else []
+    kept = sorted(file for file in files_under(given) if file.suffix == ".keras")
     if not kept:
         run = given.is_dir() and read_flags(given) is not None
         raise UserError(
@@ -63,9 +65,9 @@ def saved_model(flag: str, path: str) -> Saved:
     return _of_run(kept[-1])
 
 
-def _of_run(file: pathlib.Path) -> Saved:
+def _of_run(file: epath.Path) -> Saved:
     """With what the run folder around a file tells."""
-    for folder in file.resolve().parents:
+    for folder in folders_around(file):
         flags, environment = read_flags(folder), folder / "environment.json"
         if flags is not None and environment.is_file():
             data = json.loads(environment.read_text()).get("data", {})

@@ -7,13 +7,13 @@
 from typing import TYPE_CHECKING
 
 from spectral_tf import lazy
-from spectral_tf.records.files import atomic_write
 from spectral_tf.records.finished import TrainedNetworks, trained_networks
 from spectral_tf.records.flagfile import read_flags
 from spectral_tf.records.folder import Part, RunFolder
 from spectral_tf.records.found import Found, Series
 from spectral_tf.records.report import Animation, Report
 from spectral_tf.records.tables import Table, averaged, estimates, read_table, tidy, write_table
+from spectral_tf.storage import atomic_write
 
 if TYPE_CHECKING:
     from spectral_tf.records import figures as figures

@@ -2,21 +2,28 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
-import pathlib
-import shutil
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, TextIO
+from typing import Any
+
+from absl import logging
+from etils import epath
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.files import atomic_write, is_temporary
 from spectral_tf.records.flagfile import FLAGFILE, flag_name, grows, read_lines
 from spectral_tf.records.json_values import json_value
-from spectral_tf.records.locks import lock
+from spectral_tf.records.locks import Hold, lock
+from spectral_tf.storage import (
+    as_path,
+    atomic_write,
+    files_under,
+    is_local,
+    is_temporary,
+    remove,
+    try_to_write,
+)
 
 _SUMMARY, _ENVIRONMENT = "summary.json", "environment.json"
 # All that a run has measured.
@@ -41,8 +48,8 @@ _DATA = {
 class Part:
     """One of several trainings of a run: its state and its events, under a name of their own."""
 
-    state_file: pathlib.Path
-    tensorboard: pathlib.Path
+    state_file: epath.Path
+    tensorboard: epath.Path
     writes: bool
 
     @contextlib.contextmanager
@@ -92,29 +99,32 @@ class RunFolder:
         writes: bool = True,
         growing: Collection[str] = (),
     ) -> None:
-        self.path = pathlib.Path(path).expanduser()
-        self.writes = writes
-        self._configuration = configuration
-        self._overwrite = overwrite
-        self._growing = growing
-        self._lock: TextIO | None = None
         if not str(path):
             raise UserError(
                 "workdir", expected="a folder", got="nothing", hint="name one, or leave it out"
             )
-        if "://" in str(path):
-            raise UserError(
-                "workdir",
-                expected="a folder of a file system",
-                got=str(path),
-                hint="mount the bucket, or write to a local folder and copy it",
-            )
+        self.path = as_path(path, "workdir")
+        self.writes = writes
+        self._configuration = configuration
+        self._overwrite = overwrite
+        self._growing = growing
+        self._lock: Hold | None = None
         if not writes:
             return
-        self._refuse_foreign()
-        if not overwrite:
-            self._refuse_other_flags()
-        self._refuse_unwritable()
+        try:
+            self._refuse_foreign()
+            if not overwrite:
+                self._refuse_other_flags()
+            finished = self.finished
+        except OSError as error:
+            raise UserError(
+                "workdir",
+                expected="a folder that can be read",
+                got=f"{self.path} ({error.strerror})",
+                hint="name another folder or mend its permissions",
+            ) from error
+        if not finished:  # Nothing is written into one that is; it may lie on a read-only disk.
+            self.refuse_unwritable()
 
     def start(self, environment: Mapping[str, Any], *, alone: bool = True) -> None:
         """Takes the folder: makes and locks it, writes `run.flags` and `environment.json`.
@@ -137,9 +147,16 @@ class RunFolder:
                 self._lock = lock(self.path / ".lock", shared=not (alone or self._overwrite))
                 self._write_start(environment)
             if not alone:
-                fcntl.flock(self._lock, fcntl.LOCK_SH)
+                self._lock.share()
         except OSError as error:
             raise self._unwritable(error) from error
+        if not is_local(self.path):
+            logging.info(
+                "%s: files appear there whole, and a lease that is renewed every few seconds keeps "
+                "other processes out; it does not keep out one that was suspended for minutes and "
+                "woke up, and deleting the folder deletes the lease",
+                self.path,
+            )
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -148,7 +165,11 @@ class RunFolder:
         Raises:
           UserError: one does.
         """
-        with lock(self.path / ".lock"):
+        try:
+            held = lock(self.path / ".lock")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        with held:
             yield
 
     @contextlib.contextmanager
@@ -195,25 +216,19 @@ class RunFolder:
         return (
             (self.path / _SUMMARY).exists()
             or any(self.path.glob("*.csv"))
-            or any(self.path.glob("checkpoints/**/*.*"))
+            or any("." in f.name.lstrip(".") for f in files_under(self.path / "checkpoints"))
         )
 
-    def _refuse_unwritable(self) -> None:
-        """Tries to write and leaves no trace of it."""
-        missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
-        for last in (False,) * 9 + (True,):
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-                tempfile.TemporaryFile(dir=self.path).close()
-                break
-            except OSError as error:
-                # Another process may have tried the same and taken its folder away.
-                if last or not isinstance(error, FileNotFoundError):
-                    raise self._unwritable(error) from error
-            finally:
-                for folder in missing:
-                    with contextlib.suppress(OSError):
-                        folder.rmdir()
+    def refuse_unwritable(self) -> None:
+        """Tries to write and leaves no trace of it.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        try:
+            try_to_write(self.path)
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> UserError:
         return UserError(
@@ -228,19 +243,11 @@ class RunFolder:
             raise UserError(
                 "workdir", expected="a folder", got=f"the file {self.path}", hint="name another"
             )
-        try:
-            strangers = self.path.is_dir() and [
-                name
-                for name in os.listdir(self.path)
-                if not name.startswith(".lock") and not is_temporary(name)
-            ]
-        except OSError as error:
-            raise UserError(
-                "workdir",
-                expected="a folder that can be read",
-                got=f"{self.path} ({error.strerror})",
-                hint="name another folder or mend its permissions",
-            ) from error
+        strangers = self.path.is_dir() and [
+            entry.name
+            for entry in self.path.iterdir()
+            if not entry.name.startswith(".lock") and not is_temporary(entry.name)
+        ]
         if strangers and not (self.path / FLAGFILE).is_file():
             raise UserError(
                 "workdir",
@@ -280,7 +287,7 @@ class RunFolder:
 
     def _remove_run(self) -> None:
         for name in ("figures", "tensorboard", "checkpoints"):
-            shutil.rmtree(self.path / name, ignore_errors=True)
+            remove(self.path / name)
         # Its flags last: until then the folder is still known as a run.
         made = [file for kind in ("csv", "npz") for file in self.path.glob(f"*.{kind}")]
         for file in (self.path / _SUMMARY, *made, self.path / _ENVIRONMENT):
@@ -288,17 +295,17 @@ class RunFolder:
         (self.path / FLAGFILE).unlink(missing_ok=True)
 
     @property
-    def figures(self) -> pathlib.Path:
+    def figures(self) -> epath.Path:
         """The folder of PNG files."""
         return self.path / "figures"
 
     @property
-    def tensorboard(self) -> pathlib.Path:
+    def tensorboard(self) -> epath.Path:
         """The folder of event files."""
         return self.path / "tensorboard"
 
     @property
-    def state_file(self) -> pathlib.Path:
+    def state_file(self) -> epath.Path:
         """The file that an unfinished run resumes from."""
         return self.path / "checkpoints" / "state.npz"
 
@@ -337,7 +344,7 @@ class RunFolder:
             temporary.write_text(text + "\n")
 
 
-def experiment_of(folder: pathlib.Path) -> str:
+def experiment_of(folder: epath.Path) -> str:
     """The experiment whose run a folder holds; "" if it does not say."""
     for name in (_ENVIRONMENT, _SUMMARY):
         with contextlib.suppress(OSError, ValueError):

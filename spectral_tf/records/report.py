@@ -7,15 +7,15 @@ be made anywhere and at any time, of a run that was killed, too; `write` puts it
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from etils import epath
 from numpy.typing import NDArray
 
-from spectral_tf.records.files import atomic_write
 from spectral_tf.records.tables import Table, write_table
+from spectral_tf.storage import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Animation(NamedTuple):
     """A moving picture: what writes it to a file."""
 
-    save: Callable[[pathlib.Path], None]
+    save: Callable[[epath.Path], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Report:
         return cls(**named)
 
     def write(
-        self, folder: pathlib.Path, show: Callable[[str, NDArray[np.uint8]], None] | None = None
+        self, folder: epath.Path, show: Callable[[str, NDArray[np.uint8]], None] | None = None
     ) -> None:
         """Writes tables, arrays and pictures, each whole or not at all.
 

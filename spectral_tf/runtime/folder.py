@@ -1,6 +1,5 @@
 """The run folder that the flags name."""
 
-import pathlib
 import sys
 from collections.abc import Collection
 
@@ -11,6 +10,7 @@ from spectral_tf.records import RunFolder, read_flags
 from spectral_tf.records.folder import experiment_of
 from spectral_tf.runtime.cluster import is_chief
 from spectral_tf.runtime.launch import configuration
+from spectral_tf.storage import as_path
 
 
 def run_folder(experiment: str, growing: Collection[str] = (), *, again: bool = False) -> RunFolder:
@@ -27,7 +27,7 @@ def run_folder(experiment: str, growing: Collection[str] = (), *, again: bool = 
       UserError: as `RunFolder`; a report that is to be made again of a run with other flags.
     """
     values = flags.FLAGS
-    holds = experiment_of(pathlib.Path(values.workdir))
+    holds = experiment_of(as_path(values.workdir, "workdir"))
     if holds not in ("", experiment):
         raise UserError(
             f"workdir={values.workdir}",
@@ -50,6 +50,8 @@ def run_folder(experiment: str, growing: Collection[str] = (), *, again: bool = 
             got="others",
             hint=f"say --flagfile={folder.path}/run.flags",
         )
+    if again:
+        folder.refuse_unwritable()
     if folder.finished and not again:
         print(f"{experiment}: {folder.path} holds this run, finished; --overwrite makes it anew")
         sys.exit(0)

@@ -2,16 +2,16 @@
 
 import math
 import os
-import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
+from etils import epath
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.files import atomic_write
+from spectral_tf.storage import atomic_write
 from spectral_tf.training.replicas import Replicas
 
 # Images [b, h, w, c] as the network sees them, labels [b, C] -> the labels to learn, [b, C].
@@ -240,7 +240,7 @@ class Classifier:
             losses = losses[finite]
         return logs, np.array([losses.mean()])
 
-    def save_model(self, path: pathlib.Path) -> None:
+    def save_model(self, path: epath.Path) -> None:
         """Writes the model as a `.keras` file, whole or not at all; the chief should."""
         with atomic_write(path) as temporary:
             hidden = temporary.with_name(f".{path.name}")  # Keras asks for the ending.
