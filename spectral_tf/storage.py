@@ -18,6 +18,7 @@ import atexit
 import contextlib
 import errno
 import functools
+import logging
 import os
 import pathlib
 import shutil
@@ -62,6 +63,11 @@ class RemotePath(gpath.PosixGPath):
         """Itself: there are no links."""
         return self
 
+    def mkdir(self, mode: int | None = None, parents: bool = False, exist_ok: bool = False) -> None:
+        """Nothing: object stores have no folders, and TensorFlow would put an object for each."""
+        if self._uri_scheme == "ram":  # It lists only folders that were made.
+            super().mkdir(mode, parents, exist_ok)
+
     def is_file(self) -> bool:
         """Whether it is there, and no folder."""
         return self.exists() and not self.is_dir()
@@ -77,7 +83,7 @@ class RemotePath(gpath.PosixGPath):
 
     def write_bytes(self, data: bytes) -> int:
         """Puts a whole file there."""
-        if self._uri_scheme == "ram":  # It lists only folders that were made, and writes behind.
+        if self._uri_scheme == "ram":  # It writes behind what is there.
             self.parent.mkdir(parents=True, exist_ok=True)
             self.unlink(missing_ok=True)
         with _as_os_errors(), self.open("wb") as file:
@@ -243,7 +249,7 @@ def try_to_write(folder: str | os.PathLike[str]) -> None:
     path = as_path(folder)
     if not is_local(path):
         probe = path / f".lock.try.{uuid.uuid4().hex}"
-        probe.write_bytes(b"")
+        probe.write_bytes(b"may this be written?")
         probe.unlink()
         return
     missing = [parent for parent in (path, *path.parents) if not parent.exists()]
@@ -280,10 +286,12 @@ def _refuse_unknown(text: str, subject: str) -> None:
     if scheme in _TENSORFLOW:
         return
     import fsspec
+    from fsspec.implementations.local import LocalFileSystem
 
     try:
-        fsspec.get_filesystem_class(scheme)
-        return
+        if scheme and fsspec.get_filesystem_class(scheme) is not LocalFileSystem:
+            return
+        raise ValueError("of this machine")
     except ImportError as error:
         expected, hint = f"a package that opens {scheme}://", str(error).splitlines()[0]
     except ValueError:
@@ -300,6 +308,9 @@ class _Fsspec(type(backends.fsspec_backend)):  # type: ignore[misc]  # Its class
     def fs(self, path: str | os.PathLike[str]) -> Any:
         import fsspec
 
+        # Their clients tell where they found a password.
+        for client in ("botocore", "aiobotocore", "azure"):
+            logging.getLogger(client).setLevel(logging.WARNING)
         # What another host has just written is to be seen.
         return fsspec.filesystem(os.fspath(path).partition("://")[0], use_listings_cache=False)
 
@@ -328,6 +339,11 @@ def _translated(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(*args, **named)
 
     return call
+
+
+def reason(error: OSError) -> str:
+    """What an error of a file system says, in a few words."""
+    return error.strerror or " ".join(str(error).split()) or type(error).__name__
 
 
 # TensorFlow's errors by their names.

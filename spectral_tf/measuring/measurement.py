@@ -17,7 +17,7 @@ from spectral_tf import spectra
 from spectral_tf.errors import UserError
 from spectral_tf.records import Found, Report, Table, tidy
 from spectral_tf.records.json_values import json_value
-from spectral_tf.storage import as_path, atomic_write, files_under, try_to_write
+from spectral_tf.storage import as_path, atomic_write, files_under, reason, try_to_write
 
 if TYPE_CHECKING:
     from spectral_tf.records.figures import Figure
@@ -309,7 +309,7 @@ class Measurement:
             raise UserError(
                 "folder",
                 expected="one that can be written",
-                got=f"{path} ({error.strerror})",
+                got=f"{path} ({reason(error)})",
                 hint="name another folder or mend its permissions",
             ) from error
         return path
@@ -532,7 +532,7 @@ def writable_folder(
         raise UserError(
             "folder",
             expected="a folder that can be written",
-            got=f"{path} ({error.strerror})",
+            got=f"{path} ({reason(error)})",
             hint="name another folder or mend its permissions",
         ) from error
     if there == ["tensorboard"]:  # What a training leaves that was stopped at once.

@@ -21,6 +21,7 @@ from spectral_tf.storage import (
     files_under,
     is_local,
     is_temporary,
+    reason,
     remove,
     try_to_write,
 )
@@ -120,7 +121,7 @@ class RunFolder:
             raise UserError(
                 "workdir",
                 expected="a folder that can be read",
-                got=f"{self.path} ({error.strerror})",
+                got=f"{self.path} ({reason(error)})",
                 hint="name another folder or mend its permissions",
             ) from error
         if not finished:  # Nothing is written into one that is; it may lie on a read-only disk.
@@ -234,7 +235,7 @@ class RunFolder:
         return UserError(
             "workdir",
             expected="a folder that can be written",
-            got=f"{self.path} ({error.strerror})",
+            got=f"{self.path} ({reason(error)})",
             hint="name another folder or mend its permissions",
         )
 

@@ -9,14 +9,19 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, another_machine, launch, launch_on, two_devices, two_workers
+from conftest import ROOT, another_machine, in_memory, launch, launch_on, two_devices, two_workers
 from test_package import without_tensorflow
 
 from spectral_tf.records import read_table
 from spectral_tf.records.locks import lock
 
 # These few are in every run of the suite; the rest of the matrix is for the long one.
-ALWAYS = {("lf_first", "two workers"), ("fourier_sensitivity", "two devices")}
+ALWAYS = {
+    ("lf_first", "two workers"),
+    ("fourier_sensitivity", "two devices"),
+    ("lf_first", "a bucket"),
+    ("interpolation", "a bucket"),
+}
 
 NETWORK = ("--width=16", "--depth=3", "--learning_rate=0.003")
 DIGITS = ("--dataset=digits",)
@@ -74,7 +79,7 @@ PAGES = {
 }
 # What is not compiled by XLA draws the noise inside a model by another algorithm.
 ROUGH = {("mnist_manifold", "another machine"): 0.3}
-HOSTS = ("two workers", "two devices", "another machine")
+HOSTS = ("two workers", "two devices", "another machine", "a bucket")
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +115,9 @@ def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
     flags += [f"--data_dir={embedded_dir}"] * uses_data(page)
     if hosts == "two workers":
         results = launch_on(two_workers(), page, *flags)
+    elif hosts == "a bucket":
+        flags[len(PAGES[page])] = "--workdir=ram://bucket/run"
+        results = launch_on(in_memory(tmp_path / "run"), page, *flags, "--strategy=default")
     elif hosts == "two devices":
         results = launch_on(two_devices(), page, *flags, "--strategy=mirrored")
     else:
@@ -123,7 +131,19 @@ def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
     expected = alone(page)
     tables = sorted(file.name for file in expected.glob("*.csv"))
     assert tables == sorted(file.name for file in (tmp_path / "run").glob("*.csv"))
+    if hosts == "a bucket":
+        made = {
+            str(f.relative_to(expected)) for f in expected.rglob("*.*") if ".lock" not in f.name
+        }
+        there = {str(f.relative_to(tmp_path / "run")) for f in (tmp_path / "run").rglob("*.*")}
+        named = {name for name in made if "tfevents" not in name}
+        assert named <= there, named - there
+        assert len(there) == len(made), there ^ made
     for table in tables:
+        if hosts == "a bucket":
+            there = (tmp_path / "run" / table).read_bytes()
+            assert there == (expected / table).read_bytes(), table
+            continue
         found = read_table(tmp_path / "run" / table)
         same(found, read_table(expected / table), table, ROUGH.get((page, hosts), 0.02))
 
