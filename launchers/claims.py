@@ -114,25 +114,30 @@ def named_runs(text: str) -> tuple[str, list[epath.Path]]:
 def read_findings(path: epath.Path) -> list[Finding]:
     """The findings of a finished run, or a UserError."""
     table = path / "claims.csv"
-    if not table.is_file() or not (path / "summary.json").is_file():
+    if not table.is_file() or not (path / "summary.json").exists():
         raise UserError(
             "--folders",
             expected="finished runs of a page that writes claims.csv",
             got=f"{path}",
             hint="start its command again to finish it",
         )
-    rows = records.read_table(table)
-    return [
-        Finding(
-            claim=str(rows["claim"][i]),
-            statement=str(rows["statement"][i]),
-            reading=str(rows["reading"][i]),
-            primary=str(rows["primary"][i]),
-            direction=int(float(rows["direction"][i])),
-            estimate=estimate,
-        )
-        for i, estimate in enumerate(records.estimates(rows, "estimate"))
-    ]
+    records.RunFolder(path, {}, writes=False).summary()  # Refuses a damaged one.
+    with records.reading(table, "--folders", "a table of claims"):
+        rows = records.read_table(table)
+        found = [
+            Finding(
+                claim=str(rows["claim"][i]),
+                statement=str(rows["statement"][i]),
+                reading=str(rows["reading"][i]),
+                primary=str(rows["primary"][i]),
+                direction=int(float(rows["direction"][i])),
+                estimate=estimate,
+            )
+            for i, estimate in enumerate(records.estimates(rows, "estimate"))
+        ]
+        if not found:
+            raise ValueError("no rows")
+    return found
 
 
 def markdown(

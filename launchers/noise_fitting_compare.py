@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -219,7 +218,10 @@ def report(plan: Plan) -> records.Report:
 def read_run(path: str) -> Run:
     """Reads a finished run, or raises a UserError."""
     folder = records.RunFolder(path, {}, writes=False)
-    if not folder.finished or folder.summary().get("experiment") != "noise_fitting":
+    if (
+        not (folder.path / "summary.json").exists()
+        or folder.summary().get("experiment") != "noise_fitting"
+    ):
         raise UserError(
             "--baseline and --cases",
             expected="finished runs of noise_fitting.py",
@@ -227,16 +229,22 @@ def read_run(path: str) -> Run:
             hint="name runs of that page; an unfinished one is finished by its command",
         )
     held_out = read_held_out(folder.path / "held_out.npz")
-    table = records.read_table(folder.path / "waves.csv")
-    data = json.loads((folder.path / "environment.json").read_text())["data"]
+    file = folder.path / "waves.csv"
+    with records.reading(file, "--baseline and --cases", "a table of waves"):
+        table = records.read_table(file)
+        cycles = dict(zip(map(str, table["wave"]), map(float, table["cycles"]), strict=True))
+    file = folder.path / "environment.json"
+    with records.reading(file, "--baseline and --cases", "the record of a run"):
+        data = records.read_json(file, "--baseline and --cases")["data"]
+        version = data["version"]
     given = dict(records.read_flags(folder.path) or {})
     # A path may have come to mean another network.
     given |= {n: data[f"{n}_sha256"][:8] for n in ("model", "teacher") if f"{n}_sha256" in data}
     return Run(
         name=as_path(path).resolve().name,
         summary=folder.summary(),
-        flags={**given, "version": data["version"]},
-        cycles=dict(zip(map(str, table["wave"]), map(float, table["cycles"]), strict=True)),
+        flags={**given, "version": version},
+        cycles=cycles,
         held_out=held_out,
     )
 

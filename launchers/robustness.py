@@ -127,6 +127,14 @@ def runs_networks() -> records.TrainedNetworks:
             got=f"one on --target={networks.flags['target']}",
             hint="make it without --target",
         )
+    for name in TRAINING_FLAGS:
+        if name not in networks.flags:
+            raise UserError(
+                "--from_run",
+                expected=f"run.flags with --{name}",
+                got=f"{FLAGS.from_run}/run.flags without",
+                hint="bring a whole copy of it back",
+            )
     if FLAGS.num_runs > networks.num_networks:
         raise UserError(
             "--num_runs",

@@ -24,8 +24,9 @@ import pathlib
 import shutil
 import tempfile
 import uuid
+import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from etils import epath
 from etils.epath import backend as backends
@@ -122,6 +123,49 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(_SUFFIX)
 
 
+class Holds(Protocol):
+    """What keeps others out of a folder, and knows whether it still does."""
+
+    def mind(self) -> None:
+        """Raises a UserError if it does not any more."""
+
+
+# {folder that this process works in: what holds it, and the name of a file that it must have}.
+_HELD: dict[str, tuple[weakref.ref[Holds], str]] = {}
+
+
+def hold(folder: epath.Path, held: Holds, needed: str) -> None:
+    """From now on nothing is written below a folder that is gone, so that no half of one arises.
+
+    Args:
+      folder: that this process works in.
+      held: what holds it; for as long as that lives.
+      needed: name of a file without which the folder is not what it was.
+    """
+    _HELD[_key(folder)] = (weakref.ref(held), needed)
+
+
+def refuse_lost(path: epath.Path) -> None:
+    """Raises a UserError if a path is in a held folder that is gone, or that another has taken."""
+    for folder in (path, *path.parents) if _HELD else ():
+        reference, needed = _HELD.get(_key(folder), (None, ""))
+        held = reference and reference()
+        if not held:
+            continue
+        held.mind()
+        if is_local(folder) and not (folder / needed).exists():
+            raise UserError(
+                f"workdir={folder}",
+                expected="the folder that the run began in",
+                got="another one" if folder.exists() else "none: it was removed or renamed",
+                hint="bring it back, then the same command resumes",
+            )
+
+
+def _key(folder: epath.Path) -> str:
+    return os.path.abspath(folder) if is_local(folder) else str(folder)
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Gives the name of a file to write, of this machine; left without error it becomes `path`.
@@ -130,8 +174,10 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
     Raises:
       OSError: it cannot be written.
+      UserError: it is in a held folder that is gone.
     """
     target = as_path(path)
+    refuse_lost(target)
     if not is_local(target):
         with tempfile.TemporaryDirectory() as scratch:
             written = pathlib.Path(scratch) / f".{target.name}{_SUFFIX}"

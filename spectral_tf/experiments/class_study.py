@@ -212,12 +212,14 @@ class Classes:
           UserError: the folder holds no such files.
         """
         networks = Models.read(folder)
-        table = records.read_table(folder / "classes.csv")
-        return cls(
-            np.array(table["class"], np.int64),
-            {name: np.array(table[name], np.float64) for name in DIVERSITY},
-            networks,
-        )
+        file = folder / "classes.csv"
+        with records.reading(file, "folder", "a table of classes"):
+            table = records.read_table(file)
+            return cls(
+                np.array(table["class"], np.int64),
+                {name: np.array(table[name], np.float64) for name in DIVERSITY},
+                networks,
+            )
 
     def _member(self) -> NDArray[np.bool_]:
         """Whether a path is within a class, [c, p]."""

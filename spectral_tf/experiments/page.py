@@ -26,6 +26,8 @@ from spectral_tf.records import Part, RunFolder
 from spectral_tf.records.folder import FOUND
 from spectral_tf.records.found import Found, Series
 from spectral_tf.records.report import Report
+from spectral_tf.records.small_files import reading
+from spectral_tf.runtime import limits
 from spectral_tf.runtime.launch import settings
 from spectral_tf.storage import atomic_write, local_copy
 
@@ -287,9 +289,12 @@ class Page:
                     np.savez(opened, **arrays)  # type: ignore[arg-type]  # Its stub.
             logging.info("%s: %s is measured", self._name, name)
         wait_for_all(self.strategy)
-        with local_copy(file) as copy, np.load(copy) as saved:
+        remedy = "remove that file, and the same command measures it again"
+        told = reading(file, "workdir", "what was measured, whole", remedy)
+        with told, local_copy(file) as copy, np.load(copy) as saved:
             kept = {current(key): array for key, array in saved.items()}
-        self.seconds += float(kept.pop("seconds"))
+            seconds = float(kept.pop("seconds"))
+        self.seconds += seconds
         return kept
 
     def board(self, charts: Mapping[str, Sequence[str]]) -> None:
@@ -434,6 +439,7 @@ def launch(
 
     def main() -> None:
         files.refuse_missing_modules(runtime.flag("import") or ())
+        limits.refuse_beyond_reach()
         planned = plan()
         again = runtime.flag("report_only")
         folder = runtime.run_folder(name, tuple(growing), again=again)
@@ -482,6 +488,7 @@ def launch_comparison(
 
 def in_folder(name: str, folder: RunFolder) -> Page:
     """The page of a run folder, under the strategy of the flags."""
+    limits.refuse_narrow_address_space()
     # TensorFlow takes seconds to import: only now that the flags are known to be good. The strategy
     # is first to use it: hosts cannot be joined later.
     from spectral_tf import keras_settings

@@ -490,7 +490,9 @@ class Models:
             raise UserError(
                 "folder", expected="models.csv and paths.npz", got=f"{folder}", hint="name a run"
             )
-        columns = {k: np.array(v) for k, v in records.read_table(folder / "models.csv").items()}
+        file = folder / "models.csv"
+        with records.reading(file, "folder", "a table of models"):
+            columns = {k: np.array(v) for k, v in records.read_table(file).items()}
         diverged: dict[str, NDArray] = {}
         if "diverged_at_step" in columns:
             lost = np.isfinite(columns["diverged_at_step"])
@@ -498,7 +500,8 @@ class Models:
             del columns["diverged_at_step"]
             columns = {name: values[~lost] for name, values in columns.items()}
         found: dict[str, dict[str, NDArray]] = {"along": {}, "classes": {}, "distances": {}}
-        with np.load(folder / "paths.npz") as arrays:
+        file = folder / "paths.npz"
+        with records.reading(file, "folder", "what paths gave"), np.load(file) as arrays:
             for name in arrays:
                 kind, _, rest = former_names.current(name).partition("/")
                 found[kind][rest] = arrays[name]

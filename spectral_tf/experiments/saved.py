@@ -1,14 +1,13 @@
 """Models that somebody has saved: a file, a SavedModel, or what a run folder keeps."""
 
-import json
 from typing import NamedTuple
 
 from etils import epath
 
+from spectral_tf import records
 from spectral_tf.data import Normalisation
 from spectral_tf.errors import UserError
 from spectral_tf.models.files import is_saved_model
-from spectral_tf.records import read_flags
 from spectral_tf.storage import as_path, files_under, folders_around
 
 
@@ -44,7 +43,7 @@ def saved_model(flag: str, path: str) -> Saved:
         return _of_run(given)
     kept = sorted(file for file in files_under(given) if file.suffix == ".keras")
     if not kept:
-        run = given.is_dir() and read_flags(given) is not None
+        run = given.is_dir() and records.read_flags(given) is not None
         raise UserError(
             flag,
             expected="a .keras file, or a run folder that keeps one (or an .h5 file of a whole "
@@ -68,12 +67,13 @@ def saved_model(flag: str, path: str) -> Saved:
 def _of_run(file: epath.Path) -> Saved:
     """With what the run folder around a file tells."""
     for folder in folders_around(file):
-        flags, environment = read_flags(folder), folder / "environment.json"
+        flags, environment = records.read_flags(folder), folder / "environment.json"
         if flags is not None and environment.is_file():
-            data = json.loads(environment.read_text()).get("data", {})
-            given = data.get("normalisation")
-            normalisation = given and Normalisation(
-                tuple(given["mean"]), tuple(given["deviation"]), given["source"]
-            )
+            with records.reading(environment, str(file), "a run that tells its images"):
+                data = records.read_json(environment, str(file)).get("data", {})
+                given = data.get("normalisation")
+                normalisation = given and Normalisation(
+                    tuple(given["mean"]), tuple(given["deviation"]), given["source"]
+                )
             return Saved(file, flags.get("dataset"), normalisation)
     return Saved(file, None, None)

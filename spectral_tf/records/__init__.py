@@ -12,6 +12,7 @@ from spectral_tf.records.flagfile import read_flags
 from spectral_tf.records.folder import Part, RunFolder
 from spectral_tf.records.found import Found, Series
 from spectral_tf.records.report import Animation, Report
+from spectral_tf.records.small_files import read_json, reading
 from spectral_tf.records.tables import Table, averaged, estimates, read_table, tidy, write_table
 from spectral_tf.storage import atomic_write
 
@@ -35,7 +36,9 @@ __all__ = [
     "averaged",
     "estimates",
     "read_flags",
+    "read_json",
     "read_table",
+    "reading",
     "tidy",
     "trained_networks",
     "write_table",

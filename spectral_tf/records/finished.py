@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.flagfile import read_flags
+from spectral_tf.records.flagfile import FLAGFILE, read_flags
 from spectral_tf.records.folder import RunFolder
 from spectral_tf.records.former_names import current
+from spectral_tf.records.small_files import reading
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,11 +71,12 @@ def trained_networks(
     if flags is None:
         raise refuse(f"{folder} without run.flags", "name the --workdir of a run")
     run = RunFolder(folder, {}, writes=False)
-    if not run.finished:
+    if not (folder / "summary.json").exists():
         raise refuse(f"{folder}, unfinished", "finish it: start its command again")
     if (found := run.summary().get("experiment")) != experiment:
         raise refuse(f"{folder}, a run of {found}", "name another run")
     file = given if given.suffix == ".npz" else run.state_file
+    steps = number_of(flags, "num_steps", folder, flag)
     again = f"repeat it: python launchers/{experiment}.py --flagfile={folder}/run.flags --workdir="
     try:
         with np.load(file) as archive:
@@ -85,11 +87,29 @@ def trained_networks(
         raise refuse(f"{folder} without {file.name}", f"{again}...") from error
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise refuse(f"{file}, damaged ({error})", f"{again}...") from error
-    if step != int(flags["num_steps"]) or not going.any():
-        raise refuse(f"{file} of step {step:,} of {int(flags['num_steps']):,}", f"{again}...")
+    if step != steps or not going.any():
+        raise refuse(f"{file} of step {step:,} of {steps:,}", f"{again}...")
 
     def group(name: str) -> list[NDArray]:
         names = sorted(key for key in saved if key.startswith(f"ensemble/{name}/"))
         return [saved[key][going] for key in names]
 
     return TrainedNetworks(flags, group("weights"), group("non_trainable") or group("others"))
+
+
+def number_of(
+    flags: Mapping[str, str], name: str, folder: str | os.PathLike[str], flag: str
+) -> int:
+    """A whole number that a run's flags give.
+
+    Args:
+      flags: of the run, as `read_flags` gives them.
+      name: of a flag of it.
+      folder: of the run.
+      flag: how an error calls that.
+
+    Raises:
+      UserError: its flagfile is damaged.
+    """
+    with reading(pathlib.Path(folder) / FLAGFILE, flag, f"--{name} of a run"):
+        return int(flags[name])

@@ -11,10 +11,12 @@ from typing import Any
 from absl import logging
 from etils import epath
 
+from spectral_tf import storage
 from spectral_tf.errors import UserError
 from spectral_tf.records.flagfile import FLAGFILE, flag_name, grows, read_lines
 from spectral_tf.records.json_values import json_value
 from spectral_tf.records.locks import Hold, lock
+from spectral_tf.records.small_files import read_json
 from spectral_tf.storage import (
     as_path,
     atomic_write,
@@ -67,6 +69,7 @@ class Part:
             yield
             return
         folder = self.state_file.parent
+        storage.refuse_lost(folder)
         folder.mkdir(parents=True, exist_ok=True)
         with lock(folder / ".lock", wait=wait):
             yield
@@ -147,6 +150,7 @@ class RunFolder:
                 # Held until the process ends.
                 self._lock = lock(self.path / ".lock", shared=not (alone or self._overwrite))
                 self._write_start(environment)
+                storage.hold(self.path, self._lock, FLAGFILE)
             if not alone:
                 self._lock.share()
         except OSError as error:
@@ -189,8 +193,7 @@ class RunFolder:
         if self._overwrite:
             self._remove_run()
             self._overwrite = False
-        file = self.path / _ENVIRONMENT
-        before = json.loads(file.read_text()) if file.exists() else {}
+        before = self._environment_before()
         self._refuse_other_data(before.get("data", {}), environment.get("data", {}))
         if not self.same_flags:
             for name in (_SUMMARY, FOUND):  # They are of the flags of before.
@@ -199,6 +202,17 @@ class RunFolder:
                 temporary.write_text("".join(f"{line}\n" for line in self._lines))
         first = {"start_utc": before["start_utc"]} if "start_utc" in before else {}
         self._write_json(_ENVIRONMENT, {**environment, **first})
+
+    def _environment_before(self) -> dict[str, Any]:
+        """What an earlier start has recorded; nothing if that cannot be read."""
+        file = self.path / _ENVIRONMENT
+        if not file.exists():
+            return {}
+        try:
+            return read_json(file, f"workdir={self.path}")
+        except UserError as error:
+            logging.warning("%s; it is written anew, with this start as the first", error)
+            return {}
 
     def _refuse_other_data(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         """A name of a data set, which is all that flags hold, may come to mean other images."""
@@ -249,6 +263,14 @@ class RunFolder:
             for entry in self.path.iterdir()
             if not entry.name.startswith(".lock") and not is_temporary(entry.name)
         ]
+        for name in (_SUMMARY, _ENVIRONMENT, FLAGFILE):
+            if (self.path / name).is_dir():
+                raise UserError(
+                    f"workdir={self.path}",
+                    expected=f"{name} to be a file, or not there",
+                    got="a folder of that name",
+                    hint="move it elsewhere, or name another --workdir",
+                )
         if strangers and not (self.path / FLAGFILE).is_file():
             raise UserError(
                 "workdir",
@@ -321,7 +343,10 @@ class RunFolder:
         """Whether the run was carried to its end; one that is to be overwritten is not."""
         if self._growing and not self.same_flags:
             return False
-        return not self._overwrite and (self.path / _SUMMARY).is_file()
+        with contextlib.suppress(UserError):  # Without a whole summary it is made again.
+            self.summary()
+            return not self._overwrite
+        return False
 
     def finish(self, summary: Mapping[str, Any], wall_seconds: float) -> None:
         """Adds the seconds to `environment.json` and writes `summary.json`; call it last.
@@ -329,13 +354,18 @@ class RunFolder:
         The seconds are those of training and measuring, over all resumptions. The summary marks the
         run as finished. `inf` becomes "never" and NaN null in it, since JSON has neither.
         """
-        environment = json.loads((self.path / _ENVIRONMENT).read_text())
+        environment = self._environment_before()
         self._write_json(_ENVIRONMENT, {**environment, "wall_seconds": round(wall_seconds, 1)})
         self._write_json(_SUMMARY, summary)
 
     def summary(self) -> dict[str, Any]:
-        """Reads `summary.json`."""
-        return json.loads((self.path / _SUMMARY).read_text())
+        """Reads `summary.json`.
+
+        Raises:
+          UserError: it is not there, or not whole.
+        """
+        again = "start the command of that run again, which makes it anew of what was measured"
+        return read_json(self.path / _SUMMARY, f"run folder {self.path}", again)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         if not self.writes:
@@ -348,10 +378,9 @@ class RunFolder:
 def experiment_of(folder: epath.Path) -> str:
     """The experiment whose run a folder holds; "" if it does not say."""
     for name in (_ENVIRONMENT, _SUMMARY):
-        with contextlib.suppress(OSError, ValueError):
-            found = json.loads((folder / name).read_text())
-            if isinstance(found, dict) and found.get("experiment"):
-                return str(found["experiment"])
+        with contextlib.suppress(UserError):
+            if experiment := read_json(folder / name, "").get("experiment"):
+                return str(experiment)
     return ""
 
 

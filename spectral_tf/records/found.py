@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import pathlib
-import zipfile
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spectral_tf.errors import UserError
 from spectral_tf.records.files import atomic_write
 from spectral_tf.records.former_names import current, current_entries
+from spectral_tf.records.small_files import reading
 
 
 class Series(NamedTuple):
@@ -90,38 +89,36 @@ class Found:
 
         Args:
           path: of the file.
-          flag: `report_only`, or `overwrite` of a training that is read to go on: how an error
-            calls it, and what it says to do.
+          flag: `report_only`, or `overwrite` of a training that is read to go on: what an error
+            says to do.
 
         Raises:
           UserError: there is no such file, or it is not whole.
         """
-        try:
+        told = {
+            "report_only": (
+                *("report_only", "a run that has been measured to its end"),
+                "make it without --report_only; if this folder is finished, in another one",
+            ),
+            "overwrite": (
+                *("workdir", "a finished training whose file is whole"),
+                "remove that file, and the same command measures it again",
+            ),
+        }[flag]
+        with reading(path, *told):
             with np.load(path) as archive:
                 arrays = {current(name): array for name, array in archive.items()}
             facts = current_entries(json.loads(str(arrays.pop("json"))))
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            again = flag == "report_only"
-            raise UserError(
-                flag if again else "workdir",
-                expected="a run that has been measured to its end"
-                if again
-                else "a finished training whose file is whole",
-                got=f"{path} ({type(error).__name__}: {error})",
-                hint="make it without --report_only; if this folder is finished, in another one"
-                if again
-                else "remove that file to measure it again, or add --overwrite",
-            ) from error
-        series = {
-            name.removeprefix("steps/"): Series(
-                steps.tolist(), arrays[f"values/{name.removeprefix('steps/')}"]
-            )
-            for name, steps in arrays.items()
-            if name.startswith("steps/")
-        }
-        facts |= {
-            name.removeprefix("facts/"): array
-            for name, array in arrays.items()
-            if name.startswith("facts/")
-        }
+            series = {
+                name.removeprefix("steps/"): Series(
+                    steps.tolist(), arrays[f"values/{name.removeprefix('steps/')}"]
+                )
+                for name, steps in arrays.items()
+                if name.startswith("steps/")
+            }
+            facts |= {
+                name.removeprefix("facts/"): array
+                for name, array in arrays.items()
+                if name.startswith("facts/")
+            }
         return cls(series, facts)

@@ -61,6 +61,7 @@ class FileLock:
     """A file that this process has locked; the system gives it back when the process ends."""
 
     def __init__(self, path: epath.Path, *, shared: bool, wait: bool) -> None:
+        self._path = path
         self._file = open(path, "w")  # noqa: SIM115 - whoever locks it holds it.
         try:
             kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
@@ -74,7 +75,17 @@ class FileLock:
         fcntl.flock(self._file, fcntl.LOCK_SH)
 
     def mind(self) -> None:
-        """Nobody can take it."""
+        """Raises a UserError if the file is another one now, as in a folder that was replaced."""
+        if self._file.closed:
+            return
+        with contextlib.suppress(FileNotFoundError):  # Only the file was removed: it still is ours.
+            if not os.path.samestat(os.fstat(self._file.fileno()), os.stat(self._file.name)):
+                raise UserError(
+                    f"workdir={self._path.parent}",
+                    expected="the folder that the run began in",
+                    got="another one",
+                    hint="bring it back, then the same command resumes",
+                )
 
     def close(self) -> None:
         """Gives it back."""
@@ -105,6 +116,7 @@ class Lease:
         self._object = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
         self._writing, self._over = threading.Lock(), threading.Event()
         self._lost = False
+        self._renewed = time.monotonic(), time.time()
         self._take(wait)
         threading.Thread(target=self._renew, daemon=True).start()
         atexit.register(self.close)
@@ -156,6 +168,7 @@ class Lease:
             "beat": time.time(),
         }
         self._object.write_bytes(json.dumps(owner).encode())
+        self._renewed = time.monotonic(), time.time()
 
     def _renew(self) -> None:
         while not self._over.wait(_EVERY):
@@ -176,7 +189,10 @@ class Lease:
 
     def mind(self) -> None:
         """Raises a UserError if another process has taken it."""
-        if self._lost or not self._object.exists():
+        if self._over.is_set():
+            return
+        silent = max(time.monotonic() - self._renewed[0], time.time() - self._renewed[1])
+        if self._lost or (silent > _SILENT / 2 and not self._object.exists()):
             raise UserError(
                 f"workdir={self._path.parent}",
                 expected="a folder that this process still holds",

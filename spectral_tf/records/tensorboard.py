@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
@@ -20,9 +21,8 @@ from tensorboard.plugins.text import summary_v2 as text
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util import tensor_util
 
+from spectral_tf import storage
 from spectral_tf.storage import as_path, atomic_write, is_local
-
-_SEGMENT = ".segment"
 
 
 class EventWriter:
@@ -55,15 +55,14 @@ class EventWriter:
         self._path: epath.Path | None = None
         self._file: BinaryIO = io.BytesIO()
         if writes:
-            for file, segment in _segments(self._folder):
-                if segment >= num_segments:
+            for file, number in _segments(self._folder).items():
+                if number >= num_segments:
                     file.unlink()
 
     @classmethod
     def behind_others(cls, folder: str | os.PathLike[str]) -> "EventWriter":
         """One that leaves the events of a folder as they are, and writes behind them."""
-        taken = [segment for _, segment in _segments(as_path(folder))]
-        return cls(folder, max(taken, default=-1) + 1)
+        return cls(folder, max(_segments(as_path(folder)).values(), default=-1) + 1)
 
     def commit(self) -> int:
         """Puts the open segment on disk; returns the number of segments now complete."""
@@ -86,12 +85,13 @@ class EventWriter:
         TensorBoard reads files in the order of their names, which begin with a second, and never
         goes back; the clock may.
         """
+        storage.refuse_lost(self._folder)  # Its folder is made here.
         there = [f.name for f in self._folder.iterdir()] if self._folder.exists() else []
         seconds = [name.split(".")[3] for name in there if name.startswith(_PREFIX)]
         latest = max((int(second) for second in seconds if second.isdecimal()), default=-1)
         second = max(int(time.time()), latest + 1)
         name = f"{_PREFIX}{second:010d}.spectral_tf.{os.getpid()}"
-        self._path = self._folder / f"{name}{_SEGMENT}{self._num_segments:06d}"
+        self._path = self._folder / f"{name}.segment{self._num_segments:06d}"
         if is_local(self._path):
             self._folder.mkdir(parents=True, exist_ok=True)
             self._file = open(self._path, "wb")  # noqa: SIM115 - until the segment ends.
@@ -149,14 +149,12 @@ class EventWriter:
 _PREFIX = "events.out.tfevents."
 
 
-def _segments(folder: epath.Path) -> list[tuple[epath.Path, int]]:
-    """The files of segments in a folder, and their numbers."""
-    found = []
-    for file in folder.iterdir() if folder.is_dir() else ():
-        number = file.suffix.removeprefix(_SEGMENT)
-        if "tfevents" in file.name and file.suffix.startswith(_SEGMENT) and number.isdecimal():
-            found.append((file, int(number)))
-    return found
+def _segments(folder: epath.Path) -> dict[epath.Path, int]:
+    """{event file: its number}; copies that somebody has made under other names are left alone."""
+    if not folder.is_dir():
+        return {}
+    found = {file: re.search(r"tfevents.*\.segment(\d+)$", file.name) for file in folder.iterdir()}
+    return {file: int(match[1]) for file, match in found.items() if match and file.is_file()}
 
 
 def _layout(charts: Mapping[str, Sequence[str]]) -> Summary:

@@ -1,6 +1,5 @@
 """What the pages on label waves leave beside their tables: predictions for held-out images."""
 
-import zipfile
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from spectral_tf.errors import UserError
 from spectral_tf.records.former_names import current
+from spectral_tf.records.small_files import reading
 from spectral_tf.storage import atomic_write, local_copy
 
 # What is written as float16, and the largest number that it holds.
@@ -123,14 +123,9 @@ def read_held_out(path: epath.Path) -> HeldOut:
     Raises:
       UserError: there is no such file, or it is not whole.
     """
-    try:
-        with local_copy(path) as file, np.load(file) as archive:
-            arrays = {current(name): array for name, array in archive.items()}
+    expected = "the predictions for held-out images that a run leaves"
+    hint = "bring a whole copy of it back, or repeat that run in another --workdir"
+    told = reading(path, "held-out images", expected, hint)
+    with told, local_copy(path) as file, np.load(file) as archive:
+        arrays = {current(name): array for name, array in archive.items()}
         return HeldOut(**{name: arrays[name] for name in HeldOut._fields})
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path}",
-            expected="the predictions for held-out images that a run leaves",
-            got=f"{type(error).__name__}: {error}",
-            hint="make the run anew with --overwrite",
-        ) from error

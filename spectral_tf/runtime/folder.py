@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Collection
 
-from absl import flags
+from absl import flags, logging
 
 from spectral_tf.errors import UserError
 from spectral_tf.records import RunFolder, read_flags
@@ -42,6 +42,11 @@ def run_folder(experiment: str, growing: Collection[str] = (), *, again: bool = 
         growing=growing,
         writes="strategy" not in values or is_chief(values.strategy, values.tpu),
     )
+    if (folder.path / "summary.json").exists() and not values.overwrite:
+        try:
+            folder.summary()
+        except UserError as error:
+            logging.warning("%s; the run counts as unfinished", error)
     other = read_flags(folder.path) is not None and not folder.same_flags
     if again and (values.overwrite or other):
         raise UserError(

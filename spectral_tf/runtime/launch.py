@@ -13,14 +13,15 @@ from spectral_tf import keras_settings
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
+from spectral_tf.runtime import failures
 from spectral_tf.runtime.flags import LATER, NOT_CONFIGURATION
 
 
 def launch(main: Callable[[], int | None]) -> None:
     """Runs a launcher's main function after parsing the flags; never returns.
 
-    A mistake in the flags or a `UserError` is printed as one line and the exit status is 2. Any
-    other exception is a defect of ours and keeps its traceback.
+    A mistake in the flags, a `UserError` or what the machine refuses (`failures`) is printed as one
+    line and the exit status is 2. Any other exception is a defect of ours and keeps its traceback.
     """
     name = os.path.basename(sys.argv[0])
 
@@ -56,13 +57,12 @@ def launch(main: Callable[[], int | None]) -> None:
             if error.name not in ("tensorflow", "keras", "keras_backend"):
                 raise
             _refuse(name, str(error) if error.name == "keras_backend" else NO_TENSORFLOW)
-        except MemoryError as error:
-            _refuse(name, f"out of memory ({error}): make the networks, samples or runs fewer")
         except Exception as error:
-            # TensorFlow's own kind of the same, named here without importing it.
-            if type(error).__name__ != "ResourceExhaustedError":
+            resumes = "save_every_seconds" in flags.FLAGS
+            line = failures.told(error, str(flag("workdir", "")), resumes=resumes)
+            if line is None:
                 raise
-            _refuse(name, "out of memory: make the networks, samples or runs fewer")
+            _refuse(name, line)
         except KeyboardInterrupt:
             _refuse(name, "interrupted; the same command resumes or starts over", status=130)
 

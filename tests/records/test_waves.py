@@ -96,7 +96,7 @@ def test_a_file_of_before_nulls_had_their_lowest_is_refused(tmp_path):
     kept = held_out()[0]._asdict()
     del kept["lowest_null_log_ratios"]
     np.savez_compressed(tmp_path / "held_out.npz", **kept)
-    with pytest.raises(UserError, match="got KeyError: .*lowest_null_log_ratios.*--overwrite"):
+    with pytest.raises(UserError, match="KeyError: .*lowest_null_log_ratios.*another --workdir"):
         read_held_out(tmp_path / "held_out.npz")
 
 
