@@ -49,6 +49,8 @@ class RemotePath(gpath.PosixGPath):
     @property
     def _uri_scheme(self) -> str:
         # epath keeps the schemes that it knows as folders of the root, PurePath others as "ram:".
+        if not self.parts:
+            return ""
         known = self.parts[0] == "/"
         return "".join(self.parts[1:2]) if known else self.parts[0].removesuffix(":")
 
@@ -147,7 +149,7 @@ def hold(folder: epath.Path, held: Holds, needed: str) -> None:
 
 def refuse_lost(path: epath.Path) -> None:
     """Raises a UserError if a path is in a held folder that is gone, or that another has taken."""
-    for folder in (path, *path.parents) if _HELD else ():
+    for folder in (path, *folders_around(path)) if _HELD else ():
         reference, needed = _HELD.get(_key(folder), (None, ""))
         held = reference and reference()
         if not held:

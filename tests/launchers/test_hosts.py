@@ -132,10 +132,10 @@ def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
     tables = sorted(file.name for file in expected.glob("*.csv"))
     assert tables == sorted(file.name for file in (tmp_path / "run").glob("*.csv"))
     if hosts == "a bucket":
-        made = {
-            str(f.relative_to(expected)) for f in expected.rglob("*.*") if ".lock" not in f.name
-        }
-        there = {str(f.relative_to(tmp_path / "run")) for f in (tmp_path / "run").rglob("*.*")}
+        made, there = (
+            {str(file.relative_to(run)) for file in run.rglob("*.*") if ".lock" not in file.name}
+            for run in (expected, tmp_path / "run")
+        )
         named = {name for name in made if "tfevents" not in name}
         assert named <= there, named - there
         assert len(there) == len(made), there ^ made
