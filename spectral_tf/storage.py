@@ -147,6 +147,11 @@ def hold(folder: epath.Path, held: Holds, needed: str) -> None:
     _HELD[_key(folder)] = (weakref.ref(held), needed)
 
 
+def let_go(folder: epath.Path) -> None:
+    """A folder that was held is no longer: somebody starts in it anew."""
+    _HELD.pop(_key(folder), None)
+
+
 def refuse_lost(path: epath.Path) -> None:
     """Raises a UserError if a path is in a held folder that is gone, or that another has taken."""
     for folder in (path, *folders_around(path)) if _HELD else ():

@@ -41,7 +41,9 @@ def saved_model(flag: str, path: str) -> Saved:
     given = as_path(path, flag)
     if given.is_file() or is_saved_model(given):
         return _of_run(given)
-    kept = sorted(file for file in files_under(given) if file.suffix == ".keras")
+    # A hidden one is what a kill left half written.
+    every = (file for file in files_under(given) if file.suffix == ".keras")
+    kept = sorted(file for file in every if not file.name.startswith("."))
     if not kept:
         run = given.is_dir() and records.read_flags(given) is not None
         raise UserError(

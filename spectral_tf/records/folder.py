@@ -149,6 +149,7 @@ class RunFolder:
             with self._starting():
                 # Held until the process ends.
                 self._lock = lock(self.path / ".lock", shared=not (alone or self._overwrite))
+                storage.let_go(self.path)
                 self._write_start(environment)
                 storage.hold(self.path, self._lock, FLAGFILE)
             if not alone:

@@ -244,8 +244,11 @@ class Classifier:
         """Writes the model as a `.keras` file, whole or not at all; the chief should."""
         with atomic_write(path) as temporary:
             hidden = temporary.with_name(f".{path.name}")  # Keras asks for the ending.
-            self.model.save(hidden)
-            os.replace(hidden, temporary)
+            try:
+                self.model.save(hidden)
+                os.replace(hidden, temporary)
+            finally:
+                hidden.unlink(missing_ok=True)
 
     def all_reduce_max(self, *requests: int) -> list[int]:
         """The largest of each request over all hosts; alone, the requests themselves."""

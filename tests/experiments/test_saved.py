@@ -51,3 +51,11 @@ def test_nothing_there(tmp_path):
     path = run_folder(tmp_path / "run", files=())
     with pytest.raises(UserError, match="a run without such file; keep models with"):
         saved_model("--from_run", str(path))
+
+
+def test_what_a_kill_left_half_written_is_no_model(tmp_path):
+    (tmp_path / ".epoch_002.keras").write_bytes(b"half")
+    with pytest.raises(UserError, match="no such file"):
+        saved_model("--from_run", str(tmp_path))
+    (tmp_path / "epoch_001.keras").write_bytes(b"a model")
+    assert saved_model("--from_run", str(tmp_path)).file == tmp_path / "epoch_001.keras"
