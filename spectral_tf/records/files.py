@@ -1,5 +1,17 @@
 """Files that are written whole or not at all."""
 
-from spectral_tf.storage import atomic_write, is_temporary
+import hashlib
+import os
 
-__all__ = ["atomic_write", "is_temporary"]
+from spectral_tf.storage import as_path, atomic_write, is_temporary
+
+__all__ = ["atomic_write", "digest", "is_temporary"]
+
+
+def digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of what a file holds.
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    return hashlib.sha256(as_path(path).read_bytes()).hexdigest()
