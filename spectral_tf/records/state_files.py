@@ -36,6 +36,8 @@ NAMES = ("state.npz", "state.second.npz")
 # Bytes of measurements that a state holds itself.
 LARGEST_TAIL = 2**18
 
+_NO_PIECES = "0" * 64  # As long as a digest.
+
 Read = TypeVar("Read")
 
 _STEP = re.compile(r"ensemble/(\d+/)?step")
@@ -87,7 +89,7 @@ class StateFiles:
         self._identity, self._name, self._writes = identity or Identity(), name, writes
         self._counter = 0
         self._next = self._files[0]
-        self._num_pieces, self._digest = 0, ""
+        self._num_pieces, self._digest = 0, _NO_PIECES
 
     def save(
         self,
@@ -211,7 +213,7 @@ class StateFiles:
 
     def _history(self, saved: Arrays) -> list[dict[str, NDArray[Any]]]:
         """The pieces of a state's history, its own last."""
-        pieces, digest = [], ""
+        pieces, digest = [], _NO_PIECES
         for number in range(int(saved["num_pieces"]) if "num_pieces" in saved else 0):
             file = self._piece(number)
             try:
