@@ -370,7 +370,7 @@ class Page:
         def write() -> None:
             with self._folder.part("report").alone(wait=True):
                 if not self._folder.finished:  # By another process that shares the trainings.
-                    found.save(self._folder.path / FOUND)
+                    found.save(self._folder.path / FOUND, self._folder.identity)
                     self._publish(found, make(found))
 
         together(self.strategy, write if self.writes else lambda: None)
@@ -488,7 +488,7 @@ def launch(
         folder = runtime.run_folder(name, tuple(growing), again=again)
         if again or folder.finished:
             if folder.writes:
-                found = Found.read(folder.path / FOUND)
+                found = Found.read(folder.path / FOUND, folder.identity)
                 with folder.held():
                     publish(name, folder, found, report(planned, found))
             return

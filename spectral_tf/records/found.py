@@ -115,14 +115,14 @@ class Found:
         return cls({name: Series(steps[name].tolist(), values[name]) for name in steps}, facts)
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str]) -> Found:
+    def read(cls, path: str | os.PathLike[str], identity: Identity | None = None) -> Found:
         """The same of a run whose report is to be made again.
 
         Raises:
-          UserError: there is no such file, or it is not whole.
+          UserError: there is no such file, it is not whole, or of another run.
         """
         try:
-            return cls.load(path)
+            return cls.load(path, identity)
         except (OSError, Damaged) as error:
             raise UserError(
                 "report_only",

@@ -169,6 +169,8 @@ class StateFiles:
             except Damaged as error:
                 bad.append(self._set_aside(file, error))
                 continue
+            except FileNotFoundError:  # The host that writes has set it aside.
+                continue
             self._next = self._other(file)
             return found
         return None

@@ -75,7 +75,7 @@ def _mend(folder: RunFolder, altered: list[str], remakes: bool) -> None:
     names = ", ".join(altered)
     if not remakes:
         try:
-            Found.load(folder.path / FOUND)
+            Found.load(folder.path / FOUND, folder.identity)
         except (OSError, Damaged) as error:
             raise UserError(
                 f"workdir={folder.path}",
