@@ -210,9 +210,13 @@ def start(path, *flags):
 
 def wait_for_new_state(process, path):
     """Until the run has saved a state it did not have before."""
-    state = pathlib.Path(path) / "checkpoints" / "state.npz"
-    before = state.stat().st_mtime_ns if state.exists() else 0
-    while not (state.exists() and state.stat().st_mtime_ns > before):
+
+    def written():
+        states = pathlib.Path(path).glob("checkpoints/state*.npz")
+        return max((state.stat().st_mtime_ns for state in states), default=0)
+
+    before = written()
+    while written() == before:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
 
