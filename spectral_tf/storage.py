@@ -18,6 +18,7 @@ import atexit
 import contextlib
 import errno
 import functools
+import hashlib
 import logging
 import os
 import pathlib
@@ -277,6 +278,15 @@ def put(folder: pathlib.Path, path: str | os.PathLike[str]) -> None:
         return
     with atomic_write(target) as temporary:
         shutil.copyfile(folder, temporary)
+
+
+def digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of what a file holds.
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    return hashlib.sha256(as_path(path).read_bytes()).hexdigest()
 
 
 def files_under(folder: str | os.PathLike[str]) -> Iterator[epath.Path]:

@@ -9,10 +9,8 @@ FLAGFILE = "run.flags"
 
 def read_lines(folder: epath.Path) -> list[str]:
     """The lines of a run folder's flagfile, flags by their names of now."""
-    return [
-        current_line(x)
-        for x in (folder / FLAGFILE).read_bytes().decode(errors="replace").splitlines()
-    ]
+    text = (folder / FLAGFILE).read_bytes().decode("utf-8", "replace")
+    return [current_line(line) for line in text.splitlines()]
 
 
 def read_flags(folder: epath.Path) -> dict[str, str] | None:

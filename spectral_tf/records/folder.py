@@ -14,12 +14,14 @@ from etils import epath
 from spectral_tf import storage
 from spectral_tf.errors import UserError
 from spectral_tf.records.flagfile import FLAGFILE, flag_name, grows, read_lines
+from spectral_tf.records.identity import DATA, Identity
 from spectral_tf.records.json_values import json_value
 from spectral_tf.records.locks import Hold, lock
 from spectral_tf.records.small_files import read_json
 from spectral_tf.storage import (
     as_path,
     atomic_write,
+    digest,
     files_under,
     is_local,
     is_temporary,
@@ -29,22 +31,9 @@ from spectral_tf.storage import (
 )
 
 _SUMMARY, _ENVIRONMENT = "summary.json", "environment.json"
+_FILES = "files_sha256"
 # All that a run has measured.
 FOUND = "found.npz"
-
-# What of a data set's record decides the numbers.
-_DATA = {
-    "dataset",
-    "version",
-    "split",
-    "num_examples",
-    "model_sha256",
-    "teacher_sha256",
-    "weights_sha256",
-    "features_sha256",
-    "networks_sha256",
-    "imports_sha256",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +43,7 @@ class Part:
     state_file: epath.Path
     tensorboard: epath.Path
     writes: bool
+    identity: Identity
 
     @contextlib.contextmanager
     def alone(self, *, wait: bool = False) -> Iterator[None]:
@@ -113,6 +103,7 @@ class RunFolder:
         self._overwrite = overwrite
         self._growing = growing
         self._lock: Hold | None = None
+        self._environment: Mapping[str, Any] = {}
         if not writes:
             return
         try:
@@ -143,6 +134,7 @@ class RunFolder:
         Raises:
           UserError: another process works in it, or it cannot be written.
         """
+        self._environment = environment
         if not self.writes:
             return
         try:
@@ -217,7 +209,7 @@ class RunFolder:
 
     def _refuse_other_data(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         """A name of a data set, which is all that flags hold, may come to mean other images."""
-        wrong = [name for name in _DATA & before.keys() & now.keys() if before[name] != now[name]]
+        wrong = [name for name in DATA & before.keys() & now.keys() if before[name] != now[name]]
         if wrong and self._computed:
             raise UserError(
                 f"workdir={self.path}",
@@ -336,8 +328,19 @@ class RunFolder:
     def part(self, name: str) -> Part:
         """Where one of several trainings keeps its state and its events."""
         return Part(
-            self.path / "checkpoints" / name / "state.npz", self.tensorboard / name, self.writes
+            self.path / "checkpoints" / name / "state.npz",
+            self.tensorboard / name,
+            self.writes,
+            self._identity(name),
         )
+
+    @property
+    def identity(self) -> Identity:
+        """What decides the numbers of a training that is the run's only one; after `start`."""
+        return self._identity()
+
+    def _identity(self, part: str = "") -> Identity:
+        return Identity.of(self._environment, self._configuration, self._growing, part)
 
     @property
     def finished(self) -> bool:
@@ -349,15 +352,40 @@ class RunFolder:
             return not self._overwrite
         return False
 
-    def finish(self, summary: Mapping[str, Any], wall_seconds: float) -> None:
+    def finish(
+        self,
+        summary: Mapping[str, Any],
+        wall_seconds: float,
+        files: Mapping[str, str] | None = None,
+    ) -> None:
         """Adds the seconds to `environment.json` and writes `summary.json`; call it last.
 
         The seconds are those of training and measuring, over all resumptions. The summary marks the
         run as finished. `inf` becomes "never" and NaN null in it, since JSON has neither.
+
+        Args:
+          summary: headline numbers.
+          wall_seconds: of the whole run.
+          files: {name: SHA-256} of what its report has written, for `altered`.
         """
         environment = self._environment_before()
         self._write_json(_ENVIRONMENT, {**environment, "wall_seconds": round(wall_seconds, 1)})
-        self._write_json(_SUMMARY, summary)
+        record = {_FILES: dict(files)} if files else {}
+        self._write_json(_SUMMARY, {**summary, **record})
+
+    def altered(self) -> list[str]:
+        """Files of the report of a finished run that are gone, or are not what it has written.
+
+        Summaries of before know of no files.
+        """
+
+        def same(name: str, wanted: str) -> bool:
+            with contextlib.suppress(OSError):
+                return digest(self.path / name) == wanted
+            return False
+
+        written = self.summary().get(_FILES, {})
+        return [name for name, wanted in written.items() if not same(name, wanted)]
 
     def summary(self) -> dict[str, Any]:
         """Reads `summary.json`.

@@ -19,8 +19,8 @@ from PIL import Image
 
 from spectral_tf import spectra
 from spectral_tf.records import read_table
-from spectral_tf.records.files import is_temporary
 from spectral_tf.records.waves import read_held_out
+from spectral_tf.storage import is_temporary
 
 TINY = ["--dataset=digits", "--width=4", "--num_epochs=2", "--train_size=600", "--cycles=1,4"]
 TINY += ["--seeds=1"]
