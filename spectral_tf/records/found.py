@@ -106,6 +106,8 @@ class Found:
                 identity.holds(saved, path)
             try:
                 facts = current_entries(json.loads(str(saved["json"])))
+                if not isinstance(facts, dict):
+                    raise ValueError("its facts are no mapping")
             except ValueError as error:
                 raise Damaged(str(error)) from error
             steps, values = saved.group("steps/"), saved.group("values/")
