@@ -74,7 +74,8 @@ PAGES = {
 }
 # What is not compiled by XLA draws the noise inside a model by another algorithm.
 ROUGH = {("mnist_manifold", "another machine"): 0.3}
-HOSTS = ("two workers", "two devices", "another machine")
+# The last is one device, where operations give the same bits every time.
+HOSTS = ("two workers", "two devices", "another machine", "deterministic")
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,8 @@ def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
         results = launch_on(two_workers(), page, *flags)
     elif hosts == "two devices":
         results = launch_on(two_devices(), page, *flags, "--strategy=mirrored")
+    elif hosts == "deterministic":
+        results = [launch(page, *flags, "--deterministic")]
     else:
         there = tmp_path / "there"
         there.mkdir()
