@@ -88,7 +88,12 @@ class Page:
 
         if names := runtime.flag("import"):
             data = {**(data or {}), "imports_sha256": files.modules_digest(names)}
-        record = {"experiment": self._name, **environment(self.strategy, self.seed, data)}
+        record = {
+            "experiment": self._name,
+            **environment(
+                self.strategy, self.seed, data, deterministic=runtime.flag("deterministic")
+            ),
+        }
         together(self.strategy, lambda: self._folder.start(record, alone=alone))
 
     def seeds(self, name: str, count: int) -> list[int]:
@@ -537,11 +542,11 @@ def in_folder(name: str, folder: RunFolder) -> Page:
     # TensorFlow takes seconds to import: only now that the flags are known to be good. The strategy
     # is first to use it: hosts cannot be joined later.
     from spectral_tf import keras_settings
-    from spectral_tf.runtime.strategy import make_strategy
+    from spectral_tf.runtime.strategy import strategy_of_flags
 
     if told := keras_settings.take_defaults():
         logging.info("%s: taken for float32, channels last in this process", told)
-    strategy = make_strategy(runtime.flag("strategy"), runtime.flag("tpu"))
+    strategy = strategy_of_flags()
     if names := runtime.flag("import"):  # Somebody's module may use TensorFlow, too.
         files.import_modules(names)
     return Page(name, folder, strategy, runtime.flag("seed"))

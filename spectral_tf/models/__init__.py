@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     import keras
 
     from spectral_tf.models.autoencoder import denoising_autoencoder as denoising_autoencoder
+    from spectral_tf.models.classifiers import classifier as classifier
     from spectral_tf.models.classifiers import from_file as from_file
     from spectral_tf.models.periodic import siren as siren
     from spectral_tf.models.splines import kan as kan
 
 # The builders load Keras when they are first used.
 _LAZY = {
+    "classifier": "classifiers",
     "denoising_autoencoder": "autoencoder",
     "from_file": "classifiers",
     "kan": "splines",

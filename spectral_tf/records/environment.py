@@ -13,22 +13,29 @@ from typing import Any
 import tensorflow as tf
 
 import spectral_tf
+from spectral_tf.records import products
 
 _OPTIONAL = ("torch", "finufft", "scikit-learn")
 _PACKAGES = ("keras", "numpy", "scipy", "tensorboard", "tensorflow-datasets", "matplotlib")
 
 
 def environment(
-    strategy: tf.distribute.Strategy, seed: int, data: Mapping[str, Any] | None = None
+    strategy: tf.distribute.Strategy,
+    seed: int,
+    data: Mapping[str, Any] | None = None,
+    *,
+    deterministic: bool = False,
 ) -> dict[str, Any]:
     """Versions, devices, strategy, seed, time of start and, if known, the git commit.
 
+    Also what precision the devices really compute float32 products in, which is measured here.
     Nothing in it names the machine or its user.
 
     Args:
       strategy: of the run.
       seed: of the run.
       data: what is to be recorded about its data set, if it has one.
+      deterministic: whether all operations give the same bits every time.
     """
     versions = {"python": platform.python_version(), "tensorflow": tf.__version__}
     for package in _PACKAGES:
@@ -45,6 +52,8 @@ def environment(
         "devices": [_device_name(device) for device in tf.config.list_physical_devices()],
         "strategy": type(strategy).__name__,
         "num_replicas": strategy.num_replicas_in_sync,
+        "float32_products": products.record(strategy),
+        "deterministic": deterministic,
         "seed": seed,
         **({"data": dict(data)} if data else {}),
         "start_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -2,13 +2,23 @@
 
 import os
 
+import keras
 import tensorflow as tf
+from absl import logging
 
 from spectral_tf.errors import UserError
 from spectral_tf.runtime.cluster import is_chief, workers
+from spectral_tf.runtime.launch import flag
 
 
-def make_strategy(name: str = "auto", tpu: str = "") -> tf.distribute.Strategy:
+def make_strategy(
+    name: str = "auto",
+    tpu: str = "",
+    *,
+    precision: str = "float32",
+    deterministic: bool = False,
+    seed: int = 0,
+) -> tf.distribute.Strategy:
     """The strategy that a `--strategy` flag names; call it before anything else uses TensorFlow.
 
     * auto: tpu if `tpu` or the variable TPU_NAME is set, multi_worker if TF_CONFIG lists several
@@ -19,12 +29,24 @@ def make_strategy(name: str = "auto", tpu: str = "") -> tf.distribute.Strategy:
     * tpu: the TPU of that name; `local` for the TPU of this machine.
 
     float32 products are computed as such: TensorFloat-32 on GPUs and bfloat16 passes on TPUs, both
-    TensorFlow's defaults, are switched off.
+    TensorFlow's defaults, are switched off, unless they are asked for. GPUs give memory as it is
+    needed, so that several processes can share one.
+
+    Args:
+      name, tpu: as above.
+      precision: `tf32` lets devices round the factors of float32 products; else they may not.
+      deterministic: whether only operations run that give the same bits every time. Those without
+        such a form fail.
+      seed: of draws that nobody has given a seed, at least 0; only where `deterministic`.
 
     Raises:
       UserError: an unknown name, no TF_CONFIG for multi_worker, no TPU for tpu.
     """
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+    _let_memory_grow()
+    tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
+    if deterministic:
+        keras.utils.set_random_seed(seed % 2**32)  # Draws without a seed are refused from here on.
+        tf.config.experimental.enable_op_determinism()
     tpu = tpu or os.environ.get("TPU_NAME", "")
     if name == "auto":
         several_gpus = len(tf.config.list_physical_devices("GPU")) > 1
@@ -55,6 +77,29 @@ def make_strategy(name: str = "auto", tpu: str = "") -> tf.distribute.Strategy:
         got=name,
         hint="choose one",
     )
+
+
+def strategy_of_flags() -> tf.distribute.Strategy:
+    """That which the shared flags name; see `make_strategy`."""
+    return make_strategy(
+        flag("strategy"),
+        flag("tpu"),
+        precision=flag("precision", "float32"),
+        deterministic=flag("deterministic"),
+        seed=flag("seed"),
+    )
+
+
+def _let_memory_grow() -> None:
+    """Lets GPUs give memory as it is needed; TensorFlow's default is all of it to the first."""
+    try:
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    except (RuntimeError, ValueError) as error:
+        logging.warning(
+            "this process may take all memory of a GPU: growth cannot be set (%s)",
+            str(error).splitlines()[0],
+        )
 
 
 def _tpu_strategy(tpu: str) -> tf.distribute.Strategy:

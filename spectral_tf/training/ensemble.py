@@ -25,7 +25,8 @@ State = dict[str, Any]
 
 # On a CPU what one block touches in a step (weights, both moments, activations; float32) should
 # stay in the cache: of 6 x 256 networks, four at once on 200 points run about a tenth faster than
-# twenty, and two at once on 1,000 points a quarter faster than four. Elsewhere one block holds all.
+# twenty, and two at once on 1,000 points a quarter faster than four. An accelerator wants large
+# products and few programs: there one block holds all members of a replica.
 _CPU_BLOCK_BYTES = 17 * 2**20
 
 
@@ -66,7 +67,8 @@ class Ensemble:
         trainable parameters, biases too, are clipped to +- that (projection on a max-norm ball).
       strategy: a `tf.distribute.Strategy`; every replica trains its own share of the members, and
         nothing is reduced between them. Default: the current strategy.
-      block_size: members in one program; default as measured (see `_CPU_BLOCK_BYTES`).
+      block_size: members in one program; default: on CPUs as measured (see `_CPU_BLOCK_BYTES`),
+        on GPUs and TPUs all of a replica.
 
     Attributes:
       architecture: the first model as it was built, for what needs an architecture beside
@@ -138,11 +140,7 @@ class Ensemble:
 
         self._replicas = Replicas(strategy or tf.distribute.get_strategy(), self.num_members)
         if block_size is None and self._replicas.on_cpu:
-            shapes = [w.shape[1:] for w in state["weights"]]
-            units = sum(shape[-1] for shape in shapes if len(shape) > 1)
-            copies = 1 + len(_in_order(state["slots"])) // max(1, len(shapes))
-            values = copies * sum(map(math.prod, shapes)) + units * (batch_size or num_samples)
-            block_size = max(1, _CPU_BLOCK_BYTES // (4 * values))
+            block_size = _fitting_the_cache(state, batch_size or num_samples)
         self._blocks = self._replicas.blocks(block_size)
         self.block_size = max(block.stop - block.start for block in self._blocks)
         self._data = self._replicas.scatter(data, self._blocks)
@@ -411,6 +409,15 @@ class Ensemble:
         arrays = {name: _of_type(saved[name], array.dtype) for name, array in current.items()}
         self._state = self._replicas.scatter(_nest_like(nested, arrays), self._blocks)
         self.step = int(saved["step"])
+
+
+def _fitting_the_cache(state: State, num_samples: int) -> int:
+    """Members whose weights, slots and activations fit `_CPU_BLOCK_BYTES`, at least one."""
+    shapes = [w.shape[1:] for w in state["weights"]]
+    units = sum(shape[-1] for shape in shapes if len(shape) > 1)
+    copies = 1 + len(_in_order(state["slots"])) // max(1, len(shapes))
+    values = copies * sum(map(math.prod, shapes)) + units * num_samples
+    return max(1, _CPU_BLOCK_BYTES // (4 * values))
 
 
 def _readable(outputs: tf.Tensor) -> tf.Tensor:

@@ -60,6 +60,17 @@ def leave(strategy: tf.distribute.Strategy) -> None:
         wait_for_all(strategy)
 
 
+def device_types(strategy: tf.distribute.Strategy) -> set[str]:
+    """CPU, GPU, TPU, ...: what the replicas of this host compute on."""
+    try:
+        devices = strategy.extended.worker_devices
+    except (
+        RuntimeError
+    ):  # The default strategy has no list: TensorFlow takes a GPU if there is one.
+        return {"GPU"} if tf.config.list_logical_devices("GPU") else {"CPU"}
+    return {str(tf.DeviceSpec.from_string(device).device_type) for device in devices}
+
+
 class Replicas:
     """Places arrays with a leading member axis on replicas, in blocks, and collects them again.
 
@@ -86,7 +97,7 @@ class Replicas:
             autograph=False,
             reduce_retracing=False,
         )
-        self.on_cpu = not self.on_tpu and not tf.config.list_logical_devices("GPU")
+        self.on_cpu = not self.on_tpu and device_types(strategy) == {"CPU"}
 
     def blocks(self, block_size: int | None) -> list[slice]:
         """The members of one replica's share cut into even blocks of at most `block_size`."""

@@ -79,7 +79,8 @@ PAGES = {
 }
 # What is not compiled by XLA draws the noise inside a model by another algorithm.
 ROUGH = {("mnist_manifold", "another machine"): 0.3}
-HOSTS = ("two workers", "two devices", "another machine", "a bucket")
+# The last is one device, where operations give the same bits every time.
+HOSTS = ("two workers", "two devices", "another machine", "a bucket", "deterministic")
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +121,8 @@ def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
         results = launch_on(in_memory(tmp_path / "run"), page, *flags, "--strategy=default")
     elif hosts == "two devices":
         results = launch_on(two_devices(), page, *flags, "--strategy=mirrored")
+    elif hosts == "deterministic":
+        results = [launch(page, *flags, "--deterministic")]
     else:
         there = tmp_path / "there"
         there.mkdir()

@@ -13,7 +13,9 @@ from conftest import (
     assert_refused,
     free_addresses,
     launch,
+    launch_on,
     mocked_cifar10,
+    two_devices,
 )
 from PIL import Image
 
@@ -604,3 +606,24 @@ def test_another_architecture_in_the_same_folder_is_refused(finished):
     assert result.returncode == 2
     assert "--width=4" in result.stderr
     assert (path / "summary.json").read_bytes() == before
+
+
+@pytest.mark.long
+def test_steps_are_compiled_where_one_replica_makes_them(tmp_path, embedded_dir, finished):
+    path = finished[0]
+    assert "compiled" not in (path / "run.flags").read_text()
+    flags = (*TINY, "--seeds=2", f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}")
+    two = launch_on(two_devices(), "noise_fitting", *flags, "--compiled", "--strategy=mirrored")[0]
+    assert_refused(
+        two, "--compiled: expected one replica, or a TPU, which compiles in any case, got 2"
+    )
+    assert not (tmp_path / "run").exists()
+    one = launch("noise_fitting", *flags, "--compiled")
+    assert one.returncode == 0, one.stderr
+    assert "--compiled" in (tmp_path / "run" / "run.flags").read_text().splitlines()
+    for name in ("loss", "accuracy"):
+        ours, theirs = (
+            columns(of, "epochs")[f"clean_{name}" if name == "loss" else name]
+            for of in (tmp_path / "run", path)
+        )
+        np.testing.assert_allclose(ours, theirs, atol=0.02)

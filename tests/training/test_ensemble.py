@@ -1,6 +1,7 @@
 import pathlib
 import subprocess
 import sys
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -10,6 +11,8 @@ import tensorflow as tf
 from spectral_tf import tasks
 from spectral_tf.errors import UserError
 from spectral_tf.models.mlp import mlp
+from spectral_tf.training import ensemble as ensemble_module
+from spectral_tf.training import replicas
 from spectral_tf.training.ensemble import Ensemble
 from spectral_tf.training.optimizers import SGD, Adam, AdamW, Lion, Muon
 
@@ -87,6 +90,53 @@ def test_pieces_blocks_and_a_saved_state_give_the_same_bits():
     for ours, theirs in zip(whole.weights, other.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     np.testing.assert_array_equal(whole.evaluate()[0], other.evaluate()[0])
+
+
+class Devices(NamedTuple):
+    """What a strategy says of its replicas; None: the default one, which has no list."""
+
+    devices: tuple[str, ...] | None
+
+    @property
+    def extended(self):
+        return self
+
+    @property
+    def worker_devices(self):
+        if self.devices is None:
+            raise RuntimeError("worker_devices() method unsupported by default strategy")
+        return self.devices
+
+
+def test_the_type_of_a_device_is_that_of_the_replicas(monkeypatch):
+    one, host = "/job:localhost/replica:0/task:0/device:", "/job:worker/replica:0/task:1/device:"
+    types = replicas.device_types
+    assert types(Devices((f"{one}GPU:0", f"{one}GPU:1"))) == {"GPU"}
+    assert types(Devices((f"{host}TPU:0",))) == {"TPU"}
+    assert types(tf.distribute.OneDeviceStrategy("CPU:0")) == {"CPU"}
+    assert types(Devices(None)) == types(tf.distribute.get_strategy()) == {"CPU"}
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["a GPU"])
+    assert types(Devices(None)) == {"GPU"}
+    # Replicas on the CPUs of a machine that has a GPU, too.
+    assert types(tf.distribute.OneDeviceStrategy("CPU:0")) == {"CPU"}
+
+
+def test_an_accelerator_trains_all_members_in_one_program(monkeypatch):
+    monkeypatch.setattr(ensemble_module, "_CPU_BLOCK_BYTES", 1)
+    on_cpu = make(5)
+    assert (on_cpu.block_size, len(on_cpu._blocks)) == (1, 5)
+    for kind in ("GPU", "TPU"):
+        monkeypatch.setattr(replicas, "device_types", lambda _, kind=kind: {kind})
+        there = make(5)
+        assert (there.block_size, len(there._blocks)) == (5, 1)
+    assert make(5, block_size=2).block_size == 2
+
+
+def test_a_block_on_a_cpu_fits_the_cache(monkeypatch):
+    """1 -> 8 -> 8 -> 1: 97 weights with two moments, 17 units on 16 samples: 4 (3 97 + 17 16)."""
+    for size, block in ((2 * 2252, 2), (2 * 2252 - 1, 1), (5 * 2252, 5)):
+        monkeypatch.setattr(ensemble_module, "_CPU_BLOCK_BYTES", size)
+        assert make(5).block_size == block
 
 
 @pytest.mark.parametrize("block_size", [1, 2, 5])
