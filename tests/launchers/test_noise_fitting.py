@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -243,6 +244,28 @@ def test_a_killed_run_ends_in_the_tables_of_the_whole_one(number, finished, tmp_
         assert (tmp_path / "run" / name).read_bytes() == (path / name).read_bytes()
     left = [file.name for file in (tmp_path / "run").rglob("*") if is_temporary(file.name)]
     assert left == []
+
+
+@pytest.mark.long
+def test_of_a_sweep_only_what_is_damaged_is_trained_again(finished, tmp_path):
+    path, _, command = finished
+    run = tmp_path / "run"
+    shutil.copytree(path, run)
+    for file in [run / "summary.json", *run.glob("*.csv"), *run.glob("*.npz")]:
+        file.unlink()
+    bad, worse, *others = sorted(run.glob("checkpoints/*/seed_*"))
+    for file in [bad / "found.npz", *worse.glob("*.npz")]:
+        whole = bytearray(file.read_bytes())
+        whole[len(whole) // 2] ^= 1
+        file.write_bytes(whole)
+    before = {f: f.stat().st_mtime_ns for part in others for f in part.glob("*.npz")}
+    result = launch("noise_fitting", *command[2:], f"--workdir={run}")
+    assert result.returncode == 0, result.stderr
+    assert f"{bad / 'found.npz'} is damaged" in result.stderr
+    assert result.stderr.count("; starting over") == 1
+    assert before == {f: f.stat().st_mtime_ns for f in before}
+    for name in ("epochs.csv", "waves.csv", "curves.csv", "claims.csv", "held_out.npz"):
+        assert (run / name).read_bytes() == (path / name).read_bytes(), name
 
 
 @pytest.mark.long
