@@ -106,7 +106,7 @@ class Plan(NamedTuple):
 def plan() -> Plan:
     """Checks the flags and reads the flagfiles."""
     studies = {}
-    for text in FLAGS.studies:
+    for text in FLAGS.studies or [""]:
         page, _, file = text.partition("=")
         if page not in PAGES or not pathlib.Path(file).is_file():
             raise UserError(
@@ -117,8 +117,8 @@ def plan() -> Plan:
             )
         if page in studies:
             raise UserError("studies", expected="each page once", got=f"{page} twice", hint="once")
-        studies[page] = summed(PAGES[page](Said(file)))
-    return Plan(studies, [device(text) for text in FLAGS.devices])
+        studies[page] = summed(PAGES[page](Said(file, FLAGS.path_samples)))
+    return Plan(studies, [device(text) for text in FLAGS.devices or [""]])
 
 
 def device(text: str) -> Device:
@@ -139,11 +139,16 @@ def device(text: str) -> Device:
 
 
 class Said:
-    """What a flagfile says."""
+    """What a flagfile says.
 
-    def __init__(self, file: str) -> None:
-        lines = [line for line in pathlib.Path(file).read_text().splitlines() if line.strip()]
-        self._file = file
+    Args:
+      file: its path.
+      path_samples: of a path where its length decides.
+    """
+
+    def __init__(self, file: str, path_samples: int) -> None:
+        lines = pathlib.Path(file).read_text(errors="replace").splitlines()
+        self._file, self.path_samples = file, path_samples
         self.values = {
             flag_name(line): line.partition("=")[2] for line in lines if line.startswith("--")
         }
@@ -159,8 +164,10 @@ class Said:
 
     def setting(self) -> Setting:
         """What of the training of its classifiers decides the cost, and tells variants apart."""
+        if (model := self._one("model")) not in models.CLASSIFIERS:
+            raise self._misses(f"--model of {', '.join(models.CLASSIFIERS)}", model)
         return Setting(
-            model=self._one("model"),
+            model=model,
             width=self.number("width", 0),
             num_epochs=self.number("num_epochs"),
             batch_size=self.number("batch_size"),
@@ -227,7 +234,7 @@ def interventions(said: Said) -> list[Work]:
     """Every variant and seed, measured on held-out images and along paths."""
     setting, (images, held_out) = said.setting(), said.images()
     lists = {name: said.words(name) for name in ("sweeps", *SWEEPS.values())}
-    samples = said.number("num_samples", 0) or FLAGS.path_samples
+    samples = said.number("num_samples", 0) or said.path_samples
     pairs, between = said.number("pairs"), said.number("between_pairs", 0)
     classes = SETS["cifar10"][1]
     paths = classes * pairs + classes * (classes - 1) // 2 * (between or pairs)
