@@ -6,7 +6,8 @@ from conftest import ROOT
 
 # As on a machine where no build of TensorFlow is installed.
 WITHOUT_TENSORFLOW = """
-import sys
+import os, sys
+os.environ["EPATH_USE_TF"] = "false"  # It looks whether there is one, and finds this instead.
 class Blocked:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] in ("tensorflow", "keras"):

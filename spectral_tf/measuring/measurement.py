@@ -527,7 +527,8 @@ def writable_folder(
         raise UserError("folder", expected="a folder", got=f"the file {path}", hint="name another")
     try:
         try_to_write(path)
-        there = [entry.name for entry in path.iterdir() if not entry.name.startswith(".")]
+        entries = path.iterdir() if path.exists() else ()
+        there = [entry.name for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         raise UserError(
             "folder",

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from spectral_tf import keras_settings
+from spectral_tf import keras_settings, storage
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
@@ -30,7 +30,7 @@ def launch(main: Callable[[], int | None]) -> None:
             if now in flags.FLAGS and before not in flags.FLAGS:
                 flags.DEFINE_alias(before, now)  # Of older flagfiles; in no run.flags.
         try:
-            rest = flags.FLAGS(list(arguments))
+            rest = flags.FLAGS([_fetched(argument) for argument in arguments])
         except (flags.Error, UnicodeDecodeError) as error:
             _refuse(name, f"{error}; see {name} --helpshort")
         if len(rest) > 1:
@@ -67,6 +67,17 @@ def launch(main: Callable[[], int | None]) -> None:
             _refuse(name, "interrupted; the same command resumes or starts over", status=130)
 
     app.run(guarded, flags_parser=parse)
+
+
+def _fetched(argument: str) -> str:
+    """An argument whose flagfile lies on this machine, where absl looks for it."""
+    name, _, path = argument.partition("=")
+    if name.lstrip("-") != "flagfile" or storage.is_local(path):
+        return argument
+    try:
+        return f"{name}={storage.here(path)}"
+    except (OSError, UserError) as error:
+        raise flags.Error(f"--flagfile={path}: {error}") from error
 
 
 def expand_home() -> None:
