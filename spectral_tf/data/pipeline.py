@@ -12,7 +12,6 @@ from spectral_tf.streams import without_autotune
 
 # Encoded images held back for shuffling where not all of them are in memory.
 _SHUFFLE_BUFFER = 8_192
-_ENDLESS = 2**31 - 1
 
 
 def training_batches(
@@ -91,7 +90,8 @@ def training_batches(
         return inputs, labels
 
     first = len(replicas) * first_step
-    numbers = tf.data.Dataset.range(first, _ENDLESS, output_type=tf.int32)
+    # Said to be infinite: of others several hosts ask at every step whether all have data left.
+    numbers = tf.data.Dataset.counter(first, dtype=tf.int32)
     if images.resident:
         pixels, labels = map(tf.constant, images.arrays())
 
@@ -125,8 +125,9 @@ def training_batches(
         pair = tf.reshape(encoded_batch, shape), tf.reshape(labels, shape)
         return tf.data.Dataset.from_tensor_slices(tuple(tf.gather(part, parts) for part in pair))
 
-    epochs = tf.data.Dataset.range(first_epoch, _ENDLESS).flat_map(epoch)
+    epochs = tf.data.Dataset.counter(first_epoch).flat_map(epoch)
     batches = tf.data.Dataset.zip(numbers, epochs.flat_map(lambda *pair: cut(*pair)))
+    batches = batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
     decoded = batches.map(
         lambda number, pair: finish(number, _decoded(images, pair[0], shape), pair[1]),
         tf.data.AUTOTUNE,

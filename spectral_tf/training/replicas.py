@@ -80,7 +80,8 @@ class Replicas:
         self.on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
         cluster = getattr(strategy, "cluster_resolver", None)
         jobs = cluster.cluster_spec().as_dict() if cluster and not self.on_tpu else {}
-        self._several_hosts = sum(len(jobs.get(job, ())) for job in ("chief", "worker")) > 1
+        self._num_hosts = max(1, sum(len(jobs.get(job, ())) for job in ("chief", "worker")))
+        self._several_hosts = self._num_hosts > 1
         self._gather = tf.function(
             lambda values: [strategy.gather(value, axis=0) for value in values],
             autograph=False,
@@ -159,6 +160,18 @@ class Replicas:
         for block in blocks:
             for value in self._strategy.experimental_local_results(block["diverged_at_step"]):
                 value.numpy()
+
+    def sum_over_hosts(self, value: tf.Tensor) -> tf.Tensor:
+        """The sum of a tensor that every host has one of; within a `tf.function`."""
+        if not self._several_hosts:
+            return value
+
+        def once_a_host() -> tf.Tensor:
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            first = replica % (self._count // self._num_hosts) == 0
+            return tf.where(first, value, tf.zeros_like(value))
+
+        return self._strategy.reduce("SUM", self._strategy.run(once_a_host), axis=None)
 
     def all_reduce_max(self, *requests: int) -> list[int]:
         """The largest of each request over all hosts: what one host wants, all do."""
