@@ -26,6 +26,7 @@ from spectral_tf.records import Part, RunFolder
 from spectral_tf.records.folder import FOUND
 from spectral_tf.records.found import Found, Series
 from spectral_tf.records.report import Report
+from spectral_tf.runtime import peers
 from spectral_tf.runtime.launch import settings
 
 if TYPE_CHECKING:
@@ -79,12 +80,13 @@ class Page:
           alone: whether no other process may work in it; else several share its trainings.
         """
         from spectral_tf.records.environment import environment
-        from spectral_tf.training.replicas import together
+        from spectral_tf.training.replicas import refuse_different_folders, together
 
         if names := runtime.flag("import"):
             data = {**(data or {}), "imports_sha256": files.modules_digest(names)}
         record = {"experiment": self._name, **environment(self.strategy, self.seed, data)}
         together(self.strategy, lambda: self._folder.start(record, alone=alone))
+        refuse_different_folders(self.strategy, self._folder.path / "environment.json")
 
     def seeds(self, name: str, count: int) -> list[int]:
         """Seeds of so many runs, of a draw by its name."""
@@ -447,6 +449,7 @@ def launch(
         if measured := run(planned, page):  # Else trainings are left to other processes.
             page.finish(measured, lambda found: report(planned, found))
         page.leave()
+        peers.parted()
 
     runtime.launch(main)
 
@@ -486,10 +489,21 @@ def in_folder(name: str, folder: RunFolder) -> Page:
     # is first to use it: hosts cannot be joined later.
     from spectral_tf import keras_settings
     from spectral_tf.runtime.strategy import make_strategy
+    from spectral_tf.training.replicas import refuse_different_hosts
 
     if told := keras_settings.take_defaults():
         logging.info("%s: taken for float32, channels last in this process", told)
-    strategy = make_strategy(runtime.flag("strategy"), runtime.flag("tpu"))
+    seconds = runtime.flag("startup_timeout_seconds")
+    strategy = make_strategy(runtime.flag("strategy"), runtime.flag("tpu"), seconds)
+    refuse_different_hosts(strategy, _what_runs(name), seconds)
     if names := runtime.flag("import"):  # Somebody's module may use TensorFlow, too.
         files.import_modules(names)
     return Page(name, folder, strategy, runtime.flag("seed"))
+
+
+def _what_runs(name: str) -> dict[str, str]:
+    """What has to be the same on all hosts of a run."""
+    from spectral_tf.records.environment import versions
+
+    flags = {**settings(), "overwrite": runtime.flag("overwrite")}
+    return {"page": name, **{f"--{k}": str(v) for k, v in flags.items()}, **versions()}

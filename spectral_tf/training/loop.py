@@ -12,6 +12,7 @@ from absl import logging
 from spectral_tf.errors import UserError
 from spectral_tf.records.files import atomic_write
 from spectral_tf.records.tensorboard import EventWriter
+from spectral_tf.runtime import peers
 from spectral_tf.runtime.progress import Progress
 from spectral_tf.training.history import History
 from spectral_tf.training.signals import Interrupted, Signals
@@ -118,6 +119,7 @@ class TrainingLoop(Generic[Trained]):
         self._probed = -1
         self.diverged_at_step = np.full(ensemble.num_members, -1)
         self._restored = False
+        self._saved_step = 0
         ensemble.all_reduce_max(0)  # The chief has emptied the folder if it is to be overwritten.
         segments = self._restore()
         negative, latest = ensemble.all_reduce_max(-ensemble.step, ensemble.step)
@@ -154,6 +156,7 @@ class TrainingLoop(Generic[Trained]):
         self.ensemble.load(group(saved, "ensemble/"))
         self.history.load(group(saved, "history/"))
         self._restored = True
+        self._saved_step = self.ensemble.step
         logging.info("%s: resuming at step %s", self._name, f"{self.ensemble.step:,}")
         return segments
 
@@ -161,6 +164,7 @@ class TrainingLoop(Generic[Trained]):
         """Saves everything now. All hosts must call it together; the chief writes."""
         state = {f"ensemble/{name}": array for name, array in self.ensemble.state().items()}
         self._last_save = time.monotonic()
+        self._saved_step = self.ensemble.step
         if not self._folder.writes:
             return
         # First the events, then the state that counts them: a kill in between leaves a segment
@@ -177,6 +181,7 @@ class TrainingLoop(Generic[Trained]):
                 "diverged_at_step": self.diverged_at_step,
             }
             np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes only flags.
+        peers.note_saved(self._name, self._saved_step)
 
     def __iter__(self) -> Iterator[int]:
         total = self.steps[-1]
@@ -260,6 +265,9 @@ class TrainingLoop(Generic[Trained]):
             self._signal or 0, int(due), -self._piece
         )
         self._piece = -shortest
+        # The host that writes is here, too: what it had to save is on disk.
+        if self._saved_step:
+            peers.note_saved(self._name, self._saved_step)
         if number or save:
             self.save()
         if number:
