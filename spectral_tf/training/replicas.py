@@ -75,7 +75,7 @@ def refuse_different_hosts(
         each = [json.loads(text) for text in replicas.texts(json.dumps(dict(facts)))]
     peers.joined(hosts)
     for name, address, other in zip(hosts.names, hosts.addresses, each, strict=True):
-        wrong = sorted(k for k in each[0] | other if each[0].get(k) != other.get(k))
+        wrong = [k for k in each[0] | other if each[0].get(k) != other.get(k)]
         if wrong:
             leave(strategy)
             raise UserError(
