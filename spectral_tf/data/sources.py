@@ -239,7 +239,7 @@ def _published_order(builder: Any, split: str) -> Any:
 
 def _refuse_incomplete(builder: Any, name: str) -> None:
     """Missing and truncated files, without reading them: a record takes 16 bytes beside its own."""
-    from etils import epath  # type: ignore[import-untyped] # Knows gs:// too, as TFDS does.
+    from etils import epath  # Knows gs:// too, as TFDS does.
 
     for split in builder.info.splits.values():
         files = [epath.Path(file) for file in split.filepaths]

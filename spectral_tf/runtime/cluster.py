@@ -3,7 +3,7 @@
 import collections
 import json
 import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from spectral_tf.errors import UserError
 
