@@ -56,7 +56,8 @@ def test_launchers_without_tensorflow_tell_the_same_line_and_no_traceback(page, 
         f"runpy.run_path({path!r}, run_name='__main__')"
     )
     assert result.returncode == 2, result.stderr
-    (line,) = result.stderr.splitlines()
+    *before, line = result.stderr.splitlines()
+    assert all("data set: " in said for said in before), result.stderr
     assert "pip install 'spectral-tf[cpu]'" in line
     assert not (tmp_path / "run").exists()
 

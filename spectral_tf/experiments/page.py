@@ -27,7 +27,7 @@ from spectral_tf.records.folder import FOUND
 from spectral_tf.records.found import Found, Series
 from spectral_tf.records.identity import IDENTITY
 from spectral_tf.records.report import Report
-from spectral_tf.runtime import limits
+from spectral_tf.runtime import limits, peers
 from spectral_tf.runtime.launch import settings
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Page:
           alone: whether no other process may work in it; else several share its trainings.
         """
         from spectral_tf.records.environment import environment
-        from spectral_tf.training.replicas import together
+        from spectral_tf.training.replicas import refuse_different_folders, together
 
         if names := runtime.flag("import"):
             data = {**(data or {}), "imports_sha256": files.modules_digest(names)}
@@ -95,6 +95,7 @@ class Page:
             ),
         }
         together(self.strategy, lambda: self._folder.start(record, alone=alone))
+        refuse_different_folders(self.strategy, self._folder.path / "environment.json")
 
     def seeds(self, name: str, count: int) -> list[int]:
         """Seeds of so many runs, of a draw by its name."""
@@ -503,6 +504,7 @@ def launch(
         if measured := run(planned, page):  # Else trainings are left to other processes.
             page.finish(measured, lambda found: report(planned, found))
         page.leave()
+        peers.parted()
 
     runtime.launch(main)
 
@@ -543,10 +545,20 @@ def in_folder(name: str, folder: RunFolder) -> Page:
     # is first to use it: hosts cannot be joined later.
     from spectral_tf import keras_settings
     from spectral_tf.runtime.strategy import strategy_of_flags
+    from spectral_tf.training.replicas import refuse_different_hosts
 
     if told := keras_settings.take_defaults():
         logging.info("%s: taken for float32, channels last in this process", told)
     strategy = strategy_of_flags()
+    refuse_different_hosts(strategy, _what_runs(name), runtime.flag("startup_timeout_seconds"))
     if names := runtime.flag("import"):  # Somebody's module may use TensorFlow, too.
         files.import_modules(names)
     return Page(name, folder, strategy, runtime.flag("seed"))
+
+
+def _what_runs(name: str) -> dict[str, str]:
+    """What has to be the same on all hosts of a run."""
+    from spectral_tf.records.environment import versions
+
+    flags = {**settings(), "overwrite": runtime.flag("overwrite")}
+    return {"page": name, **{f"--{k}": str(v) for k, v in flags.items()}, **versions()}

@@ -19,6 +19,17 @@ _OPTIONAL = ("torch", "finufft", "scikit-learn")
 _PACKAGES = ("keras", "numpy", "scipy", "tensorboard", "tensorflow-datasets", "matplotlib")
 
 
+def versions() -> dict[str, str]:
+    """Those of Python, TensorFlow and the packages that numbers and files may depend on."""
+    found = {"python": platform.python_version(), "tensorflow": tf.__version__}
+    for package in _PACKAGES:
+        found[package] = importlib.metadata.version(package)
+    for package in _OPTIONAL:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
 def environment(
     strategy: tf.distribute.Strategy,
     seed: int,
@@ -37,16 +48,10 @@ def environment(
       data: what is to be recorded about its data set, if it has one.
       deterministic: whether all operations give the same bits every time.
     """
-    versions = {"python": platform.python_version(), "tensorflow": tf.__version__}
-    for package in _PACKAGES:
-        versions[package] = importlib.metadata.version(package)
-    for package in _OPTIONAL:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
     return {
         "spectral_tf": spectral_tf.__version__,
         "git_commit": _git_commit(),
-        "versions": versions,
+        "versions": versions(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu_count": os.cpu_count(),
         "devices": [_device_name(device) for device in tf.config.list_physical_devices()],

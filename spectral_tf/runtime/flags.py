@@ -17,7 +17,7 @@ flags.disclaim_key_flags()
 # They say where and how a run is made, not what it computes: not part of its configuration.
 NOT_CONFIGURATION = (
     *("workdir", "overwrite", "save_every_seconds", "strategy", "tpu"),
-    *("data_dir", "download", "manual_dir", "shard", "report_only"),
+    *("data_dir", "download", "manual_dir", "shard", "report_only", "startup_timeout_seconds"),
 )
 
 # They came when there were run folders already, which must be known as runs of the same flags: at
@@ -76,6 +76,12 @@ def define_run_flags(
     )
     flags.DEFINE_string(
         "tpu", "", "Name or address of the TPU, `local` on a TPU VM; default: TPU_NAME."
+    )
+    define_finite_float(
+        "startup_timeout_seconds",
+        300.0,
+        "Longest wait for a TPU or for the other hosts of TF_CONFIG.",
+        at_least=1.0,
     )
     flags.DEFINE_bool(
         "deterministic",

@@ -176,8 +176,9 @@ class Classifier:
             losses = tf.TensorArray(tf.float32, n)
             for i in tf.range(n):
                 each = self._strategy.run(step, (next(iterator), first + i))
-                losses = losses.write(i, self._strategy.reduce("SUM", each, axis=None))
-            return losses.stack()
+                here = self._strategy.experimental_local_results(each)
+                losses = losses.write(i, tf.add_n(here))
+            return self._replicas.sum_over_hosts(losses.stack())
 
         def predict(images: Any, labels: Any, weights: Any) -> tuple[tf.Tensor, ...]:
             logs = self._strategy.run(self._log_probabilities, (images,))

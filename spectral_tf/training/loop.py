@@ -13,6 +13,7 @@ from spectral_tf.errors import UserError
 from spectral_tf.records.identity import Identity
 from spectral_tf.records.state_files import StateFiles
 from spectral_tf.records.tensorboard import EventWriter
+from spectral_tf.runtime import peers
 from spectral_tf.runtime.progress import Progress
 from spectral_tf.training.history import History
 from spectral_tf.training.signals import Interrupted, Signals
@@ -126,6 +127,7 @@ class TrainingLoop(Generic[Trained]):
         self._restored = False
         self._networks = True
         self._changed = True
+        self._saved_step = 0
         self._files = StateFiles(
             folder.state_file, folder.identity, progress_name, writes=folder.writes
         )
@@ -170,7 +172,7 @@ class TrainingLoop(Generic[Trained]):
             self.history.extend(piece)
             if piece is not saved.history[-1]:
                 self.history.seal()
-        self._restored, self._changed = True, False
+        self._restored, self._changed, self._saved_step = True, False, saved.step
         logging.info("%s: resuming at step %s", self._name, f"{saved.step:,}")
         return saved.step, saved.segments
 
@@ -179,6 +181,7 @@ class TrainingLoop(Generic[Trained]):
         state = {f"ensemble/{name}": array for name, array in self.ensemble.state().items()}
         self._last_save = time.monotonic()
         self._changed = False
+        self._saved_step = self.ensemble.step
         if not self._folder.writes:
             return
         # First the events, then the state that counts them: a kill in between leaves a segment
@@ -193,6 +196,7 @@ class TrainingLoop(Generic[Trained]):
         }
         if self._files.save(arrays, self.history.tail(), self.history.num_measurements):
             self.history.seal()
+        peers.note_saved(self._name, self._saved_step)
 
     def __iter__(self) -> Iterator[int]:
         total = self.steps[-1]
@@ -278,6 +282,9 @@ class TrainingLoop(Generic[Trained]):
             self._signal or 0, int(due), -self._piece
         )
         self._piece = -shortest
+        # The host that writes is here, too: what it had to save is on disk.
+        if self._saved_step:
+            peers.note_saved(self._name, self._saved_step)
         if number or save:
             self.save()
         if number:

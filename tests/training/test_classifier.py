@@ -1,5 +1,6 @@
 import functools
 import math
+import os
 import pathlib
 import subprocess
 import sys
@@ -8,7 +9,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import two_workers
 
+from spectral_tf.data import find_images, pipeline, standard
 from spectral_tf.errors import UserError
 from spectral_tf.models.shake import ShakeDrop, ShakeShake
 from spectral_tf.models.small import convnet
@@ -474,3 +477,72 @@ def test_two_replicas_draw_differently_and_are_not_compiled():
 @pytest.mark.long
 def test_two_replicas_resume_bit_for_bit():
     on_two(TWO_RESUME)
+
+
+TWO_WORKERS = """
+import collections, functools, sys
+import tensorflow as tf
+strategy = tf.distribute.MultiWorkerMirroredStrategy()
+from spectral_tf.data import find_images, pipeline, standard
+from spectral_tf.models.small import convnet
+from spectral_tf.training.classifier import Classifier, CosineSgd
+images = find_images("digits", data_dir=sys.argv[1])
+batches = functools.partial(
+    pipeline.training_batches, images, standard(images), batch_size=64, seed=3
+)
+
+def collectives(graph):
+    '''How many there are in this graph, and in the loops within it.'''
+    loops = [graph._get_function(o.get_attr("body").name).graph
+             for o in graph.get_operations() if o.type in ("While", "StatelessWhile")]
+    return [sum("Collective" in o.type for o in g.get_operations()) for g in (graph, *loops)]
+
+trained = Classifier(
+    functools.partial(convnet, width=4, num_classes=10, input_shape=(8, 8, 1)),
+    lambda first: pipeline.on_replicas(strategy, functools.partial(batches, first_step=first)),
+    None, CosineSgd(num_steps=9), strategy=strategy,
+)
+trained.train(6)
+trained.train(3)
+(concrete,) = trained._train._list_all_concrete_functions()
+outside, inside = collectives(concrete.graph)
+model = trained.model
+assert outside == 1, outside  # Of the losses, once a call.
+# Of every gradient and of every mean over the replicas; none asks whether data are left.
+floats = [v for v in model.variables if "float" in v.dtype]
+assert inside == len(floats), (inside, len(floats))
+print("losses", *trained._losses)
+"""
+
+
+@pytest.mark.long
+def test_hosts_wait_for_each_other_for_gradients_alone(embedded_dir):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", TWO_WORKERS, str(embedded_dir)],
+            env={**os.environ, **host.environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for host in two_workers()
+    ]
+    told = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], told[0][1][-2000:]
+    losses = [np.array(out.split()[1:], float) for out, _ in told]
+    np.testing.assert_array_equal(*losses)
+
+    def feed(first_step):
+        return pipeline.training_batches(
+            images, standard(images), batch_size=64, seed=3, first_step=first_step
+        )
+
+    images = find_images("digits", data_dir=str(embedded_dir))
+    alone = Classifier(
+        functools.partial(convnet, width=4, num_classes=10, input_shape=(8, 8, 1)),
+        feed,
+        None,
+        CosineSgd(num_steps=9),
+    )
+    alone.train(9)
+    np.testing.assert_allclose(losses[0], alone._losses, rtol=2e-3)

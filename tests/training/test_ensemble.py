@@ -265,24 +265,62 @@ def test_cross_entropy_by_hand(assert_close):
     assert ensemble.evaluate()[1] < np.log(2)
 
 
-def batches_seen(batch_size, seeds, steps):
-    """The inputs of each step, read off a model that learns nothing and a loss that sums them."""
+def batches_seen(batch_size, seeds, pieces, num_samples=16):
+    """The samples of each step, read off a model whose weights add up which ones it has seen.
+
+    Sample j is the j-th unit vector and the loss is the sum of the outputs: the gradient of weight
+    j is 1 in a step that holds it and 0 in others, and gradient descent takes it off.
+    """
+    x = np.eye(num_samples, dtype=np.float32)
+
+    def counting(seed):
+        inputs = keras.Input((num_samples,))
+        layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+        return keras.Model(inputs, layer(inputs))
+
     ensemble = Ensemble(
-        small, seeds, [sines(0)] * len(seeds), batch_size=batch_size, batch_seeds=list(seeds)
+        counting,
+        seeds,
+        (x, np.zeros((num_samples, 1), np.float32)),
+        loss=lambda y, outputs: tf.reduce_sum(outputs),
+        optimizer=SGD(1.0, momentum=0.0),
+        batch_size=batch_size,
+        batch_seeds=list(seeds),
     )
-    draw = tf.function(
-        lambda seed, step: ensemble._batch(seed, step, 16), jit_compile=True, autograph=False
-    )
-    return [[draw(tf.constant(s), tf.constant(i)).numpy() for i in range(steps)] for s in seeds]
+    seen, before = [], 0.0
+    for piece in pieces:
+        ensemble.train(piece)
+        counts = -ensemble.weights[0][..., 0]
+        seen.append(counts - before)
+        before = counts
+    return np.stack(seen, axis=1).round().astype(int)  # [e, pieces, n]
 
 
 def test_an_epoch_of_batches_holds_every_sample_once_and_epochs_differ():
-    (first, second) = batches_seen(4, [5, 6], 8)
+    (first, second) = batches_seen(4, [5, 6], [1] * 8)
     for run in (first, second):
-        assert sorted(np.concatenate(run[:4])) == list(range(16))
-        assert sorted(np.concatenate(run[4:])) == list(range(16))
+        assert run.sum(axis=1).tolist() == [4] * 8
+        assert run[:4].sum(axis=0).tolist() == run[4:].sum(axis=0).tolist() == [1] * 16
         assert not np.array_equal(run[:4], run[4:])
     assert not np.array_equal(first, second)
+    # Calls that begin and end in the middle of epochs see the same.
+    pieces = batches_seen(4, [5, 6], [3, 4, 1])
+    for i, part in enumerate((slice(3), slice(3, 7), slice(7, 8))):
+        np.testing.assert_array_equal(pieces[:, i], [first[part].sum(0), second[part].sum(0)])
+
+
+def test_batches_are_those_of_sorted_draws():
+    """As they have always been: of Philox's uniform numbers of seed and epoch, sorted."""
+
+    @tf.function(jit_compile=True)
+    def order(seed, epoch):
+        return tf.argsort(tf.random.stateless_uniform([16], tf.stack([seed, epoch]), alg="philox"))
+
+    seen = batches_seen(5, [7, 9], [1] * 7)
+    for run, seed in zip(seen, (7, 9), strict=True):
+        for step, counts in enumerate(run):
+            wanted = order(tf.constant(seed), tf.constant(step // 3))[step % 3 * 5 :][:5]
+            assert sorted(wanted.numpy()) == np.flatnonzero(counts).tolist()
 
 
 def test_batches_do_not_depend_on_when_training_was_called(assert_close):
