@@ -73,10 +73,12 @@ def main() -> None:
     images = data.find_images(FLAGS.dataset, **runtime.data_locations())
 
     from spectral_tf.records.environment import environment
-    from spectral_tf.runtime.strategy import make_strategy
+    from spectral_tf.runtime.strategy import strategy_of_flags
 
-    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    folder.start(environment(strategy, FLAGS.seed, images.record()))
+    strategy = strategy_of_flags()
+    folder.start(
+        environment(strategy, FLAGS.seed, images.record(), deterministic=FLAGS.deterministic)
+    )
     start = time.monotonic()
     ensembles = {count: make_ensemble(count, target, strategy) for count in members}
     contenders = {f"ours, {n} at once": trainer(e) for n, e in ensembles.items()}

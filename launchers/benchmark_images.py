@@ -53,10 +53,12 @@ def main() -> None:
     runtime.check_at_most("batch_size", FLAGS.batch_size, training.num_examples)
 
     from spectral_tf.records.environment import environment
-    from spectral_tf.runtime.strategy import make_strategy
+    from spectral_tf.runtime.strategy import strategy_of_flags
 
-    strategy = make_strategy(FLAGS.strategy, FLAGS.tpu)
-    folder.start(environment(strategy, FLAGS.seed, training.record()))
+    strategy = strategy_of_flags()
+    folder.start(
+        environment(strategy, FLAGS.seed, training.record(), deterministic=FLAGS.deterministic)
+    )
     start = time.monotonic()
     tables = {
         "training": measure(trainers(training, held_out, strategy)),

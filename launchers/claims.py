@@ -15,15 +15,17 @@ which claims hold on all data sets, and which readings disagree (results/interve
 
 from __future__ import annotations
 
-import pathlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from absl import flags
+from etils import epath
 
 from spectral_tf import experiments, records, runtime, spectra
 from spectral_tf.errors import UserError
 from spectral_tf.spectra.verdicts import Finding, Verdict, verdicts
+from spectral_tf.storage import as_path
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("claims", resumes=False, distributes=False)
@@ -102,14 +104,14 @@ def report(plan: Plan) -> records.Report:
     )
 
 
-def named_runs(text: str) -> tuple[str, list[pathlib.Path]]:
+def named_runs(text: str) -> tuple[str, list[epath.Path]]:
     """A data set and its runs: NAME=RUN:RUN, or one run of that name."""
     name, given, runs = text.rpartition("=")
-    paths = [pathlib.Path(run) for run in runs.split(":")]
+    paths = [as_path(run, "runs") for run in re.split(r":(?!//)", runs)]
     return (name if given else paths[-1].resolve().name), paths
 
 
-def read_findings(path: pathlib.Path) -> list[Finding]:
+def read_findings(path: epath.Path) -> list[Finding]:
     """The findings of a finished run, or a UserError."""
     table = path / "claims.csv"
     if not table.is_file() or not (path / "summary.json").exists():

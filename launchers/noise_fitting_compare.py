@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -30,6 +29,7 @@ from spectral_tf.errors import UserError
 from spectral_tf.records.waves import HeldOut, read_held_out
 from spectral_tf.spectra import Estimate
 from spectral_tf.spectra.verdicts import Finding
+from spectral_tf.storage import as_path
 
 if TYPE_CHECKING:
     from spectral_tf.records.figures import Panel
@@ -241,7 +241,7 @@ def read_run(path: str) -> Run:
     # A path may have come to mean another network.
     given |= {n: data[f"{n}_sha256"][:8] for n in ("model", "teacher") if f"{n}_sha256" in data}
     return Run(
-        name=pathlib.Path(path).resolve().name,
+        name=as_path(path).resolve().name,
         summary=folder.summary(),
         flags={**given, "version": version},
         cycles=cycles,

@@ -14,16 +14,20 @@ Object stores have no folders, renaming, appending or locks, and nothing here as
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import errno
 import functools
+import hashlib
+import logging
 import os
 import pathlib
 import shutil
 import tempfile
+import uuid
 import weakref
 from collections.abc import Callable, Iterator
-from typing import IO, Any, cast
+from typing import Any, Protocol, cast
 
 from etils import epath
 from etils.epath import backend as backends
@@ -46,7 +50,10 @@ class RemotePath(gpath.PosixGPath):
     @property
     def _uri_scheme(self) -> str:
         # epath keeps the schemes that it knows as folders of the root, PurePath others as "ram:".
-        return self.parts[1] if self.parts[0] == "/" else self.parts[0].removesuffix(":")
+        if not self.parts:
+            return ""
+        known = self.parts[0] == "/"
+        return "".join(self.parts[1:2]) if known else self.parts[0].removesuffix(":")
 
     @property
     def _path_str(self) -> str:
@@ -55,6 +62,15 @@ class RemotePath(gpath.PosixGPath):
     @property
     def _backend(self) -> backends.Backend:
         return _backend(self._uri_scheme)
+
+    def resolve(self, strict: bool = False) -> RemotePath:
+        """Itself: there are no links."""
+        return self
+
+    def mkdir(self, mode: int | None = None, parents: bool = False, exist_ok: bool = False) -> None:
+        """Nothing: object stores have no folders, and TensorFlow would put an object for each."""
+        if self._uri_scheme == "ram":  # It lists only folders that were made.
+            super().mkdir(mode, parents, exist_ok)
 
     def is_file(self) -> bool:
         """Whether it is there, and no folder."""
@@ -71,8 +87,9 @@ class RemotePath(gpath.PosixGPath):
 
     def write_bytes(self, data: bytes) -> int:
         """Puts a whole file there."""
-        if self._uri_scheme == "ram":  # It lists only the folders that were made.
+        if self._uri_scheme == "ram":  # It writes behind what is there.
             self.parent.mkdir(parents=True, exist_ok=True)
+            self.unlink(missing_ok=True)
         with _as_os_errors(), self.open("wb") as file:
             file.write(data)
         return len(data)
@@ -109,48 +126,52 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(_SUFFIX)
 
 
-# {folder that this process works in: an open file in it, and the name of one that it must have}.
-_HELD: dict[pathlib.Path, tuple[weakref.ref[IO[Any]], str]] = {}
+class Holds(Protocol):
+    """What keeps others out of a folder, and knows whether it still does."""
+
+    def mind(self) -> None:
+        """Raises a UserError if it does not any more."""
 
 
-def hold(folder: str | os.PathLike[str], lock: IO[Any], needed: str) -> None:
+# {folder that this process works in: what holds it, and the name of a file that it must have}.
+_HELD: dict[str, tuple[weakref.ref[Holds], str]] = {}
+
+
+def hold(folder: epath.Path, held: Holds, needed: str) -> None:
     """From now on nothing is written below a folder that is gone, so that no half of one arises.
 
     Args:
-      folder: of this machine, that this process works in.
-      lock: its open lock; when that is closed the folder is no longer held.
+      folder: that this process works in.
+      held: what holds it; for as long as that lives.
       needed: name of a file without which the folder is not what it was.
     """
-    _HELD[pathlib.Path(folder).absolute()] = (weakref.ref(lock), needed)
+    _HELD[_key(folder)] = (weakref.ref(held), needed)
 
 
-def let_go(folder: str | os.PathLike[str]) -> None:
+def let_go(folder: epath.Path) -> None:
     """A folder that was held is no longer: somebody starts in it anew."""
-    _HELD.pop(pathlib.Path(folder).absolute(), None)
+    _HELD.pop(_key(folder), None)
 
 
-def refuse_lost(path: str | os.PathLike[str]) -> None:
-    """Raises a UserError if a path is in a held folder that was removed, renamed or replaced."""
-    path = pathlib.Path(path).absolute()
-    for folder in (path, *path.parents):
-        held, needed = _HELD.get(folder, (lambda: None, ""))
-        lock = held()
-        if lock is None or lock.closed or _is_same(folder, lock, needed):
+def refuse_lost(path: epath.Path) -> None:
+    """Raises a UserError if a path is in a held folder that is gone, or that another has taken."""
+    for folder in (path, *folders_around(path)) if _HELD else ():
+        reference, needed = _HELD.get(_key(folder), (None, ""))
+        held = reference and reference()
+        if not held:
             continue
-        raise UserError(
-            f"workdir={folder}",
-            expected="the folder that the run began in",
-            got="another one" if folder.exists() else "none: it was removed or renamed",
-            hint="bring it back, then the same command resumes",
-        )
+        held.mind()
+        if is_local(folder) and not (folder / needed).exists():
+            raise UserError(
+                f"workdir={folder}",
+                expected="the folder that the run began in",
+                got="another one" if folder.exists() else "none: it was removed or renamed",
+                hint="bring it back, then the same command resumes",
+            )
 
 
-def _is_same(folder: pathlib.Path, lock: IO[Any], needed: str) -> bool:
-    if not (folder / needed).exists():
-        return False
-    with contextlib.suppress(FileNotFoundError):  # Only the lock was removed: it still is ours.
-        return os.path.samestat(os.fstat(lock.fileno()), os.stat(lock.name))
-    return True
+def _key(folder: epath.Path) -> str:
+    return os.path.abspath(folder) if is_local(folder) else str(folder)
 
 
 @contextlib.contextmanager
@@ -164,13 +185,13 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
       UserError: it is in a held folder that is gone.
     """
     target = as_path(path)
+    refuse_lost(target)
     if not is_local(target):
         with tempfile.TemporaryDirectory() as scratch:
-            written = pathlib.Path(scratch) / target.name
+            written = pathlib.Path(scratch) / f".{target.name}{_SUFFIX}"
             yield written
             target.write_bytes(written.read_bytes())
         return
-    refuse_lost(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = pathlib.Path(target.with_name(f".{target.name}{_SUFFIX}"))
     try:
@@ -199,6 +220,42 @@ def local_copy(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
         yield copied
 
 
+def here(path: str | os.PathLike[str]) -> pathlib.Path:
+    """A file or folder where any library can read it; a copy is kept until this process ends.
+
+    Of what is not there, the path of nothing.
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    source = as_path(path)
+    if is_local(source):
+        return pathlib.Path(source)
+    if str(source) not in _COPIES:
+        scratch = tempfile.mkdtemp()
+        atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+        copied = pathlib.Path(scratch) / source.name
+        if not source.exists():
+            return copied
+        _fetch(source, copied)
+        _COPIES[str(source)] = copied
+    return _COPIES[str(source)]
+
+
+# {path on another file system: its copy on this machine}.
+_COPIES: dict[str, pathlib.Path] = {}
+
+
+def folders_around(path: epath.Path) -> Iterator[epath.Path]:
+    """The folders that a file or folder lies in, from the inmost to the root or the bucket."""
+    folder = path.resolve().parent
+    while is_local(folder) or str(folder).partition("://")[2]:
+        yield folder
+        if folder.parent == folder:
+            return
+        folder = folder.parent
+
+
 def _fetch(source: epath.Path, target: pathlib.Path) -> None:
     if not source.is_dir():
         target.write_bytes(source.read_bytes())
@@ -223,6 +280,57 @@ def put(folder: pathlib.Path, path: str | os.PathLike[str]) -> None:
         shutil.copyfile(folder, temporary)
 
 
+def digest(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of what a file holds.
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    return hashlib.sha256(as_path(path).read_bytes()).hexdigest()
+
+
+def files_under(folder: str | os.PathLike[str]) -> Iterator[epath.Path]:
+    """All files in a folder and in the folders that it holds; none if it is not there.
+
+    Raises:
+      OSError: it cannot be read.
+    """
+    top = as_path(folder)
+    for entry in top.iterdir() if top.is_dir() else ():
+        if entry.is_dir():
+            yield from files_under(entry)
+        else:
+            yield entry
+
+
+def try_to_write(folder: str | os.PathLike[str]) -> None:
+    """Writes something into a folder, which need not be there, and leaves no trace of it.
+
+    Raises:
+      OSError: it cannot be written.
+    """
+    path = as_path(folder)
+    if not is_local(path):
+        probe = path / f".lock.try.{uuid.uuid4().hex}"
+        probe.write_bytes(b"may this be written?")
+        probe.unlink()
+        return
+    missing = [parent for parent in (path, *path.parents) if not parent.exists()]
+    for last in (False,) * 9 + (True,):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=path).close()
+            return
+        except FileNotFoundError:
+            # Another process may have tried the same and taken its folder away.
+            if last:
+                raise
+        finally:
+            for parent in missing:
+                with contextlib.suppress(OSError):
+                    os.rmdir(parent)
+
+
 def remove(path: str | os.PathLike[str]) -> None:
     """Removes a file or a folder with all that it holds; none is fine.
 
@@ -241,10 +349,12 @@ def _refuse_unknown(text: str, subject: str) -> None:
     if scheme in _TENSORFLOW:
         return
     import fsspec
+    from fsspec.implementations.local import LocalFileSystem
 
     try:
-        fsspec.get_filesystem_class(scheme)
-        return
+        if scheme and fsspec.get_filesystem_class(scheme) is not LocalFileSystem:
+            return
+        raise ValueError("of this machine")
     except ImportError as error:
         expected, hint = f"a package that opens {scheme}://", str(error).splitlines()[0]
     except ValueError:
@@ -261,6 +371,9 @@ class _Fsspec(type(backends.fsspec_backend)):  # type: ignore[misc]  # Its class
     def fs(self, path: str | os.PathLike[str]) -> Any:
         import fsspec
 
+        # Their clients tell where they found a password.
+        for client in ("botocore", "aiobotocore", "azure"):
+            logging.getLogger(client).setLevel(logging.WARNING)
         # What another host has just written is to be seen.
         return fsspec.filesystem(os.fspath(path).partition("://")[0], use_listings_cache=False)
 
@@ -289,6 +402,11 @@ def _translated(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(*args, **named)
 
     return call
+
+
+def reason(error: OSError) -> str:
+    """What an error of a file system says, in a few words."""
+    return error.strerror or " ".join(str(error).split()) or type(error).__name__
 
 
 # TensorFlow's errors by their names.

@@ -9,7 +9,7 @@ from conftest import ROOT
 
 # They measure speed or train another library's networks, and have no found results.
 OTHERS = {"benchmark", "benchmark_images", "benchmark_measure", "benchmark_paths"}
-OTHERS |= {"lf_first_pytorch"}
+OTHERS |= {"lf_first_pytorch", "benchmark_saves"}
 PAGES = {
     path.stem: ast.parse(path.read_text())
     for path in sorted((ROOT / "launchers").glob("*.py"))

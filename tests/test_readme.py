@@ -1,7 +1,9 @@
 """What the README says is so."""
 
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -60,6 +62,7 @@ def test_every_local_link_leads_somewhere():
 
 
 SHARED = {"workdir", "seed", "overwrite", "save_every_seconds", "strategy", "tpu"}
+SHARED |= {"deterministic"}
 SHARED |= {"data_dir", "download", "manual_dir"}
 
 
@@ -75,6 +78,40 @@ def test_every_flag_of_the_main_pages_is_explained(page):
     section = README.split(f"### {page}")[1].split("\n## ")[0].split("\n### ")[0]
     for name in names if page == "lf_first" else set(names) - SHARED:
         assert f"`--{name}`" in section, name
+
+
+def page_commands(text):
+    """{page: lists of flags} of all commands in blocks of shell, as a shell takes them."""
+    asked = {}
+    for block in re.findall(r"```bash\n(.*?)```", text, re.S):
+        joined = block.replace("\\\n", " ")
+        for line in re.findall(r"launchers/(\w+\.py[^\n\"'&;]*)", joined):
+            page, *words = shlex.split(line, comments=True)
+            plain = [re.sub(r"\$\w+", "1", word) for word in words if word.startswith("--")]
+            of_page = asked.setdefault(page.removesuffix(".py"), [])
+            of_page.append([word for word in plain if not word.startswith("--flagfile")])
+    return asked
+
+
+@pytest.mark.parametrize(
+    "section",
+    [pytest.param("# spectral_tf", marks=pytest.mark.long), "### Recipes"],
+)
+def test_the_flags_of_every_command_are_known(section):
+    """That a page takes them, of these values; files and data are not looked for."""
+    asked = page_commands(README[README.index(section) :])
+    assert {"lf_first", "noise_fitting", "interventions"} <= asked.keys()
+    assert any("--tpu=local" in words for words in asked["noise_fitting"])
+    code = (
+        "import importlib, json, sys; from absl import flags\n"
+        "page, asked = json.loads(sys.argv[1])\n"
+        "sys.path.insert(0, 'launchers'); importlib.import_module(page)\n"
+        "for words in asked: assert flags.FLAGS([page, *words]) == [page], words"
+    )
+    for page, words in asked.items():
+        command = [sys.executable, "-c", code, json.dumps([page, words])]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
 
 
 def test_the_python_examples_run(embedded_dir):

@@ -62,6 +62,7 @@ class Images:
       own: of one's own images, which can be drawn in any order; None for those of TFDS.
       parts: of which splits these images are, before `take`.
       shuffled: whether the stored order is a random one.
+      num_files: that hold the images; where each is one of its own, their number.
     """
 
     name: str
@@ -81,6 +82,9 @@ class Images:
     own: Own | None = dataclasses.field(default=None, repr=False)
     parts: Sequence[Part] = dataclasses.field(default=(), repr=False)
     shuffled: bool = dataclasses.field(default=True, repr=False)
+    num_files: int = dataclasses.field(default=1, repr=False)
+    # First and end of some examples -> the data set of them alone, encoded.
+    _stretch: Callable[[int, int], Any] | None = dataclasses.field(default=None, repr=False)
 
     @property
     def num_classes(self) -> int:
@@ -136,6 +140,16 @@ class Images:
         """
         return self._open(decode)
 
+    def stretch(self, start: int, stop: int) -> Any:
+        """Examples start ... stop - 1 as `dataset(decode=False)`, in the order of their files.
+
+        Files before and behind are not opened. Sets of several files are stored in that order;
+        `dataset` reads some of them side by side.
+        """
+        if self._stretch:
+            return self._stretch(start, stop)
+        return self._open(False).skip(start).take(stop - start)
+
     def take(self, count: int) -> "Images":
         """The first so many, in stored order (of one's own: in the order they were found in).
 
@@ -178,13 +192,18 @@ class Images:
             )
         names = merged_names(self.label_names, groups)
 
-        def opened(decode: bool) -> Any:
+        def merge(dataset: Any) -> Any:
             import tensorflow as tf
 
             table = tf.constant(list(groups), tf.int64)
-            return self._open(decode).map(lambda image, label: (image, table[label]))
+            return dataset.map(lambda image, label: (image, table[label]))
 
-        return dataclasses.replace(self, label_names=tuple(names), _open=opened)
+        return dataclasses.replace(
+            self,
+            label_names=tuple(names),
+            _open=lambda decode: merge(self._open(decode)),
+            _stretch=lambda start, stop: merge(self.stretch(start, stop)),
+        )
 
     def decode(self, encoded: Any) -> Any:
         """One image as TFDS decodes it; arrays are not encoded and pass."""

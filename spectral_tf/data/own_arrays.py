@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from spectral_tf.data.own_images import OwnImages
 from spectral_tf.errors import UserError
+from spectral_tf.storage import here
 
 # {split: names of images and labels}: this package's, those of keras.datasets, of MedMNIST, of
 # scikit-learn and TFDS.
@@ -76,7 +77,7 @@ def find_npz(name: str, channels_first: bool | None = None) -> OwnImages:
       UserError: a file that is missing or no npz file, or arrays that are not images, labels and
         clusters.
     """
-    path = pathlib.Path(name.removeprefix("npz:")).expanduser()
+    path = here(name.removeprefix("npz:"))
     if not path.is_file():
         raise _refusal(path, "a readable npz file", "no such file", _SAVE)
     if not zipfile.is_zipfile(path):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spectral_tf.data.images import TOLERATED
 from spectral_tf.data.own_images import OwnImages, split_name
 from spectral_tf.errors import UserError
+from spectral_tf.storage import as_path, is_local
 
 # Endings of the files that TensorFlow decodes, and how Pillow calls what is in them.
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
@@ -64,7 +65,15 @@ def find_folder(name: str) -> OwnImages:
       UserError: no such folder, no images in it, images at several depths, splits whose classes
         differ, a class without images, or more than 1 % of the images that cannot be read.
     """
-    path = pathlib.Path(name.removeprefix("folder:")).expanduser()
+    given = as_path(name.removeprefix("folder:"), "dataset")
+    if not is_local(given):
+        raise UserError(
+            name,
+            expected="a folder of this machine",
+            got="a bucket",
+            hint="mount it, or save its images with np.savez and say --dataset=npz:PATH",
+        )
+    path = pathlib.Path(given)
     if not path.is_dir():
         what = "a file" if path.exists() else "no such folder"
         raise _refusal(path, f"a folder with {_FORM}", what, "name the folder that holds them")

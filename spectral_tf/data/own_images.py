@@ -109,11 +109,11 @@ class OwnImages:
                 clusters[starts[name] : starts[name] + len(own)] = own
             return clusters[numbers]
 
-        def open_images(decode: bool) -> Any:
+        def open_images(decode: bool, own: NDArray[np.int64] = numbers) -> Any:
             import tensorflow as tf
 
-            labels = tf.data.Dataset.from_tensor_slices(self.labels[numbers])
-            return tf.data.Dataset.zip(self.open(numbers, decode), labels)
+            labels = tf.data.Dataset.from_tensor_slices(self.labels[own])
+            return tf.data.Dataset.zip(self.open(own, decode), labels)
 
         return Images(
             name=self.name,
@@ -131,6 +131,8 @@ class OwnImages:
             notes=notes,
             own=Own(numbers, self.labels, self.size, self.content, self.in_memory),
             parts=found,
+            num_files=1 if self.in_memory else len(numbers),
+            _stretch=lambda start, stop: open_images(False, numbers[start:stop]),
         )
 
 

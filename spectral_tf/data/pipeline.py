@@ -1,5 +1,6 @@
 """Batches of images for training and evaluation, as `tf.data.Dataset`s with static shapes."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -12,7 +13,9 @@ from spectral_tf.streams import without_autotune
 
 # Encoded images held back for shuffling where not all of them are in memory.
 _SHUFFLE_BUFFER = 8_192
-_ENDLESS = 2**31 - 1
+# How many stretches of files a streamed batch is put together of, at most.
+_MOST_LANES = 64
+_FILES_IN_A_LANE = 4
 
 
 def training_batches(
@@ -35,7 +38,9 @@ def training_batches(
     an uninterrupted one would have seen, and the batches of all replicas, put together, are the
     batch of one. Every epoch is a permutation of the data set; what is left of it after the last
     full batch is dropped. Sets that are not `resident` are shuffled within blocks of 8,192 images
-    of their stored order, which TFDS has shuffled once.
+    of their stored order, which TFDS has shuffled once; of sets of many files every batch is put
+    together of `num_lanes` stretches of files, and what does not belong to these replicas, or
+    comes before the first step, is not read.
 
     Args:
       images: the training split.
@@ -91,7 +96,8 @@ def training_batches(
         return inputs, labels
 
     first = len(replicas) * first_step
-    numbers = tf.data.Dataset.range(first, _ENDLESS, output_type=tf.int32)
+    # Said to be infinite: of others several hosts ask at every step whether all have data left.
+    numbers = tf.data.Dataset.counter(first, dtype=tf.int32)
     if images.resident:
         pixels, labels = map(tf.constant, images.arrays())
 
@@ -105,33 +111,82 @@ def training_batches(
 
         return without_autotune(numbers.map(chosen, tf.data.AUTOTUNE))
 
-    encoded = images.dataset(decode=False)
-    first_epoch = first_step // per_epoch
+    own = [start + i for start in (share * r for r in replicas) for i in range(share)]
+    rows = _streamed(images, batch_size, seed, first_step, own)
 
-    def epoch(number: tf.Tensor) -> tf.data.Dataset:
-        # Not `Dataset.shuffle`: its order also depends on TensorFlow's global seed.
-        def mixed(block: tf.Tensor, pair: tuple) -> tuple:
-            size = tf.shape(pair[1])[0]
-            own = tf.random.experimental.stateless_fold_in(tf.stack([seed, number]), block)
-            order = tf.random.experimental.stateless_shuffle(tf.range(size), own)
-            return tuple(tf.gather(part, order) for part in pair)
+    def cut(pair: tuple) -> tf.data.Dataset:
+        shape = (len(replicas), share)
+        return tf.data.Dataset.from_tensor_slices(tuple(tf.reshape(part, shape) for part in pair))
 
-        blocks = encoded.batch(_SHUFFLE_BUFFER).enumerate().map(lambda i, pair: mixed(i, pair))
-        begun = tf.where(number == first_epoch, tf.constant(first_step % per_epoch, tf.int64), 0)
-        return blocks.unbatch().batch(batch_size, drop_remainder=True).skip(begun)
-
-    def cut(encoded_batch: tf.Tensor, labels: tf.Tensor) -> tf.data.Dataset:
-        shape = (num_replicas, share)
-        pair = tf.reshape(encoded_batch, shape), tf.reshape(labels, shape)
-        return tf.data.Dataset.from_tensor_slices(tuple(tf.gather(part, parts) for part in pair))
-
-    epochs = tf.data.Dataset.range(first_epoch, _ENDLESS).flat_map(epoch)
-    batches = tf.data.Dataset.zip(numbers, epochs.flat_map(lambda *pair: cut(*pair)))
+    batches = tf.data.Dataset.zip(numbers, rows.flat_map(lambda *pair: cut(pair)))
+    batches = batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
     decoded = batches.map(
         lambda number, pair: finish(number, _decoded(images, pair[0], shape), pair[1]),
         tf.data.AUTOTUNE,
     )
-    return without_autotune(decoded)
+    return without_autotune(decoded.prefetch(2 * len(replicas)))
+
+
+def num_lanes(images: Images, batch_size: int) -> int:
+    """Into how many stretches of its files a streamed set is cut, each with a part of every batch.
+
+    The largest power of two, up to 64, that divides the batch and leaves four files to each: so
+    that little is read of files that belong to two. It does not depend on the hosts.
+    """
+    lanes = math.gcd(batch_size, _MOST_LANES)
+    while lanes > 1 and images.num_files < _FILES_IN_A_LANE * lanes:
+        lanes //= 2
+    return lanes
+
+
+def _streamed(
+    images: Images, batch_size: int, seed: int, first_step: int, wanted: Sequence[int]
+) -> tf.data.Dataset:
+    """Without end, of each batch the examples at the places wanted: (encoded [w], labels [w]).
+
+    With k lanes of n examples, lane l holds those from n l // k on in the order of the files, and
+    gives places l b / k, ..., (l + 1) b / k - 1 of every batch of b. Within a lane blocks of
+    8,192 / k are shuffled, in each epoch anew. Only lanes of places that are wanted are read, from
+    the block on that the first step is in.
+    """
+    count, lanes = images.num_examples, num_lanes(images, batch_size)
+    width, per_epoch = batch_size // lanes, images.num_examples // batch_size
+    size = _SHUFFLE_BUFFER // lanes
+    first_epoch, begun = divmod(first_step, per_epoch)
+
+    def of_lane(lane: int) -> tf.data.Dataset:
+        start, stop = count * lane // lanes, count * (lane + 1) // lanes
+
+        @tf.autograph.experimental.do_not_convert
+        def epoch(number: tf.Tensor, steps: int = 0) -> tf.data.Dataset:
+            skipped = steps * width // size
+
+            # Not `Dataset.shuffle`: its order also depends on TensorFlow's global seed.
+            def mixed(block: tf.Tensor, pair: tuple) -> tuple:
+                length = tf.shape(pair[1])[0]
+                own = tf.random.experimental.stateless_fold_in(
+                    tf.stack([seed, number]), block + (lane << 32)
+                )
+                order = tf.random.experimental.stateless_shuffle(tf.range(length), own)
+                return tuple(tf.gather(part, order) for part in pair)
+
+            examples = images.stretch(start + skipped * size, stop)
+            blocks = examples.batch(size).enumerate(skipped).map(lambda i, pair: mixed(i, pair))
+            mine = blocks.unbatch().skip(steps * width - skipped * size)
+            return mine.batch(width, drop_remainder=True).take(per_epoch - steps)
+
+        later = tf.data.Dataset.counter(first_epoch + 1).flat_map(epoch)
+        first = epoch(tf.constant(first_epoch, tf.int64), begun)
+        return first.concatenate(later).prefetch(2)
+
+    needed = sorted({place // width for place in wanted})
+    places = [needed.index(place // width) * width + place % width for place in wanted]
+
+    def of_batch(*pairs: tuple) -> tuple:
+        joined = (tf.concat(parts, axis=0) for parts in zip(*pairs, strict=True))
+        return tuple(tf.gather(part, places) for part in joined)
+
+    return tf.data.Dataset.zip(tuple(map(of_lane, needed))).map(of_batch)
 
 
 def evaluation_batches(

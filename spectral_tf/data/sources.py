@@ -14,7 +14,7 @@ from spectral_tf.data.images import EMBEDDED, Images, unreadable
 from spectral_tf.data.own_arrays import find_npz
 from spectral_tf.data.own_folder import find_folder
 from spectral_tf.data.preparing import is_prepared, prepare, quiet
-from spectral_tf.data.splits import parts
+from spectral_tf.data.splits import parts, within
 from spectral_tf.errors import UserError
 from spectral_tf.streams import without_autotune
 
@@ -117,14 +117,22 @@ def find_images(
     found = parts(name, split, builder.info.splits)
     _refuse_incomplete(builder, name)
 
-    def open_files(decode: bool) -> Any:
+    def open_files(decode: bool, some: Any = split, **settings: Any) -> Any:
         with quiet():
             examples = builder.as_dataset(
-                split,
-                read_config=tfds.ReadConfig(try_autocache=False),
+                some,
+                read_config=tfds.ReadConfig(try_autocache=False, **settings),
                 decoders=None if decode else {"image": tfds.decode.SkipDecoding()},
             )
         return examples.map(lambda example: (example["image"], example["label"]))
+
+    def open_stretch(start: int, stop: int) -> Any:
+        read = tfds.core.ReadInstruction
+        wanted = [
+            read(p.split, from_=p.start, to=p.stop, unit="abs") for p in within(found, start, stop)
+        ]
+        some = functools.reduce(lambda one, other: one + other, wanted)
+        return open_files(False, some, interleave_cycle_length=1)
 
     @functools.cache
     def read_clusters() -> np.ndarray:
@@ -151,6 +159,8 @@ def find_images(
         _clusters=read_clusters if cluster else None,
         parts=found,
         shuffled=not builder.info.disable_shuffling,
+        num_files=len(builder.info.splits[split].file_instructions),
+        _stretch=open_stretch,
     )
 
 
@@ -229,7 +239,7 @@ def _published_order(builder: Any, split: str) -> Any:
 
 def _refuse_incomplete(builder: Any, name: str) -> None:
     """Missing and truncated files, without reading them: a record takes 16 bytes beside its own."""
-    from etils import epath  # type: ignore[import-untyped] # Knows gs:// too, as TFDS does.
+    from etils import epath  # Knows gs:// too, as TFDS does.
 
     for split in builder.info.splits.values():
         files = [epath.Path(file) for file in split.filepaths]

@@ -1,6 +1,6 @@
 """Splits and their slices in TFDS's notation, for sets of TFDS and for one's own alike."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from spectral_tf.errors import UserError
@@ -52,3 +52,19 @@ def parts(name: str, asked: str, splits: Mapping[str, Any], hint: str = "choose 
             hint="ask for a larger slice",
         )
     return found
+
+
+def within(found: Sequence[Part], start: int, stop: int) -> list[Part]:
+    """Of all examples of some parts, one after the other, those from start to stop - 1.
+
+    >>> within([Part("train", 10, 20), Part("test", 0, 5)], 8, 12)
+    [Part(split='train', start=18, stop=20), Part(split='test', start=0, stop=2)]
+    """
+    taken, first = [], 0
+    for part in found:
+        size = part.stop - part.start
+        low, high = max(start - first, 0), min(stop - first, size)
+        if low < high:
+            taken.append(Part(part.split, part.start + low, part.start + high))
+        first += size
+    return taken

@@ -8,12 +8,12 @@ claim follows from it.
 """
 
 import dataclasses
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from absl import logging
+from etils import epath
 from numpy.typing import NDArray
 
 from spectral_tf import records, spectra
@@ -205,7 +205,7 @@ class Classes:
         return tables, arrays
 
     @classmethod
-    def read(cls, folder: pathlib.Path) -> "Classes":
+    def read(cls, folder: epath.Path) -> "Classes":
         """Reads the tables and arrays of `tables` in a run folder.
 
         Raises:

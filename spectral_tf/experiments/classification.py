@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import math
-import pathlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ from spectral_tf.models import files
 from spectral_tf.runtime.flags import parse_choices
 from spectral_tf.runtime.launch import flag
 from spectral_tf.runtime.seeds import derive_seed, generator
+from spectral_tf.storage import as_path
 from spectral_tf.tasks import power_law_direction
 
 # Inputs on which a file that is trained shows what it gives.
@@ -36,7 +36,8 @@ class Setting:
       num_epochs, batch_size: passes over the training images, in batches over all replicas.
       learning_rate, warmup_epochs, momentum, weight_decay, decay_all: as for `CosineSgd`.
       clip_norm: longest gradient; 0: any.
-      precision: of the layers, `float32` or `bfloat16`.
+      precision: of the layers, a key of `training.classifier.PRECISIONS`.
+      compiled: whether XLA compiles the steps; for one replica.
       augmentations: of `data.AUGMENTATIONS`.
       mixup_alpha: 0 for none.
       mixup_per_example: one mixture for each example instead of each batch.
@@ -53,6 +54,7 @@ class Setting:
     decay_all: bool = True
     clip_norm: float = 5.0
     precision: str = "float32"
+    compiled: bool = False
     augmentations: tuple[str, ...] = ()
     mixup_alpha: float = 0.0
     mixup_per_example: bool = False
@@ -72,8 +74,8 @@ class Setting:
         setting = cls(**{**own, "augmentations": tuple(named)})
         model_digest(setting)
         if files.names_a_file(setting.model):
-            for name, default in (("width", 0), ("precision", "float32")):
-                if own[name] != default:
+            for name, same in (("width", (0,)), ("precision", ("float32", "tf32"))):
+                if own[name] not in same:
                     raise UserError(
                         f"{name}",
                         expected="a --model by its name, not a file",
@@ -112,7 +114,7 @@ class Classification:
 
     Raises:
       UserError: held-out images of another shape, a batch size that cannot be filled, shared out or
-        mixed in pairs, an optimiser out of range.
+        mixed in pairs, an optimiser out of range, steps to compile for several replicas.
     """
 
     def __init__(
@@ -126,12 +128,14 @@ class Classification:
         normalisation: Normalisation | None = None,
     ) -> None:
         from spectral_tf.data import pipeline, recipes
-        from spectral_tf.training.classifier import CosineSgd
+        from spectral_tf.training.classifier import CosineSgd, refuse_compiled
 
         self.setting, self.training = setting, training
         self._strategy, self._on_replicas = strategy, pipeline.on_replicas
         _refuse_misfits(training, held_out)
         _refuse_batch_size(setting, training.num_examples, strategy.num_replicas_in_sync)
+        if setting.compiled:
+            refuse_compiled(strategy)
         self.normalisation = normalisation or standard(training)
         self.shape = pipeline.fitting_shape(training)
         self.epoch = training.num_examples // setting.batch_size
@@ -210,6 +214,7 @@ class Classification:
             targets=targets,
             strategy=self._strategy,
             precision=self.setting.precision,
+            compiled=self.setting.compiled,
             finite_only=finite_only,
         )
 
@@ -220,7 +225,7 @@ def file_digest(flag: str, path: str) -> str:
     Raises:
       UserError: nothing there, or no whole model.
     """
-    file = pathlib.Path(path).expanduser()
+    file = as_path(path, flag)
     files.refuse_foreign(flag, file)
     return files.digest(file)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -31,6 +30,7 @@ from spectral_tf.experiments.first_look import first_look, warn
 from spectral_tf.experiments.networks import SEEDS
 from spectral_tf.experiments.saved import Saved, saved_model
 from spectral_tf.models import files
+from spectral_tf.storage import as_path
 
 if TYPE_CHECKING:
     import keras
@@ -296,7 +296,7 @@ class Pretrained:
     @property
     def digests(self) -> dict[str, str]:
         """Of a file of weights."""
-        if not pathlib.Path(self.weights).is_file():
+        if not as_path(self.weights).is_file():
             return {}
         return {"weights_sha256": files.digest(self.weights)}
 

@@ -10,24 +10,24 @@
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import numpy as np
 from absl import logging
+from etils import epath
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf import runtime
 from spectral_tf.errors import UserError
 from spectral_tf.models import files
 from spectral_tf.records import Part, RunFolder
+from spectral_tf.records.arrays import Damaged, open_arrays, write_arrays
 from spectral_tf.records.folder import FOUND
 from spectral_tf.records.found import Found, Series
+from spectral_tf.records.identity import IDENTITY
 from spectral_tf.records.report import Report
-from spectral_tf.records.small_files import reading
-from spectral_tf.runtime import limits
+from spectral_tf.runtime import limits, peers
 from spectral_tf.runtime.launch import settings
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from spectral_tf.records.tensorboard import EventWriter
     from spectral_tf.training.loop import Trainable, TrainingLoop
     from spectral_tf.training.measures import Measure
+
+# What was measured once, in its part of the folder.
+MEASURED = "measured.npz"
 
 Plan = TypeVar("Plan")
 Trained = TypeVar("Trained", bound="Trainable")
@@ -81,12 +84,18 @@ class Page:
           alone: whether no other process may work in it; else several share its trainings.
         """
         from spectral_tf.records.environment import environment
-        from spectral_tf.training.replicas import together
+        from spectral_tf.training.replicas import refuse_different_folders, together
 
         if names := runtime.flag("import"):
             data = {**(data or {}), "imports_sha256": files.modules_digest(names)}
-        record = {"experiment": self._name, **environment(self.strategy, self.seed, data)}
+        record = {
+            "experiment": self._name,
+            **environment(
+                self.strategy, self.seed, data, deterministic=runtime.flag("deterministic")
+            ),
+        }
         together(self.strategy, lambda: self._folder.start(record, alone=alone))
+        refuse_different_folders(self.strategy, self._folder.path / "environment.json")
 
     def seeds(self, name: str, count: int) -> list[int]:
         """Seeds of so many runs, of a draw by its name."""
@@ -160,19 +169,21 @@ class Page:
             with contextlib.ExitStack() as held:
                 alone = self._folder.part(name).alone()
                 together(self.strategy, lambda: held.enter_context(alone))
-                found, _ = self.train(name, make, measures, charts, hparams, keep)
+                found, _ = self.train(
+                    name, make, measures, charts, hparams, keep, networks_wanted=False
+                )
                 found.facts |= facts or {}
                 if self.writes:
-                    found.save(self.in_part(name) / FOUND)
+                    found.save(self.in_part(name) / FOUND, self._folder.part(name).identity)
             wait_for_all(self.strategy)
-        found = Found.read(self.in_part(name) / FOUND, "overwrite")
+        found = self._found(name)
         for fact, value in (facts or {}).items():
             if found.facts.get(fact, value) != value:
                 raise UserError(
                     name,
                     expected=f"a training that was measured with these {fact}",
                     got="one of before, with others",
-                    hint="leave the flags as they were, or add --overwrite",
+                    hint="leave the flags as they were, or name another --workdir",
                 )
         return found
 
@@ -184,10 +195,19 @@ class Page:
         charts: Mapping[str, Sequence[str]] | None = None,
         hparams: Mapping[str, Any] | None = None,
         keep: Mapping[int, str] | None = None,
+        *,
+        networks_wanted: bool = True,
     ) -> tuple[Found, Trained]:
-        """As `unit`, with what was trained, for whoever measures it further."""
+        """As `unit`, with what was trained, for whoever measures it further.
+
+        Args:
+          name, make, measures, charts, hparams, keep: as for `unit`.
+          networks_wanted: as for `TrainingLoop`.
+        """
         part, members = self._folder.part(name), make()
-        loop = self._loop_of(members, measures, part, name, {}, may_diverge=True)
+        loop = self._loop_of(
+            *(members, measures, part, name, {}), may_diverge=True, networks_wanted=networks_wanted
+        )
         kept = {step: part.state_file.with_name(file) for step, file in (keep or {}).items()}
         given_up: dict[str, Any] = {}
         try:
@@ -212,15 +232,34 @@ class Page:
 
         if self.writes:
             nothing = {"seconds": 0.0, "probe_seconds": 0.0, "diverged": dict(diverged)}
-            Found(facts=nothing).save(self.in_part(name) / FOUND)
+            Found(facts=nothing).save(self.in_part(name) / FOUND, self._folder.part(name).identity)
         wait_for_all(self.strategy)
 
     def done(self, name: str) -> Found | None:
-        """What was found of a training that is finished; None before."""
-        file = self.in_part(name) / FOUND
-        return Found.read(file, "overwrite") if file.exists() else None
+        """What was found of a training that is finished; None before, and of a damaged file.
 
-    def in_part(self, name: str) -> pathlib.Path:
+        Raises:
+          UserError: the file is of another training.
+        """
+        with self._if_whole(name, FOUND):
+            return self._found(name)
+        return None
+
+    def _found(self, name: str) -> Found:
+        return Found.load(self.in_part(name) / FOUND, self._folder.part(name).identity)
+
+    @contextlib.contextmanager
+    def _if_whole(self, name: str, file: str) -> Iterator[None]:
+        """Leaves what reads a file of a part, if that is not there or not whole."""
+        try:
+            yield
+        except FileNotFoundError:
+            pass
+        except Damaged as error:
+            path = self.in_part(name) / file
+            logging.warning("%s: %s is damaged (%s); it is made again", name, path, error)
+
+    def in_part(self, name: str) -> epath.Path:
         """The folder of what a training keeps beside its state."""
         return self._folder.part(name).state_file.parent
 
@@ -233,12 +272,21 @@ class Page:
         pictures: Mapping[str, Picture],
         *,
         may_diverge: bool = False,
+        networks_wanted: bool = True,
     ) -> TrainingLoop[Trained]:
         from spectral_tf.training.loop import TrainingLoop
 
         stops = {step for measure in measures.values() for step in measure.at}
         steps = sorted(stops.union(*(picture.at for picture in pictures.values())))
-        return TrainingLoop(members, folder, steps, save_every(), name, may_diverge=may_diverge)
+        return TrainingLoop(
+            members,
+            folder,
+            steps,
+            save_every(),
+            name,
+            may_diverge=may_diverge,
+            networks_wanted=networks_wanted,
+        )
 
     def _go(
         self,
@@ -247,7 +295,7 @@ class Page:
         charts: Mapping[str, Sequence[str]],
         hparams: Mapping[str, Any],
         pictures: Mapping[str, Picture],
-        keep: Mapping[int, pathlib.Path] | None = None,
+        keep: Mapping[int, epath.Path] | None = None,
     ) -> None:
         """Measures, records, shows and keeps, step by step."""
         if not loop.resumed:
@@ -276,25 +324,29 @@ class Page:
           name: of the file.
           measure: gives the arrays; on all hosts, so that it may use all devices.
         """
-        from spectral_tf.records.files import atomic_write
-        from spectral_tf.records.former_names import current
         from spectral_tf.training.replicas import any_host, wait_for_all
 
-        file = self._folder.part(name).state_file.with_name("measured.npz")
-        if not any_host(self.strategy, self.writes and file.exists()):
+        there = False
+        with self._if_whole(name, MEASURED):
+            there = self.writes and bool(self._measured(name))
+        if not any_host(self.strategy, there):
             start = time.monotonic()
             arrays = {**measure(), "seconds": time.monotonic() - start}
             if self.writes:
-                with atomic_write(file) as temporary, open(temporary, "wb") as opened:
-                    np.savez(opened, **arrays)  # type: ignore[arg-type]  # Its stub.
+                identity = self._folder.part(name).identity
+                write_arrays(self.in_part(name) / MEASURED, {**arrays, **identity.arrays()})
             logging.info("%s: %s is measured", self._name, name)
         wait_for_all(self.strategy)
-        remedy = "remove that file, and the same command measures it again"
-        with reading(file, "workdir", "what was measured, whole", remedy), np.load(file) as saved:
-            kept = {current(key): array for key, array in saved.items()}
-            seconds = float(kept.pop("seconds"))
-        self.seconds += seconds
+        kept = self._measured(name)
+        self.seconds += float(kept.pop("seconds"))
         return kept
+
+    def _measured(self, name: str) -> dict[str, NDArray]:
+        """What `once` has kept."""
+        file = self.in_part(name) / MEASURED
+        with open_arrays(file) as saved:
+            self._folder.part(name).identity.holds(saved, file)
+            return {key: saved[key] for key in saved.names if key != IDENTITY}
 
     def board(self, charts: Mapping[str, Sequence[str]]) -> None:
         """Opens TensorBoard's record of a page that trains nothing.
@@ -325,7 +377,7 @@ class Page:
         def write() -> None:
             with self._folder.part("report").alone(wait=True):
                 if not self._folder.finished:  # By another process that shares the trainings.
-                    found.save(self._folder.path / FOUND)
+                    found.save(self._folder.path / FOUND, self._folder.identity)
                     self._publish(found, make(found))
 
         together(self.strategy, write if self.writes else lambda: None)
@@ -408,8 +460,8 @@ def publish(
     show: Callable[[str, Any], None] | None = None,
 ) -> None:
     """Writes a report into its folder and says what was found and where to look."""
-    report.write(folder.path, show)
-    folder.finish({"experiment": name, **report.summary}, wall_seconds=found.fact("seconds"))
+    files = report.write(folder.path, show)
+    folder.finish({"experiment": name, **report.summary}, found.fact("seconds"), files)
     for line in report.lines:
         print(line)
     runtime.say_where(folder, num_images=report.images_shown)
@@ -442,9 +494,9 @@ def launch(
         planned = plan()
         again = runtime.flag("report_only")
         folder = runtime.run_folder(name, tuple(growing), again=again)
-        if again:
+        if again or folder.finished:
             if folder.writes:
-                found = Found.read(folder.path / FOUND)
+                found = Found.read(folder.path / FOUND, folder.identity)
                 with folder.held():
                     publish(name, folder, found, report(planned, found))
             return
@@ -452,6 +504,7 @@ def launch(
         if measured := run(planned, page):  # Else trainings are left to other processes.
             page.finish(measured, lambda found: report(planned, found))
         page.leave()
+        peers.parted()
 
     runtime.launch(main)
 
@@ -472,12 +525,12 @@ def launch_comparison(
     """
 
     def main() -> None:
-        folder = runtime.run_folder(name)
+        folder = runtime.run_folder(name, remakes=True)
         planned = plan()
         made = report(planned)
         folder.start({"compared": dict(record(planned))})
-        made.write(folder.path)
-        folder.finish({"experiment": name, **made.summary}, wall_seconds=0.0)
+        files = made.write(folder.path)
+        folder.finish({"experiment": name, **made.summary}, 0.0, files)
         for line in made.lines:
             print(line)
         print(f"run folder: {folder.path}")
@@ -491,11 +544,21 @@ def in_folder(name: str, folder: RunFolder) -> Page:
     # TensorFlow takes seconds to import: only now that the flags are known to be good. The strategy
     # is first to use it: hosts cannot be joined later.
     from spectral_tf import keras_settings
-    from spectral_tf.runtime.strategy import make_strategy
+    from spectral_tf.runtime.strategy import strategy_of_flags
+    from spectral_tf.training.replicas import refuse_different_hosts
 
     if told := keras_settings.take_defaults():
         logging.info("%s: taken for float32, channels last in this process", told)
-    strategy = make_strategy(runtime.flag("strategy"), runtime.flag("tpu"))
+    strategy = strategy_of_flags()
+    refuse_different_hosts(strategy, _what_runs(name), runtime.flag("startup_timeout_seconds"))
     if names := runtime.flag("import"):  # Somebody's module may use TensorFlow, too.
         files.import_modules(names)
     return Page(name, folder, strategy, runtime.flag("seed"))
+
+
+def _what_runs(name: str) -> dict[str, str]:
+    """What has to be the same on all hosts of a run."""
+    from spectral_tf.records.environment import versions
+
+    flags = {**settings(), "overwrite": runtime.flag("overwrite")}
+    return {"page": name, **{f"--{k}": str(v) for k, v in flags.items()}, **versions()}

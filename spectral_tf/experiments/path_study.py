@@ -8,11 +8,11 @@ pixels of [0, 1], as the classifier is and at a confidence common to all).
 
 import dataclasses
 import hashlib
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from etils import epath
 from numpy.typing import NDArray
 
 from spectral_tf import records, spectra
@@ -480,7 +480,7 @@ class Models:
         return compact(arrays)
 
     @classmethod
-    def read(cls, folder: pathlib.Path) -> "Models":
+    def read(cls, folder: epath.Path) -> "Models":
         """Reads the table and the arrays of `tables` in a run folder.
 
         Raises:

@@ -1,12 +1,14 @@
 """Models that somebody has saved: a file, a SavedModel, or what a run folder keeps."""
 
-import pathlib
 from typing import NamedTuple
+
+from etils import epath
 
 from spectral_tf import records
 from spectral_tf.data import Normalisation
 from spectral_tf.errors import UserError
 from spectral_tf.models.files import is_saved_model
+from spectral_tf.storage import as_path, files_under, folders_around
 
 
 class Saved(NamedTuple):
@@ -18,7 +20,7 @@ class Saved(NamedTuple):
       normalisation: of the images it was trained on; None if no run tells.
     """
 
-    file: pathlib.Path
+    file: epath.Path
     dataset: str | None
     normalisation: Normalisation | None
 
@@ -36,11 +38,11 @@ def saved_model(flag: str, path: str) -> Saved:
     Raises:
       UserError: nothing there, no kept model, or models of several trainings.
     """
-    given = pathlib.Path(path).expanduser()
+    given = as_path(path, flag)
     if given.is_file() or is_saved_model(given):
         return _of_run(given)
     # A hidden one is what a kill left half written.
-    every = given.rglob("*.keras") if given.is_dir() else ()
+    every = (file for file in files_under(given) if file.suffix == ".keras")
     kept = sorted(file for file in every if not file.name.startswith("."))
     if not kept:
         run = given.is_dir() and records.read_flags(given) is not None
@@ -64,9 +66,9 @@ def saved_model(flag: str, path: str) -> Saved:
     return _of_run(kept[-1])
 
 
-def _of_run(file: pathlib.Path) -> Saved:
+def _of_run(file: epath.Path) -> Saved:
     """With what the run folder around a file tells."""
-    for folder in file.resolve().parents:
+    for folder in folders_around(file):
         flags, environment = records.read_flags(folder), folder / "environment.json"
         if flags is not None and environment.is_file():
             with records.reading(environment, str(file), "a run that tells its images"):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import pathlib
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 from absl import logging
+from etils import epath
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
@@ -23,6 +23,7 @@ from spectral_tf.measuring.measurement import (
 )
 from spectral_tf.measuring.places import Place
 from spectral_tf.measuring.probe import SpectrumProbe, growing_steps
+from spectral_tf.storage import as_path
 
 
 class SpectrumCallback(keras.callbacks.Callback):
@@ -102,7 +103,7 @@ class SpectrumCallback(keras.callbacks.Callback):
             batch_size=batch_size,
         )
         self._every = every
-        self._folder = None if folder is None else pathlib.Path(folder).expanduser()
+        self._folder = None if folder is None else as_path(folder, "folder")
         self._log_dir = log_dir
         self._overwrite = overwrite
         self._events: Any = None
@@ -158,7 +159,7 @@ class SpectrumCallback(keras.callbacks.Callback):
 
         if self._log_dir is not None:
             # Beside what others write there, and behind what earlier trainings have written.
-            return EventWriter.behind_others(pathlib.Path(self._log_dir).expanduser() / "spectrum")
+            return EventWriter.behind_others(as_path(self._log_dir, "log_dir") / "spectrum")
         assert self._folder
         events = EventWriter(self._folder / "tensorboard")
         if self.probe.steps:
@@ -220,7 +221,7 @@ class SpectrumCallback(keras.callbacks.Callback):
                 self._said.add(kind)
                 logging.warning("spectra at step %s: %s", f"{step:,}", note)
 
-    def _take_folder(self, folder: pathlib.Path, step: int) -> None:
+    def _take_folder(self, folder: epath.Path, step: int) -> None:
         """An empty one, or one to go on with."""
         if self.probe.steps:  # A second fit of the same callback.
             return

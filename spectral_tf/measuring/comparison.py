@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from etils import epath
 from numpy.typing import NDArray
 
 from spectral_tf import spectra
@@ -154,7 +154,7 @@ class Comparison:
             yscale="log" if quantity.endswith("power") else "linear",
         )
 
-    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> pathlib.Path:
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> epath.Path:
         """Writes a table of every quantity, figures, and `summary.json`; errors as a measurement.
 
         Raises:

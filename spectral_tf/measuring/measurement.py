@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import pathlib
-import tempfile
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from absl import logging
+from etils import epath
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf import spectra
 from spectral_tf.errors import UserError
-from spectral_tf.records import Found, Report, Table, atomic_write, tidy
+from spectral_tf.records import Found, Report, Table, tidy
 from spectral_tf.records.json_values import json_value
+from spectral_tf.storage import as_path, atomic_write, files_under, reason, try_to_write
 
 if TYPE_CHECKING:
     from spectral_tf.records.figures import Figure
@@ -250,7 +250,7 @@ class Measurement:
         """The same with an axis `step` of length 1."""
         return stacked([step], [self])
 
-    def write_arrays(self, folder: pathlib.Path) -> None:
+    def write_arrays(self, folder: epath.Path) -> None:
         """Writes `measurement.npz` alone, which `load` reads."""
         self._found().save(folder / _FILE)
 
@@ -260,7 +260,7 @@ class Measurement:
         *,
         overwrite: bool = False,
         events: bool = True,
-    ) -> pathlib.Path:
+    ) -> epath.Path:
         """Writes tables, the figure, TensorBoard events, `summary.json` and `measurement.npz`.
 
         TensorBoard's are written where TensorFlow is installed. `load` reads the folder.
@@ -293,10 +293,10 @@ class Measurement:
         }
         figure = self.plot()
         try:
-            path.mkdir(parents=True, exist_ok=True)
             (path / _SUMMARY).unlink(missing_ok=True)  # Written last, so a whole folder has it.
-            for file in (*path.glob("*.csv"), *(path / "figures").glob("*.png")):
-                file.unlink()  # They are of the measurement that is replaced.
+            for file in files_under(path):
+                if file.suffix in (".csv", ".png"):
+                    file.unlink()  # They are of the measurement that is replaced.
             writer = _Events(path / "tensorboard", events)
             report = Report(summary, tables=self.tables(), figures={"measurement": figure})
             report.write(path, writer.image)
@@ -309,7 +309,7 @@ class Measurement:
             raise UserError(
                 "folder",
                 expected="one that can be written",
-                got=f"{path} ({error.strerror})",
+                got=f"{path} ({reason(error)})",
                 hint="name another folder or mend its permissions",
             ) from error
         return path
@@ -347,7 +347,7 @@ def load(folder: str | os.PathLike[str]) -> Measurement:
     >>> round(float(again["power"][3]), 6)
     0.5
     """
-    path = pathlib.Path(folder).expanduser()
+    path = as_path(folder, "folder")
     if not (path / _FILE).is_file():
         raise UserError(
             "folder",
@@ -442,12 +442,13 @@ def stacked(steps: Sequence[int], taken: Sequence[Measurement]) -> Measurement:
 class _Events:
     """TensorBoard's part of a saved measurement, if TensorFlow is there."""
 
-    def __init__(self, folder: pathlib.Path, wanted: bool) -> None:
+    def __init__(self, folder: epath.Path, wanted: bool) -> None:
         self._writer: Any = None
         if not wanted:
             return
-        for file in folder.glob("*tfevents*"):
-            file.unlink()  # They are of the measurement that is replaced.
+        for file in files_under(folder):
+            if "tfevents" in file.name:
+                file.unlink()  # They are of the measurement that is replaced.
         try:
             from spectral_tf.records.tensorboard import EventWriter
         except ImportError:
@@ -513,7 +514,7 @@ def _is_number(place: Any) -> bool:
 
 def writable_folder(
     folder: str | os.PathLike[str], *, overwrite: bool, marker: str = _FILE
-) -> pathlib.Path:
+) -> epath.Path:
     """The folder, if a measurement may be written there; errors as `Measurement.save`.
 
     Args:
@@ -521,25 +522,18 @@ def writable_folder(
       overwrite: whether what it holds may be replaced.
       marker: the file that tells that it holds one.
     """
-    path = pathlib.Path(folder).expanduser()
-    if "://" in str(folder):
-        raise UserError(
-            "folder",
-            expected="a folder of a file system",
-            got=str(folder),
-            hint="write to a local folder and copy it",
-        )
+    path = as_path(folder, "folder")
     if path.exists() and not path.is_dir():
         raise UserError("folder", expected="a folder", got=f"the file {path}", hint="name another")
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=path).close()
-        there = [name for name in os.listdir(path) if not name.startswith(".")]
+        try_to_write(path)
+        entries = path.iterdir() if path.exists() else ()
+        there = [entry.name for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         raise UserError(
             "folder",
             expected="a folder that can be written",
-            got=f"{path} ({error.strerror})",
+            got=f"{path} ({reason(error)})",
             hint="name another folder or mend its permissions",
         ) from error
     if there == ["tensorboard"]:  # What a training leaves that was stopped at once.

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 from typing import TYPE_CHECKING
 
 from spectral_tf import lazy
 from spectral_tf.errors import UserError
+from spectral_tf.storage import as_path
 
 if TYPE_CHECKING:
     import keras
 
     from spectral_tf.models.autoencoder import denoising_autoencoder as denoising_autoencoder
+    from spectral_tf.models.classifiers import classifier as classifier
     from spectral_tf.models.classifiers import from_file as from_file
     from spectral_tf.models.periodic import siren as siren
     from spectral_tf.models.splines import kan as kan
 
 # The builders load Keras when they are first used.
 _LAZY = {
+    "classifier": "classifiers",
     "denoising_autoencoder": "autoencoder",
     "from_file": "classifiers",
     "kan": "splines",
@@ -66,7 +68,7 @@ def refuse_application(name: str, weights: str, flag: str = "weights") -> None:
             got=name,
             hint="choose one, or name a saved model with --from_run",
         )
-    if weights not in ("imagenet", "random") and not pathlib.Path(weights).is_file():
+    if weights not in ("imagenet", "random") and not as_path(weights, flag).is_file():
         raise UserError(
             flag,
             expected="imagenet (Keras fetches them), the path of a file, or random",

@@ -60,8 +60,10 @@ class Layers:
         return self.logits(keras.layers.GlobalAveragePooling2D()(x), num_classes)
 
     def logits(self, x: keras.KerasTensor, num_classes: int) -> keras.KerasTensor:
-        """Logits of features [b, d] that start at zero."""
-        return keras.layers.Dense(num_classes, kernel_initializer="zeros", name="logits")(x)
+        """Logits of features [b, d] that start at zero; of float32, whatever computes the rest."""
+        return keras.layers.Dense(
+            num_classes, kernel_initializer="zeros", dtype="float32", name="logits"
+        )(x)
 
 
 def check_image_network(input_shape: tuple[int, int, int], num_classes: int, **sizes: int) -> None:

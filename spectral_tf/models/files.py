@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spectral_tf.errors import UserError
+from spectral_tf.storage import as_path, here
 
 if TYPE_CHECKING:
     import keras
@@ -49,7 +50,7 @@ def names_a_file(name: str) -> bool:
 
 def is_saved_model(path: str | os.PathLike[str]) -> bool:
     """Whether a folder is a SavedModel: a function without its network."""
-    return (pathlib.Path(path) / _SAVED_MODEL).is_file()
+    return (as_path(path) / _SAVED_MODEL).is_file()
 
 
 def refuse_foreign(flag: str, path: str | os.PathLike[str]) -> None:
@@ -59,9 +60,9 @@ def refuse_foreign(flag: str, path: str | os.PathLike[str]) -> None:
       flag: how an error calls the path.
       path: of a file or a folder.
     """
-    file = pathlib.Path(path)
-    if is_saved_model(file):
+    if is_saved_model(path):
         return
+    file = here(path)
     got, hint = "", "save it with model.save(PATH.keras)"
     if not file.is_file():
         got, hint = "no such file", "make it first, or name one that is there"
@@ -87,7 +88,7 @@ def refuse_foreign(flag: str, path: str | os.PathLike[str]) -> None:
 
 def digest(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file, or of the names and contents of all files of a SavedModel folder."""
-    root = pathlib.Path(path)
+    root = here(path)
     if root.is_file():
         return hashlib.sha256(root.read_bytes()).hexdigest()
     whole = hashlib.sha256()
@@ -201,8 +202,8 @@ def read(flag: str, path: str | os.PathLike[str]) -> keras.Model:
     refuse_foreign(flag, path)
     try:
         if is_saved_model(path):
-            return _inference_layer(pathlib.Path(path))
-        return keras.saving.load_model(path, compile=False)
+            return _inference_layer(here(path))
+        return keras.saving.load_model(here(path), compile=False)
     except UserError:
         raise
     except Exception as error:  # Keras raises many kinds for files that are not its own.
@@ -349,7 +350,7 @@ def _inference_layer(folder: pathlib.Path) -> keras.Model:
 def _unreadable(flag: str, path: str | os.PathLike[str], error: Exception) -> UserError:
     """What to say of a file that Keras does not read."""
     text = " ".join(str(error).split())
-    versions = _versions(pathlib.Path(path))
+    versions = _versions(here(path))
     unknown = re.findall(r"(?:Could not locate (class|function)|Unknown (\w+):) '([^']+)'", text)
     if "`Lambda` layer" in text:
         return UserError(
@@ -398,7 +399,7 @@ def _versions(path: pathlib.Path) -> str:
 
 def _module_of(path: str | os.PathLike[str], name: str) -> str:
     """The module that a `.keras` file says defines a class or function; "" if it does not say."""
-    with contextlib.suppress(Exception), zipfile.ZipFile(path) as opened:
+    with contextlib.suppress(Exception), zipfile.ZipFile(here(path)) as opened:
         todo: list[Any] = [json.loads(opened.read("config.json"))]
         while todo:
             part = todo.pop()

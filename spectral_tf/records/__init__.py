@@ -7,7 +7,6 @@
 from typing import TYPE_CHECKING
 
 from spectral_tf import lazy
-from spectral_tf.records.files import atomic_write
 from spectral_tf.records.finished import TrainedNetworks, trained_networks
 from spectral_tf.records.flagfile import read_flags
 from spectral_tf.records.folder import Part, RunFolder
@@ -15,6 +14,7 @@ from spectral_tf.records.found import Found, Series
 from spectral_tf.records.report import Animation, Report
 from spectral_tf.records.small_files import read_json, reading
 from spectral_tf.records.tables import Table, averaged, estimates, read_table, tidy, write_table
+from spectral_tf.storage import atomic_write
 
 if TYPE_CHECKING:
     from spectral_tf.records import figures as figures

@@ -13,38 +13,52 @@ from typing import Any
 import tensorflow as tf
 
 import spectral_tf
+from spectral_tf.records import products
 
 _OPTIONAL = ("torch", "finufft", "scikit-learn")
 _PACKAGES = ("keras", "numpy", "scipy", "tensorboard", "tensorflow-datasets", "matplotlib")
 
 
+def versions() -> dict[str, str]:
+    """Those of Python, TensorFlow and the packages that numbers and files may depend on."""
+    found = {"python": platform.python_version(), "tensorflow": tf.__version__}
+    for package in _PACKAGES:
+        found[package] = importlib.metadata.version(package)
+    for package in _OPTIONAL:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
 def environment(
-    strategy: tf.distribute.Strategy, seed: int, data: Mapping[str, Any] | None = None
+    strategy: tf.distribute.Strategy,
+    seed: int,
+    data: Mapping[str, Any] | None = None,
+    *,
+    deterministic: bool = False,
 ) -> dict[str, Any]:
     """Versions, devices, strategy, seed, time of start and, if known, the git commit.
 
+    Also what precision the devices really compute float32 products in, which is measured here.
     Nothing in it names the machine or its user.
 
     Args:
       strategy: of the run.
       seed: of the run.
       data: what is to be recorded about its data set, if it has one.
+      deterministic: whether all operations give the same bits every time.
     """
-    versions = {"python": platform.python_version(), "tensorflow": tf.__version__}
-    for package in _PACKAGES:
-        versions[package] = importlib.metadata.version(package)
-    for package in _OPTIONAL:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
     return {
         "spectral_tf": spectral_tf.__version__,
         "git_commit": _git_commit(),
-        "versions": versions,
+        "versions": versions(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu_count": os.cpu_count(),
         "devices": [_device_name(device) for device in tf.config.list_physical_devices()],
         "strategy": type(strategy).__name__,
         "num_replicas": strategy.num_replicas_in_sync,
+        "float32_products": products.record(strategy),
+        "deterministic": deterministic,
         "seed": seed,
         **({"data": dict(data)} if data else {}),
         "start_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

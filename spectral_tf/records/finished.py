@@ -3,18 +3,26 @@
 import dataclasses
 import hashlib
 import os
-import pathlib
-import zipfile
+import re
 from collections.abc import Mapping
 
 import numpy as np
+from absl import logging
+from etils import epath
 from numpy.typing import NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.flagfile import FLAGFILE, read_flags
+from spectral_tf.records.arrays import Arrays, Damaged
+from spectral_tf.records.flagfile import FLAGFILE, read_flags, read_lines
 from spectral_tf.records.folder import RunFolder
-from spectral_tf.records.former_names import current
+from spectral_tf.records.identity import Identity
 from spectral_tf.records.small_files import reading
+from spectral_tf.records.state_files import NAMES, StateFiles
+from spectral_tf.storage import as_path
+
+_NEEDED = {"ensemble/step", "ensemble/diverged_at_step"}
+# What of a state is read here: no slots of optimisers, no history.
+_OF_NETWORKS = re.compile(r"ensemble/(step|diverged_at_step|(weights|non_trainable|others)/.*)$")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +69,7 @@ def trained_networks(
     def refuse(got: str, hint: str) -> UserError:
         return UserError(flag, expected=f"a finished run of {experiment}", got=got, hint=hint)
 
-    given = pathlib.Path(path).expanduser()
+    given = as_path(path, flag)
     folder = given.parent.parent if given.suffix == ".npz" else given
     if not folder.is_dir():
         raise refuse(
@@ -75,20 +83,29 @@ def trained_networks(
         raise refuse(f"{folder}, unfinished", "finish it: start its command again")
     if (found := run.summary().get("experiment")) != experiment:
         raise refuse(f"{folder}, a run of {found}", "name another run")
-    file = given if given.suffix == ".npz" else run.state_file
     steps = number_of(flags, "num_steps", folder, flag)
+    own = set(read_lines(folder))
+    bad: list[str] = []
+
+    def networks(saved: Arrays, file: epath.Path) -> dict[str, NDArray]:
+        told = Identity.told_by(saved)
+        if told and not set(told.flags) <= own:
+            raise refuse(f"{file} of another run", f"{again}...")
+        if missing := _NEEDED - set(saved.names):
+            raise Damaged(f"without {', '.join(sorted(missing))}")
+        return {name: saved[name] for name in saved.names if _OF_NETWORKS.match(name)}
+
     again = f"repeat it: python launchers/{experiment}.py --flagfile={folder}/run.flags --workdir="
-    try:
-        with np.load(file) as archive:
-            own = (name for name in archive if name.startswith("ensemble/"))
-            saved = {current(name): archive[name] for name in own}
-        step, going = int(saved["ensemble/step"]), saved["ensemble/diverged_at_step"] < 0
-    except FileNotFoundError as error:
-        raise refuse(f"{folder} without {file.name}", f"{again}...") from error
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise refuse(f"{file}, damaged ({error})", f"{again}...") from error
+    if given != folder and not (given.name in NAMES and given.exists()):
+        raise refuse(f"{folder} without {given.name}", f"{again}...")
+    saved = StateFiles(run.state_file, writes=False).newest(networks, bad)
+    if saved is None:
+        raise refuse("; ".join(bad) or f"{folder} without {NAMES[0]}", f"{again}...")
+    for told in bad:
+        logging.warning("%s: %s; the other state is taken", flag, told)
+    step, going = int(saved["ensemble/step"]), saved["ensemble/diverged_at_step"] < 0
     if step != steps or not going.any():
-        raise refuse(f"{file} of step {step:,} of {steps:,}", f"{again}...")
+        raise refuse(f"{folder} of step {step:,} of {steps:,}", f"{again}...")
 
     def group(name: str) -> list[NDArray]:
         names = sorted(key for key in saved if key.startswith(f"ensemble/{name}/"))
@@ -111,5 +128,5 @@ def number_of(
     Raises:
       UserError: its flagfile is damaged.
     """
-    with reading(pathlib.Path(folder) / FLAGFILE, flag, f"--{name} of a run"):
+    with reading(as_path(folder) / FLAGFILE, flag, f"--{name} of a run"):
         return int(flags[name])

@@ -1,18 +1,19 @@
 """The flags of a run as its folder keeps them."""
 
-import pathlib
+from etils import epath
 
 from spectral_tf.records.former_names import current_line
 
 FLAGFILE = "run.flags"
 
 
-def read_lines(folder: pathlib.Path) -> list[str]:
+def read_lines(folder: epath.Path) -> list[str]:
     """The lines of a run folder's flagfile, flags by their names of now."""
-    return [current_line(x) for x in (folder / FLAGFILE).read_text(errors="replace").splitlines()]
+    text = (folder / FLAGFILE).read_bytes().decode("utf-8", "replace")
+    return [current_line(line) for line in text.splitlines()]
 
 
-def read_flags(folder: pathlib.Path) -> dict[str, str] | None:
+def read_flags(folder: epath.Path) -> dict[str, str] | None:
     """{flag name: its text} of a run folder, or None if it holds no run.
 
     A boolean flag is "true" or "false".

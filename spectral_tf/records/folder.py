@@ -2,52 +2,48 @@
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
-import pathlib
-import shutil
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, TextIO
+from typing import Any
 
 from absl import logging
+from etils import epath
 
 from spectral_tf import storage
 from spectral_tf.errors import UserError
-from spectral_tf.records.files import atomic_write, is_temporary
 from spectral_tf.records.flagfile import FLAGFILE, flag_name, grows, read_lines
+from spectral_tf.records.identity import DATA, Identity
 from spectral_tf.records.json_values import json_value
-from spectral_tf.records.locks import lock
+from spectral_tf.records.locks import Hold, lock
 from spectral_tf.records.small_files import read_json
+from spectral_tf.storage import (
+    as_path,
+    atomic_write,
+    digest,
+    files_under,
+    is_local,
+    is_temporary,
+    reason,
+    remove,
+    try_to_write,
+)
 
 _SUMMARY, _ENVIRONMENT = "summary.json", "environment.json"
+_FILES = "files_sha256"
 # All that a run has measured.
 FOUND = "found.npz"
-
-# What of a data set's record decides the numbers.
-_DATA = {
-    "dataset",
-    "version",
-    "split",
-    "num_examples",
-    "model_sha256",
-    "teacher_sha256",
-    "weights_sha256",
-    "features_sha256",
-    "networks_sha256",
-    "imports_sha256",
-}
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
     """One of several trainings of a run: its state and its events, under a name of their own."""
 
-    state_file: pathlib.Path
-    tensorboard: pathlib.Path
+    state_file: epath.Path
+    tensorboard: epath.Path
     writes: bool
+    identity: Identity
 
     @contextlib.contextmanager
     def alone(self, *, wait: bool = False) -> Iterator[None]:
@@ -97,30 +93,33 @@ class RunFolder:
         writes: bool = True,
         growing: Collection[str] = (),
     ) -> None:
-        self.path = pathlib.Path(path).expanduser()
-        self.writes = writes
-        self._configuration = configuration
-        self._overwrite = overwrite
-        self._growing = growing
-        self._lock: TextIO | None = None
         if not str(path):
             raise UserError(
                 "workdir", expected="a folder", got="nothing", hint="name one, or leave it out"
             )
-        if "://" in str(path):
-            raise UserError(
-                "workdir",
-                expected="a folder of a file system",
-                got=str(path),
-                hint="mount the bucket, or write to a local folder and copy it",
-            )
+        self.path = as_path(path, "workdir")
+        self.writes = writes
+        self._configuration = configuration
+        self._overwrite = overwrite
+        self._growing = growing
+        self._lock: Hold | None = None
+        self._environment: Mapping[str, Any] = {}
         if not writes:
             return
-        self._refuse_foreign()
-        if not overwrite:
-            self._refuse_other_flags()
-        if not self.finished:  # One can be looked at where nothing can be written.
-            self._refuse_unwritable()
+        try:
+            self._refuse_foreign()
+            if not overwrite:
+                self._refuse_other_flags()
+            finished = self.finished
+        except OSError as error:
+            raise UserError(
+                "workdir",
+                expected="a folder that can be read",
+                got=f"{self.path} ({reason(error)})",
+                hint="name another folder or mend its permissions",
+            ) from error
+        if not finished:  # Nothing is written into one that is; it may lie on a read-only disk.
+            self.refuse_unwritable()
 
     def start(self, environment: Mapping[str, Any], *, alone: bool = True) -> None:
         """Takes the folder: makes and locks it, writes `run.flags` and `environment.json`.
@@ -135,6 +134,7 @@ class RunFolder:
         Raises:
           UserError: another process works in it, or it cannot be written.
         """
+        self._environment = environment
         if not self.writes:
             return
         try:
@@ -145,9 +145,16 @@ class RunFolder:
                 self._write_start(environment)
                 storage.hold(self.path, self._lock, FLAGFILE)
             if not alone:
-                fcntl.flock(self._lock, fcntl.LOCK_SH)
+                self._lock.share()
         except OSError as error:
             raise self._unwritable(error) from error
+        if not is_local(self.path):
+            logging.info(
+                "%s: files appear there whole, and a lease that is renewed every few seconds keeps "
+                "other processes out; it does not keep out one that was suspended for minutes and "
+                "woke up, and deleting the folder deletes the lease",
+                self.path,
+            )
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -156,7 +163,11 @@ class RunFolder:
         Raises:
           UserError: one does.
         """
-        with lock(self.path / ".lock"):
+        try:
+            held = lock(self.path / ".lock")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        with held:
             yield
 
     @contextlib.contextmanager
@@ -198,7 +209,7 @@ class RunFolder:
 
     def _refuse_other_data(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         """A name of a data set, which is all that flags hold, may come to mean other images."""
-        wrong = [name for name in _DATA & before.keys() & now.keys() if before[name] != now[name]]
+        wrong = [name for name in DATA & before.keys() & now.keys() if before[name] != now[name]]
         if wrong and self._computed:
             raise UserError(
                 f"workdir={self.path}",
@@ -213,31 +224,25 @@ class RunFolder:
         return (
             (self.path / _SUMMARY).exists()
             or any(self.path.glob("*.csv"))
-            or any(self.path.glob("checkpoints/**/*.*"))
+            or any("." in f.name.lstrip(".") for f in files_under(self.path / "checkpoints"))
         )
 
-    def _refuse_unwritable(self) -> None:
-        """Tries to write and leaves no trace of it."""
-        missing = [folder for folder in (self.path, *self.path.parents) if not folder.exists()]
-        for last in (False,) * 9 + (True,):
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-                tempfile.TemporaryFile(dir=self.path).close()
-                break
-            except OSError as error:
-                # Another process may have tried the same and taken its folder away.
-                if last or not isinstance(error, FileNotFoundError):
-                    raise self._unwritable(error) from error
-            finally:
-                for folder in missing:
-                    with contextlib.suppress(OSError):
-                        folder.rmdir()
+    def refuse_unwritable(self) -> None:
+        """Tries to write and leaves no trace of it.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        try:
+            try_to_write(self.path)
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> UserError:
         return UserError(
             "workdir",
             expected="a folder that can be written",
-            got=f"{self.path} ({error.strerror})",
+            got=f"{self.path} ({reason(error)})",
             hint="name another folder or mend its permissions",
         )
 
@@ -246,19 +251,11 @@ class RunFolder:
             raise UserError(
                 "workdir", expected="a folder", got=f"the file {self.path}", hint="name another"
             )
-        try:
-            strangers = self.path.is_dir() and [
-                name
-                for name in os.listdir(self.path)
-                if not name.startswith(".lock") and not is_temporary(name)
-            ]
-        except OSError as error:
-            raise UserError(
-                "workdir",
-                expected="a folder that can be read",
-                got=f"{self.path} ({error.strerror})",
-                hint="name another folder or mend its permissions",
-            ) from error
+        strangers = self.path.is_dir() and [
+            entry.name
+            for entry in self.path.iterdir()
+            if not entry.name.startswith(".lock") and not is_temporary(entry.name)
+        ]
         for name in (_SUMMARY, _ENVIRONMENT, FLAGFILE):
             if (self.path / name).is_dir():
                 raise UserError(
@@ -306,7 +303,7 @@ class RunFolder:
 
     def _remove_run(self) -> None:
         for name in ("figures", "tensorboard", "checkpoints"):
-            shutil.rmtree(self.path / name, ignore_errors=True)
+            remove(self.path / name)
         # Its flags last: until then the folder is still known as a run.
         made = [file for kind in ("csv", "npz") for file in self.path.glob(f"*.{kind}")]
         for file in (self.path / _SUMMARY, *made, self.path / _ENVIRONMENT):
@@ -314,25 +311,36 @@ class RunFolder:
         (self.path / FLAGFILE).unlink(missing_ok=True)
 
     @property
-    def figures(self) -> pathlib.Path:
+    def figures(self) -> epath.Path:
         """The folder of PNG files."""
         return self.path / "figures"
 
     @property
-    def tensorboard(self) -> pathlib.Path:
+    def tensorboard(self) -> epath.Path:
         """The folder of event files."""
         return self.path / "tensorboard"
 
     @property
-    def state_file(self) -> pathlib.Path:
+    def state_file(self) -> epath.Path:
         """The file that an unfinished run resumes from."""
         return self.path / "checkpoints" / "state.npz"
 
     def part(self, name: str) -> Part:
         """Where one of several trainings keeps its state and its events."""
         return Part(
-            self.path / "checkpoints" / name / "state.npz", self.tensorboard / name, self.writes
+            self.path / "checkpoints" / name / "state.npz",
+            self.tensorboard / name,
+            self.writes,
+            self._identity(name),
         )
+
+    @property
+    def identity(self) -> Identity:
+        """What decides the numbers of a training that is the run's only one; after `start`."""
+        return self._identity()
+
+    def _identity(self, part: str = "") -> Identity:
+        return Identity.of(self._environment, self._configuration, self._growing, part)
 
     @property
     def finished(self) -> bool:
@@ -344,15 +352,40 @@ class RunFolder:
             return not self._overwrite
         return False
 
-    def finish(self, summary: Mapping[str, Any], wall_seconds: float) -> None:
+    def finish(
+        self,
+        summary: Mapping[str, Any],
+        wall_seconds: float,
+        files: Mapping[str, str] | None = None,
+    ) -> None:
         """Adds the seconds to `environment.json` and writes `summary.json`; call it last.
 
         The seconds are those of training and measuring, over all resumptions. The summary marks the
         run as finished. `inf` becomes "never" and NaN null in it, since JSON has neither.
+
+        Args:
+          summary: headline numbers.
+          wall_seconds: of the whole run.
+          files: {name: SHA-256} of what its report has written, for `altered`.
         """
         environment = self._environment_before()
         self._write_json(_ENVIRONMENT, {**environment, "wall_seconds": round(wall_seconds, 1)})
-        self._write_json(_SUMMARY, summary)
+        record = {_FILES: dict(files)} if files else {}
+        self._write_json(_SUMMARY, {**summary, **record})
+
+    def altered(self) -> list[str]:
+        """Files of the report of a finished run that are gone, or are not what it has written.
+
+        Summaries of before know of no files.
+        """
+
+        def same(name: str, wanted: str) -> bool:
+            with contextlib.suppress(OSError):
+                return digest(self.path / name) == wanted
+            return False
+
+        written = self.summary().get(_FILES, {})
+        return [name for name, wanted in written.items() if not same(name, wanted)]
 
     def summary(self) -> dict[str, Any]:
         """Reads `summary.json`.
@@ -371,7 +404,7 @@ class RunFolder:
             temporary.write_text(text + "\n")
 
 
-def experiment_of(folder: pathlib.Path) -> str:
+def experiment_of(folder: epath.Path) -> str:
     """The experiment whose run a folder holds; "" if it does not say."""
     for name in (_ENVIRONMENT, _SUMMARY):
         with contextlib.suppress(UserError):

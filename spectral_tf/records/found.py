@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import pathlib
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spectral_tf.records.files import atomic_write
-from spectral_tf.records.former_names import current, current_entries
-from spectral_tf.records.small_files import reading
+from spectral_tf.errors import UserError
+from spectral_tf.records.arrays import Damaged, open_arrays, write_arrays
+from spectral_tf.records.former_names import current_entries
+from spectral_tf.records.identity import Identity
 
 
 class Series(NamedTuple):
@@ -68,9 +69,14 @@ class Found:
             "probing_percent_of_time": 100 * self.facts["probe_seconds"] / seconds,
         }
 
-    def save(self, path: pathlib.Path) -> None:
-        """Writes an npz file, whole or not at all."""
-        arrays: dict[str, ArrayLike] = {}
+    def save(self, path: str | os.PathLike[str], identity: Identity | None = None) -> None:
+        """Writes an npz file, whole or not at all.
+
+        Args:
+          path: of the file.
+          identity: of the training that it was found of.
+        """
+        arrays: dict[str, ArrayLike] = identity.arrays() if identity else {}
         for name, (steps, values) in self.series.items():
             arrays |= {f"steps/{name}": np.asarray(steps), f"values/{name}": values}
         plain = {}
@@ -80,45 +86,49 @@ class Found:
             else:
                 plain[name] = fact
         arrays["json"] = np.array(json.dumps(plain))
-        with atomic_write(path) as temporary, open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub.
+        write_arrays(path, arrays, compressed=True)
 
     @classmethod
-    def read(cls, path: pathlib.Path, flag: str = "report_only") -> Found:
+    def load(cls, path: str | os.PathLike[str], identity: Identity | None = None) -> Found:
         """Reads what `save` wrote.
 
         Args:
           path: of the file.
-          flag: `report_only`, or `overwrite` of a training that is read to go on: what an error
-            says to do.
+          identity: of the training that it must be of, where the file says so.
 
         Raises:
-          UserError: there is no such file, or it is not whole.
+          FileNotFoundError: there is no such file.
+          Damaged: it is not what was written.
+          UserError: it is of another training.
         """
-        told = {
-            "report_only": (
-                *("report_only", "a run that has been measured to its end"),
-                "make it without --report_only; if this folder is finished, in another one",
-            ),
-            "overwrite": (
-                *("workdir", "a finished training whose file is whole"),
-                "remove that file, and the same command measures it again",
-            ),
-        }[flag]
-        with reading(path, *told):
-            with np.load(path) as archive:
-                arrays = {current(name): array for name, array in archive.items()}
-            facts = current_entries(json.loads(str(arrays.pop("json"))))
-            series = {
-                name.removeprefix("steps/"): Series(
-                    steps.tolist(), arrays[f"values/{name.removeprefix('steps/')}"]
-                )
-                for name, steps in arrays.items()
-                if name.startswith("steps/")
-            }
-            facts |= {
-                name.removeprefix("facts/"): array
-                for name, array in arrays.items()
-                if name.startswith("facts/")
-            }
-        return cls(series, facts)
+        with open_arrays(path) as saved:
+            if identity:
+                identity.holds(saved, path)
+            try:
+                facts = current_entries(json.loads(str(saved["json"])))
+                if not isinstance(facts, dict):
+                    raise ValueError("its facts are no mapping")
+            except ValueError as error:
+                raise Damaged(str(error)) from error
+            steps, values = saved.group("steps/"), saved.group("values/")
+            facts |= saved.group("facts/")
+        if missing := steps.keys() ^ values.keys():
+            raise Damaged(f"{min(missing)} without its steps or values")
+        return cls({name: Series(steps[name].tolist(), values[name]) for name in steps}, facts)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], identity: Identity | None = None) -> Found:
+        """The same of a run whose report is to be made again.
+
+        Raises:
+          UserError: there is no such file, it is not whole, or of another run.
+        """
+        try:
+            return cls.load(path, identity)
+        except (OSError, Damaged) as error:
+            raise UserError(
+                "report_only",
+                expected="a run that has been measured to its end",
+                got=f"{path} ({type(error).__name__}: {error})",
+                hint="make it without --report_only; if this folder is finished, in another one",
+            ) from error

@@ -7,15 +7,15 @@ be made anywhere and at any time, of a run that was killed, too; `write` puts it
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from etils import epath
 from numpy.typing import NDArray
 
-from spectral_tf.records.files import atomic_write
 from spectral_tf.records.tables import Table, write_table
+from spectral_tf.storage import atomic_write, digest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Animation(NamedTuple):
     """A moving picture: what writes it to a file."""
 
-    save: Callable[[pathlib.Path], None]
+    save: Callable[[epath.Path], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,13 +71,16 @@ class Report:
         return cls(**named)
 
     def write(
-        self, folder: pathlib.Path, show: Callable[[str, NDArray[np.uint8]], None] | None = None
-    ) -> None:
+        self, folder: epath.Path, show: Callable[[str, NDArray[np.uint8]], None] | None = None
+    ) -> dict[str, str]:
         """Writes tables, arrays and pictures, each whole or not at all.
 
         Args:
           folder: of the run.
           show: takes the pixels of every figure by its name, for TensorBoard.
+
+        Returns:
+          {file name: SHA-256} of tables, arrays and texts.
         """
         from spectral_tf.records.figures import save_figure
 
@@ -95,3 +98,6 @@ class Report:
                 show(name, pixels)
         for name, animation in self.animations.items():
             animation.save(folder / "figures" / f"{name}.gif")
+        kinds = {"csv": self.tables, "npz": self.arrays, "md": self.texts}
+        written = [f"{name}.{kind}" for kind, names in kinds.items() for name in names]
+        return {name: digest(folder / name) for name in written}

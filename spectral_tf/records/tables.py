@@ -1,18 +1,19 @@
 """Tidy CSV tables: one row per observation, units in the column names."""
 
 import csv
+import io
 import itertools
 import math
-import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from etils import epath
 from numpy.typing import NDArray
 
-from spectral_tf.records.files import atomic_write
 from spectral_tf.records.former_names import current_column, current_reading
 from spectral_tf.spectra import Estimate
+from spectral_tf.storage import atomic_write
 
 # Columns that hold names.
 _READINGS = ("reading", "primary", "measure", "transform")
@@ -68,9 +69,7 @@ def joined(parts: Mapping[tuple[object, ...], Table], columns: Sequence[str]) ->
     return Table((*columns, *first.columns), rows)
 
 
-def write_table(
-    path: pathlib.Path, columns: Sequence[str], rows: Iterable[Sequence[object]]
-) -> None:
+def write_table(path: epath.Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Writes a CSV file, whole or not at all.
 
     Floats are written with all their digits (`repr`), so that equal tables mean equal numbers.
@@ -165,13 +164,12 @@ def averaged(num_runs: int) -> str:
     return "one run" if num_runs == 1 else f"mean of {num_runs} runs"
 
 
-def read_table(path: pathlib.Path) -> dict[str, list[float | str]]:
+def read_table(path: epath.Path) -> dict[str, list[float | str]]:
     """Reads what `write_table` wrote: {column: values}, numbers as floats, `null` as NaN.
 
     Columns, measures and readings of older tables get their names of now (`former_names`).
     """
-    with open(path, newline="") as file:
-        header, *rows = csv.reader(file)
+    header, *rows = csv.reader(io.StringIO(path.read_bytes().decode(), newline=""))
     named = [current_column(name, header) for name in header]
     return {
         name: [_value(current_reading(row[i]) if name in _READINGS else row[i]) for row in rows]

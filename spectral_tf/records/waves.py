@@ -1,16 +1,16 @@
 """What the pages on label waves leave beside their tables: predictions for held-out images."""
 
-import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from etils import epath
 from numpy.typing import NDArray
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.files import atomic_write
 from spectral_tf.records.former_names import current
 from spectral_tf.records.small_files import reading
+from spectral_tf.storage import atomic_write, local_copy
 
 # What is written as float16, and the largest number that it holds.
 _RATIOS = ("log_ratios", "lowest_log_ratios", "null_log_ratios", "lowest_null_log_ratios")
@@ -94,7 +94,7 @@ def held_out_arrays(held_out: HeldOut) -> dict[str, NDArray]:
     return arrays
 
 
-def write_held_out(path: pathlib.Path, held_out: HeldOut) -> None:
+def write_held_out(path: epath.Path, held_out: HeldOut) -> None:
     """Writes an npz file, whole or not at all.
 
     Raises:
@@ -117,7 +117,7 @@ def _halved(name: str, log_ratios: NDArray[np.floating]) -> NDArray[np.float16]:
     return log_ratios.astype(np.float16)
 
 
-def read_held_out(path: pathlib.Path) -> HeldOut:
+def read_held_out(path: epath.Path) -> HeldOut:
     """Reads what `write_held_out` wrote.
 
     Raises:
@@ -125,6 +125,7 @@ def read_held_out(path: pathlib.Path) -> HeldOut:
     """
     expected = "the predictions for held-out images that a run leaves"
     hint = "bring a whole copy of it back, or repeat that run in another --workdir"
-    with reading(path, "held-out images", expected, hint), np.load(path) as archive:
+    told = reading(path, "held-out images", expected, hint)
+    with told, local_copy(path) as file, np.load(file) as archive:
         arrays = {current(name): array for name, array in archive.items()}
         return HeldOut(**{name: arrays[name] for name in HeldOut._fields})

@@ -17,12 +17,12 @@ flags.disclaim_key_flags()
 # They say where and how a run is made, not what it computes: not part of its configuration.
 NOT_CONFIGURATION = (
     *("workdir", "overwrite", "save_every_seconds", "strategy", "tpu"),
-    *("data_dir", "download", "manual_dir", "shard", "report_only"),
+    *("data_dir", "download", "manual_dir", "shard", "report_only", "startup_timeout_seconds"),
 )
 
 # They came when there were run folders already, which must be known as runs of the same flags: at
 # their defaults they are in no flagfile.
-LATER = ("train_split", "channels_first")
+LATER = ("train_split", "channels_first", "compiled", "deterministic")
 
 
 _OUTPUTS = ("logits", "probabilities", "sigmoids")
@@ -76,6 +76,17 @@ def define_run_flags(
     )
     flags.DEFINE_string(
         "tpu", "", "Name or address of the TPU, `local` on a TPU VM; default: TPU_NAME."
+    )
+    define_finite_float(
+        "startup_timeout_seconds",
+        300.0,
+        "Longest wait for a TPU or for the other hosts of TF_CONFIG.",
+        at_least=1.0,
+    )
+    flags.DEFINE_bool(
+        "deterministic",
+        False,
+        "Operations that give the same bits every time, on GPUs, too (slower).",
     )
 
 
@@ -140,7 +151,13 @@ def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str])
     define_finite_float("weight_decay", 5e-4, "Factor of (1/2) |w|^2 in the loss.", at_least=0.0)
     flags.DEFINE_bool("decay_all", True, "Also biases and normalisations decay, as published.")
     define_finite_float("clip_norm", 5.0, "Longest gradient; 0: any.", at_least=0.0)
-    flags.DEFINE_enum("precision", "float32", ("float32", "bfloat16"), "Precision of the layers.")
+    flags.DEFINE_enum(
+        "precision",
+        "float32",
+        ("float32", "tf32", "bfloat16"),
+        "Of the layers; tf32: float32, but a GPU may round the factors of its products.",
+    )
+    flags.DEFINE_bool("compiled", False, "Steps compiled by XLA, where there is one replica.")
     flags.DEFINE_list(
         "augmentations", [], f"Some of {', '.join(augmentations)}; always done in this order."
     )

@@ -1,6 +1,5 @@
 """The run folder that the flags name."""
 
-import pathlib
 import sys
 from collections.abc import Collection
 
@@ -8,26 +7,38 @@ from absl import flags, logging
 
 from spectral_tf.errors import UserError
 from spectral_tf.records import RunFolder, read_flags
-from spectral_tf.records.folder import experiment_of
+from spectral_tf.records.arrays import Damaged
+from spectral_tf.records.folder import FOUND, experiment_of
+from spectral_tf.records.found import Found
 from spectral_tf.runtime.cluster import is_chief
 from spectral_tf.runtime.launch import configuration
+from spectral_tf.storage import as_path
 
 
-def run_folder(experiment: str, growing: Collection[str] = (), *, again: bool = False) -> RunFolder:
+def run_folder(
+    experiment: str,
+    growing: Collection[str] = (),
+    *,
+    again: bool = False,
+    remakes: bool = False,
+) -> RunFolder:
     """Checks the folder of `--workdir`; nothing is written before its `start`.
 
-    If it holds this run, finished, a line says so and the process ends with status 0.
+    If it holds this run, finished, a line says so and the process ends with status 0; but where a
+    table of it is missing or altered, the folder is given back for its report to be made again.
 
     Args:
       experiment: named in that line.
       growing: as for `RunFolder`.
       again: whether a finished run is taken, to make its report again.
+      remakes: whether the launcher makes its report of other things than `found.npz`.
 
     Raises:
-      UserError: as `RunFolder`; a report that is to be made again of a run with other flags.
+      UserError: as `RunFolder`; a report that is to be made again of a run with other flags; one
+        that has lost tables and what they were made of.
     """
     values = flags.FLAGS
-    holds = experiment_of(pathlib.Path(values.workdir))
+    holds = experiment_of(as_path(values.workdir, "workdir"))
     if holds not in ("", experiment):
         raise UserError(
             f"workdir={values.workdir}",
@@ -55,10 +66,32 @@ def run_folder(experiment: str, growing: Collection[str] = (), *, again: bool = 
             got="others",
             hint=f"say --flagfile={folder.path}/run.flags",
         )
+    if again:
+        folder.refuse_unwritable()
     if folder.finished and not again:
+        if altered := folder.altered():
+            _mend(folder, altered, remakes)
+            return folder
         print(f"{experiment}: {folder.path} holds this run, finished; --overwrite makes it anew")
         sys.exit(0)
     return folder
+
+
+def _mend(folder: RunFolder, altered: list[str], remakes: bool) -> None:
+    """Says that files of a finished run are not what it wrote, and how they come back."""
+    names = ", ".join(altered)
+    if not remakes:
+        try:
+            Found.load(folder.path / FOUND, folder.identity)
+        except (OSError, Damaged) as error:
+            raise UserError(
+                f"workdir={folder.path}",
+                expected="a finished run with all of its tables as they were written",
+                got=f"{names} missing or altered, and {FOUND} not whole ({error})",
+                hint="bring them back, or repeat the run in another folder: "
+                f"--flagfile={folder.path}/run.flags --workdir=...",
+            ) from error
+    print(f"{folder.path}: missing or altered, made again of what was measured: {names}")
 
 
 def say_where(folder: RunFolder, *, num_images: int = 0) -> None:

@@ -9,11 +9,12 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from spectral_tf import keras_settings
+from spectral_tf import keras_settings, storage
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
-from spectral_tf.runtime import failures
+from spectral_tf.runtime import failures, peers
+from spectral_tf.runtime.cluster import several_hosts
 from spectral_tf.runtime.flags import LATER, NOT_CONFIGURATION
 
 
@@ -30,7 +31,7 @@ def launch(main: Callable[[], int | None]) -> None:
             if now in flags.FLAGS and before not in flags.FLAGS:
                 flags.DEFINE_alias(before, now)  # Of older flagfiles; in no run.flags.
         try:
-            rest = flags.FLAGS(list(arguments))
+            rest = flags.FLAGS([_fetched(argument) for argument in arguments])
         except (flags.Error, UnicodeDecodeError) as error:
             _refuse(name, f"{error}; see {name} --helpshort")
         if len(rest) > 1:
@@ -40,8 +41,6 @@ def launch(main: Callable[[], int | None]) -> None:
         return rest
 
     def guarded(_: Sequence[str]) -> int | None:
-        # TensorFlow's own start-up messages tell the user of an experiment nothing.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         # Nor does its remark that several ensembles are compiled.
         standard_logging.getLogger("tensorflow").setLevel(standard_logging.ERROR)
         if not flags.FLAGS["verbosity"].present:
@@ -50,7 +49,9 @@ def launch(main: Callable[[], int | None]) -> None:
             logging.info("%s: taken for Keras 3 on TensorFlow in this process", told)
         expand_home()
         try:
-            return main()
+            _quieten()
+            with peers.minded():
+                return main()
         except UserError as error:
             _refuse(name, with_flags(error))
         except ImportError as error:
@@ -67,6 +68,27 @@ def launch(main: Callable[[], int | None]) -> None:
             _refuse(name, "interrupted; the same command resumes or starts over", status=130)
 
     app.run(guarded, flags_parser=parse)
+
+
+def _fetched(argument: str) -> str:
+    """An argument whose flagfile lies on this machine, where absl looks for it."""
+    name, _, path = argument.partition("=")
+    if name.lstrip("-") != "flagfile" or storage.is_local(path):
+        return argument
+    try:
+        return f"{name}={storage.here(path)}"
+    except (OSError, UserError) as error:
+        raise flags.Error(f"--flagfile={path}: {error}") from error
+
+
+def _quieten() -> None:
+    """Hides TensorFlow's own start-up messages, which tell the user of an experiment nothing.
+
+    Of several hosts also its errors: every one of them is an exception, too, and a host that is
+    gone is some thirty.
+    """
+    several = "strategy" in flags.FLAGS and several_hosts(flag("strategy"), flag("tpu"))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if several else "2")
 
 
 def expand_home() -> None:

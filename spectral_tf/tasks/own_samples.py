@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spectral_tf.errors import UserError
+from spectral_tf.storage import here
 
 KINDS = ("csv", "npz", "wav")
 
@@ -77,7 +78,7 @@ def read_samples(target: str, window: str | None = None, channel: int | None = N
             got=target or "nothing",
             hint="say what kind of file it is, for example --target=csv:mine.csv",
         )
-    file = pathlib.Path(path).expanduser()
+    file = here(path)
     if not file.is_file():
         raise UserError(
             f"target={target}",

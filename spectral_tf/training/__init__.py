@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from spectral_tf.training.loop import TrainingLoop as TrainingLoop
     from spectral_tf.training.measures import Measure as Measure
     from spectral_tf.training.measures import every as every
+    from spectral_tf.training.operations import cost as cost
     from spectral_tf.training.optimizers import SGD as SGD
     from spectral_tf.training.optimizers import Adam as Adam
     from spectral_tf.training.optimizers import AdamW as AdamW
@@ -37,6 +38,7 @@ __getattr__, __dir__, __all__ = lazy.subpackage(
         "Optimizer": "optimizers",
         "SGD": "optimizers",
         "TrainingLoop": "loop",
+        "cost": "operations",
         "every": "measures",
     },
 )

@@ -2,22 +2,24 @@
 
 import math
 import os
-import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
+from etils import epath
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.files import atomic_write
+from spectral_tf.storage import atomic_write
+from spectral_tf.training.draws import draws_of_each_replica
 from spectral_tf.training.replicas import Replicas
 
 # Images [b, h, w, c] as the network sees them, labels [b, C] -> the labels to learn, [b, C].
 Targets = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
-PRECISIONS = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+# Keras' policy of each; what tf32 lets a device do is its own setting (`runtime.strategy`).
+PRECISIONS = {"float32": "float32", "tf32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 class CosineSgd(NamedTuple):
@@ -80,11 +82,23 @@ class CosineSgd(NamedTuple):
         return self.learning_rate * tf.where(i < self.warmup_steps, rising, cosine)
 
 
+def refuse_compiled(strategy: tf.distribute.Strategy) -> None:
+    """Raises a UserError for steps that XLA is to compile where it cannot."""
+    if strategy.num_replicas_in_sync > 1 and not isinstance(strategy, tf.distribute.TPUStrategy):
+        raise UserError(
+            "compiled",
+            expected="one replica, or a TPU, which compiles in any case",
+            got=f"{strategy.num_replicas_in_sync} replicas",
+            hint="leave it out, or take one device by --strategy=default",
+        )
+
+
 class Classifier:
     """A Keras model in training, with what `TrainingLoop` needs to save, resume and stop it.
 
     All replicas of the strategy train the same weights on their parts of every batch; gradients are
-    summed over them. A step is one program of static shapes; many of them run in one call.
+    summed over them, and random layers draw on each anew. A step is one program of static shapes;
+    many of them run in one call.
 
     Args:
       build: gives the uncompiled model, images -> logits [b, C]; called within the strategy.
@@ -97,12 +111,13 @@ class Classifier:
       precision: a key of `PRECISIONS`; with bfloat16 the layers compute in it, weights, loss and
         updates stay float32.
       compiled: whether steps are compiled by XLA (TPUs always do, several replicas elsewhere
-        cannot).
+        cannot); it draws other random numbers in random layers.
       finite_only: whether the loss of an evaluation is that of the images whose outputs are finite,
         for a caller that counts the others; else one such image makes it NaN.
 
     Raises:
-      UserError: an optimiser out of range; a model that is no classifier or has losses of its own.
+      UserError: an optimiser out of range; a model that is no classifier or has losses of its own;
+        steps to compile for several replicas.
     """
 
     num_members = 1
@@ -125,6 +140,8 @@ class Classifier:
         self.optimizer = optimizer
         self.diverged_at_step = np.full(1, -1)
         self._strategy = strategy or tf.distribute.get_strategy()
+        if compiled:
+            refuse_compiled(self._strategy)
         self._batches, self._evaluation, self._targets = batches, evaluation, targets
         self._replicas = Replicas(self._strategy, 1)
         self._finite_only = finite_only
@@ -151,14 +168,17 @@ class Classifier:
             ]
         self._iterator: Any = None
         self._losses = np.empty(0, np.float32)
-        step = tf.function(self._step, jit_compile=True) if compiled else self._step
+        step: Callable = self._step
+        if compiled and not self._replicas.on_tpu:
+            step = tf.function(self._step, jit_compile=True)
 
         def train(iterator: Any, first: tf.Tensor, n: tf.Tensor) -> tf.Tensor:
             losses = tf.TensorArray(tf.float32, n)
             for i in tf.range(n):
                 each = self._strategy.run(step, (next(iterator), first + i))
-                losses = losses.write(i, self._strategy.reduce("SUM", each, axis=None))
-            return losses.stack()
+                here = self._strategy.experimental_local_results(each)
+                losses = losses.write(i, tf.add_n(here))
+            return self._replicas.sum_over_hosts(losses.stack())
 
         def predict(images: Any, labels: Any, weights: Any) -> tuple[tf.Tensor, ...]:
             logs = self._strategy.run(self._log_probabilities, (images,))
@@ -215,7 +235,8 @@ class Classifier:
         if self._iterator is None:
             self._iterator = iter(self._batches(self.step))
         first, n = tf.constant(self.step), tf.constant(num_steps)
-        losses = self._train(self._iterator, first, n).numpy()
+        with draws_of_each_replica(self._strategy):
+            losses = self._train(self._iterator, first, n).numpy()
         lost = np.flatnonzero(~np.isfinite(losses))
         if lost.size and self.diverged_at_step[0] < 0:
             self.diverged_at_step = np.array([self.step + lost[0]])
@@ -232,7 +253,8 @@ class Classifier:
 
     def evaluate(self) -> tuple[np.ndarray, np.ndarray]:
         """Log-probabilities [n, C] of all evaluation images in order, and their mean loss [1]."""
-        parts = [[x.numpy() for x in self._predict(*batch)] for batch in self._evaluation]
+        with draws_of_each_replica(self._strategy):  # Of layers that draw when they answer, too.
+            parts = [[x.numpy() for x in self._predict(*batch)] for batch in self._evaluation]
         logs, labels, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
         logs, labels = logs[weights > 0], labels[weights > 0]
         losses = -logs[np.arange(len(logs)), labels].astype(np.float64)
@@ -240,7 +262,7 @@ class Classifier:
             losses = losses[finite]
         return logs, np.array([losses.mean()])
 
-    def save_model(self, path: pathlib.Path) -> None:
+    def save_model(self, path: epath.Path) -> None:
         """Writes the model as a `.keras` file, whole or not at all; the chief should."""
         with atomic_write(path) as temporary:
             hidden = temporary.with_name(f".{path.name}")  # Keras asks for the ending.

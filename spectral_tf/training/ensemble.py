@@ -25,7 +25,8 @@ State = dict[str, Any]
 
 # On a CPU what one block touches in a step (weights, both moments, activations; float32) should
 # stay in the cache: of 6 x 256 networks, four at once on 200 points run about a tenth faster than
-# twenty, and two at once on 1,000 points a quarter faster than four. Elsewhere one block holds all.
+# twenty, and two at once on 1,000 points a quarter faster than four. An accelerator wants large
+# products and few programs: there one block holds all members of a replica.
 _CPU_BLOCK_BYTES = 17 * 2**20
 
 
@@ -66,7 +67,8 @@ class Ensemble:
         trainable parameters, biases too, are clipped to +- that (projection on a max-norm ball).
       strategy: a `tf.distribute.Strategy`; every replica trains its own share of the members, and
         nothing is reduced between them. Default: the current strategy.
-      block_size: members in one program; default as measured (see `_CPU_BLOCK_BYTES`).
+      block_size: members in one program; default: on CPUs as measured (see `_CPU_BLOCK_BYTES`),
+        on GPUs and TPUs all of a replica.
 
     Attributes:
       architecture: the first model as it was built, for what needs an architecture beside
@@ -138,11 +140,7 @@ class Ensemble:
 
         self._replicas = Replicas(strategy or tf.distribute.get_strategy(), self.num_members)
         if block_size is None and self._replicas.on_cpu:
-            shapes = [w.shape[1:] for w in state["weights"]]
-            units = sum(shape[-1] for shape in shapes if len(shape) > 1)
-            copies = 1 + len(_in_order(state["slots"])) // max(1, len(shapes))
-            values = copies * sum(map(math.prod, shapes)) + units * (batch_size or num_samples)
-            block_size = max(1, _CPU_BLOCK_BYTES // (4 * values))
+            block_size = _fitting_the_cache(state, batch_size or num_samples)
         self._blocks = self._replicas.blocks(block_size)
         self.block_size = max(block.stop - block.start for block in self._blocks)
         self._data = self._replicas.scatter(data, self._blocks)
@@ -180,22 +178,54 @@ class Ensemble:
         first_step: tf.Tensor,
         n: tf.Tensor,
     ) -> State:
-        def steps(state: State, one: Callable[[State, tf.Tensor], State]) -> State:
+        def steps(
+            state: State, i: tf.Tensor, until: tf.Tensor, one: Callable[[State, tf.Tensor], State]
+        ) -> State:
             return tf.while_loop(
-                lambda i, _: i < n,
+                lambda i, _: i < until,
                 lambda i, state: (i + 1, one(state, first_step + i)),
-                (tf.constant(0), state),
+                (i, state),
             )[1]
 
+        def train(
+            state: State,
+            data: State,
+            one: Callable[[State, State, tf.Tensor], State],
+            draw: Callable[[tf.Tensor], tf.Tensor],
+        ) -> State:
+            if not self._batch_size:
+                return steps(state, tf.constant(0), n, lambda state, i: one(state, data, i))
+
+            def epoch(i: tf.Tensor, state: State) -> tuple[tf.Tensor, State]:
+                # Drawn once for all of its steps that are made here: sorting takes longer than
+                # they do where samples are many.
+                number, done = (first_step + i) // per_epoch, (first_step + i) % per_epoch
+                ordered = {**data, "order": draw(number)}
+                until = tf.minimum(n, i + per_epoch - done)
+                return until, steps(state, i, until, lambda state, i: one(state, ordered, i))
+
+            return tf.while_loop(lambda i, _: i < n, epoch, (tf.constant(0), state))[1]
+
+        per_epoch, num_samples = self._steps_per_epoch, data["targets"].shape[1]
+
         def of_member(state: State, data: State) -> State:
-            return steps(state, lambda state, i: self._member_step(state, data, inputs, i))
+            return train(
+                state,
+                data,
+                lambda state, data, i: self._member_step(state, data, inputs, i),
+                lambda epoch: _order(data["batch_seed"], epoch, num_samples),
+            )
 
         if not together:
             return one_by_one(lambda member: of_member(*member), (state, data))
-        return steps(
+        return train(
             state,
-            lambda state, i: vectorised(
+            data,
+            lambda state, data, i: vectorised(
                 lambda member: self._member_step(member[0], member[1], inputs, i), (state, data)
+            ),
+            lambda epoch: vectorised(
+                lambda seed: _order(seed, epoch, num_samples), data["batch_seed"]
             ),
         )
 
@@ -205,7 +235,8 @@ class Ensemble:
         x = data["inputs"] if inputs is None else inputs
         y = data["targets"]
         if self._batch_size:
-            chosen = self._batch(data["batch_seed"], step, y.shape[0])
+            start = step % self._steps_per_epoch * self._batch_size
+            chosen = tf.gather(data["order"], start + tf.range(self._batch_size))
             x = tf.nest.map_structure(lambda a: tf.gather(a, chosen), x)
             y = tf.gather(y, chosen)
         with tf.GradientTape() as tape:
@@ -241,13 +272,6 @@ class Ensemble:
             ],
             "diverged_at_step": diverged_at_step,
         }
-
-    def _batch(self, seed: tf.Tensor, step: tf.Tensor, num_samples: int) -> tf.Tensor:
-        """The samples of one step: a slice of a permutation that seed and epoch alone decide."""
-        epoch, position = step // self._steps_per_epoch, step % self._steps_per_epoch
-        keys = tf.random.stateless_uniform([num_samples], tf.stack([seed, epoch]), alg="philox")
-        start = position * self._batch_size
-        return tf.gather(tf.argsort(keys), start + tf.range(self._batch_size))
 
     def _evaluate_block(
         self, together: bool, state: State, data: State, inputs: Arrays | None
@@ -411,6 +435,21 @@ class Ensemble:
         arrays = {name: _of_type(saved[name], array.dtype) for name, array in current.items()}
         self._state = self._replicas.scatter(_nest_like(nested, arrays), self._blocks)
         self.step = int(saved["step"])
+
+
+def _fitting_the_cache(state: State, num_samples: int) -> int:
+    """Members whose weights, slots and activations fit `_CPU_BLOCK_BYTES`, at least one."""
+    shapes = [w.shape[1:] for w in state["weights"]]
+    units = sum(shape[-1] for shape in shapes if len(shape) > 1)
+    copies = 1 + len(_in_order(state["slots"])) // max(1, len(shapes))
+    values = copies * sum(map(math.prod, shapes)) + units * num_samples
+    return max(1, _CPU_BLOCK_BYTES // (4 * values))
+
+
+def _order(seed: tf.Tensor, epoch: tf.Tensor, num_samples: int) -> tf.Tensor:
+    """The order of samples in an epoch: a permutation that seed and epoch alone decide."""
+    keys = tf.random.stateless_uniform([num_samples], tf.stack([seed, epoch]), alg="philox")
+    return tf.argsort(keys)
 
 
 def _readable(outputs: tf.Tensor) -> tf.Tensor:

@@ -1,5 +1,7 @@
 """What was measured while networks trained."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from spectral_tf.errors import UserError
@@ -10,6 +12,7 @@ class History:
 
     def __init__(self) -> None:
         self._series: dict[str, tuple[list[int], list[np.ndarray]]] = {}
+        self._sealed: dict[str, int] = {}
 
     def add(self, name: str, step: int, values: np.ndarray | float) -> None:
         """Appends one measurement.
@@ -39,17 +42,28 @@ class History:
         steps, arrays = self._series[name]
         return steps, np.stack(arrays)
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The series as arrays that `load` takes."""
+    @property
+    def num_measurements(self) -> int:
+        """Of all series together."""
+        return sum(len(steps) for steps, _ in self._series.values())
+
+    def tail(self) -> dict[str, np.ndarray]:
+        """What was added after the last `seal`, as arrays that `extend` takes."""
         flat: dict[str, np.ndarray] = {}
-        for name in self._series:
-            steps, values = self[name]
-            flat |= {f"steps/{name}": np.asarray(steps), f"values/{name}": values}
+        for name, (steps, arrays) in self._series.items():
+            if new := steps[self._sealed.get(name, 0) :]:
+                flat |= {f"steps/{name}": np.asarray(new)}
+                flat |= {f"values/{name}": np.stack(arrays[-len(new) :])}
         return flat
 
-    def load(self, flat: dict[str, np.ndarray]) -> None:
-        """Replaces the content."""
-        names = [name.removeprefix("steps/") for name in flat if name.startswith("steps/")]
-        self._series = {
-            name: (flat[f"steps/{name}"].tolist(), list(flat[f"values/{name}"])) for name in names
-        }
+    def seal(self) -> None:
+        """What there is now belongs to no later `tail`."""
+        self._sealed = {name: len(steps) for name, (steps, _) in self._series.items()}
+
+    def extend(self, flat: Mapping[str, np.ndarray]) -> None:
+        """Appends what `tail` gave."""
+        for name in (name.removeprefix("steps/") for name in flat if name.startswith("steps/")):
+            for step, values in zip(
+                flat[f"steps/{name}"].tolist(), flat[f"values/{name}"], strict=True
+            ):
+                self.add(name, step, values)

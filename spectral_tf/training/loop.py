@@ -1,6 +1,5 @@
 """A training run from probe to probe: saved, resumed, interrupted, shown."""
 
-import pathlib
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,14 +7,16 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from absl import logging
+from etils import epath
 
 from spectral_tf.errors import UserError
-from spectral_tf.records.files import atomic_write
+from spectral_tf.records.identity import Identity
+from spectral_tf.records.state_files import StateFiles
 from spectral_tf.records.tensorboard import EventWriter
+from spectral_tf.runtime import peers
 from spectral_tf.runtime.progress import Progress
 from spectral_tf.training.history import History
 from spectral_tf.training.signals import Interrupted, Signals
-from spectral_tf.training.state_file import group, read_state
 
 # Signals and the clock are looked at between calls of the compiled loop that take about this long.
 _SECONDS_A_CALL = 1.0
@@ -57,9 +58,11 @@ class Storage(Protocol):
     """Where a loop keeps its state and its events: a `RunFolder` or one `Part` of it."""
 
     @property
-    def state_file(self) -> pathlib.Path: ...  # noqa: D102
+    def state_file(self) -> epath.Path: ...  # noqa: D102
     @property
-    def tensorboard(self) -> pathlib.Path: ...  # noqa: D102
+    def tensorboard(self) -> epath.Path: ...  # noqa: D102
+    @property
+    def identity(self) -> Identity: ...  # noqa: D102
     @property
     def writes(self) -> bool: ...  # noqa: D102
 
@@ -73,9 +76,10 @@ class TrainingLoop(Generic[Trained]):
     Iterating gives each step of `steps` when the ensemble is there, with `outputs` and `losses` as
     `Ensemble.evaluate` gives them, for the caller to measure and record. Then, or between probes
     that lie far apart, the state is saved if it is due: ensemble, history and the number of
-    TensorBoard segments in one file, whole or not at all. A new loop in the same folder
-    continues from it and gives the same numbers as one that was never stopped. After the last step
-    `outputs` and `losses` are those of the trained networks, also if nothing was left to train.
+    TensorBoard segments, whole or not at all, beside the state before it (`StateFiles`). A new loop
+    in the same folder continues from the newer one that is whole, or starts over if none is, and
+    gives the same numbers as one that was never stopped. After the last step `outputs` and
+    `losses` are those of the trained networks, also if nothing was left to train.
 
     SIGINT and SIGTERM save first and then end the process with a line that says so (a second one
     ends it at once). Runs that diverge are named in the log; the others go on.
@@ -88,10 +92,12 @@ class TrainingLoop(Generic[Trained]):
       progress_name: how log lines call the run.
       may_diverge: whether a run in which every network has diverged ends there, with what was
         measured before, instead of an error.
+      networks_wanted: False if of a training that has come to its last step only the history is
+        wanted: its networks are not read then, and there are no `outputs` and `losses`.
 
     Raises:
-      UserError: the saved state cannot be read or belongs to another ensemble; while iterating:
-        every run has diverged, and must not.
+      UserError: the saved state cannot be read or belongs to another training or ensemble; while
+        iterating: every run has diverged, and must not.
     """
 
     def __init__(
@@ -103,6 +109,7 @@ class TrainingLoop(Generic[Trained]):
         progress_name: str = "training",
         *,
         may_diverge: bool = False,
+        networks_wanted: bool = True,
     ) -> None:
         self.ensemble = ensemble
         self.history = History()
@@ -118,9 +125,15 @@ class TrainingLoop(Generic[Trained]):
         self._probed = -1
         self.diverged_at_step = np.full(ensemble.num_members, -1)
         self._restored = False
+        self._networks = True
+        self._changed = True
+        self._saved_step = 0
+        self._files = StateFiles(
+            folder.state_file, folder.identity, progress_name, writes=folder.writes
+        )
         ensemble.all_reduce_max(0)  # The chief has emptied the folder if it is to be overwritten.
-        segments = self._restore()
-        negative, latest = ensemble.all_reduce_max(-ensemble.step, ensemble.step)
+        step, segments = self._restore(None if networks_wanted else steps[-1])
+        negative, latest = ensemble.all_reduce_max(-step, step)
         if -negative != latest:
             raise UserError(
                 "workdir",
@@ -143,40 +156,47 @@ class TrainingLoop(Generic[Trained]):
         """Whether this process continues from a saved state."""
         return self._restored
 
-    def _restore(self) -> int:
-        file = self._folder.state_file
-        if not file.exists():
-            return 0
-        saved = read_state(file)
-        self.seconds, self.probe_seconds = saved["seconds"].tolist()
-        self._probed, segments = int(saved["probed"]), int(saved["segments"])
-        self.diverged_at_step = saved["diverged_at_step"]
-        self.ensemble.load(group(saved, "ensemble/"))
-        self.history.load(group(saved, "history/"))
-        self._restored = True
-        logging.info("%s: resuming at step %s", self._name, f"{self.ensemble.step:,}")
-        return segments
+    def _restore(self, without_networks_from: int | None) -> tuple[int, int]:
+        """Step and segments of the saved state, which this goes on from."""
+        saved = self._files.restore(without_ensemble_from=without_networks_from)
+        if saved is None:
+            return self.ensemble.step, 0
+        self.seconds, self.probe_seconds = saved.seconds, saved.probe_seconds
+        self._probed = saved.probed
+        self.diverged_at_step = saved.diverged_at_step
+        if saved.ensemble:
+            self.ensemble.load(saved.ensemble)
+        else:
+            self._networks = False
+        for piece in saved.history:
+            self.history.extend(piece)
+            if piece is not saved.history[-1]:
+                self.history.seal()
+        self._restored, self._changed, self._saved_step = True, False, saved.step
+        logging.info("%s: resuming at step %s", self._name, f"{saved.step:,}")
+        return saved.step, saved.segments
 
     def save(self) -> None:
         """Saves everything now. All hosts must call it together; the chief writes."""
         state = {f"ensemble/{name}": array for name, array in self.ensemble.state().items()}
         self._last_save = time.monotonic()
+        self._changed = False
+        self._saved_step = self.ensemble.step
         if not self._folder.writes:
             return
         # First the events, then the state that counts them: a kill in between leaves a segment
         # too many, which the next loop removes.
         segments = self.board.commit()
-        history = {f"history/{name}": array for name, array in self.history.arrays().items()}
-        with atomic_write(self._folder.state_file) as temporary, open(temporary, "wb") as file:
-            arrays = {
-                **state,
-                **history,
-                "seconds": np.array([self.seconds, self.probe_seconds]),
-                "probed": np.asarray(self._probed),
-                "segments": np.asarray(segments),
-                "diverged_at_step": self.diverged_at_step,
-            }
-            np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub takes only flags.
+        arrays = {
+            **state,
+            "seconds": np.array([self.seconds, self.probe_seconds]),
+            "probed": np.asarray(self._probed),
+            "segments": np.asarray(segments),
+            "diverged_at_step": self.diverged_at_step,
+        }
+        if self._files.save(arrays, self.history.tail(), self.history.num_measurements):
+            self.history.seal()
+        peers.note_saved(self._name, self._saved_step)
 
     def __iter__(self) -> Iterator[int]:
         total = self.steps[-1]
@@ -192,7 +212,7 @@ class TrainingLoop(Generic[Trained]):
                         "workdir",
                         expected=f"a saved state of step {step:,} or earlier, where it is measured",
                         got=f"one of step {self.ensemble.step:,}",
-                        hint="name another folder, or add --overwrite",
+                        hint="name another folder",
                     )
                 while self.ensemble.step < step and not self._hopeless:
                     self._train_piece(step)
@@ -200,6 +220,7 @@ class TrainingLoop(Generic[Trained]):
                     self._save_if_due()
                 start = time.monotonic()
                 self.outputs, self.losses = self.ensemble.evaluate()
+                self._changed = True
                 self._mind_divergence(step)
                 if np.all(self.diverged_at_step >= 0):  # Nothing is left to measure.
                     self._probed = self.steps[-1]
@@ -211,10 +232,11 @@ class TrainingLoop(Generic[Trained]):
                 self.probe_seconds += spent
                 self._save_if_due()
         progress.close()
-        if not self.losses.size:  # Everything was probed before; the report may still ask.
+        if not self.losses.size and self._networks:  # The report may still ask.
             self.outputs, self.losses = self.ensemble.evaluate()
         # The trained networks, for a report that is killed and for whoever takes them from here.
-        self.save()
+        if self._changed:
+            self.save()
 
     @property
     def _hopeless(self) -> bool:
@@ -260,6 +282,9 @@ class TrainingLoop(Generic[Trained]):
             self._signal or 0, int(due), -self._piece
         )
         self._piece = -shortest
+        # The host that writes is here, too: what it had to save is on disk.
+        if self._saved_step:
+            peers.note_saved(self._name, self._saved_step)
         if number or save:
             self.save()
         if number:

@@ -1,15 +1,21 @@
 """Members spread over the replicas of a strategy: each trains its own, nothing is reduced."""
 
 import contextlib
+import hashlib
 import itertools
-from collections.abc import Callable, Sequence
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
+from etils import epath
 
 from spectral_tf.errors import UserError
+from spectral_tf.runtime import peers
+from spectral_tf.runtime.cluster import cluster
 
 Result = TypeVar("Result")
 
@@ -48,6 +54,76 @@ def together(strategy: tf.distribute.Strategy, action: Callable[[], Result]) -> 
     return cast(Result, result)
 
 
+def refuse_different_hosts(
+    strategy: tf.distribute.Strategy, facts: Mapping[str, str], seconds: float
+) -> None:
+    """Sees that all hosts run the same: the first thing that they do together.
+
+    Args:
+      strategy: with one or several hosts.
+      facts: what has to be the same on all of them, such as flags and versions.
+      seconds: how long the other hosts may take; after that the process ends with a line.
+
+    Raises:
+      UserError: on all hosts, naming one that differs from the first and what it has.
+    """
+    hosts = cluster()
+    replicas = Replicas(strategy, 1)
+    if hosts is None or replicas.num_hosts < 2:
+        return
+    with peers.within(seconds, peers.not_one(seconds)):
+        each = [json.loads(text) for text in replicas.texts(json.dumps(dict(facts)))]
+    peers.joined(hosts)
+    for name, address, other in zip(hosts.names, hosts.addresses, each, strict=True):
+        wrong = [k for k in each[0] | other if each[0].get(k) != other.get(k)]
+        if wrong:
+            leave(strategy)
+            raise UserError(
+                "TF_CONFIG",
+                expected="hosts that run the same, as the first one does: "
+                + ", ".join(f"{k} {each[0].get(k, 'none')}" for k in wrong[:3]),
+                got=f"{name} at {address} with "
+                + ", ".join(f"{k} {other.get(k, 'none')}" for k in wrong[:3]),
+                hint="give all hosts the same command and the same versions",
+            )
+
+
+def refuse_different_folders(
+    strategy: tf.distribute.Strategy, file: epath.Path, seconds: float = 20.0
+) -> None:
+    """Sees that a file which the first host has written is there on all of them.
+
+    Args:
+      strategy: with one or several hosts.
+      file: whose content tells this run from others.
+      seconds: that a shared disk may take to show it.
+
+    Raises:
+      UserError: on a host where it is another one; SystemExit with 2 on the others.
+    """
+    replicas = Replicas(strategy, 1)
+    if replicas.num_hosts < 2:
+        return
+
+    def digest() -> str:
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else "none"
+
+    wanted, until = replicas.texts(digest())[0], time.monotonic() + seconds
+
+    def look() -> None:
+        while digest() != wanted:
+            if time.monotonic() > until:
+                raise UserError(
+                    "workdir",
+                    expected="one folder that all hosts share",
+                    got=f"{file.parent}, which is another one here than on the first host",
+                    hint="put it on a shared disk",
+                )
+            time.sleep(0.5)
+
+    together(strategy, look)
+
+
 def leave(strategy: tf.distribute.Strategy) -> None:
     """The last call of every host: returns when no other host needs this one any more.
 
@@ -58,6 +134,17 @@ def leave(strategy: tf.distribute.Strategy) -> None:
     wait_for_all(strategy)
     with contextlib.suppress(tf.errors.OpError):
         wait_for_all(strategy)
+
+
+def device_types(strategy: tf.distribute.Strategy) -> set[str]:
+    """CPU, GPU, TPU, ...: what the replicas of this host compute on."""
+    try:
+        devices = strategy.extended.worker_devices
+    except (
+        RuntimeError
+    ):  # The default strategy has no list: TensorFlow takes a GPU if there is one.
+        return {"GPU"} if tf.config.list_logical_devices("GPU") else {"CPU"}
+    return {str(tf.DeviceSpec.from_string(device).device_type) for device in devices}
 
 
 class Replicas:
@@ -80,13 +167,14 @@ class Replicas:
         self.on_tpu = isinstance(strategy, tf.distribute.TPUStrategy)
         cluster = getattr(strategy, "cluster_resolver", None)
         jobs = cluster.cluster_spec().as_dict() if cluster and not self.on_tpu else {}
-        self._several_hosts = sum(len(jobs.get(job, ())) for job in ("chief", "worker")) > 1
+        self.num_hosts = max(1, sum(len(jobs.get(job, ())) for job in ("chief", "worker")))
+        self._several_hosts = self.num_hosts > 1
         self._gather = tf.function(
             lambda values: [strategy.gather(value, axis=0) for value in values],
             autograph=False,
             reduce_retracing=False,
         )
-        self.on_cpu = not self.on_tpu and not tf.config.list_logical_devices("GPU")
+        self.on_cpu = not self.on_tpu and device_types(strategy) == {"CPU"}
 
     def blocks(self, block_size: int | None) -> list[slice]:
         """The members of one replica's share cut into even blocks of at most `block_size`."""
@@ -159,6 +247,30 @@ class Replicas:
         for block in blocks:
             for value in self._strategy.experimental_local_results(block["diverged_at_step"]):
                 value.numpy()
+
+    def sum_over_hosts(self, value: tf.Tensor) -> tf.Tensor:
+        """The sum of a tensor that every host has one of; within a `tf.function`."""
+        if not self._several_hosts:
+            return value
+
+        def once_a_host() -> tf.Tensor:
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            first = replica % (self._count // self.num_hosts) == 0
+            return tf.where(first, value, tf.zeros_like(value))
+
+        return self._strategy.reduce("SUM", self._strategy.run(once_a_host), axis=None)
+
+    def texts(self, own: str) -> list[str]:
+        """A text of every host, in their order; all hosts must call this together."""
+        if not self._several_hosts:
+            return [own]
+        codes = np.frombuffer(own.encode(), np.uint8)
+        (longest,) = self.all_reduce_max(len(codes))
+        row = np.zeros((1, longest), np.int32)
+        row[0, : len(codes)] = codes
+        (rows,) = self._gather([self.broadcast(row)])
+        of_hosts = rows.numpy()[:: self._count // self.num_hosts]
+        return [bytes(row[row > 0].astype(np.uint8)).decode() for row in of_hosts]
 
     def all_reduce_max(self, *requests: int) -> list[int]:
         """The largest of each request over all hosts: what one host wants, all do."""

@@ -1,6 +1,7 @@
 import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -201,3 +202,97 @@ def test_vectors_and_unequal_images_need_a_shape(patches):
             pipeline.evaluation_batches(strange, unit(patches), batch_size=4)
     with pytest.raises(UserError, match="images of one size"):
         dataclasses.replace(patches, shape=(None, None, 3)).arrays()
+
+
+def is_infinite(dataset):
+    return int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY
+
+
+def test_training_batches_say_that_they_have_no_end(images):
+    for settings in ({}, {"num_replicas": 2, "replicas": (0, 1), "first_step": 9}):
+        dataset = pipeline.training_batches(images, unit(images), batch_size=32, seed=1, **settings)
+        assert is_infinite(dataset)
+
+
+@pytest.fixture
+def sharded(tmp_path, monkeypatch):
+    """240 images that are their own numbers, in 12 files of 20, read from there."""
+    import tensorflow_datasets as tfds
+
+    pixels = np.arange(240, dtype=np.uint8).reshape(-1, 1, 1, 1).repeat(4, 1).repeat(4, 2)
+    monkeypatch.setattr(images_module, "_RESIDENT_BYTES", 0)
+    monkeypatch.setattr(pipeline, "_SHUFFLE_BUFFER", 24)
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name="numbers",
+        version="1.0.0",
+        features=tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Image(shape=(4, 4, 1), encoding_format="png"),
+                "label": tfds.features.ClassLabel(num_classes=2),
+            }
+        ),
+        split_datasets={
+            "train": tf.data.Dataset.from_tensor_slices(
+                {"image": pixels, "label": np.arange(240) % 2}
+            )
+        },
+        data_dir=tmp_path,
+        disable_shuffling=True,
+        download_config=tfds.download.DownloadConfig(num_shards=12),
+    )
+    found = find_images("numbers", data_dir=str(tmp_path))
+    assert found.num_files == 12
+    return found
+
+
+def numbers_of(images, number, **arguments):
+    """The images of so many batches by their numbers, [steps, b]."""
+    found = batches(images, number, **{"batch_size": 24, **arguments})
+    return np.array([np.round(pixels[:, 0, 0, 0] * 255) for pixels, _ in found]).astype(int)
+
+
+def test_lanes_are_powers_of_two_that_leave_four_files_to_each(sharded):
+    for num_files, batch_size, lanes in ((12, 24, 2), (16, 24, 4), (3, 24, 1), (900, 24, 8)):
+        images = dataclasses.replace(sharded, num_files=num_files)
+        assert pipeline.num_lanes(images, batch_size) == lanes
+    assert pipeline.num_lanes(dataclasses.replace(sharded, num_files=1024), 256) == 64
+    assert pipeline.num_lanes(dataclasses.replace(sharded, num_files=1024), 25) == 1
+
+
+def test_every_batch_holds_a_part_of_every_lane(sharded):
+    epochs = numbers_of(sharded, 20).reshape(2, 10, 24)
+    for epoch in epochs:
+        assert sorted(epoch.ravel()) == list(range(240))
+        assert epoch[:, :12].max() == 119
+        assert epoch[:, 12:].min() == 120
+        for step, own in enumerate(epoch[:, :12]):  # Blocks of 12 are those of the lane here.
+            assert sorted(own) == list(range(12 * step, 12 * step + 12))
+    assert np.mean(epochs[0] == epochs[1]) < 0.2
+    later = numbers_of(sharded, 12, first_step=7)
+    np.testing.assert_array_equal(later, epochs.reshape(20, 24)[7:19])
+
+
+@pytest.mark.parametrize("num_hosts", [2, 3])
+def test_a_host_reads_its_own_files_alone(num_hosts, sharded):
+    whole = numbers_of(sharded, 12)
+    share = 24 // num_hosts
+    files = sorted(Path(sharded._folder).glob("*.tfrecord-*"))
+    assert len(files) == 12
+    for host in range(num_hosts):
+        own = whole[:, share * host : share * (host + 1)]
+        needed = set(range(12)) if num_hosts == 3 and host == 1 else set(own.ravel() // 20)
+        for number, file in enumerate(files):
+            if number not in needed:
+                file.rename(f"{file}.away")
+        found = numbers_of(sharded, 12, num_replicas=num_hosts, replicas=(host,))
+        np.testing.assert_array_equal(found, own)
+        for file in Path(sharded._folder).glob("*.away"):
+            file.rename(str(file).removesuffix(".away"))
+
+
+def test_a_resumed_run_does_not_read_what_it_has_seen(sharded):
+    whole = numbers_of(sharded, 10)
+    for number in (0, 1, 6, 7):  # Steps 0 to 3 of both lanes are images 0 to 47 and 120 to 167.
+        (file,) = Path(sharded._folder).glob(f"*.tfrecord-{number:05d}-of-*")
+        file.unlink()
+    np.testing.assert_array_equal(numbers_of(sharded, 5, first_step=4), whole[4:9])

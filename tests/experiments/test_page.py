@@ -1,5 +1,6 @@
 """Trainings of a page that cannot go on, in process: what the others get."""
 
+import shutil
 import types
 
 import numpy as np
@@ -96,3 +97,55 @@ def test_what_was_measured_once_is_read_by_its_names_of_now(page, tmp_path):
     kept = page.once("network_0", lambda: pytest.fail("measured again"))
     assert set(kept) == {"dft_share", "endpoints_correct"}
     assert page.seconds == 1.5
+
+
+LOSS = {"loss": Measure(lambda loop: loop.losses, [0, 1, 2], ("run",))}
+
+
+def damage(file):
+    file.write_bytes(file.read_bytes()[:-200])
+
+
+def test_a_damaged_unit_is_found_again_from_its_state_and_leaves_the_others(page, tmp_path, caplog):
+    founds = {name: page.unit(name, one_network, LOSS) for name in ("one", "two")}
+    parts = tmp_path / "run" / "checkpoints"
+    others = {file: file.read_bytes() for file in parts.glob("two/*")}
+    damage(parts / "one" / "found.npz")
+    assert page.done("one") is None
+    assert "found.npz is damaged" in caplog.text
+    network = one_network()  # It is built, but neither read nor trained.
+    again = page.unit("one", lambda: network, LOSS)
+    assert network.step == 0
+    np.testing.assert_array_equal(again["loss"].values, founds["one"]["loss"].values)
+    # With its states damaged, too, it starts over, alone.
+    for file in parts.glob("one/*.npz"):
+        damage(file)
+    caplog.clear()
+    again = page.unit("one", one_network, LOSS)
+    assert "; starting over" in caplog.text
+    np.testing.assert_array_equal(again["loss"].values, founds["one"]["loss"].values)
+    assert {file: file.read_bytes() for file in parts.glob("two/*")} == others
+    assert page.done("one") is not None
+
+
+def test_what_was_found_of_another_unit_is_refused(page, tmp_path):
+    page.unit("one", one_network, LOSS)
+    parts = tmp_path / "run" / "checkpoints"
+    shutil.copytree(parts / "one", parts / "two")
+    with pytest.raises(UserError, match=r"\(part two\), got .*/two/found.npz of another") as error:
+        page.unit("two", one_network, LOSS)
+    assert "overwrite" not in str(error.value)
+
+
+def test_what_was_measured_once_is_measured_again_where_its_file_is_damaged(page, tmp_path, caplog):
+    rng = np.random.default_rng(0)
+    first = page.once("paths", lambda: {"x": rng.normal(size=5)})
+    kept = page.once("paths", lambda: pytest.fail("measured again"))
+    np.testing.assert_array_equal(first["x"], kept["x"])
+    parts = tmp_path / "run" / "checkpoints"
+    damage(parts / "paths" / "measured.npz")
+    assert page.once("paths", lambda: {"x": np.ones(2)})["x"].tolist() == [1.0, 1.0]
+    assert "measured.npz is damaged" in caplog.text
+    shutil.copytree(parts / "paths", parts / "others")
+    with pytest.raises(UserError, match=r"\(part others\)"):
+        page.once("others", lambda: {"x": np.ones(2)})

@@ -22,3 +22,20 @@ def test_it_tells_what_measuring_costs(tmp_path, embedded_dir):
     )
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["times_the_bare"].keys() == set(table["what"])
+
+
+def test_saves_do_not_grow_along_a_run(tmp_path):
+    flags = ("--num_rounds=1", "--divide_by=8", f"--workdir={tmp_path / 'run'}")
+    result = launch("benchmark_saves", *flags)
+    assert result.returncode == 0, result.stderr
+    table = read_table(tmp_path / "run" / "saves.csv")
+    assert len(table["page"]) == 60
+    sizes, inside = (np.array(table[name]) for name in ("bytes", "bytes_with_history_inside"))
+    for page in set(table["page"]):
+        own = np.array(table["page"]) == page
+        grown = inside[own][-1] - inside[own][0]
+        # Within what a state holds itself, and what a closed part is large by then.
+        assert np.ptp(sizes[own]) < 2 * 2**18 + 5_000 + grown / 20
+        assert sizes[own][0] < inside[own][0] + 5_000
+    few = np.array(table["page"]) == "noise_fitting, 200 epochs of CIFAR-10"
+    assert inside[few][-1] > 1.5 * sizes[few].max()

@@ -1,22 +1,22 @@
 """Every page on every kind of host gives what it gives on one device."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, another_machine, launch, launch_on, two_devices, two_workers
+from conftest import ROOT, another_machine, in_memory, launch, launch_on, two_devices, two_workers
 from test_package import without_tensorflow
 
 from spectral_tf.records import read_table
 from spectral_tf.records.locks import lock
 
 # These few are in every run of the suite; the rest of the matrix is for the long one.
-ALWAYS = {("lf_first", "two workers"), ("fourier_sensitivity", "two devices")}
+ALWAYS = {
+    ("lf_first", "two workers"),
+    ("fourier_sensitivity", "two devices"),
+    ("lf_first", "a bucket"),
+    ("interpolation", "a bucket"),
+}
 
 NETWORK = ("--width=16", "--depth=3", "--learning_rate=0.003")
 DIGITS = ("--dataset=digits",)
@@ -74,7 +74,8 @@ PAGES = {
 }
 # What is not compiled by XLA draws the noise inside a model by another algorithm.
 ROUGH = {("mnist_manifold", "another machine"): 0.3}
-HOSTS = ("two workers", "two devices", "another machine")
+# The last is one device, where operations give the same bits every time.
+HOSTS = ("two workers", "two devices", "another machine", "a bucket", "deterministic")
 
 
 @pytest.fixture(scope="module")
@@ -110,20 +111,38 @@ def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
     flags += [f"--data_dir={embedded_dir}"] * uses_data(page)
     if hosts == "two workers":
         results = launch_on(two_workers(), page, *flags)
+    elif hosts == "a bucket":
+        flags[len(PAGES[page])] = "--workdir=ram://bucket/run"
+        results = launch_on(in_memory(tmp_path / "run"), page, *flags, "--strategy=default")
     elif hosts == "two devices":
         results = launch_on(two_devices(), page, *flags, "--strategy=mirrored")
+    elif hosts == "deterministic":
+        results = [launch(page, *flags, "--deterministic")]
     else:
         there = tmp_path / "there"
         there.mkdir()
         with another_machine(there) as machine:
             results = launch_on(machine, page, *flags, "--strategy=default")
         assert not list(there.iterdir()), "files were written on the other machine"
+        assert list((tmp_path / "run" / "tensorboard").rglob("*tfevents*"))
     assert [result.returncode for result in results] == [0] * len(results), results
     assert "run folder" in results[0].stdout
     expected = alone(page)
     tables = sorted(file.name for file in expected.glob("*.csv"))
     assert tables == sorted(file.name for file in (tmp_path / "run").glob("*.csv"))
+    if hosts == "a bucket":
+        made, there = (
+            {str(file.relative_to(run)) for file in run.rglob("*.*") if ".lock" not in file.name}
+            for run in (expected, tmp_path / "run")
+        )
+        named = {name for name in made if "tfevents" not in name}
+        assert named <= there, named - there
+        assert len(there) == len(made), there ^ made
     for table in tables:
+        if hosts == "a bucket":
+            there = (tmp_path / "run" / table).read_bytes()
+            assert there == (expected / table).read_bytes(), table
+            continue
         found = read_table(tmp_path / "run" / table)
         same(found, read_table(expected / table), table, ROUGH.get((page, hosts), 0.02))
 
@@ -156,47 +175,6 @@ def test_overwriting_with_a_slow_chief_waits_for_it(alone, embedded_dir, tmp_pat
     for table in alone("noise_fitting").glob("*.csv"):
         found = read_table(tmp_path / "run" / table.name)
         same(found, read_table(table), table.name)
-
-
-def start(page, path, hosts, *flags):
-    command = [sys.executable, str(ROOT / "launchers" / f"{page}.py"), *flags, f"--workdir={path}"]
-    return [
-        subprocess.Popen(
-            command,
-            env={**os.environ, **host.environ},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for host in hosts
-    ]
-
-
-@pytest.mark.long
-def test_a_worker_that_is_killed_and_restarted_ends_in_the_same_tables(tmp_path):
-    flags = ("--num_steps=600", "--width=64", "--save_every_seconds=1")
-    few = tuple(f for f in PAGES["lf_first"] if not f.startswith(("--num_steps", "--width")))
-    whole = launch_on(two_workers(), "lf_first", *few, *flags, f"--workdir={tmp_path / 'whole'}")
-    assert [result.returncode for result in whole] == [0, 0], whole
-    path = tmp_path / "killed"
-    chief, worker = start("lf_first", path, two_workers(), *few, *flags)
-    try:
-        state, until = path / "checkpoints" / "state.npz", time.monotonic() + 120
-        while not state.exists() and chief.poll() is None:
-            assert time.monotonic() < until
-            time.sleep(0.02)
-        worker.send_signal(signal.SIGKILL)
-        assert not (path / "summary.json").exists(), "it ended before the kill: make it longer"
-        worker.wait()
-        # Whether the chief notices at once is the transport's affair; its user ends it.
-        chief.kill()
-        chief.wait()
-        again = start("lf_first", path, two_workers(), *few, *flags)
-        assert [process.wait(timeout=300) for process in again] == [0, 0]
-    finally:
-        for process in (chief, worker):
-            process.kill()
-    for table in (tmp_path / "whole").glob("*.csv"):
-        assert (path / table.name).read_text() == table.read_text(), table.name
 
 
 @pytest.mark.long

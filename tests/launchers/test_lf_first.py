@@ -166,6 +166,29 @@ def test_a_report_is_made_again_without_training(finished, run_launcher, tmp_pat
     assert "--report_only: expected a run that has been measured to its end" in line
 
 
+def test_a_table_that_is_missing_or_altered_is_noticed_and_made_again(
+    finished, run_launcher, tmp_path
+):
+    path = tmp_path / "run"
+    shutil.copytree(finished[0], path)
+    (path / "losses.csv").unlink()
+    (path / "spectra.csv").write_bytes((path / "spectra.csv").read_bytes()[:-40])
+    again = run_launcher("lf_first", *TINY, f"--workdir={path}")
+    assert again.returncode == 0, again.stderr
+    line = f"{path}: missing or altered, made again of what was measured: spectra.csv, losses.csv"
+    assert again.stdout.splitlines()[0] == line
+    assert_same_tables(finished[0], path)
+    (path / "losses.csv").unlink()
+    (path / "found.npz").write_bytes((path / "found.npz").read_bytes()[:-40])
+    before = {file: file.read_bytes() for file in path.glob("*.*")}
+    lost = run_launcher("lf_first", *TINY, f"--workdir={path}")
+    assert lost.returncode == 2
+    assert "losses.csv missing or altered, and found.npz not whole" in lost.stderr
+    assert "repeat the run in another folder" in lost.stderr
+    assert "overwrite" not in lost.stderr
+    assert {file: file.read_bytes() for file in path.glob("*.*")} == before
+
+
 def test_the_flagfile_repeats_the_run(finished, run_launcher, tmp_path):
     path, _ = finished
     result = run_launcher("lf_first", f"--flagfile={path / 'run.flags'}", f"--workdir={tmp_path}")
@@ -187,9 +210,13 @@ def start(path, *flags):
 
 def wait_for_new_state(process, path):
     """Until the run has saved a state it did not have before."""
-    state = pathlib.Path(path) / "checkpoints" / "state.npz"
-    before = state.stat().st_mtime_ns if state.exists() else 0
-    while not (state.exists() and state.stat().st_mtime_ns > before):
+
+    def written():
+        states = pathlib.Path(path).glob("checkpoints/state*.npz")
+        return max((state.stat().st_mtime_ns for state in states), default=0)
+
+    before = written()
+    while written() == before:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
 

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,14 +14,16 @@ from conftest import (
     assert_refused,
     free_addresses,
     launch,
+    launch_on,
     mocked_cifar10,
+    two_devices,
 )
 from PIL import Image
 
 from spectral_tf import spectra
 from spectral_tf.records import read_table
-from spectral_tf.records.files import is_temporary
 from spectral_tf.records.waves import read_held_out
+from spectral_tf.storage import is_temporary
 
 TINY = ["--dataset=digits", "--width=4", "--num_epochs=2", "--train_size=600", "--cycles=1,4"]
 TINY += ["--seeds=1"]
@@ -241,6 +244,28 @@ def test_a_killed_run_ends_in_the_tables_of_the_whole_one(number, finished, tmp_
         assert (tmp_path / "run" / name).read_bytes() == (path / name).read_bytes()
     left = [file.name for file in (tmp_path / "run").rglob("*") if is_temporary(file.name)]
     assert left == []
+
+
+@pytest.mark.long
+def test_of_a_sweep_only_what_is_damaged_is_trained_again(finished, tmp_path):
+    path, _, command = finished
+    run = tmp_path / "run"
+    shutil.copytree(path, run)
+    for file in [run / "summary.json", *run.glob("*.csv"), *run.glob("*.npz")]:
+        file.unlink()
+    bad, worse, *others = sorted(run.glob("checkpoints/*/seed_*"))
+    for file in [bad / "found.npz", *worse.glob("*.npz")]:
+        whole = bytearray(file.read_bytes())
+        whole[len(whole) // 2] ^= 1
+        file.write_bytes(whole)
+    before = {f: f.stat().st_mtime_ns for part in others for f in part.glob("*.npz")}
+    result = launch("noise_fitting", *command[2:], f"--workdir={run}")
+    assert result.returncode == 0, result.stderr
+    assert f"{bad / 'found.npz'} is damaged" in result.stderr
+    assert result.stderr.count("; starting over") == 1
+    assert before == {f: f.stat().st_mtime_ns for f in before}
+    for name in ("epochs.csv", "waves.csv", "curves.csv", "claims.csv", "held_out.npz"):
+        assert (run / name).read_bytes() == (path / name).read_bytes(), name
 
 
 @pytest.mark.long
@@ -604,3 +629,24 @@ def test_another_architecture_in_the_same_folder_is_refused(finished):
     assert result.returncode == 2
     assert "--width=4" in result.stderr
     assert (path / "summary.json").read_bytes() == before
+
+
+@pytest.mark.long
+def test_steps_are_compiled_where_one_replica_makes_them(tmp_path, embedded_dir, finished):
+    path = finished[0]
+    assert "compiled" not in (path / "run.flags").read_text()
+    flags = (*TINY, "--seeds=2", f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}")
+    two = launch_on(two_devices(), "noise_fitting", *flags, "--compiled", "--strategy=mirrored")[0]
+    assert_refused(
+        two, "--compiled: expected one replica, or a TPU, which compiles in any case, got 2"
+    )
+    assert not (tmp_path / "run").exists()
+    one = launch("noise_fitting", *flags, "--compiled")
+    assert one.returncode == 0, one.stderr
+    assert "--compiled" in (tmp_path / "run" / "run.flags").read_text().splitlines()
+    for name in ("loss", "accuracy"):
+        ours, theirs = (
+            columns(of, "epochs")[f"clean_{name}" if name == "loss" else name]
+            for of in (tmp_path / "run", path)
+        )
+        np.testing.assert_allclose(ours, theirs, atol=0.02)

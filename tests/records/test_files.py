@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from spectral_tf.records.files import atomic_write
+from spectral_tf.storage import atomic_write
 
 
 def test_the_file_appears_only_when_it_is_whole(tmp_path):

@@ -5,6 +5,8 @@ import pytest
 
 from spectral_tf import records
 from spectral_tf.records.flagfile import read_flags
+from spectral_tf.records.identity import Identity
+from spectral_tf.records.state_files import StateFiles
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def damage(run):
         (lambda run: (run / "run.flags").unlink(), "without run.flags; name the --workdir"),
         (lambda run: (run / "summary.json").write_text('{"experiment": "x"}'), "a run of x"),
         (lambda run: (run / "checkpoints" / "state.npz").unlink(), "without state.npz; repeat it"),
-        (damage, "state.npz, damaged"),
+        (damage, "state.npz is damaged .*; repeat it"),
         (lambda run: save(run, **{"ensemble/step": np.asarray(4)}), "of step 4 of 5"),
     ],
 )
@@ -76,3 +78,50 @@ def test_a_missing_run_is_told_how_to_make_it(tmp_path):
 
 def test_a_folder_without_flags_holds_no_run(tmp_path):
     assert read_flags(tmp_path) is None
+
+
+IDENTITY = Identity("lf_first", ("--num_steps=5", "--width=3"))
+
+
+def save_two(run, identity=IDENTITY, steps=(3, 5)):
+    """States as they are written now, the one of the last step with other weights."""
+    (run / "checkpoints" / "state.npz").unlink()
+    files = StateFiles(run / "checkpoints" / "state.npz", identity)
+    for step in steps:
+        arrays = {
+            "ensemble/step": np.asarray(step),
+            "ensemble/diverged_at_step": np.array([-1, 2]),
+            "ensemble/weights/000": np.full((2, 1), step, np.float32),
+            "ensemble/slots/m/000": np.zeros((2, 1)),
+        }
+        files.save({**arrays, "seconds": np.zeros(2)}, {}, 0)
+
+
+@pytest.mark.parametrize("name", ["", "checkpoints/state.npz", "checkpoints/state.second.npz"])
+def test_the_newer_of_two_states_is_taken(run, name):
+    save_two(run)
+    networks = records.trained_networks(run / name, "lf_first")
+    assert [w.tolist() for w in networks.weights] == [[[5.0]]]
+
+
+def test_networks_that_are_not_what_was_saved_are_refused_and_left_where_they_are(run):
+    save_two(run)
+    file = run / "checkpoints" / "state.second.npz"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(ValueError, match="run of step 3 of 5; repeat it"):
+        records.trained_networks(run, "lf_first")
+    assert sorted(f.name for f in file.parent.iterdir()) == ["state.npz", "state.second.npz"]
+    save_two(run, steps=(5, 5))  # Saved twice at its end.
+    file.write_bytes(b"")
+    assert records.trained_networks(run, "lf_first").num_networks == 1
+
+
+def test_the_state_of_another_run_is_refused(run):
+    save_two(run, IDENTITY._replace(flags=("--num_steps=5", "--width=4")))
+    with pytest.raises(ValueError, match="state.second.npz of another run; repeat it"):
+        records.trained_networks(run, "lf_first")
+
+
+def test_a_file_that_is_no_state_of_a_run_is_refused(run):
+    with pytest.raises(ValueError, match=r"run without other.npz; repeat it"):
+        records.trained_networks(run / "checkpoints" / "other.npz", "lf_first")

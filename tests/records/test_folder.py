@@ -1,13 +1,15 @@
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from spectral_tf.errors import UserError
-from spectral_tf.records import RunFolder
+from spectral_tf.records import Report, RunFolder
 
 FLAGS = {"seed": "--seed=0", "width": "--width=4"}
 
@@ -206,7 +208,7 @@ def test_processes_share_a_folder_and_not_its_parts(tmp_path):
 
 SHARED_START = """
 import sys, time
-from spectral_tf.records import RunFolder
+from spectral_tf.records import Report, RunFolder
 while time.time() < float(sys.argv[2]):
     pass
 for i in range(50):
@@ -234,3 +236,26 @@ def test_what_was_found_with_other_flags_is_gone_before_a_report_could_take_it(t
     started(tmp_path, more, growing=("seeds",), overwrite=overwrite)
     assert not (tmp_path / "found.npz").exists()
     assert not (tmp_path / "summary.json").exists()
+
+
+def test_a_finished_run_knows_which_of_its_files_are_not_what_it_wrote(tmp_path):
+    folder = started(tmp_path)
+    report = Report(
+        {"x": 1.0},
+        tables={name: (["step"], [(1,), (2,)]) for name in ("kept", "gone", "cut")},
+        arrays={"paths": {"x": np.ones(3)}},
+        texts={"words": "one\n"},
+    )
+    files = report.write(tmp_path)
+    assert sorted(files) == ["cut.csv", "gone.csv", "kept.csv", "paths.npz", "words.md"]
+    words = hashlib.sha256(b"one\n").hexdigest()
+    assert files["words.md"] == words
+    folder.finish(report.summary, 1.0, files)
+    assert folder.summary()["files_sha256"]["words.md"] == words
+    assert folder.altered() == []
+    (tmp_path / "gone.csv").unlink()
+    (tmp_path / "cut.csv").write_text("step\n1\n")
+    (tmp_path / "words.md").write_text("two\n")
+    assert sorted(folder.altered()) == ["cut.csv", "gone.csv", "words.md"]
+    folder.finish(report.summary, 1.0)  # As versions of before: of those nothing is known.
+    assert folder.altered() == []

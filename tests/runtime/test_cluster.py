@@ -2,11 +2,12 @@ import json
 
 import pytest
 
-from spectral_tf.runtime.cluster import is_chief, workers
+from spectral_tf.errors import UserError
+from spectral_tf.runtime.cluster import cluster, is_chief, several_hosts, workers
 
 
-def configure(monkeypatch, kind, index, **cluster):
-    config = {"cluster": cluster, "task": {"type": kind, "index": index}}
+def configure(monkeypatch, kind, index, **jobs):
+    config = {"cluster": jobs, "task": {"type": kind, "index": index}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
 
 
@@ -34,17 +35,55 @@ def test_without_one_the_first_worker_is(index, chief, monkeypatch):
     assert is_chief("multi_worker") == chief
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"cluster": 3}'])
-def test_a_broken_variable_is_told(text, monkeypatch):
+TWO = '"cluster": {"worker": ["a:1", "b:1"]}'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "JSON with a cluster and a task, got '{'"),
+        ("[]", "JSON with a cluster and a task, such as"),
+        ('{"cluster": 3}', "JSON with a cluster and a task, such as"),
+        ('{"cluster": {"worker": "a:1"}}', "JSON with a cluster and a task, such as"),
+        ('{"cluster": {"worker": [1, 2]}}', "JSON with a cluster and a task, such as"),
+        ('{"task": {"type": "worker", "index": 0}}', "JSON with a cluster and a task, such as"),
+        (f"{{{TWO}}}", r"a task of this cluster \(worker 0, worker 1\), got the task null"),
+        (f'{{{TWO}, "task": {{"type": "worker", "index": 2}}}}', "a task of this cluster"),
+        (f'{{{TWO}, "task": {{"type": "worker", "index": "0"}}}}', "a task of this cluster"),
+        (f'{{{TWO}, "task": {{"type": "worker", "index": true}}}}', "a task of this cluster"),
+        (f'{{{TWO}, "task": {{"type": "ps", "index": 0}}}}', "a task of this cluster"),
+        (f'{{{TWO}, "task": ["worker", 0]}}', "a task of this cluster"),
+        ('{"cluster": {"worker": ["a:1", "a:1"]}}', "an address of its own .* got a:1 2 times"),
+        (
+            '{"cluster": {"worker": ["a", "b:1"]}}',
+            "addresses HOST:PORT with ports of 1 to 65535, got 'a'",
+        ),
+        ('{"cluster": {"worker": ["a:x", "b:1"]}}', "addresses HOST:PORT with ports of 1 to 65535"),
+        ('{"cluster": {"worker": ["a:0", "b:1"]}}', "addresses HOST:PORT with ports of 1 to 65535"),
+        ('{"cluster": {"worker": ["a:65536"]}}', "addresses HOST:PORT with ports of 1 to 65535"),
+        ('{"cluster": {"chief": ["a:1", "b:1"]}}', "one chief, got 2"),
+    ],
+)
+def test_a_broken_variable_is_told(text, told, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
-    with pytest.raises(ValueError, match="TF_CONFIG: expected JSON with a cluster and a task"):
-        workers()
+    with pytest.raises(UserError, match=f"^TF_CONFIG: expected {told}"):
+        is_chief()
+    assert is_chief("default")  # Which asks for no hosts.
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"environment": "cloud"}'])
+def test_a_variable_without_a_cluster_is_none(text, monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", text)
+    assert cluster() is None
+    assert is_chief()
 
 
 def test_a_tpu_is_driven_by_one_process_whatever_the_cluster(monkeypatch):
     configure(monkeypatch, "worker", 1, worker=["a:1", "b:1"])
     assert not is_chief()
+    assert several_hosts()
     assert is_chief("auto", "local")
+    assert not several_hosts("auto", "local")
     monkeypatch.setenv("TPU_NAME", "mine")
     assert is_chief()
     assert not is_chief("multi_worker")

@@ -1,7 +1,10 @@
 import json
 import os
+import subprocess
+import sys
 import types
 
+import conftest
 import pytest
 import tensorflow as tf
 
@@ -33,13 +36,104 @@ def test_auto_takes_all_gpus_the_workers_or_the_tpu(monkeypatch):
         monkeypatch.setattr(tf.distribute, name, lambda *_, name=name: made.append(name))
     monkeypatch.setattr(module, "_tpu_strategy", lambda tpu: made.append(f"TPU {tpu}"))
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0", "GPU:1"])
+    grown = []
+    monkeypatch.setattr(
+        tf.config.experimental, "set_memory_growth", lambda gpu, on: grown.append((gpu, on))
+    )
     make_strategy()
+    assert grown == [("GPU:0", True), ("GPU:1", True)]
     cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
     make_strategy()
     monkeypatch.setenv("TPU_NAME", "pod")
     make_strategy()
     assert made == ["MirroredStrategy", "MultiWorkerMirroredStrategy", "TPU pod"]
+
+
+def test_memory_that_cannot_grow_is_told_in_a_line(monkeypatch):
+    """As TensorFlow says it: a device without such memory, a process that has begun."""
+    lines = []
+    monkeypatch.setattr(module.logging, "warning", lambda text, *of: lines.append(text % of))
+    devices = tf.config.list_physical_devices("CPU")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: devices)
+    make_strategy("default")
+    assert len(lines) == 1
+    assert "may take all memory of a GPU: growth cannot be set (Cannot set memory" in lines[0]
+
+    def begun(gpu, on):
+        raise RuntimeError("Physical devices cannot be modified after being initialized\nmore")
+
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", begun)
+    make_strategy("default")
+    assert lines[1].endswith("(Physical devices cannot be modified after being initialized)")
+
+
+# A GPU is pretended; TensorFlow refuses to configure devices once it has begun.
+_PRETEND = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+listed = tf.config.list_physical_devices
+tf.config.list_physical_devices = lambda kind=None: ["a GPU"] if kind == "GPU" else listed(kind)
+def grow(device, on):
+    assert (device, on) == ("a GPU", True)
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()])
+    print("memory grows")
+tf.config.experimental.set_memory_growth = grow
+"""
+
+
+def test_a_page_lets_memory_grow_before_tensorflow_begins_and_records_what_it_is(tmp_path):
+    tiny = ("--num_runs=1", "--num_steps=3", "--width=4", "--depth=2", "--num_samples=8")
+    tiny += ("--frequencies=1", "--probe_every=3", "--norms_every=3")
+    found = {}
+    for name, flags in (("plain", ()), ("same", ("--deterministic",))):
+        folder = tmp_path / name
+        host = conftest.Host(before=_PRETEND)
+        (result,) = conftest.launch_on([host], "lf_first", *tiny, *flags, f"--workdir={folder}")
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.splitlines()[0] == "memory grows"
+        record = json.loads((folder / "environment.json").read_text())
+        assert record["float32_products"]["precision"] == "float32"
+        assert record["float32_products"]["relative_error"] < 1e-6
+        assert record["deterministic"] == (name == "same")
+        flagfile = (folder / "run.flags").read_text().splitlines()
+        assert ("--deterministic" in flagfile) == (name == "same")
+        assert not any("nodeterministic" in line for line in flagfile)
+        found[name] = (folder / "losses.csv").read_text()
+    assert found["plain"] == found["same"]  # It changes no draw.
+    (result,) = conftest.launch_on(
+        [conftest.Host()], "lf_first", *tiny, "--deterministic", f"--workdir={tmp_path / 'plain'}"
+    )
+    conftest.assert_refused(result, "deterministic")
+
+
+def test_precision_says_whether_products_may_be_rounded():
+    for precision, may in (("tf32", True), ("bfloat16", False), ("float32", False)):
+        make_strategy("default", precision=precision)
+        assert tf.config.experimental.tensor_float_32_execution_enabled() == may
+
+
+_DETERMINISTIC = """
+import numpy, random, tensorflow as tf
+from spectral_tf.runtime.strategy import make_strategy
+for _ in range(2):
+    make_strategy("default", deterministic=True, seed=7)
+    print(tf.random.uniform([]).numpy(), numpy.random.rand(), random.random())
+tf.random.set_seed(None)
+try:
+    tf.random.uniform([])
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def test_deterministic_seeds_what_nobody_seeds_and_refuses_what_has_no_seed():
+    """Op determinism cannot be switched off again, hence a process of its own."""
+    command = [sys.executable, "-c", _DETERMINISTIC]
+    result = subprocess.run(command, capture_output=True, text=True)
+    first, again, refused, *_ = result.stdout.splitlines()
+    assert first == again
+    assert "Random ops require a seed" in refused, result.stderr
 
 
 def test_the_tpu_branch_connects_initialises_and_wraps(monkeypatch):

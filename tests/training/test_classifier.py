@@ -1,5 +1,7 @@
 import functools
 import math
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -7,7 +9,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import two_workers
 
+from spectral_tf.data import find_images, pipeline, standard
 from spectral_tf.errors import UserError
 from spectral_tf.models.shake import ShakeDrop, ShakeShake
 from spectral_tf.models.small import convnet
@@ -212,6 +216,30 @@ def test_bfloat16_computes_in_it_and_keeps_float32_weights():
     assert mixed.evaluate()[0].dtype == np.float32
 
 
+def test_bfloat16_gives_logits_of_float32_and_resumes_bit_for_bit():
+    whole, other, resumed = (make(precision="bfloat16") for _ in range(3))
+    assert whole.model.layers[-1].compute_dtype == "float32"
+    whole.train(10)
+    other.train(3)
+    resumed.load(other.state())
+    resumed.train(7)
+    for name, value in whole.state().items():
+        np.testing.assert_array_equal(value, resumed.state()[name], err_msg=name)
+    logs = whole.evaluate()[0]
+    np.testing.assert_array_equal(logs, resumed.evaluate()[0])
+    # No number that bfloat16 holds: neither the head nor the softmax rounds to it.
+    assert (logs != tf.cast(tf.cast(logs, tf.bfloat16), tf.float32).numpy()).mean() > 0.9
+    assert np.abs(np.exp(logs.astype(np.float64)).sum(axis=1) - 1).max() < 1e-6
+
+
+def test_tf32_is_float32_where_no_device_rounds():
+    plain, rounding = make(), make(precision="tf32")
+    for trained in (plain, rounding):
+        trained.train(5)
+    for name, value in plain.state().items():
+        np.testing.assert_array_equal(value, rounding.state()[name], err_msg=name)
+
+
 def test_a_loss_that_is_not_finite_is_noted_at_its_step():
     trained = make(optimizer={"learning_rate": 1e30, "clip_norm": math.inf})
     assert trained.diverged_at_step.tolist() == [-1]
@@ -324,3 +352,197 @@ def test_two_logical_devices_give_the_losses_of_one(embedded_dir):
         timeout=300,
     )
     assert result.stdout.endswith("equal on one and on two\n"), result.stdout + result.stderr
+
+
+TWO = """
+import functools, sys
+import keras, numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+sys.path.insert(0, sys.argv[1])
+import test_classifier as tests
+from spectral_tf.errors import UserError
+from spectral_tf.models.shake import ShakeDrop, ShakeShake
+from spectral_tf.training.classifier import Classifier, CosineSgd
+from spectral_tf.training.draws import draws_of_each_replica
+two = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+def distributed(batches):
+    return two.experimental_distribute_dataset(batches)
+"""
+
+TWO_DRAW = """
+# Dropout of ones, one image for each replica: an entry of the kernel's gradient tells how many of
+# the two kept it, and each keeps half of all by itself.
+def dropped():
+    inputs = keras.Input((4000,))
+    x = keras.layers.Dropout(0.5, seed=1)(inputs)
+    return keras.Model(inputs, keras.layers.Dense(2, kernel_initializer="zeros")(x))
+
+ones = lambda _: distributed(tf.data.Dataset.from_tensors(
+    (np.ones((2, 4000), np.float32), np.zeros(2, np.int32))).repeat())
+plain = CosineSgd(num_steps=10, momentum=0.0, weight_decay=0.0, clip_norm=float("inf"))
+trained = Classifier(dropped, ones, ones(0), plain, strategy=two)
+trained.train(1)
+kernel = trained.model.trainable_variables[0].numpy()[:, 0]
+kept = np.round(2 * kernel / kernel.max()).astype(int)
+np.testing.assert_allclose(kernel, kept * kernel.max() / 2, rtol=1e-5, atol=1e-9)
+shares = np.bincount(kept, minlength=3) / len(kept)
+assert np.abs(shares - [0.25, 0.5, 0.25]).max() < 0.04, shares
+
+# Every layer that draws: other numbers on the second replica, those of before on the first.
+class Own(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.draws = keras.random.SeedGenerator(5)
+
+    def call(self, x, training=False):
+        return x * keras.random.normal(keras.ops.shape(x), seed=self.draws)
+
+x = tf.ones((20_000, 1, 1, 1))
+with two.scope():
+    layers = [keras.layers.Dropout(0.3, seed=3), ShakeDrop(0.7, seed=3), ShakeShake(3), Own()]
+values = [[x], [x], [(x, -x)], [x]]
+
+def drawn():
+    def calls():
+        return [layer(*of, training=True) for layer, of in zip(layers, values)]
+    for layer in layers:
+        generator = layer._seed_generators[0]
+        generator.state.assign([generator._initial_seed, 0])
+    found = tf.function(lambda: two.run(calls))()
+    return [[v.numpy().ravel() for v in two.experimental_local_results(of)] for of in found]
+
+before = drawn()
+with draws_of_each_replica(two):
+    each = drawn()
+after = drawn()
+moments = ((1, 3 / 7), (0.7, 0.31), (0, 1 / 3), (0, 1))  # Mean and variance, by the formulas.
+for old, (first, second), again, (mean, variance) in zip(before, each, after, moments):
+    np.testing.assert_array_equal(old[0], old[1])
+    np.testing.assert_array_equal(first, old[0])
+    np.testing.assert_array_equal(again, old)
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.03
+    for one in (first, second):
+        assert abs(one.mean() - mean) < 0.03, (one.mean(), mean)
+        assert abs(one.var() - variance) < 0.03, (one.var(), variance)
+
+try:
+    Classifier(tests.linear, tests.batches, tests.evaluation(), plain, strategy=two, compiled=True)
+except UserError as error:
+    print(error)
+"""
+
+TWO_RESUME = """
+def make(build, precision="float32"):
+    return Classifier(
+        build, lambda step: distributed(tests.batches(step)), distributed(tests.evaluation()),
+        CosineSgd(num_steps=10), strategy=two, precision=precision,
+    )
+
+
+# Resumption is exact under two replicas, of random layers and of bfloat16.
+for build, precision in ((tests.random_layers, "float32"), (tests.SMALL, "bfloat16")):
+    whole, other, resumed = (make(build, precision) for _ in range(3))
+    whole.train(10); other.train(3)
+    resumed.load(other.state()); resumed.train(7)
+    for name, value in whole.state().items():
+        np.testing.assert_array_equal(value, resumed.state()[name], err_msg=name)
+    logs = whole.evaluate()[0]
+    np.testing.assert_array_equal(logs, resumed.evaluate()[0])
+    assert logs.dtype == np.float32 and np.isfinite(logs).all()
+
+alone = tests.make(precision="bfloat16")
+alone.train(10)
+np.testing.assert_allclose(alone.train_loss(), whole.train_loss(), rtol=0.05)
+"""
+
+
+def on_two(code):
+    result = subprocess.run(
+        [sys.executable, "-c", TWO + code, str(pathlib.Path(__file__).parent)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_two_replicas_draw_differently_and_are_not_compiled():
+    line = "compiled: expected one replica, or a TPU, which compiles in any case, got 2 replicas; "
+    assert on_two(TWO_DRAW).startswith(line)
+
+
+@pytest.mark.long
+def test_two_replicas_resume_bit_for_bit():
+    on_two(TWO_RESUME)
+
+
+TWO_WORKERS = """
+import collections, functools, sys
+import tensorflow as tf
+strategy = tf.distribute.MultiWorkerMirroredStrategy()
+from spectral_tf.data import find_images, pipeline, standard
+from spectral_tf.models.small import convnet
+from spectral_tf.training.classifier import Classifier, CosineSgd
+images = find_images("digits", data_dir=sys.argv[1])
+batches = functools.partial(
+    pipeline.training_batches, images, standard(images), batch_size=64, seed=3
+)
+
+def collectives(graph):
+    '''How many there are in this graph, and in the loops within it.'''
+    loops = [graph._get_function(o.get_attr("body").name).graph
+             for o in graph.get_operations() if o.type in ("While", "StatelessWhile")]
+    return [sum("Collective" in o.type for o in g.get_operations()) for g in (graph, *loops)]
+
+trained = Classifier(
+    functools.partial(convnet, width=4, num_classes=10, input_shape=(8, 8, 1)),
+    lambda first: pipeline.on_replicas(strategy, functools.partial(batches, first_step=first)),
+    None, CosineSgd(num_steps=9), strategy=strategy,
+)
+trained.train(6)
+trained.train(3)
+(concrete,) = trained._train._list_all_concrete_functions()
+outside, inside = collectives(concrete.graph)
+model = trained.model
+assert outside == 1, outside  # Of the losses, once a call.
+# Of every gradient and of every mean over the replicas; none asks whether data are left.
+floats = [v for v in model.variables if "float" in v.dtype]
+assert inside == len(floats), (inside, len(floats))
+print("losses", *trained._losses)
+"""
+
+
+@pytest.mark.long
+def test_hosts_wait_for_each_other_for_gradients_alone(embedded_dir):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", TWO_WORKERS, str(embedded_dir)],
+            env={**os.environ, **host.environ},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for host in two_workers()
+    ]
+    told = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], told[0][1][-2000:]
+    losses = [np.array(out.split()[1:], float) for out, _ in told]
+    np.testing.assert_array_equal(*losses)
+
+    def feed(first_step):
+        return pipeline.training_batches(
+            images, standard(images), batch_size=64, seed=3, first_step=first_step
+        )
+
+    images = find_images("digits", data_dir=str(embedded_dir))
+    alone = Classifier(
+        functools.partial(convnet, width=4, num_classes=10, input_shape=(8, 8, 1)),
+        feed,
+        None,
+        CosineSgd(num_steps=9),
+    )
+    alone.train(9)
+    np.testing.assert_allclose(losses[0], alone._losses, rtol=2e-3)

@@ -1,6 +1,7 @@
 import pathlib
 import subprocess
 import sys
+from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -10,6 +11,8 @@ import tensorflow as tf
 from spectral_tf import tasks
 from spectral_tf.errors import UserError
 from spectral_tf.models.mlp import mlp
+from spectral_tf.training import ensemble as ensemble_module
+from spectral_tf.training import replicas
 from spectral_tf.training.ensemble import Ensemble
 from spectral_tf.training.optimizers import SGD, Adam, AdamW, Lion, Muon
 
@@ -87,6 +90,53 @@ def test_pieces_blocks_and_a_saved_state_give_the_same_bits():
     for ours, theirs in zip(whole.weights, other.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     np.testing.assert_array_equal(whole.evaluate()[0], other.evaluate()[0])
+
+
+class Devices(NamedTuple):
+    """What a strategy says of its replicas; None: the default one, which has no list."""
+
+    devices: tuple[str, ...] | None
+
+    @property
+    def extended(self):
+        return self
+
+    @property
+    def worker_devices(self):
+        if self.devices is None:
+            raise RuntimeError("worker_devices() method unsupported by default strategy")
+        return self.devices
+
+
+def test_the_type_of_a_device_is_that_of_the_replicas(monkeypatch):
+    one, host = "/job:localhost/replica:0/task:0/device:", "/job:worker/replica:0/task:1/device:"
+    types = replicas.device_types
+    assert types(Devices((f"{one}GPU:0", f"{one}GPU:1"))) == {"GPU"}
+    assert types(Devices((f"{host}TPU:0",))) == {"TPU"}
+    assert types(tf.distribute.OneDeviceStrategy("CPU:0")) == {"CPU"}
+    assert types(Devices(None)) == types(tf.distribute.get_strategy()) == {"CPU"}
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["a GPU"])
+    assert types(Devices(None)) == {"GPU"}
+    # Replicas on the CPUs of a machine that has a GPU, too.
+    assert types(tf.distribute.OneDeviceStrategy("CPU:0")) == {"CPU"}
+
+
+def test_an_accelerator_trains_all_members_in_one_program(monkeypatch):
+    monkeypatch.setattr(ensemble_module, "_CPU_BLOCK_BYTES", 1)
+    on_cpu = make(5)
+    assert (on_cpu.block_size, len(on_cpu._blocks)) == (1, 5)
+    for kind in ("GPU", "TPU"):
+        monkeypatch.setattr(replicas, "device_types", lambda _, kind=kind: {kind})
+        there = make(5)
+        assert (there.block_size, len(there._blocks)) == (5, 1)
+    assert make(5, block_size=2).block_size == 2
+
+
+def test_a_block_on_a_cpu_fits_the_cache(monkeypatch):
+    """1 -> 8 -> 8 -> 1: 97 weights with two moments, 17 units on 16 samples: 4 (3 97 + 17 16)."""
+    for size, block in ((2 * 2252, 2), (2 * 2252 - 1, 1), (5 * 2252, 5)):
+        monkeypatch.setattr(ensemble_module, "_CPU_BLOCK_BYTES", size)
+        assert make(5).block_size == block
 
 
 @pytest.mark.parametrize("block_size", [1, 2, 5])
@@ -215,24 +265,62 @@ def test_cross_entropy_by_hand(assert_close):
     assert ensemble.evaluate()[1] < np.log(2)
 
 
-def batches_seen(batch_size, seeds, steps):
-    """The inputs of each step, read off a model that learns nothing and a loss that sums them."""
+def batches_seen(batch_size, seeds, pieces, num_samples=16):
+    """The samples of each step, read off a model whose weights add up which ones it has seen.
+
+    Sample j is the j-th unit vector and the loss is the sum of the outputs: the gradient of weight
+    j is 1 in a step that holds it and 0 in others, and gradient descent takes it off.
+    """
+    x = np.eye(num_samples, dtype=np.float32)
+
+    def counting(seed):
+        inputs = keras.Input((num_samples,))
+        layer = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
+        return keras.Model(inputs, layer(inputs))
+
     ensemble = Ensemble(
-        small, seeds, [sines(0)] * len(seeds), batch_size=batch_size, batch_seeds=list(seeds)
+        counting,
+        seeds,
+        (x, np.zeros((num_samples, 1), np.float32)),
+        loss=lambda y, outputs: tf.reduce_sum(outputs),
+        optimizer=SGD(1.0, momentum=0.0),
+        batch_size=batch_size,
+        batch_seeds=list(seeds),
     )
-    draw = tf.function(
-        lambda seed, step: ensemble._batch(seed, step, 16), jit_compile=True, autograph=False
-    )
-    return [[draw(tf.constant(s), tf.constant(i)).numpy() for i in range(steps)] for s in seeds]
+    seen, before = [], 0.0
+    for piece in pieces:
+        ensemble.train(piece)
+        counts = -ensemble.weights[0][..., 0]
+        seen.append(counts - before)
+        before = counts
+    return np.stack(seen, axis=1).round().astype(int)  # [e, pieces, n]
 
 
 def test_an_epoch_of_batches_holds_every_sample_once_and_epochs_differ():
-    (first, second) = batches_seen(4, [5, 6], 8)
+    (first, second) = batches_seen(4, [5, 6], [1] * 8)
     for run in (first, second):
-        assert sorted(np.concatenate(run[:4])) == list(range(16))
-        assert sorted(np.concatenate(run[4:])) == list(range(16))
+        assert run.sum(axis=1).tolist() == [4] * 8
+        assert run[:4].sum(axis=0).tolist() == run[4:].sum(axis=0).tolist() == [1] * 16
         assert not np.array_equal(run[:4], run[4:])
     assert not np.array_equal(first, second)
+    # Calls that begin and end in the middle of epochs see the same.
+    pieces = batches_seen(4, [5, 6], [3, 4, 1])
+    for i, part in enumerate((slice(3), slice(3, 7), slice(7, 8))):
+        np.testing.assert_array_equal(pieces[:, i], [first[part].sum(0), second[part].sum(0)])
+
+
+def test_batches_are_those_of_sorted_draws():
+    """As they have always been: of Philox's uniform numbers of seed and epoch, sorted."""
+
+    @tf.function(jit_compile=True)
+    def order(seed, epoch):
+        return tf.argsort(tf.random.stateless_uniform([16], tf.stack([seed, epoch]), alg="philox"))
+
+    seen = batches_seen(5, [7, 9], [1] * 7)
+    for run, seed in zip(seen, (7, 9), strict=True):
+        for step, counts in enumerate(run):
+            wanted = order(tf.constant(seed), tf.constant(step // 3))[step % 3 * 5 :][:5]
+            assert sorted(wanted.numpy()) == np.flatnonzero(counts).tolist()
 
 
 def test_batches_do_not_depend_on_when_training_was_called(assert_close):

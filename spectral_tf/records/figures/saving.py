@@ -1,11 +1,11 @@
 """Figures and animations as files, and as pictures for TensorBoard."""
 
 import logging
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from etils import epath
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from spectral_tf.records.figures.style import BLUE, ORANGE, new_figure
-from spectral_tf.records.files import atomic_write
 from spectral_tf.records.report import Animation
+from spectral_tf.storage import atomic_write
 
 # It tells which writer saves an animation.
 logging.getLogger("matplotlib.animation").setLevel(logging.WARNING)
 
 
-def save_figure(figure: Figure, path: pathlib.Path | None) -> NDArray[np.uint8]:
+def save_figure(figure: Figure, path: epath.Path | None) -> NDArray[np.uint8]:
     """Writes a PNG (unless path is None) and returns its pixels, uint8 [height, width, 3]."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -37,7 +37,7 @@ def animation(*drawn: Any, **named: Any) -> Animation:
 
 
 def save_animation(
-    path: pathlib.Path,
+    path: epath.Path,
     target: tuple[NDArray, NDArray],
     positions: NDArray,
     functions: NDArray,

@@ -1,0 +1,189 @@
+"""What a save costs along a run.
+
+A training saves its weights, the slots of its optimiser and what it has measured so far. The last
+grows; what a save writes must not. Here the states of pages at their defaults are filled with
+random numbers, and saved after every twentieth of the run as a training saves them, with the
+history that there is by then. Beside it, in bytes, a file of the same arrays with all of the
+history inside.
+
+    python launchers/benchmark_saves.py --alsologtostderr
+
+takes about 15 seconds. To see: bytes at the end as at the beginning, but for the part of the
+history that a state holds itself, about 256 KiB at most (results/benchmark_saves).
+"""
+
+from __future__ import annotations
+
+import io
+import pathlib
+import tempfile
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from absl import flags
+
+from spectral_tf import models, records, runtime
+from spectral_tf.records.state_files import StateFiles
+
+if TYPE_CHECKING:
+    import keras
+
+FLAGS = flags.FLAGS
+runtime.define_run_flags("benchmark_saves", resumes=False, distributes=False)
+flags.DEFINE_integer("num_rounds", 5, "Rounds; each makes all saves of all runs once.", 1)
+flags.DEFINE_integer("divide_by", 1, "Networks are so much narrower, and runs shorter.", 1)
+
+SAVES = 20
+
+
+class Run(NamedTuple):
+    """What a page saves.
+
+    Attributes:
+      network: of one member.
+      num_members: trained at once.
+      num_slots: arrays of the optimiser for each weight.
+      last_step: of the run.
+      series: {what is measured: (numbers at a time, steps between two times)}.
+    """
+
+    network: keras.Model
+    num_members: int
+    num_slots: int
+    last_step: int
+    series: dict[str, tuple[int, int]]
+
+
+def main() -> None:
+    """Saves, writes the table, and prints it."""
+    folder = runtime.run_folder("benchmark_saves")
+
+    import tensorflow as tf
+
+    from spectral_tf.records.environment import environment
+
+    folder.start(environment(tf.distribute.get_strategy(), FLAGS.seed))
+    start = time.monotonic()
+    rows, summary = [], {}
+    for name, run in runs().items():
+        rounds = [saved(run) for _ in range(FLAGS.num_rounds)]
+        seconds = np.median([[save[1] for save in of_round] for of_round in rounds], axis=0)
+        own = [
+            (name, step, float(s), size, size_inside)
+            for (step, _, size, size_inside), s in zip(rounds[0], seconds, strict=True)
+        ]
+        rows += own
+        early = min(own, key=lambda row: abs(row[1] - min(1_000, run.last_step / 10)))
+        largest = max(row[3] for row in own)
+        summary[name] = {
+            "bytes_early": early[3],
+            "bytes_last": own[-1][3],
+            "bytes_largest": largest,
+            "bytes_last_with_history_inside": own[-1][4],
+        }
+        for _, step, took, size, inside in (early, own[-1]):
+            print(
+                f"{name}, step {step:,}: {took:.3f} s, {size:,} bytes ({inside:,} with the whole "
+                "history inside)"
+            )
+        print(f"{name}: the largest of {SAVES} saves has {largest:,} bytes")
+    columns = ("page", "step", "seconds_median", "bytes", "bytes_with_history_inside")
+    records.write_table(folder.path / "saves.csv", columns, rows)
+    folder.finish({"experiment": "benchmark_saves", "saves": summary}, time.monotonic() - start)
+    print(f"run folder: {folder.path}")
+
+
+def runs() -> dict[str, Run]:
+    """What pages save at their defaults, and one at the size of its paper."""
+    from spectral_tf.models.small import convnet
+
+    by = FLAGS.divide_by
+    mlp = models.Mlp(-(-256 // by), 6, "relu").build(seed=0)
+    classifier = convnet(width=-(-16 // by))
+    numbers = {"numbers of an epoch": 8}  # Losses, slopes, accuracy: one each.
+
+    def epochs(count: int, steps: int, num_images: int) -> Run:
+        of_image = {"log-ratios": num_images // by}
+        series = {name: (size, steps) for name, size in {**numbers, **of_image}.items()}
+        return Run(classifier, 1, 1, count * steps, series)
+
+    return {
+        "lf_first": Run(
+            mlp,
+            4,
+            2,
+            20_000 // by,
+            {
+                "magnitudes": (40, 100),
+                "losses": (4, 100),
+                "function": (200, 100),
+                "norms": (24, 1_000),
+            },
+        ),
+        "noise_fitting": epochs(20, 40, 2_000),
+        "noise_fitting, 200 epochs of CIFAR-10": epochs(200, 196, 10_000),
+    }
+
+
+def saved(run: Run) -> list[tuple[int, float, int, int]]:
+    """Step, seconds, bytes, and bytes with the whole history inside, of each save of a run."""
+    rng = runtime.generator(FLAGS.seed, "saves")
+    values = {name: rng.normal(size=size) for name, (size, _) in run.series.items()}
+    state = state_of(run)
+    found = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, sealed = pathlib.Path(scratch), -1
+        files = StateFiles(folder / "state.npz")
+        for step in np.linspace(0, run.last_step, SAVES + 1).astype(int)[1:].tolist():
+            whole, tail = (history(run, values, begin, step) for begin in (-1, sealed))
+            count = sum(len(array) for name, array in whole.items() if name.startswith("steps/"))
+            before = {file.name: file.stat().st_mtime_ns for file in folder.iterdir()}
+            start = time.perf_counter()
+            closed = files.save({**state, "ensemble/step": np.asarray(step)}, tail, count)
+            seconds = time.perf_counter() - start
+            sealed = step if closed else sealed
+            written = sum(
+                file.stat().st_size
+                for file in folder.iterdir()
+                if before.get(file.name) != file.stat().st_mtime_ns
+            )
+            found.append((step, seconds, written, size_inside(state, whole)))
+    return found
+
+
+def state_of(run: Run) -> dict[str, np.ndarray]:
+    """Arrays as a training of this network has them, of random numbers."""
+    rng = runtime.generator(FLAGS.seed, "weights")
+    shapes = [(run.num_members, *variable.shape) for variable in run.network.variables]
+    weights = {
+        f"ensemble/{part:03d}/{i:03d}": rng.normal(size=shape).astype(np.float32)
+        for part in range(1 + run.num_slots)
+        for i, shape in enumerate(shapes)
+    }
+    return {**weights, "diverged_at_step": np.full(run.num_members, -1)}
+
+
+def history(
+    run: Run, values: dict[str, np.ndarray], after: int, until: int
+) -> dict[str, np.ndarray]:
+    """What was measured after one step and until another."""
+    found = {}
+    for name, (_, every) in run.series.items():
+        steps = np.arange(0, until + 1, every)
+        steps = steps[steps > after]
+        if steps.size:
+            found[f"steps/{name}"] = steps
+            found[f"values/{name}"] = np.tile(values[name], (len(steps), 1))
+    return found
+
+
+def size_inside(state: dict[str, np.ndarray], whole: dict[str, np.ndarray]) -> int:
+    """Bytes of one file of all these arrays."""
+    file = io.BytesIO()
+    np.savez(file, **state, **whole)  # type: ignore[arg-type]  # its stub takes only flags.
+    return file.tell()
+
+
+if __name__ == "__main__":
+    runtime.launch(main)

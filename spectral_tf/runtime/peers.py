@@ -1,0 +1,205 @@
+"""The other hosts of a run: waited for, named when they do not come, and when they go."""
+
+import contextlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import NoReturn
+
+from spectral_tf.errors import UserError
+from spectral_tf.runtime.cluster import Cluster
+
+# "Try again", in sysexits.h: for a queue that starts the same command once more.
+GONE = 75
+_SECONDS_TO_CONNECT = 2.0
+
+
+class _Run:
+    """What this process knows of the run that it is in: so that a last line can tell it."""
+
+    def __init__(self) -> None:
+        self.cluster: Cluster | None = None
+        self.saved: dict[str, int] = {}
+
+
+_run = _Run()
+
+
+def note_saved(name: str, step: int) -> None:
+    """Remembers the step of the newest saved state of a training."""
+    _run.saved = {name: step}
+
+
+def others(cluster: Cluster) -> dict[str, str]:
+    """{name: address} of all hosts but this one."""
+    names = list(zip(cluster.names, cluster.addresses, strict=True))
+    return dict(names[: cluster.own] + names[cluster.own + 1 :])
+
+
+def _told(hosts: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} at {address}" for name, address in hosts.items())
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with contextlib.suppress(OSError):
+        socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_CONNECT).close()
+        return True
+    return False
+
+
+def wait_for_all(cluster: Cluster, seconds: float) -> None:
+    """Returns when every host of the cluster has been heard of; each opens its port for it.
+
+    TensorFlow waits for hosts, too, but says neither for which nor that it does.
+
+    Raises:
+      UserError: some did not answer in time, or another process has this host's port.
+    """
+    name, address = cluster.names[cluster.own], cluster.addresses[cluster.own]
+    try:
+        port = _open(int(address.rpartition(":")[2]))
+    except OSError as error:
+        raise UserError(
+            "TF_CONFIG",
+            expected=f"a free port for this host, {name}",
+            got=f"{address} ({os.strerror(error.errno or 0)})",
+            hint="end the process that listens there, or choose other ports",
+        ) from error
+    with port:
+        until, silent = time.monotonic() + seconds, others(cluster)
+        while True:
+            with contextlib.suppress(OSError):  # Nobody waits to be heard any more.
+                while True:
+                    port.accept()[0].close()
+            silent = {name: at for name, at in silent.items() if not _answers(at)}
+            if not silent:
+                return
+            if time.monotonic() > until:
+                raise UserError(
+                    "startup_timeout_seconds",
+                    expected=f"all {len(cluster.names)} hosts of TF_CONFIG within {seconds:g} s",
+                    got=f"no answer from {_told(silent)}",
+                    hint="start the same command on every host, and let their ports through",
+                )
+            time.sleep(0.3)
+
+
+def _open(port: int) -> socket.socket:
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    opened = socket.create_server(("", port), family=family, dualstack_ipv6=both)
+    opened.setblocking(False)
+    return opened
+
+
+def leave_at_once(line: str, status: int) -> NoReturn:
+    """Prints a line as launchers do, and ends the process, whatever its other threads wait for."""
+    sys.stdout.flush()
+    print(_line(line), file=sys.stderr, flush=True)
+    os._exit(status)
+
+
+def _line(line: str) -> str:
+    return f"{os.path.basename(sys.argv[0])}: {' '.join(line.split())}"
+
+
+# TensorFlow's own code may hold the interpreter while it waits, so that no thread of Python's runs
+# and no signal is seen: a process beside it looks at the clock.
+_CLOCK = """
+import os, select, signal, sys
+seconds, line, waits = sys.argv[1:]
+if not select.select([sys.stdin], [], [], float(seconds))[0]:
+    print(line, file=sys.stderr, flush=True)
+    os.kill(int(waits), signal.SIGKILL)
+"""
+
+
+@contextlib.contextmanager
+def within(seconds: float, line: str) -> Iterator[None]:
+    """Ends the process (by SIGKILL) with a line if what is done within takes longer."""
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        _CLOCK,
+        str(seconds),
+        _line(line),
+        str(os.getpid()),
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as clock:
+        try:
+            yield
+        finally:
+            assert clock.stdin
+            clock.stdin.close()
+
+
+def not_one(seconds: float) -> str:
+    """The line for hosts that all answer and do not come together."""
+    return (
+        f"--startup_timeout_seconds: expected the hosts of TF_CONFIG to train together within "
+        f"{seconds:g} s, got answers from all, but not of one run; give all the same cluster in "
+        "TF_CONFIG, the same command, and as many accelerators each"
+    )
+
+
+def joined(cluster: Cluster) -> None:
+    """Says that all hosts are there: who is silent from now on has gone."""
+    _run.cluster = cluster
+
+
+def parted() -> None:
+    """Says that the run is over: hosts may end when they like."""
+    _run.cluster = None
+
+
+@contextlib.contextmanager
+def minded() -> Iterator[None]:
+    """Ends the process with a line if what is done within fails because another host is gone.
+
+    TensorFlow's hosts ask each other for signs of life: of one that ended, vanished or stands still
+    the others know within seconds, and what they wait for fails.
+    """
+    try:
+        yield
+    except Exception as error:
+        if _run.cluster and (told := _lost(error)):
+            leave_at_once(_gone(_run.cluster, told), GONE)
+        raise
+
+
+def _lost(error: BaseException | None) -> str:
+    """What TensorFlow says of a host that does not answer any more; "" of other errors.
+
+    By the names of an exception and its causes: TensorFlow may not be loaded.
+    """
+    kinds = ("UnavailableError", "AbortedError", "CancelledError", "DeadlineExceededError")
+    while error is not None:
+        if type(error).__name__ in kinds or "ollective ops is aborted" in str(error):
+            return str(error) or type(error).__name__
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _gone(cluster: Cluster, told: str) -> str:
+    hosts = others(cluster)
+    away = {name: at for name, at in hosts.items() if not _answers(at)}
+    # One that stands still accepts connections: TensorFlow names it, or that it asked the first.
+    named = {
+        name: at
+        for name, at in hosts.items()
+        if re.search("/job:{}/(replica:0/)?task:{}\\b".format(*name.split()), told)
+    }
+    first = {cluster.names[0]: cluster.addresses[0]} if "/Heartbeat" in told and cluster.own else {}
+    away = away or named or first
+    saved = "".join(
+        f"the state of {name} is saved up to step {step:,}; " for name, step in _run.saved.items()
+    )
+    who = f" ({_told(away)})" if away else ""
+    return f"another host is gone{who}; {saved}start the same command on all hosts again"
