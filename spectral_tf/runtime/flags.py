@@ -58,7 +58,7 @@ def define_run_flags(
             "report_only", False, "Make tables and figures again of what the run has measured."
         )
     if resumes:
-        # TensorBoard orders event files by the second of their making.
+        # Each makes two files.
         define_finite_float(
             "save_every_seconds",
             60.0,
