@@ -22,6 +22,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # float32 sums in a fixed order, whatever the machine's load.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of the matrix of faults the first case of each test is among the long tests."""
+    seen = set()
+    for item in items:
+        if item.get_closest_marker("faults"):
+            item.add_marker("matrix")
+            name = item.nodeid.partition("[")[0]
+            if name not in seen:
+                item.add_marker("long")
+            seen.add(name)
+
+
 _TOLERANCE = {"float64": 1e-11, "float32": 2e-5}
 
 

@@ -1,6 +1,6 @@
 """Makes the table of faults of a run of their tests: fault, moment, page, test, outcome, seconds.
 
-python -m pytest -n 0 -m long tests/launchers/test_faults.py --junitxml=faults.xml
+python -m pytest -n 0 -m matrix tests/launchers/test_faults.py --junitxml=faults.xml
 python tests/fault_table.py faults.xml results/faults/matrix.csv
 """
 

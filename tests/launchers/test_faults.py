@@ -13,7 +13,7 @@ import pytest
 from conftest import Host, launch, launch_on
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.faults
 
 SMALL = {
     "lf_first": (

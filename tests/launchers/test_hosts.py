@@ -98,13 +98,17 @@ def uses_data(page):
     return DIGITS[0] in PAGES[page]
 
 
+def marks(page, hosts):
+    """When a case is run: always, with the long ones, or with the whole matrix."""
+    if (page, hosts) in ALWAYS:
+        return []
+    few = hosts == "deterministic" and page not in ("lf_first", "noise_fitting")
+    return pytest.mark.matrix if few else pytest.mark.long
+
+
 @pytest.mark.parametrize(
     ("page", "hosts"),
-    [
-        pytest.param(page, hosts, marks=[] if (page, hosts) in ALWAYS else pytest.mark.long)
-        for page in PAGES
-        for hosts in HOSTS
-    ],
+    [pytest.param(page, hosts, marks=marks(page, hosts)) for page in PAGES for hosts in HOSTS],
 )
 def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
     flags = [*PAGES[page], f"--workdir={tmp_path / 'run'}"]
