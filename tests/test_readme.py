@@ -60,7 +60,7 @@ def test_every_local_link_leads_somewhere():
 
 
 SHARED = {"workdir", "seed", "overwrite", "save_every_seconds", "strategy", "tpu"}
-SHARED |= {"data_dir", "download", "manual_dir"}
+SHARED |= {"data_dir", "download", "manual_dir", "startup_timeout_seconds"}
 
 
 @pytest.mark.parametrize("page", ["lf_first", "noise_fitting"])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spectral_tf.data.splits import Part
 from spectral_tf.errors import UserError
-from spectral_tf.streams import without_autotune
+from spectral_tf.streams import this_host, without_autotune
 
 # Sets that are prepared in seconds from what the package's dependencies bring.
 EMBEDDED: Mapping[str, str] = {
@@ -248,11 +248,12 @@ class Images:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Within it, files that turn out to be corrupt are a `UserError` of one line."""
+        """Within it files are read on this host, and corrupt ones are a `UserError` of one line."""
         import tensorflow as tf
 
         try:
-            yield
+            with this_host():
+                yield
         except (
             tf.errors.DataLossError,
             tf.errors.NotFoundError,
