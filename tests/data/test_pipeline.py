@@ -257,7 +257,7 @@ def test_lanes_are_powers_of_two_that_leave_four_files_to_each(sharded):
     for num_files, batch_size, lanes in ((12, 24, 2), (16, 24, 4), (3, 24, 1), (900, 24, 8)):
         images = dataclasses.replace(sharded, num_files=num_files)
         assert pipeline.num_lanes(images, batch_size) == lanes
-    assert pipeline.num_lanes(dataclasses.replace(sharded, num_files=1024), 256) == 64
+    assert pipeline.num_lanes(dataclasses.replace(sharded, num_files=1024), 256) == 16
     assert pipeline.num_lanes(dataclasses.replace(sharded, num_files=1024), 25) == 1
 
 
