@@ -286,7 +286,7 @@ def class_angles(
             "features",
             expected="a finite loss",
             got="none: the network whose features tell diversity diverged",
-            hint="lower the learning rate, in another folder or with --overwrite",
+            hint="lower the learning rate, in another folder",
         )
     chosen = first_of_each(of.labels)
     features = class_study.penultimate(judge.model, "--model")

@@ -126,7 +126,7 @@ def is_temporary(name: str) -> bool:
     return name.startswith(".") and name.endswith(_SUFFIX)
 
 
-class Holds(Protocol):
+class Hold(Protocol):
     """What keeps others out of a folder, and knows whether it still does."""
 
     def mind(self) -> None:
@@ -134,10 +134,10 @@ class Holds(Protocol):
 
 
 # {folder that this process works in: what holds it, and the name of a file that it must have}.
-_HELD: dict[str, tuple[weakref.ref[Holds], str]] = {}
+_HELD: dict[str, tuple[weakref.ref[Hold], str]] = {}
 
 
-def hold(folder: epath.Path, held: Holds, needed: str) -> None:
+def hold(folder: epath.Path, held: Hold, needed: str) -> None:
     """From now on nothing is written below a folder that is gone, so that no half of one arises.
 
     Args:
@@ -263,21 +263,6 @@ def _fetch(source: epath.Path, target: pathlib.Path) -> None:
     target.mkdir()
     for entry in source.iterdir():
         _fetch(entry, target / entry.name)
-
-
-def put(folder: pathlib.Path, path: str | os.PathLike[str]) -> None:
-    """Copies a file or folder of this machine to a path, file by file.
-
-    Raises:
-      OSError: it cannot be written.
-    """
-    target = as_path(path)
-    if folder.is_dir():
-        for entry in sorted(folder.iterdir()):
-            put(entry, target / entry.name)
-        return
-    with atomic_write(target) as temporary:
-        shutil.copyfile(folder, temporary)
 
 
 def digest(path: str | os.PathLike[str]) -> str:

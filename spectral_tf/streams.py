@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import tensorflow as tf
 
+_HOST = "/job:localhost/replica:0/task:0/device:CPU:0"
+
 
 def without_autotune(dataset: "tf.data.Dataset") -> "tf.data.Dataset":
     """The same data set without tf.data's autotuning.
@@ -32,5 +34,7 @@ def this_host() -> contextlib.AbstractContextManager:
     """
     import tensorflow as tf
 
-    own = [d.name for d in tf.config.list_logical_devices("CPU") if "/job:localhost/" in d.name]
-    return tf.device(own[0]) if own else contextlib.nullcontext()
+    names = [device.name for device in tf.config.list_logical_devices("CPU")]
+    # Before anything is connected, names may tell no job. One of several hosts is no localhost.
+    own = any("/job:" not in name or "/job:localhost/" in name for name in names)
+    return tf.device(_HOST) if own else contextlib.nullcontext()

@@ -1,4 +1,4 @@
-"""Makes the table of faults of a run of their tests: fault, moment, page, test, outcome, seconds.
+"""Makes the table of faults of a run of their tests: fault, moment, page, test, outcome.
 
 python -m pytest -n 0 -m matrix tests/launchers/test_faults.py --junitxml=faults.xml
 python tests/fault_table.py faults.xml results/faults/matrix.csv

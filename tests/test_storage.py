@@ -60,12 +60,10 @@ def test_a_write_that_fails_leaves_what_was_there(folder):
     assert [file.name for file in storage.files_under(folder)] == ["a.txt"]
 
 
-def test_copies_hold_what_is_there(folder, tmp_path):
-    source = tmp_path / "saved"
-    (source / "variables").mkdir(parents=True)
-    (source / "graph").write_bytes(b"\0\1")
-    (source / "variables" / "0").write_bytes(b"2")
-    storage.put(source, folder / "saved")
+def test_copies_hold_what_is_there(folder):
+    for name, content in (("graph", b"\0\1"), ("variables/0", b"2")):
+        with storage.atomic_write(folder / "saved" / name) as temporary:
+            temporary.write_bytes(content)
     with storage.local_copy(folder / "saved") as copy:
         assert (copy / "graph").read_bytes() == b"\0\1"
         assert (copy / "variables" / "0").read_bytes() == b"2"

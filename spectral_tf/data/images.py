@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from spectral_tf.data.splits import Part
 from spectral_tf.errors import UserError
-from spectral_tf.streams import without_autotune
+from spectral_tf.streams import this_host, without_autotune
 
 # Sets that are prepared in seconds from what the package's dependencies bring.
 EMBEDDED: Mapping[str, str] = {
@@ -146,7 +146,7 @@ class Images:
         Files before and behind are not opened. Sets of several files are stored in that order;
         `dataset` reads some of them side by side.
         """
-        if self._stretch:
+        if self._stretch and self.num_files > 1:
             return self._stretch(start, stop)
         return self._open(False).skip(start).take(stop - start)
 
@@ -168,6 +168,9 @@ class Images:
             self,
             num_examples=count,
             own=self.own and self.own._replace(numbers=self.own.numbers[:count]),
+            # The first ones as they are read side by side are no stretch of the files.
+            num_files=1,
+            _stretch=None,
             _open=lambda decode: self._open(decode).take(count),
             _published_order=lambda: slice(None),
             _clusters=clusters and (lambda: clusters()[:count]),
@@ -248,11 +251,12 @@ class Images:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Within it, files that turn out to be corrupt are a `UserError` of one line."""
+        """Within it files are read on this host, and corrupt ones are a `UserError` of one line."""
         import tensorflow as tf
 
         try:
-            yield
+            with this_host():
+                yield
         except (
             tf.errors.DataLossError,
             tf.errors.NotFoundError,

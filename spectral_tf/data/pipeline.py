@@ -14,7 +14,7 @@ from spectral_tf.streams import without_autotune
 # Encoded images held back for shuffling where not all of them are in memory.
 _SHUFFLE_BUFFER = 8_192
 # How many stretches of files a streamed batch is put together of, at most.
-_MOST_LANES = 64
+_MOST_LANES = 16
 _FILES_IN_A_LANE = 4
 
 
@@ -130,7 +130,7 @@ def training_batches(
 def num_lanes(images: Images, batch_size: int) -> int:
     """Into how many stretches of its files a streamed set is cut, each with a part of every batch.
 
-    The largest power of two, up to 64, that divides the batch and leaves four files to each: so
+    The largest power of two, up to 16, that divides the batch and leaves four files to each: so
     that little is read of files that belong to two. It does not depend on the hosts.
     """
     lanes = math.gcd(batch_size, _MOST_LANES)
@@ -170,7 +170,10 @@ def _streamed(
                 order = tf.random.experimental.stateless_shuffle(tf.range(length), own)
                 return tuple(tf.gather(part, order) for part in pair)
 
-            examples = images.stretch(start + skipped * size, stop)
+            if lanes == 1:
+                examples = images.dataset(decode=False).skip(skipped * size)
+            else:
+                examples = images.stretch(start + skipped * size, stop)
             blocks = examples.batch(size).enumerate(skipped).map(lambda i, pair: mixed(i, pair))
             mine = blocks.unbatch().skip(steps * width - skipped * size)
             return mine.batch(width, drop_remainder=True).take(per_epoch - steps)

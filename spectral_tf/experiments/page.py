@@ -165,7 +165,8 @@ class Page:
         from spectral_tf.training.replicas import any_host, together, wait_for_all
 
         # The chief sees whether it is there, for all: a file may come while hosts look for it.
-        if not any_host(self.strategy, self.writes and self.done(name) is not None):
+        there = together(self.strategy, lambda: self.writes and self.done(name) is not None)
+        if not any_host(self.strategy, there):
             with contextlib.ExitStack() as held:
                 alone = self._folder.part(name).alone()
                 together(self.strategy, lambda: held.enter_context(alone))
@@ -324,12 +325,14 @@ class Page:
           name: of the file.
           measure: gives the arrays; on all hosts, so that it may use all devices.
         """
-        from spectral_tf.training.replicas import any_host, wait_for_all
+        from spectral_tf.training.replicas import any_host, together, wait_for_all
 
-        there = False
-        with self._if_whole(name, MEASURED):
-            there = self.writes and bool(self._measured(name))
-        if not any_host(self.strategy, there):
+        def kept_here() -> bool:
+            with self._if_whole(name, MEASURED):
+                return self.writes and bool(self._measured(name))
+            return False
+
+        if not any_host(self.strategy, together(self.strategy, kept_here)):
             start = time.monotonic()
             arrays = {**measure(), "seconds": time.monotonic() - start}
             if self.writes:
@@ -395,17 +398,7 @@ class Page:
         board = self._board or EventWriter(self._folder.tensorboard / "figures")
         if not self._board:  # What the page shows beside its trainings, if there are any.
             board.write_hparams(settings(), charts_of(report.curves))
-        publish(
-            self._name,
-            self._folder,
-            found,
-            report,
-            lambda name, pixels: board.image(name, pixels, self._last_step),
-        )
-        for tag, numbers in report.curves.items():
-            for step, number in enumerate(numbers):
-                board.scalars({tag: number}, step)
-        board.commit()
+        publish(self._name, self._folder, found, report, board, self._last_step)
 
 
 def charts_of(tags: Iterable[str]) -> dict[str, list[str]]:
@@ -437,7 +430,7 @@ def every_training_diverged(founds: Iterable[Found]) -> UserError:
         expected="a finite loss",
         got=f"none: all {len(every)} trainings diverged"
         + (f" or could not be measured ({reasons[0]})" if reasons else ""),
-        hint="lower the learning rate, in another folder or with --overwrite",
+        hint="lower the learning rate, in another folder",
     )
 
 
@@ -457,10 +450,26 @@ def publish(
     folder: RunFolder,
     found: Found,
     report: Report,
-    show: Callable[[str, Any], None] | None = None,
+    board: EventWriter | None = None,
+    step: int = 0,
 ) -> None:
-    """Writes a report into its folder and says what was found and where to look."""
+    """Writes a report into its folder and says what was found and where to look.
+
+    Args:
+      name: of the experiment.
+      folder: of the run.
+      found: what was measured.
+      report: made of it.
+      board: where TensorBoard's events of its figures and curves go; None: nowhere.
+      step: of the figures there.
+    """
+    show = None if board is None else lambda tag, pixels: board.image(tag, pixels, step)
     files = report.write(folder.path, show)
+    if board is not None:  # Before the run counts as finished, after which nothing is written.
+        for tag, numbers in report.curves.items():
+            for i, number in enumerate(numbers):
+                board.scalars({tag: number}, i)
+        board.commit()
     folder.finish({"experiment": name, **report.summary}, found.fact("seconds"), files)
     for line in report.lines:
         print(line)
@@ -556,9 +565,15 @@ def in_folder(name: str, folder: RunFolder) -> Page:
     return Page(name, folder, strategy, runtime.flag("seed"))
 
 
+# The packages that decide numbers, or what hosts say to each other.
+_DECIDE = ("spectral_tf", "python", "tensorflow", "keras", "numpy", "scipy", "tensorflow-datasets")
+
+
 def _what_runs(name: str) -> dict[str, str]:
     """What has to be the same on all hosts of a run."""
     from spectral_tf.records.environment import versions
 
     flags = {**settings(), "overwrite": runtime.flag("overwrite")}
-    return {"page": name, **{f"--{k}": str(v) for k, v in flags.items()}, **versions()}
+    every = versions()
+    decide = {k: every[k] for k in _DECIDE if k in every}
+    return {"page": name, **{f"--{k}": str(v) for k, v in flags.items()}, **decide}

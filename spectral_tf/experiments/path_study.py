@@ -20,6 +20,7 @@ from spectral_tf.data import Images
 from spectral_tf.errors import UserError
 from spectral_tf.experiments.page import every_training_diverged
 from spectral_tf.records import former_names
+from spectral_tf.storage import local_copy
 
 if TYPE_CHECKING:
     import keras
@@ -501,7 +502,8 @@ class Models:
             columns = {name: values[~lost] for name, values in columns.items()}
         found: dict[str, dict[str, NDArray]] = {"along": {}, "classes": {}, "distances": {}}
         file = folder / "paths.npz"
-        with records.reading(file, "folder", "what paths gave"), np.load(file) as arrays:
+        told = records.reading(file, "folder", "what paths gave")
+        with told, local_copy(file) as copy, np.load(copy) as arrays:
             for name in arrays:
                 kind, _, rest = former_names.current(name).partition("/")
                 found[kind][rest] = arrays[name]

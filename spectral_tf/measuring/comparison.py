@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from etils import epath
 from numpy.typing import NDArray
 
 from spectral_tf import spectra
@@ -18,6 +17,7 @@ from spectral_tf.measuring.measurement import (
     Coordinate,
     Measurement,
     over_paths,
+    returned,
     writable_folder,
 )
 from spectral_tf.records import Report, Table
@@ -154,7 +154,7 @@ class Comparison:
             yscale="log" if quantity.endswith("power") else "linear",
         )
 
-    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> epath.Path:
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> os.PathLike[str]:
         """Writes a table of every quantity, figures, and `summary.json`; errors as a measurement.
 
         Raises:
@@ -169,7 +169,7 @@ class Comparison:
         tables["comparison"] = Table(("quantity", "group", "value", "difference"), rows)
         shown = [n for n, axes in self.axes.items() if len(axes) == 1 and "power" in n]
         Report({}, tables=tables, figures={n: self.plot(n) for n in shown}).write(path)
-        return path
+        return returned(path)
 
 
 def compare(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +18,7 @@ from spectral_tf import spectra
 from spectral_tf.errors import UserError
 from spectral_tf.records import Found, Report, Table, tidy
 from spectral_tf.records.json_values import json_value
-from spectral_tf.storage import as_path, atomic_write, files_under, reason, try_to_write
+from spectral_tf.storage import as_path, atomic_write, is_local, reason, try_to_write
 
 if TYPE_CHECKING:
     from spectral_tf.records.figures import Figure
@@ -260,7 +261,7 @@ class Measurement:
         *,
         overwrite: bool = False,
         events: bool = True,
-    ) -> epath.Path:
+    ) -> os.PathLike[str]:
         """Writes tables, the figure, TensorBoard events, `summary.json` and `measurement.npz`.
 
         TensorBoard's are written where TensorFlow is installed. `load` reads the folder.
@@ -271,7 +272,7 @@ class Measurement:
           events: whether to write those of TensorBoard.
 
         Returns:
-          the folder.
+          the folder: a `pathlib.Path`, or of a bucket what `etils.epath` has for it.
 
         Raises:
           UserError: the folder holds something else, or a measurement that is not to be replaced,
@@ -294,8 +295,9 @@ class Measurement:
         figure = self.plot()
         try:
             (path / _SUMMARY).unlink(missing_ok=True)  # Written last, so a whole folder has it.
-            for file in files_under(path):
-                if file.suffix in (".csv", ".png"):
+            # Not what somebody keeps in folders below.
+            for folder_of, suffix in ((path, ".csv"), (path / "figures", ".png")):
+                for file in [f for f in _entries(folder_of) if f.suffix == suffix]:
                     file.unlink()  # They are of the measurement that is replaced.
             writer = _Events(path / "tensorboard", events)
             report = Report(summary, tables=self.tables(), figures={"measurement": figure})
@@ -312,7 +314,7 @@ class Measurement:
                 got=f"{path} ({reason(error)})",
                 hint="name another folder or mend its permissions",
             ) from error
-        return path
+        return returned(path)
 
     def _found(self) -> Found:
         facts: dict[str, Any] = {
@@ -446,9 +448,8 @@ class _Events:
         self._writer: Any = None
         if not wanted:
             return
-        for file in files_under(folder):
-            if "tfevents" in file.name:
-                file.unlink()  # They are of the measurement that is replaced.
+        for file in [f for f in _entries(folder) if "tfevents" in f.name]:
+            file.unlink()  # They are of the measurement that is replaced.
         try:
             from spectral_tf.records.tensorboard import EventWriter
         except ImportError:
@@ -523,12 +524,13 @@ def writable_folder(
       marker: the file that tells that it holds one.
     """
     path = as_path(folder, "folder")
-    if path.exists() and not path.is_dir():
-        raise UserError("folder", expected="a folder", got=f"the file {path}", hint="name another")
     try:
+        if path.exists() and not path.is_dir():
+            raise UserError(
+                "folder", expected="a folder", got=f"the file {path}", hint="name another"
+            )
         try_to_write(path)
-        entries = path.iterdir() if path.exists() else ()
-        there = [entry.name for entry in entries if not entry.name.startswith(".")]
+        there = [entry.name for entry in _entries(path) if not entry.name.startswith(".")]
     except OSError as error:
         raise UserError(
             "folder",
@@ -553,6 +555,15 @@ def writable_folder(
             hint="say overwrite=True to replace it, or name another",
         )
     return path
+
+
+def returned(path: epath.Path) -> os.PathLike[str]:
+    """A folder as users know them."""
+    return pathlib.Path(path) if is_local(path) else path
+
+
+def _entries(folder: epath.Path) -> list[epath.Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _words(value: Any) -> str:

@@ -7,6 +7,7 @@ import keras
 
 from spectral_tf.errors import UserError
 from spectral_tf.models import APPLICATIONS, refuse_application
+from spectral_tf.storage import here
 
 # Of the published weights; the others take 224.
 _SIDES = {"InceptionV3": 299, "Xception": 299}
@@ -32,6 +33,8 @@ def application(
     refuse_application(name, weights)
     side = side or _SIDES.get(name, 224)
     given = None if weights == "random" else weights
+    if given and given != "imagenet":
+        given = str(here(given))
     try:
         model = getattr(keras.applications, name)(
             input_shape=(side, side, 3), weights=given, classifier_activation=None

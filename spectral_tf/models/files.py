@@ -19,6 +19,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from spectral_tf import storage
 from spectral_tf.errors import UserError
 from spectral_tf.storage import as_path, here
 
@@ -90,7 +91,7 @@ def digest(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file, or of the names and contents of all files of a SavedModel folder."""
     root = here(path)
     if root.is_file():
-        return hashlib.sha256(root.read_bytes()).hexdigest()
+        return storage.digest(root)
     whole = hashlib.sha256()
     for file in sorted(each for each in root.rglob("*") if each.is_file()):
         whole.update(f"{file.relative_to(root)}\0{digest(file)}\n".encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -17,11 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 from spectral_tf.records.former_names import current
 from spectral_tf.storage import atomic_write, local_copy
 
-# What becomes of reading a zip file whose bytes are not those that were written.
+# What becomes of reading a zip file whose bytes are not those that were written: offsets that lie
+# nowhere, methods and encryption that it never had. Not what the machine refuses (too many open
+# files, a network that fails, memory): the file may be whole then.
 _DAMAGE = (
-    *(OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error),
-    *(NotImplementedError, RuntimeError, OverflowError, MemoryError),
+    *(EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error),
+    *(NotImplementedError, RuntimeError, OverflowError),
 )
+_OF_THE_FILE = (None, errno.EINVAL, errno.EISDIR, errno.ENOTDIR)
 
 
 class Damaged(Exception):
@@ -58,12 +62,10 @@ class Arrays:
         """
         if name not in self._members:
             raise Damaged(f"without {name}")
-        try:
+        with _damage(f"{name}: "):
             # Whole, since its check sum is looked at where it ends.
             content = io.BytesIO(self._archive.read(self._members[name]))
             return np.lib.format.read_array(content, allow_pickle=False)
-        except _DAMAGE as error:
-            raise Damaged(f"{name}: {_told(error)}") from error
 
     def group(self, prefix: str) -> dict[str, NDArray[Any]]:
         """The arrays whose names begin so, without that."""
@@ -98,18 +100,27 @@ def open_arrays(path: str | os.PathLike[str]) -> Iterator[Arrays]:
 
     Raises:
       FileNotFoundError: it is not there.
-      PermissionError: it may not be read.
+      OSError: the system does not let it be read.
       Damaged: it is not what was written.
     """
     with contextlib.ExitStack() as held:
-        try:
+        with _damage():
             local = held.enter_context(local_copy(path))
             arrays = Arrays(held.enter_context(zipfile.ZipFile(local)))
-        except (FileNotFoundError, PermissionError):
-            raise
-        except _DAMAGE as error:
-            raise Damaged(_told(error)) from error
         yield arrays
+
+
+@contextlib.contextmanager
+def _damage(what: str = "") -> Iterator[None]:
+    """Within it a file is read; what its bytes are to blame for is `Damaged`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _OF_THE_FILE:
+            raise
+        raise Damaged(what + _told(error)) from error
+    except _DAMAGE as error:
+        raise Damaged(what + _told(error)) from error
 
 
 def _digest(archive: zipfile.ZipFile) -> str:

@@ -16,8 +16,8 @@ from spectral_tf.errors import UserError
 from spectral_tf.records.flagfile import FLAGFILE, flag_name, grows, read_lines
 from spectral_tf.records.identity import DATA, Identity
 from spectral_tf.records.json_values import json_value
-from spectral_tf.records.locks import Hold, lock
-from spectral_tf.records.small_files import read_json
+from spectral_tf.records.locks import Held, lock
+from spectral_tf.records.small_files import read_json, reading
 from spectral_tf.storage import (
     as_path,
     atomic_write,
@@ -102,7 +102,7 @@ class RunFolder:
         self._configuration = configuration
         self._overwrite = overwrite
         self._growing = growing
-        self._lock: Hold | None = None
+        self._lock: Held | None = None
         self._environment: Mapping[str, Any] = {}
         if not writes:
             return
@@ -202,7 +202,10 @@ class RunFolder:
         if not file.exists():
             return {}
         try:
-            return read_json(file, f"workdir={self.path}")
+            with reading(file, f"workdir={self.path}", "a record of a start"):
+                before = read_json(file, f"workdir={self.path}")
+                dict(before.get("data", {}))
+                return before
         except UserError as error:
             logging.warning("%s; it is written anew, with this start as the first", error)
             return {}
@@ -215,7 +218,7 @@ class RunFolder:
                 f"workdir={self.path}",
                 expected=f"the data that its run began with ({_told(before, wrong)})",
                 got=_told(now, wrong),
-                hint="bring those data back, name another --workdir, or add --overwrite",
+                hint="bring those data back, or name another --workdir",
             )
 
     @property
@@ -224,7 +227,9 @@ class RunFolder:
         return (
             (self.path / _SUMMARY).exists()
             or any(self.path.glob("*.csv"))
-            or any("." in f.name.lstrip(".") for f in files_under(self.path / "checkpoints"))
+            or any(
+                "." in f.name and f.name[0] != "." for f in files_under(self.path / "checkpoints")
+            )
         )
 
     def refuse_unwritable(self) -> None:
@@ -287,7 +292,7 @@ class RunFolder:
                 f"workdir={self.path}",
                 expected=f"its own flags ({' '.join(sorted(present)) or 'fewer'})",
                 got=" ".join(sorted(wanted)) or "fewer flags",
-                hint="name another --workdir, or add --overwrite to replace the run",
+                hint="name another --workdir",
             )
 
     @property
@@ -347,10 +352,13 @@ class RunFolder:
         """Whether the run was carried to its end; one that is to be overwritten is not."""
         if self._growing and not self.same_flags:
             return False
-        with contextlib.suppress(UserError):  # Without a whole summary it is made again.
+        try:
             self.summary()
-            return not self._overwrite
-        return False
+        except UserError as error:  # Without a whole summary it is made again.
+            if _refused_by_system(error.__cause__):
+                raise error.__cause__ from error
+            return False
+        return not self._overwrite
 
     def finish(
         self,
@@ -385,6 +393,8 @@ class RunFolder:
             return False
 
         written = self.summary().get(_FILES, {})
+        if not isinstance(written, dict):
+            return [_SUMMARY]
         return [name for name, wanted in written.items() if not same(name, wanted)]
 
     def summary(self) -> dict[str, Any]:
@@ -402,6 +412,12 @@ class RunFolder:
         with atomic_write(self.path / name) as temporary:
             text = json.dumps(json_value(content), indent=2, allow_nan=False)
             temporary.write_text(text + "\n")
+
+
+def _refused_by_system(error: BaseException | None) -> bool:
+    """Whether a file may be there and whole, but cannot be read now."""
+    of_the_file = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+    return isinstance(error, OSError) and not isinstance(error, of_the_file)
 
 
 def experiment_of(folder: epath.Path) -> str:

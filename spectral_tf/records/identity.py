@@ -74,7 +74,7 @@ class Identity(NamedTuple):
 
     def arrays(self) -> dict[str, ArrayLike]:
         """As part of a file of arrays."""
-        return {IDENTITY: json.dumps(self._asdict())}
+        return {IDENTITY: json.dumps(self._asdict(), default=lambda number: number.item())}
 
     @classmethod
     def told_by(cls, saved: Arrays) -> Identity | None:
@@ -82,13 +82,23 @@ class Identity(NamedTuple):
 
         Raises:
           Damaged: it has lost its digest, so that somebody else has written it.
+          UserError: another version has written it.
         """
         if IDENTITY not in saved:
             return None
         if not saved.digest:
             raise Damaged("changed after it was written")
-        told = json.loads(str(saved[IDENTITY]))
-        return cls(**{**told, "flags": tuple(map(current_line, told["flags"]))})
+        try:
+            told = json.loads(str(saved[IDENTITY]))
+            return cls(**{**told, "flags": tuple(map(current_line, told["flags"]))})
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            # Its digest holds, so it is what somebody wrote.
+            raise UserError(
+                "saved state",
+                expected="one that this version of spectral_tf can read",
+                got=f"one of another version ({type(error).__name__}: {error})",
+                hint="go on with that version, or name another --workdir",
+            ) from error
 
     def holds(self, saved: Arrays, file: Any) -> bool:
         """Whether a file says that it is of this training; False if it does not say whose it is.

@@ -19,30 +19,27 @@ from absl import logging
 from etils import epath
 
 from spectral_tf.errors import UserError
-from spectral_tf.storage import is_local
+from spectral_tf.storage import Hold, is_local
 
 # Seconds between two signs of life of the owner of a lease, and after how many of silence it is
 # watched: no sign within two more intervals, and it counts as gone.
 _EVERY, _SILENT = 10.0, 60.0
 
 
-class Hold(Protocol):
+class Held(Hold, Protocol):
     """What keeps other processes out until it is closed, or this process ends."""
 
     def share(self) -> None:
         """From now on others may hold it that want to share it."""
 
-    def mind(self) -> None:
-        """Raises a UserError if another process has taken it."""
-
     def close(self) -> None:
         """Gives it back."""
 
-    def __enter__(self) -> "Hold": ...
+    def __enter__(self) -> "Held": ...
     def __exit__(self, *error: object) -> None: ...
 
 
-def lock(path: epath.Path, *, shared: bool = False, wait: bool = False) -> Hold:
+def lock(path: epath.Path, *, shared: bool = False, wait: bool = False) -> Held:
     """A name that this process holds: a locked file on a disk, a lease on an object store.
 
     Args:
@@ -91,7 +88,7 @@ class FileLock:
         """Gives it back."""
         self._file.close()
 
-    def __enter__(self) -> Hold:
+    def __enter__(self) -> Held:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -176,23 +173,36 @@ class Lease:
                 if self._over.is_set():
                     return
                 with contextlib.suppress(OSError):  # Of a network that comes back.
-                    if not self._object.exists():
-                        self._lost = True
+                    if not self._write_again():
                         return
-                    self._write()
+
+    def _write_again(self) -> bool:
+        """Renews the lease, unless it is lost; whether it is still held."""
+        silent = self._silent()
+        if self._object.exists():
+            self._write()
+            # Suspended just there, this process may have brought back what was taken from it.
+            if silent <= _SILENT or next(self._rivals(), None) is None:
+                return True
+            self._object.unlink(missing_ok=True)
+        self._lost = True
+        return False
+
+    def _silent(self) -> float:
+        """Seconds since the last sign of life, by the clock that shows more."""
+        return max(time.monotonic() - self._renewed[0], time.time() - self._renewed[1])
 
     def share(self) -> None:
         """From now on others may hold it that want to share it."""
         with self._writing:
             self._shared = True
-            self._write()
+            self._write_again()
 
     def mind(self) -> None:
         """Raises a UserError if another process has taken it."""
         if self._over.is_set():
             return
-        silent = max(time.monotonic() - self._renewed[0], time.time() - self._renewed[1])
-        if self._lost or (silent > _SILENT / 2 and not self._object.exists()):
+        if self._lost or (self._silent() > _SILENT / 2 and not self._object.exists()):
             raise UserError(
                 f"workdir={self._path.parent}",
                 expected="a folder that this process still holds",
@@ -208,7 +218,7 @@ class Lease:
                 self._object.unlink(missing_ok=True)
         atexit.unregister(self.close)
 
-    def __enter__(self) -> Hold:
+    def __enter__(self) -> Held:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -226,7 +236,7 @@ def _read(path: epath.Path) -> dict[str, Any] | None:
 
 def _lives(path: epath.Path, found: dict[str, Any]) -> bool:
     """Whether the owner of a lease is there; watches it where that is in doubt."""
-    if (found["machine"], found["boot"]) == (platform.node(), _boot()):
+    if _boot() and (found["machine"], found["boot"]) == (platform.node(), _boot()):
         try:
             os.kill(found["process"], 0)
         except ProcessLookupError:
@@ -242,9 +252,13 @@ def _lives(path: epath.Path, found: dict[str, Any]) -> bool:
 
 
 def _boot() -> str:
-    """What tells this start of the machine from others that share its name; "" if unknown."""
+    """What numbers of processes belong to: this start of the machine, or a container of it.
+
+    "" if unknown.
+    """
     try:
-        return pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        started = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{started} {os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return ""
 

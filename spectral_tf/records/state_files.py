@@ -2,7 +2,7 @@
 
     state.npz, state.second.npz    written in turn; the larger counter is the newer one
     history.000000.npz, ...        what was measured long ago, each written once
-    state.damaged.npz              the last one that was not what had been written
+    state.damaged.npz, ...         the last ones that were not what had been written
 
 Every file is written whole, under a name that no state in use refers to, so that nothing has to be
 renamed or appended to: a disk and an object store are served alike, and a kill between two files
@@ -85,7 +85,6 @@ class StateFiles:
         writes: bool = True,
     ) -> None:
         self._files = tuple(as_path(file).with_name(name) for name in NAMES)
-        self._damaged = self._files[0].with_name("state.damaged.npz")
         self._identity, self._name, self._writes = identity or Identity(), name, writes
         self._counter = 0
         self._next = self._files[0]
@@ -235,15 +234,16 @@ class StateFiles:
         told = f"{file} is damaged ({error})"
         if not self._writes:
             return told
+        aside = file.with_name(f"{file.stem}.damaged.npz")
         with contextlib.suppress(FileNotFoundError):  # Another process was here.
             if is_local(file):
-                os.replace(file, self._damaged)
+                os.replace(file, aside)
             else:
                 content = file.read_bytes()
-                with atomic_write(self._damaged) as temporary:
+                with atomic_write(aside) as temporary:
                     temporary.write_bytes(content)
                 file.unlink()
-        return f"{told}, set aside as {self._damaged.name}"
+        return f"{told}, set aside as {aside.name}"
 
     def _remove_pieces(self) -> None:
         """Removes those of a time that is trained again."""

@@ -26,6 +26,12 @@ _TOLD = {
     errno.EACCES: _FORBIDDEN,
     errno.EPERM: _FORBIDDEN,
     errno.EIO: _BROKEN,
+    errno.ECONNRESET: _BROKEN,
+    errno.ECONNREFUSED: _BROKEN,
+    errno.ETIMEDOUT: _BROKEN,
+    errno.EHOSTUNREACH: _BROKEN,
+    errno.ENETUNREACH: _BROKEN,
+    errno.EPIPE: _BROKEN,
     errno.ESTALE: _BROKEN,
     errno.ENOTCONN: _BROKEN,
     errno.EISDIR: _TAKEN,
@@ -73,7 +79,7 @@ def told(error: BaseException, workdir: str, *, resumes: bool = True) -> str | N
             where = file if what == _TAKEN else str(pathlib.Path(file).parent)
             folder = where if file else workdir
             remedy = _REMEDY.get(what, "mend that")
-            return f"{folder}: {what} ({os.strerror(number)}); {remedy}, then {again}"
+            return f"{folder}: {what} ({_reason(each, number)}); {remedy}, then {again}"
         if number == errno.ENOENT and workdir and _below(file, workdir):
             return (
                 f"{file}: taken away under the run ({os.strerror(number)}); "
@@ -82,6 +88,12 @@ def told(error: BaseException, workdir: str, *, resumes: bool = True) -> str | N
         if _lacks_memory(each):
             return _MEMORY
     return None
+
+
+def _reason(error: BaseException, number: int) -> str:
+    """What the client of a file system says, or else the system."""
+    said = error.strerror if isinstance(error, OSError) else None
+    return said or os.strerror(number)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

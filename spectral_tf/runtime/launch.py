@@ -31,7 +31,8 @@ def launch(main: Callable[[], int | None]) -> None:
             if now in flags.FLAGS and before not in flags.FLAGS:
                 flags.DEFINE_alias(before, now)  # Of older flagfiles; in no run.flags.
         try:
-            rest = flags.FLAGS([_fetched(argument) for argument in arguments])
+            pairs = zip(("", *arguments), arguments, strict=False)
+            rest = flags.FLAGS([_fetched(before, argument) for before, argument in pairs])
         except (flags.Error, UnicodeDecodeError) as error:
             _refuse(name, f"{error}; see {name} --helpshort")
         if len(rest) > 1:
@@ -70,13 +71,18 @@ def launch(main: Callable[[], int | None]) -> None:
     app.run(guarded, flags_parser=parse)
 
 
-def _fetched(argument: str) -> str:
-    """An argument whose flagfile lies on this machine, where absl looks for it."""
-    name, _, path = argument.partition("=")
-    if name.lstrip("-") != "flagfile" or storage.is_local(path):
+def _fetched(before: str, argument: str) -> str:
+    """An argument whose flagfile lies on this machine, where absl looks for it.
+
+    Args:
+      before: the argument before it, which may be the name of the flag.
+      argument: as it was given.
+    """
+    flag_of, _, path = argument.rpartition("=")
+    if (flag_of or before).lstrip("-") != "flagfile" or storage.is_local(path):
         return argument
     try:
-        return f"{name}={storage.here(path)}"
+        return f"{flag_of}{'=' if flag_of else ''}{storage.here(path)}"
     except (OSError, UserError) as error:
         raise flags.Error(f"--flagfile={path}: {error}") from error
 

@@ -112,6 +112,7 @@ def _line(line: str) -> str:
 # and no signal is seen: a process beside it looks at the clock.
 _CLOCK = """
 import os, select, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
 seconds, line, waits = sys.argv[1:]
 if not select.select([sys.stdin], [], [], float(seconds))[0]:
     print(line, file=sys.stderr, flush=True)
@@ -181,6 +182,8 @@ def _lost(error: BaseException | None) -> str:
     """
     kinds = ("UnavailableError", "AbortedError", "CancelledError", "DeadlineExceededError")
     while error is not None:
+        if isinstance(error, OSError):  # Of a bucket, whose client has errors of the same names.
+            return ""
         if type(error).__name__ in kinds or "ollective ops is aborted" in str(error):
             return str(error) or type(error).__name__
         error = error.__cause__ or error.__context__

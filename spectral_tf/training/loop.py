@@ -269,7 +269,7 @@ class TrainingLoop(Generic[Trained]):
                 "training",
                 expected="a finite loss",
                 got=f"none: every run diverged, the last at step {max(stops.values()):,}",
-                hint="lower the learning rate, in another folder or with --overwrite",
+                hint="lower the learning rate, in another folder",
             )
         logging.warning("%s: diverged and stopped, {run: step}: %s", self._name, stops)
 

@@ -1,7 +1,6 @@
 """Members spread over the replicas of a strategy: each trains its own, nothing is reduced."""
 
 import contextlib
-import hashlib
 import itertools
 import json
 import time
@@ -13,6 +12,7 @@ import tensorflow as tf
 from absl import logging
 from etils import epath
 
+from spectral_tf import storage
 from spectral_tf.errors import UserError
 from spectral_tf.runtime import peers
 from spectral_tf.runtime.cluster import cluster
@@ -89,7 +89,7 @@ def refuse_different_hosts(
 
 
 def refuse_different_folders(
-    strategy: tf.distribute.Strategy, file: epath.Path, seconds: float = 20.0
+    strategy: tf.distribute.Strategy, file: epath.Path, seconds: float = 90.0
 ) -> None:
     """Sees that a file which the first host has written is there on all of them.
 
@@ -106,7 +106,7 @@ def refuse_different_folders(
         return
 
     def digest() -> str:
-        return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else "none"
+        return storage.digest(file) if file.exists() else "none"
 
     wanted, until = replicas.texts(digest())[0], time.monotonic() + seconds
 

@@ -1,4 +1,5 @@
 import dataclasses
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import ROOT, another_machine
 
 from spectral_tf.data import find_images, pipeline, standard, unit
 from spectral_tf.data import images as images_module
@@ -255,7 +257,7 @@ def test_lanes_are_powers_of_two_that_leave_four_files_to_each(sharded):
     for num_files, batch_size, lanes in ((12, 24, 2), (16, 24, 4), (3, 24, 1), (900, 24, 8)):
         images = dataclasses.replace(sharded, num_files=num_files)
         assert pipeline.num_lanes(images, batch_size) == lanes
-    assert pipeline.num_lanes(dataclasses.replace(sharded, num_files=1024), 256) == 64
+    assert pipeline.num_lanes(dataclasses.replace(sharded, num_files=1024), 256) == 16
     assert pipeline.num_lanes(dataclasses.replace(sharded, num_files=1024), 25) == 1
 
 
@@ -296,3 +298,32 @@ def test_a_resumed_run_does_not_read_what_it_has_seen(sharded):
         (file,) = Path(sharded._folder).glob(f"*.tfrecord-{number:05d}-of-*")
         file.unlink()
     np.testing.assert_array_equal(numbers_of(sharded, 5, first_step=4), whole[4:9])
+
+
+READ = """
+import sys
+from spectral_tf.data import find_images, standard
+images = find_images("photo_patches", data_dir="here")
+pixels, labels = images.arrays()
+print(len(pixels), len(labels), len(images.clusters()), *standard(images).mean)
+"""
+
+
+@pytest.mark.long
+def test_images_are_read_on_this_host_whatever_the_default_device(embedded_dir, tmp_path):
+    here, there = tmp_path / "mine", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    (here / "here").symlink_to(embedded_dir)  # Which the other machine does not have.
+    with another_machine(there) as (machine,):
+        result = subprocess.run(
+            [sys.executable, "-c", machine.before + READ],
+            cwd=here,
+            env={**os.environ, "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}"},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    whole = find_images("photo_patches", data_dir=str(embedded_dir))
+    told = [len(whole.arrays()[0])] * 3 + list(standard(whole).mean)
+    assert result.stdout.split() == [str(x) for x in told], result.stderr[-2000:]

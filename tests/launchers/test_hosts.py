@@ -125,8 +125,13 @@ def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
     else:
         there = tmp_path / "there"
         there.mkdir()
-        with another_machine(there) as machine:
-            results = launch_on(machine, page, *flags, "--strategy=default")
+        # A relative folder: on the other machine, it would be one of that.
+        relative = [f for f in flags if not f.startswith("--workdir")] + ["--workdir=run"]
+        with another_machine(there) as (machine,):
+            here = machine._replace(
+                before=f"import os\nos.chdir({str(tmp_path)!r})\n{machine.before}"
+            )
+            results = launch_on([here], page, *relative, "--strategy=default")
         assert not list(there.iterdir()), "files were written on the other machine"
         assert list((tmp_path / "run" / "tensorboard").rglob("*tfevents*"))
     assert [result.returncode for result in results] == [0] * len(results), results

@@ -76,7 +76,7 @@ def test_folders_that_cannot_be_taken(tmp_path):
     (tmp_path / "thesis.tex").write_text("")
     for folder, says in (
         (tmp_path, r"thesis\.tex"),
-        ("gs://bucket/run", "a folder of a file system"),
+        ("gopher://bucket/run", "or one of gs://"),
         (tmp_path / "thesis.tex", "the file"),
     ):
         with pytest.raises(UserError, match=says):

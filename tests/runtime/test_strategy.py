@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 import types
@@ -8,6 +9,7 @@ import conftest
 import pytest
 import tensorflow as tf
 
+from spectral_tf.runtime import peers
 from spectral_tf.runtime import strategy as module
 from spectral_tf.runtime.strategy import make_strategy
 
@@ -40,14 +42,31 @@ def test_auto_takes_all_gpus_the_workers_or_the_tpu(monkeypatch):
     monkeypatch.setattr(
         tf.config.experimental, "set_memory_growth", lambda gpu, on: grown.append((gpu, on))
     )
+    monkeypatch.setattr(peers, "wait_for_all", lambda hosts, seconds: made.append(seconds))
     make_strategy()
     assert grown == [("GPU:0", True), ("GPU:1", True)]
     cluster = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}
     monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
-    make_strategy()
+    make_strategy(startup_seconds=7)
     monkeypatch.setenv("TPU_NAME", "pod")
     make_strategy()
-    assert made == ["MirroredStrategy", "MultiWorkerMirroredStrategy", "TPU pod"]
+    assert made == ["MirroredStrategy", 7, "MultiWorkerMirroredStrategy", "TPU pod"]
+
+
+SILENT = """
+import sys, time
+from spectral_tf.runtime import strategy
+strategy._tpu_strategy = lambda tpu: time.sleep(60)  # As one that does not answer.
+strategy.make_strategy("tpu", "pod", 1.0)
+"""
+
+
+def test_a_tpu_that_does_not_answer_is_told_in_time():
+    command = [sys.executable, "-c", SILENT]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=50)
+    assert result.returncode == -signal.SIGKILL
+    line = result.stderr.splitlines()[-1]
+    assert "--startup_timeout_seconds: expected a TPU named pod within 1 s, got no answer" in line
 
 
 def test_memory_that_cannot_grow_is_told_in_a_line(monkeypatch):
