@@ -85,7 +85,7 @@ def page_commands(text):
     asked = {}
     for block in re.findall(r"```bash\n(.*?)```", text, re.S):
         joined = block.replace("\\\n", " ")
-        for line in re.findall(r"launchers/(\w+\.py[^\n\"'&;]*)", joined):
+        for line in re.findall(r"(?<!tests/)launchers/(\w+\.py[^\n\"'&;]*)", joined):
             page, *words = shlex.split(line, comments=True)
             plain = [re.sub(r"\$\w+", "1", word) for word in words if word.startswith("--")]
             of_page = asked.setdefault(page.removesuffix(".py"), [])

@@ -248,3 +248,35 @@ def test_a_bucket_that_cannot_be_written_is_refused_in_a_line(monkeypatch):
     monkeypatch.setattr(storage.RemotePath, "write_bytes", denied)
     with pytest.raises(UserError, match=r"folder that can be written.*no right to write"):
         RunFolder("memory://others/run", {})
+
+
+def test_a_process_of_another_container_is_known_by_its_silence_alone(name):
+    """It shares the machine's name and its start, and has numbers of its own."""
+    with locks.lock(name) as held:
+        mine = locks._read(held._object)
+    boot = mine["boot"].partition(" ")[0] + " pid:[1]"
+    of_another(name, **{**mine, "boot": boot, "process": 2**22 + 1})
+    with pytest.raises(UserError, match="in use by process"):
+        locks.lock(name)
+
+
+def test_who_was_suspended_while_another_took_the_lease_gives_way(name, monkeypatch):
+    with locks.lock(name) as held:
+        monkeypatch.setattr(held, "_renewed", (-1e9, -1e9))
+        file = of_another(name)
+        assert not held._write_again()  # Its own was there, or was just brought back.
+        assert owners(name) == [file]
+        with pytest.raises(UserError, match="still holds"):
+            held.mind()
+        file.unlink()
+
+
+def test_a_lease_alone_is_no_run(name):
+    """Killed before its first save, a run keeps nobody from other flags."""
+    folder = name.parent
+    run = RunFolder(folder, {"x": "--x=1"})
+    run.start({"seed": 0})
+    with run.part("one").alone():
+        of_another(folder / "checkpoints" / "two" / ".lock")
+        run._lock.close()
+        RunFolder(folder, {"x": "--x=2"}).start({"seed": 0})

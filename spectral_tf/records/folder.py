@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 from absl import logging
 from etils import epath
@@ -356,7 +356,7 @@ class RunFolder:
             self.summary()
         except UserError as error:  # Without a whole summary it is made again.
             if _refused_by_system(error.__cause__):
-                raise error.__cause__ from error
+                raise cast(OSError, error.__cause__) from error
             return False
         return not self._overwrite
 

@@ -219,11 +219,19 @@ def test_training_batches_say_that_they_have_no_end(images):
 @pytest.fixture
 def sharded(tmp_path, monkeypatch):
     """240 images that are their own numbers, in 12 files of 20, read from there."""
+    monkeypatch.setattr(images_module, "_RESIDENT_BYTES", 0)
+    monkeypatch.setattr(pipeline, "_SHUFFLE_BUFFER", 24)
+    return numbered(tmp_path)
+
+
+def numbered(folder, *, in_order=True):
+    """240 images that are their own numbers, in 12 files.
+
+    TFDS reads the files of a set that was prepared in another order than its own side by side.
+    """
     import tensorflow_datasets as tfds
 
     pixels = np.arange(240, dtype=np.uint8).reshape(-1, 1, 1, 1).repeat(4, 1).repeat(4, 2)
-    monkeypatch.setattr(images_module, "_RESIDENT_BYTES", 0)
-    monkeypatch.setattr(pipeline, "_SHUFFLE_BUFFER", 24)
     tfds.dataset_builders.store_as_tfds_dataset(
         name="numbers",
         version="1.0.0",
@@ -238,11 +246,11 @@ def sharded(tmp_path, monkeypatch):
                 {"image": pixels, "label": np.arange(240) % 2}
             )
         },
-        data_dir=tmp_path,
-        disable_shuffling=True,
+        data_dir=folder,
+        disable_shuffling=in_order,
         download_config=tfds.download.DownloadConfig(num_shards=12),
     )
-    found = find_images("numbers", data_dir=str(tmp_path))
+    found = find_images("numbers", data_dir=str(folder))
     assert found.num_files == 12
     return found
 
@@ -251,6 +259,16 @@ def numbers_of(images, number, **arguments):
     """The images of so many batches by their numbers, [steps, b]."""
     found = batches(images, number, **{"batch_size": 24, **arguments})
     return np.array([np.round(pixels[:, 0, 0, 0] * 255) for pixels, _ in found]).astype(int)
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_the_first_images_of_a_set_are_those_that_are_trained(in_order, tmp_path, monkeypatch):
+    monkeypatch.setattr(images_module, "_RESIDENT_BYTES", 0)
+    first = numbered(tmp_path, in_order=in_order).take(48)
+    stored = {int(image[0, 0, 0]) for image, _ in first.dataset().as_numpy_iterator()}
+    assert len(stored) == 48
+    assert (stored == set(range(48))) == in_order
+    assert set(numbers_of(first, 2).ravel()) == stored
 
 
 def test_lanes_are_powers_of_two_that_leave_four_files_to_each(sharded):

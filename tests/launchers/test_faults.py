@@ -228,9 +228,16 @@ def test_a_folder_taken_away_is_not_made_again(fault, moment, whole, embedded_di
 
 
 def test_two_processes_on_one_folder_the_first_killed(whole, embedded_dir, tmp_path):
-    path, there = tmp_path / "run", tmp_path / "there"
-    dies = f"open('{there}', 'w').close(); time.sleep(8); {FAULTS['SIGKILL']}"
-    waits = f"import os, time\nwhile not os.path.exists('{there}'): time.sleep(0.1)"
+    path, there, refused = tmp_path / "run", tmp_path / "there", tmp_path / "refused"
+    waits_for = "import os, time\nwhile not os.path.exists({!r}): time.sleep(0.1)\n"
+    dies = (
+        f"open('{there}', 'w').close(); exec({waits_for.format(str(refused))!r}); "
+        f"{FAULTS['SIGKILL']}"
+    )
+    waits = waits_for.format(str(there)) + (
+        "leave = os._exit\n"
+        f"os._exit = lambda code: (open({str(refused)!r}, 'w').close(), leave(code))\n"
+    )
     hosts = [MOMENTS["step"].host(dies), Host(before=waits)]
     flags = flags_of("lf_first", path, embedded_dir)
     first, second = launch_on(hosts, "lf_first", *flags)

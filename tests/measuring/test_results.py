@@ -208,3 +208,16 @@ def test_temperatures_are_of_classifiers():
         measure(np.sin, Grid(8), temperature=2)
     with pytest.raises(UserError, match="temperature"):
         measure(classes(1), PATHS, outputs="probabilities", temperature=0)
+
+
+def test_what_others_keep_below_a_folder_stays(tmp_path):
+    found = dict(of_kinds())["curve"]
+    found.save(tmp_path)
+    mine = [tmp_path / name for name in ("notes/mine.csv", "notes/photo.png", "logs/a.tfevents.1")]
+    for file in mine:
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("mine")
+    (tmp_path / "old.csv").write_text("of the one before")
+    found.save(tmp_path, overwrite=True)
+    assert [file.read_text() for file in mine] == ["mine"] * 3
+    assert not (tmp_path / "old.csv").exists()

@@ -1,8 +1,11 @@
 """What a training goes on from: whose it is, whether it is whole, how large it gets."""
 
+import errno
 import json
+import os
 import shutil
 import zipfile
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -364,3 +367,47 @@ def test_files_of_an_object_store_are_served_alike(monkeypatch):
     names = {file.name for file in folder.iterdir()}
     pieces = {f"history.{i:06d}.npz" for i in range(4)}
     assert names == {"state.second.npz", "state.damaged.npz", *pieces}
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EIO, errno.ETIMEDOUT])
+def test_a_state_that_cannot_be_read_now_is_left_alone(folder, number, monkeypatch):
+    """It may be whole: too many files are open, a disk or a network fails."""
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+
+    def refused(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("zipfile.ZipFile.__init__", refused)
+        with pytest.raises(OSError, match=os.strerror(number)):
+            restored(folder)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert equal(restored(folder), 4)
+
+
+def test_both_that_are_not_whole_are_kept(folder):
+    for name in state_files.NAMES:
+        (folder / name).write_bytes(name.encode())
+    assert restored(folder) is None
+    assert (folder / "state.damaged.npz").read_bytes() == b"state.npz"
+    assert (folder / "state.second.damaged.npz").read_bytes() == b"state.second.npz"
+
+
+@pytest.mark.parametrize("told", ["[1]", '{"experiment": "", "flags": [], "more": 1}', "{"])
+def test_a_state_of_another_version_is_refused_and_left_alone(folder, told):
+    arrays, tail, count = content(5)
+    files = StateFiles(folder / "state.npz", Told(told), "test")
+    files._counter = 2
+    files.save(arrays, tail, count)
+    with pytest.raises(UserError, match="one of another version"):
+        restored(folder)
+    assert {file.name for file in folder.iterdir()} == set(state_files.NAMES)
+
+
+class Told(NamedTuple):
+    """An identity as another version writes it."""
+
+    text: str
+
+    def arrays(self):
+        return {"identity": self.text}

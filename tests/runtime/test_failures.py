@@ -140,3 +140,9 @@ def test_a_folder_that_is_no_longer_worked_in_may_go(tmp_path):
     path.rename(tmp_path / "elsewhere")
     with storage.atomic_write(path / "a.txt") as temporary:
         temporary.write_text("anew")
+
+
+def test_a_network_that_fails_is_told_in_the_words_of_its_client():
+    error = OSError(errno.ETIMEDOUT, "EndpointConnectionError: could not connect to the bucket")
+    line = told(error, "gs://bucket/run")
+    assert line.startswith("gs://bucket/run: the disk or its connection fails (Endpoint")
