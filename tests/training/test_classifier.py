@@ -359,7 +359,7 @@ import functools, sys
 import keras, numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1:]
 import test_classifier as tests
 from spectral_tf.errors import UserError
 from spectral_tf.models.shake import ShakeDrop, ShakeShake
@@ -460,7 +460,7 @@ np.testing.assert_allclose(alone.train_loss(), whole.train_loss(), rtol=0.05)
 
 def on_two(code):
     result = subprocess.run(
-        [sys.executable, "-c", TWO + code, str(pathlib.Path(__file__).parent)],
+        [sys.executable, "-c", TWO + code, *map(str, pathlib.Path(__file__).parents[:2])],
         capture_output=True,
         text=True,
         timeout=600,
