@@ -105,10 +105,10 @@ def test_the_home_folder_is_meant_wherever_a_path_begins_with_it(tmp_path):
     assert "~" not in joined.stderr
 
 
-def test_a_bucket_is_no_folder_here(tmp_path, monkeypatch):
+def test_an_address_that_nothing_here_can_write_is_no_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = conftest.launch("lf_first", *TINY, "--workdir=gs://bucket/run")
-    line = "--workdir: expected a folder of a file system, got gs://bucket/run"
+    result = conftest.launch("lf_first", *TINY, "--workdir=gopher://bucket/run")
+    line = "--workdir: expected a folder, or one of gs://, s3:// or another scheme that fsspec "
     conftest.assert_refused(result, line)
     assert list(tmp_path.iterdir()) == []
 
