@@ -190,7 +190,7 @@ def former(folder, step, drop=(), **changes):
 
 def test_a_state_of_before_is_read_and_said_not_to_tell_whose_it_is(folder, caplog):
     former(folder, 2)
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     assert equal(restored(folder), 2)
     assert "does not say whose it is; taken for this one's" in caplog.text
     files = StateFiles(folder / "state.npz", OWN, "test")
