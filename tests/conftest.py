@@ -72,6 +72,8 @@ for line in sys.stdin:
         child = os.fork()
         if not child:
             signal.alarm(600)
+            # Of a shell in whose background these tests run it is ignored.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             os.dup2(out.fileno(), 1)
             os.dup2(err.fileno(), 2)
             sys.path[0] = os.path.dirname(page)
