@@ -22,6 +22,7 @@ import hashlib
 import logging
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import uuid
@@ -110,8 +111,22 @@ def as_path(path: str | os.PathLike[str], subject: str = "path") -> epath.Path:
     text = os.fspath(path)
     if text.startswith("file://"):
         text = text.removeprefix("file://")
+    if slip := re.match(r"(gs|gcs|s3|az|abfs|hf|ram|memory):/(?!/)", text):
+        raise UserError(
+            subject,
+            expected=f"{slip.group(1)}:// with two slashes, or a folder",
+            got=text,
+            hint=f"say {slip.group(1)}://{text[slip.end() :]}, or ./{text} for a folder",
+        )
     if "://" not in text:
         return epath.Path(text).expanduser()
+    if not text.partition("://")[2].partition("/")[0]:
+        raise UserError(
+            subject,
+            expected="an address with a bucket",
+            got=text,
+            hint=f"say {text.partition('://')[0]}://BUCKET/FOLDER",
+        )
     _refuse_unknown(text, subject)
     return RemotePath(text)
 

@@ -106,9 +106,23 @@ def test_paths_keep_their_scheme():
     assert str(storage.as_path("file:///tmp/a")) == "/tmp/a"
 
 
-@pytest.mark.parametrize("path", ["gopher://a/b", "://a", "local://a"])
+@pytest.mark.parametrize("path", ["gopher://a/b", "://a", "local://a/b"])
 def test_an_unknown_scheme_is_refused(path):
     with pytest.raises(UserError, match="workdir: expected a folder, or one of gs://"):
+        storage.as_path(path, "workdir")
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("gs:/bucket/run", "expected gs:// with two slashes, .*say gs://bucket/run"),
+        ("s3:/bucket", "expected s3:// with two slashes"),
+        ("gs://", "an address with a bucket, got gs://"),
+        ("gs:///run", "an address with a bucket, got gs:///run"),
+    ],
+)
+def test_slips_of_addresses_are_told(path, line):
+    with pytest.raises(UserError, match=line):
         storage.as_path(path, "workdir")
 
 

@@ -32,6 +32,8 @@ from spectral_tf.storage import (
 
 _SUMMARY, _ENVIRONMENT = "summary.json", "environment.json"
 _FILES = "files_sha256"
+# What is told of a record of a start that is not whole.
+_ANEW = "it is written anew, with this start as the first"
 # All that a run has measured.
 FOUND = "found.npz"
 
@@ -202,12 +204,12 @@ class RunFolder:
         if not file.exists():
             return {}
         try:
-            with reading(file, f"workdir={self.path}", "a record of a start"):
-                before = read_json(file, f"workdir={self.path}")
+            with reading(file, f"workdir={self.path}", "a record of a start", _ANEW):
+                before = read_json(file, f"workdir={self.path}", _ANEW)
                 dict(before.get("data", {}))
                 return before
         except UserError as error:
-            logging.warning("%s; it is written anew, with this start as the first", error)
+            logging.warning("%s", error)
             return {}
 
     def _refuse_other_data(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
@@ -380,6 +382,11 @@ class RunFolder:
         self._write_json(_ENVIRONMENT, {**environment, "wall_seconds": round(wall_seconds, 1)})
         record = {_FILES: dict(files)} if files else {}
         self._write_json(_SUMMARY, {**summary, **record})
+
+    def reopen(self) -> None:
+        """From now on the run is unfinished again, and goes on from its saved states."""
+        if self.writes:
+            (self.path / _SUMMARY).unlink(missing_ok=True)
 
     def altered(self) -> list[str]:
         """Files of the report of a finished run that are gone, or are not what it has written.

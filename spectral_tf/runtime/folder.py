@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from absl import flags, logging
 
+from spectral_tf import storage
 from spectral_tf.errors import UserError
 from spectral_tf.records import RunFolder, read_flags
 from spectral_tf.records.arrays import Damaged
@@ -72,9 +73,33 @@ def run_folder(
         if altered := folder.altered():
             _mend(folder, altered, remakes)
             return folder
+        if _reopened(folder):
+            return folder
         print(f"{experiment}: {folder.path} holds this run, finished; --overwrite makes it anew")
         sys.exit(0)
     return folder
+
+
+def _reopened(folder: RunFolder) -> bool:
+    """Whether what a finished run has measured is there, but not whole, and is made again; says so.
+
+    It is made of the saved states; without them the tables are all that there is. It may have been
+    taken away on purpose, as of a folder that is passed on.
+    """
+    try:
+        Found.load(folder.path / FOUND, folder.identity)
+    except FileNotFoundError:
+        pass
+    except Damaged as error:
+        if (folder.path / FOUND).is_dir():  # Somebody's, in its place.
+            return False
+        states = any(storage.files_under(folder.path / "checkpoints"))
+        then = "made again of the saved states" if states else "its tables are as they were"
+        print(f"{folder.path}: {FOUND} is damaged ({error}); {then}")
+        if states:
+            folder.reopen()
+        return states
+    return False
 
 
 def _mend(folder: RunFolder, altered: list[str], remakes: bool) -> None:

@@ -87,8 +87,9 @@ def _curves(num_norms: int, num_directions: int, num_runs: int = 1) -> float:
 
 
 def _paths(pairs: int, num_samples: int) -> float:
-    # Of one path the outputs for two classes, and their spectra in float64.
-    return 8 * pairs + 24 * num_samples
+    # In each of two classes: both images and eight measures of every path. Of one path the outputs
+    # for two classes, and their spectra in float64.
+    return 2 * (2 * 8 + 8 * _FLOAT32) * pairs + 24 * num_samples
 
 
 def _trainings(seeds: int) -> float:

@@ -115,6 +115,7 @@ def test_features_of_another_file_are_not_mixed_into_a_run(finished, embedded_di
     assert "features_sha256" in again.stderr.splitlines()[-1]
 
 
+@pytest.mark.long
 def test_imagenet_in_the_official_format(tmp_path):
     """Random weights, four classes of 40 images, one of which is corrupt; blocks of 3 classes."""
     tiny_imagenet(tmp_path / "tar", SYNSETS, images_in_synset=40, corrupt=1)
