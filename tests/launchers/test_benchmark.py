@@ -5,6 +5,7 @@ import pytest
 from spectral_tf.records import read_table
 
 
+@pytest.mark.long
 def test_a_short_benchmark_measures_every_contender_in_every_round(
     run_launcher, tmp_path, embedded_dir
 ):

@@ -1,11 +1,13 @@
 import json
 
 import numpy as np
+import pytest
 from conftest import launch
 
 from spectral_tf.records import read_table
 
 
+@pytest.mark.long
 def test_it_tells_what_measuring_costs(tmp_path, embedded_dir):
     result = launch(
         "benchmark_measure",

@@ -15,7 +15,6 @@ ALWAYS = {
     ("lf_first", "two workers"),
     ("fourier_sensitivity", "two devices"),
     ("lf_first", "a bucket"),
-    ("interpolation", "a bucket"),
 }
 
 NETWORK = ("--width=16", "--depth=3", "--learning_rate=0.003")
