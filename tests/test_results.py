@@ -318,3 +318,18 @@ def test_losses_start_at_the_power_of_the_target(study):
     power = {"equal": 5.0, "increasing": 1.925}[study["case"]]
     assert losses[0] == pytest.approx(power, rel=0.03)
     assert losses[-1] < 0.1 * losses[0]
+
+
+def test_every_run_of_the_soak_ended_in_equal_tables():
+    soak = read_table(RESULTS / "faults" / "soak.csv")
+    assert len(soak["kill"]) == 200
+    assert (soak["signal"].count("SIGKILL"), soak["page"].count("lf_first")) == (105, 93)
+    assert (len(set(soak["run"])), soak["step"].count(-1)) == (63, 53)
+    last = {run: rerun for run, rerun in zip(soak["run"], soak["rerun"], strict=True)}
+    assert set(last.values()) == {"finished, equal tables"}
+
+
+def test_every_fault_of_the_matrix_ended_as_it_must():
+    matrix = read_table(RESULTS / "faults" / "matrix.csv")
+    assert len(matrix["test"]) == 147
+    assert set(matrix["outcome"]) == {"passed"}
