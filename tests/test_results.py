@@ -325,7 +325,7 @@ def test_every_run_of_the_soak_ended_in_equal_tables():
     assert len(soak["kill"]) == 200
     assert (soak["signal"].count("SIGKILL"), soak["page"].count("lf_first")) == (105, 93)
     assert (len(set(soak["run"])), soak["step"].count(-1)) == (63, 53)
-    last = {run: rerun for run, rerun in zip(soak["run"], soak["rerun"], strict=True)}
+    last = dict(zip(soak["run"], soak["rerun"], strict=True))
     assert set(last.values()) == {"finished, equal tables"}
 
 
