@@ -268,7 +268,9 @@ def test_a_process_of_another_container_is_known_by_its_silence_alone(name):
     """It shares the machine's name and its start, and has numbers of its own."""
     with locks.lock(name) as held:
         mine = locks._read(held._object)
-    boot = mine["boot"].partition(" ")[0] + " pid:[1]"
+    started, numbers = mine["boot"].split()
+    assert numbers.startswith("pid:[")
+    boot = f"{started} pid:[1]"
     of_another(name, **{**mine, "boot": boot, "process": 2**22 + 1})
     with pytest.raises(UserError, match="in use by process"):
         locks.lock(name)
