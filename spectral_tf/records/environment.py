@@ -54,6 +54,7 @@ def environment(
         "versions": versions(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu_count": os.cpu_count(),
+        "cores": tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
         "devices": [_device_name(device) for device in tf.config.list_physical_devices()],
         "strategy": type(strategy).__name__,
         "num_replicas": strategy.num_replicas_in_sync,

@@ -18,6 +18,7 @@ flags.disclaim_key_flags()
 NOT_CONFIGURATION = (
     *("workdir", "overwrite", "save_every_seconds", "strategy", "tpu"),
     *("data_dir", "download", "manual_dir", "shard", "report_only", "startup_timeout_seconds"),
+    "cores",
 )
 
 # They came when there were run folders already, which must be known as runs of the same flags: at
@@ -76,6 +77,9 @@ def define_run_flags(
     )
     flags.DEFINE_string(
         "tpu", "", "Name or address of the TPU, `local` on a TPU VM; default: TPU_NAME."
+    )
+    flags.DEFINE_integer(
+        "cores", 0, "Processor cores to compute on; 0: all that this process may use.", 0
     )
     define_finite_float(
         "startup_timeout_seconds",

@@ -9,6 +9,7 @@ from absl import logging
 from spectral_tf.errors import UserError
 from spectral_tf.runtime import peers
 from spectral_tf.runtime.cluster import cluster, is_chief, workers
+from spectral_tf.runtime.cores import use_cores
 from spectral_tf.runtime.launch import flag
 
 
@@ -17,6 +18,7 @@ def make_strategy(
     tpu: str = "",
     startup_seconds: float = 300.0,
     *,
+    cores: int = 0,
     precision: str = "float32",
     deterministic: bool = False,
     seed: int = 0,
@@ -37,15 +39,17 @@ def make_strategy(
     Args:
       name, tpu: as above.
       startup_seconds: longest wait for hosts or a TPU; then a line ends the process.
+      cores: of this host's processor to compute on; 0: all (see `use_cores`).
       precision: `tf32` lets devices round the factors of float32 products; else they may not.
       deterministic: whether only operations run that give the same bits every time. Those without
         such a form fail.
       seed: of draws that nobody has given a seed, at least 0; only where `deterministic`.
 
     Raises:
-      UserError: an unknown name, no TF_CONFIG for multi_worker or one that is malformed, a port of
-        this host that is taken, no TPU for tpu.
+      UserError: an unknown name, more cores than there are, no TF_CONFIG for multi_worker or one
+        that is malformed, a port of this host that is taken, no TPU for tpu.
     """
+    use_cores(cores)
     _let_memory_grow()
     tf.config.experimental.enable_tensor_float_32_execution(precision == "tf32")
     if deterministic:
@@ -94,6 +98,7 @@ def strategy_of_flags() -> tf.distribute.Strategy:
         flag("strategy"),
         flag("tpu"),
         flag("startup_timeout_seconds"),
+        cores=flag("cores"),
         precision=flag("precision", "float32"),
         deterministic=flag("deterministic"),
         seed=flag("seed"),

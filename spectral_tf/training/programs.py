@@ -95,6 +95,11 @@ class Program:
         self._tell = tell
         self._settled: Callable | None = None
 
+    @property
+    def settled(self) -> bool:
+        """Whether it has run, in the form that it keeps."""
+        return self._settled is not None
+
     def __call__(self, *arguments: Any) -> Any:
         """Runs it.
 

@@ -176,9 +176,15 @@ class Replicas:
         )
         self.on_cpu = not self.on_tpu and device_types(strategy) == {"CPU"}
 
-    def blocks(self, block_size: int | None) -> list[slice]:
-        """The members of one replica's share cut into even blocks of at most `block_size`."""
+    def blocks(self, block_size: int | None, multiple: int = 1) -> list[slice]:
+        """The members of one replica's share cut into even blocks of at most `block_size`.
+
+        Args:
+          block_size: None for all in one.
+          multiple: blocks are a multiple of this in number, while there are members.
+        """
         count = -(-self._share // (block_size or self._share))
+        count = min(self._share, multiple * -(-count // multiple))
         ends = [self._share * i // count for i in range(count + 1)]
         return [slice(*pair) for pair in itertools.pairwise(ends)]
 
@@ -242,11 +248,10 @@ class Replicas:
             return np.split(value.numpy(), self._count)
         return [v.numpy() for v in self._strategy.experimental_local_results(value)]
 
-    def wait(self, blocks: Sequence[Any]) -> None:
-        """Returns when the tensors have been computed."""
-        for block in blocks:
-            for value in self._strategy.experimental_local_results(block["diverged_at_step"]):
-                value.numpy()
+    def wait(self, block: Any) -> None:
+        """Returns when the tensors of a block have been computed."""
+        for value in self._strategy.experimental_local_results(block["diverged_at_step"]):
+            value.numpy()
 
     def sum_over_hosts(self, value: tf.Tensor) -> tf.Tensor:
         """The sum of a tensor that every host has one of; within a `tf.function`."""

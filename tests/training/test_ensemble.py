@@ -1,6 +1,7 @@
 import pathlib
 import subprocess
 import sys
+import threading
 from typing import NamedTuple
 
 import keras
@@ -134,9 +135,73 @@ def test_an_accelerator_trains_all_members_in_one_program(monkeypatch):
 
 def test_a_block_on_a_cpu_fits_the_cache(monkeypatch):
     """1 -> 8 -> 8 -> 1: 97 weights with two moments, 17 units on 16 samples: 4 (3 97 + 17 16)."""
+    monkeypatch.setattr(ensemble_module, "cores", lambda: 1)
     for size, block in ((2 * 2252, 2), (2 * 2252 - 1, 1), (5 * 2252, 5)):
         monkeypatch.setattr(ensemble_module, "_CPU_BLOCK_BYTES", size)
         assert make(5).block_size == block
+
+
+@pytest.mark.parametrize(
+    ("cores", "size", "lengths"),
+    [
+        (1, 5, [5]),
+        (2, 5, [2, 3]),  # One for each core, though one would hold them all.
+        (2, 2, [1, 1, 1, 2]),
+        (4, 5, [1, 1, 1, 2]),
+        (8, 5, [1, 1, 1, 1, 1]),  # The other cores help with the products.
+    ],
+)
+def test_every_core_has_as_many_blocks(monkeypatch, cores, size, lengths):
+    monkeypatch.setattr(ensemble_module, "cores", lambda: cores)
+    monkeypatch.setattr(ensemble_module, "_CPU_BLOCK_BYTES", size * 2252)
+    ensemble = make(5)
+    assert [block.stop - block.start for block in ensemble._blocks] == lengths
+    assert ensemble._blocks[-1].stop == 5
+
+
+def test_cores_change_no_bit_of_the_same_blocks(monkeypatch):
+    trained = []
+    for count in (1, 3):
+        monkeypatch.setattr(ensemble_module, "cores", lambda count=count: count)
+        ensemble = make(5, block_size=2)
+        ensemble.train(20)
+        trained.append(ensemble.state())
+    for name, array in trained[0].items():
+        np.testing.assert_array_equal(array, trained[1][name])
+
+
+def test_blocks_run_beside_each_other_and_in_order(monkeypatch):
+    monkeypatch.setattr(ensemble_module, "cores", lambda: 3)
+    ensemble = make(3, block_size=1)
+    all_three = threading.Barrier(3, timeout=60)
+
+    def block(number):
+        all_three.wait()  # Of one after the other the first would wait for ever.
+        return number
+
+    assert ensemble._on_cores(block, range(3)) == [0, 1, 2]
+    monkeypatch.setattr(ensemble_module, "cores", lambda: 1)
+    assert make(3, block_size=1)._on_cores(lambda n: threading.current_thread(), range(3)) == (
+        [threading.main_thread()] * 3
+    )
+
+
+def test_a_block_that_fails_leaves_all_as_they_were(monkeypatch):
+    monkeypatch.setattr(ensemble_module, "cores", lambda: 2)
+    ensemble = make(4, block_size=1)
+    ensemble.train(1)
+    before, works = ensemble.state(), ensemble._train._settled
+
+    def fails(state, *arguments):
+        if state is ensemble._state[2]:
+            raise RuntimeError("out of memory")
+        return works(state, *arguments)
+
+    monkeypatch.setattr(ensemble._train, "_settled", fails)
+    with pytest.raises(UserError, match="out of memory"):
+        ensemble.train(1)
+    for name, array in ensemble.state().items():
+        np.testing.assert_array_equal(array, before[name])
 
 
 @pytest.mark.parametrize("block_size", [1, 2, 5])

@@ -1,0 +1,53 @@
+"""Processor cores: how many there are for this process, and how many it computes on."""
+
+import contextlib
+
+import tensorflow as tf
+import threadpoolctl
+from absl import logging
+from joblib import cpu_count
+
+from spectral_tf.errors import UserError
+
+
+def available_cores() -> int:
+    """Cores that this process may use, at least 1.
+
+    Affinity and the quotas of containers count: of one and a half cores that is 2. Nobody's load
+    does.
+    """
+    return int(cpu_count())
+
+
+def cores() -> int:
+    """Cores that TensorFlow computes on here: what `use_cores` has said, or all there are."""
+    return tf.config.threading.get_intra_op_parallelism_threads() or available_cores()
+
+
+def use_cores(count: int = 0) -> None:
+    """Lets TensorFlow and the linear algebra of NumPy compute on so many cores from now on.
+
+    Call it before anything is computed: TensorFlow makes its threads once.
+
+    Args:
+      count: 0 for all that there are. TensorFlow's own default knows no quotas of containers: it
+        makes a thread for every core of the machine, and all of them wait when the quota is used.
+
+    Raises:
+      UserError: more than there are.
+    """
+    most = available_cores()
+    if not 0 <= count <= most:
+        raise UserError(
+            "--cores",
+            expected=f"0 (all) to {most}, what this process may use",
+            got=count,
+            hint="leave it out",
+        )
+    count = count or most
+    threadpoolctl.threadpool_limits(count)
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(count)
+        tf.config.threading.set_inter_op_parallelism_threads(count)
+    if cores() != count:
+        logging.warning("TensorFlow computes on %d cores, not %d: it has begun", cores(), count)

@@ -1,0 +1,53 @@
+"""Cores that a process computes on."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from spectral_tf.errors import UserError
+from spectral_tf.runtime import cores
+
+BOUND = """
+import os, sys
+os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+from spectral_tf.runtime.cores import available_cores, cores, use_cores
+print(available_cores(), cores())
+"""
+FEWER = """
+import joblib, spectral_tf.runtime.cores as module
+module.cpu_count = lambda: 3
+module.use_cores(COUNT)
+import tensorflow as tf
+print(module.cores(), tf.config.threading.get_inter_op_parallelism_threads())
+tf.constant(0) + 1
+module.use_cores(1)
+print(module.cores())
+"""
+
+
+def printed(code):
+    own = {k: v for k, v in os.environ.items() if k != "LOKY_MAX_CPU_COUNT"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=own)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds processes to cores")
+def test_a_process_bound_to_one_core_has_one():
+    assert printed(BOUND).stdout.split() == ["1", "1"]
+
+
+@pytest.mark.parametrize(("count", "used"), [(0, "3"), (2, "2")])
+def test_tensorflow_computes_on_those_alone_and_threads_stay_what_they_are(count, used):
+    done = printed(FEWER.replace("COUNT", str(count)))
+    assert done.stdout.split() == [used, used, used]
+    assert f"TensorFlow computes on {used} cores, not 1: it has begun" in done.stderr
+
+
+def test_no_more_than_there_are(monkeypatch):
+    monkeypatch.setattr(cores, "cpu_count", lambda: 3)
+    for count in (4, -1):
+        with pytest.raises(UserError, match=rf"--cores: expected 0 \(all\) to 3.*got {count}"):
+            cores.use_cores(count)
