@@ -50,7 +50,7 @@ flags.DEFINE_integer("num_bins", 100, "Stretches of eigenfunctions averaged (pap
 flags.DEFINE_integer("num_runs", 3, "Networks for each noise (paper: 1).", 1)
 flags.DEFINE_integer("num_steps", 2_000, "Training steps (paper: 5,000).", 1)
 flags.DEFINE_integer("probe_every", 10, "Steps between two expansions (paper: 1).", 1)
-runtime.define_network_flags(models.ACTIVATIONS, learning_rate=1e-4)
+runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS, learning_rate=1e-4)
 
 SHOWN = {"white": (0, 40, 150, 300, 600), "high_frequency": (0, 40, 200, 300, 400, 600)}
 LINE_POINTS, LINE_SHOWN = 50, (1, 2, 10, 50)  # Counted from 1, as in Fig 12.
@@ -110,7 +110,9 @@ def plan() -> Plan:
         FLAGS.num_eigenfunctions,
         FLAGS.num_bins,
         FLAGS.num_runs,
-        models.Mlp(FLAGS.width, FLAGS.depth, FLAGS.activation),
+        models.Mlp(
+            FLAGS.width, FLAGS.depth, FLAGS.activation, precision=FLAGS.precision or "float32"
+        ),
         FLAGS.learning_rate,
         FLAGS.num_steps,
         training.every(FLAGS.num_steps, FLAGS.probe_every, *also),

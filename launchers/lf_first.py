@@ -48,7 +48,7 @@ flags.DEFINE_string("target_window", None, "start:stop of its positions (seconds
 flags.DEFINE_integer("target_channel", None, "Channel of a wav, from 1; default: their mean.", 1)
 flags.DEFINE_integer("num_frequencies", None, "The strongest of --target; default: 10.", 1)
 flags.DEFINE_string("target_sha256", None, "Hash of its samples, as run.flags keeps it.")
-runtime.define_network_flags(models.ACTIVATIONS)
+runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS)
 
 OWN_FLAGS = ("target_window", "target_channel", "num_frequencies", "target_sha256")
 FUNCTION_STEPS = (100, 1_000, 10_000)  # Those of Fig 2; the last step is added.
@@ -89,7 +89,9 @@ def plan() -> Plan:
     return Plan(
         targets,
         own,
-        models.Mlp(FLAGS.width, FLAGS.depth, FLAGS.activation),
+        models.Mlp(
+            FLAGS.width, FLAGS.depth, FLAGS.activation, precision=FLAGS.precision or "float32"
+        ),
         FLAGS.learning_rate,
         FLAGS.batch_size,
         FLAGS.num_steps,

@@ -37,7 +37,7 @@ flags.DEFINE_integer("num_steps", 2_000, "Training steps (paper: 50,000, its not
 flags.DEFINE_integer("probe_every", 100, "Steps between two spectra (the paper's 100).", 1)
 flags.DEFINE_list("frequencies", list(range(20, 201, 20)), "Whole cycles per unit of z.")
 flags.DEFINE_integer("num_samples", 1_000, "Points on each curve.", 3)
-runtime.define_network_flags(models.ACTIVATIONS)
+runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS)
 
 WAVENUMBERS = (10, 50)  # Of the plane waves whose band along each curve is tabled.
 WINDOW = (0.0, 0.1)  # Of z in the pictures of functions: k = 200 has 20 periods there.
@@ -69,7 +69,13 @@ def plan() -> Plan:
     return Plan(
         [tasks.Flower(n) for n in petals],
         targets,
-        models.Mlp(FLAGS.width, FLAGS.depth, FLAGS.activation, input_dim=2),
+        models.Mlp(
+            FLAGS.width,
+            FLAGS.depth,
+            FLAGS.activation,
+            input_dim=2,
+            precision=FLAGS.precision or "float32",
+        ),
         FLAGS.learning_rate,
         FLAGS.num_steps,
         training.every(FLAGS.num_steps, FLAGS.probe_every, *tenths),

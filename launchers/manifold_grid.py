@@ -44,7 +44,7 @@ flags.DEFINE_integer("num_steps", 2_000, "Training steps of each network (paper:
 flags.DEFINE_integer("probe_every", 100, "Steps between two accuracies (the paper's 100).", 1)
 flags.DEFINE_integer("last_probes", 10, "Accuracies averaged at the end of training.", 1)
 flags.DEFINE_integer("num_samples", 1_000, "Points on each curve.", 3)
-runtime.define_network_flags(models.ACTIVATIONS)
+runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS)
 flags.DEFINE_bool("knn", False, "Also k-nearest-neighbour classifiers (appendix E.2).")
 
 MAP_CELL, RADIAL_CELL = (200, 20), (150, 20)  # k, L of Fig 7 and of Fig 22; or the nearest cell.
@@ -115,7 +115,13 @@ def plan() -> Plan:
         grid,
         drawn,
         [labels_of(cell) for cell in [*grid, *drawn]],
-        models.Mlp(FLAGS.width, FLAGS.depth, FLAGS.activation, input_dim=2),
+        models.Mlp(
+            FLAGS.width,
+            FLAGS.depth,
+            FLAGS.activation,
+            input_dim=2,
+            precision=FLAGS.precision or "float32",
+        ),
         FLAGS.learning_rate,
         FLAGS.num_steps,
         training.every(FLAGS.num_steps, FLAGS.probe_every),

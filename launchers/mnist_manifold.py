@@ -43,7 +43,7 @@ runtime.define_finite_float(
 flags.DEFINE_integer("num_runs", 5, "Networks for each cloud (paper: 10).", 1)
 flags.DEFINE_integer("num_steps", 2_000, "Training steps of the networks.", 1)
 flags.DEFINE_integer("probe_every", 20, "Steps between two losses.", 1)
-runtime.define_network_flags(models.ACTIVATIONS)
+runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS)
 
 CLOUDS = ("manifold", "flat", "flat, same scale", "flat, same covariance")
 
@@ -84,7 +84,9 @@ def plan() -> Plan:
             FLAGS.autoencoder_batch_size,
         ),
         FLAGS.num_runs,
-        models.Mlp(FLAGS.width, FLAGS.depth, FLAGS.activation),
+        models.Mlp(
+            FLAGS.width, FLAGS.depth, FLAGS.activation, precision=FLAGS.precision or "float32"
+        ),
         FLAGS.learning_rate,
         FLAGS.num_steps,
         training.every(FLAGS.num_steps, FLAGS.probe_every),

@@ -50,7 +50,7 @@ flags.DEFINE_integer("probe_every", 10, "Steps between two validations (paper: 1
 runtime.define_finite_float(
     "train_share", 0.8, "Share of the images trained on.", at_least=0, at_most=1
 )
-runtime.define_network_flags(models.ACTIVATIONS, learning_rate=1e-4)
+runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS, learning_rate=1e-4)
 
 
 class Noise(NamedTuple):
@@ -105,7 +105,9 @@ def plan() -> Plan:
         FLAGS.convention,
         FLAGS.train_share,
         FLAGS.num_runs,
-        models.Mlp(FLAGS.width, FLAGS.depth, FLAGS.activation),
+        models.Mlp(
+            FLAGS.width, FLAGS.depth, FLAGS.activation, precision=FLAGS.precision or "float32"
+        ),
         FLAGS.learning_rate,
         FLAGS.num_steps,
         training.every(FLAGS.num_steps, FLAGS.probe_every),

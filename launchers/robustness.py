@@ -35,7 +35,7 @@ flags.DEFINE_integer("num_runs", 0, "Networks; 0: all of --from_run, or 3 traine
 flags.DEFINE_integer("num_steps", 20_000, "Training steps, without --from_run.", 1)
 flags.DEFINE_list("frequencies", [], "Whole cycles per unit; default: the run's, or 5,10,...,50.")
 flags.DEFINE_integer("num_samples", 200, "Points of the grid, without --from_run.", 3)
-runtime.define_network_flags(models.ACTIVATIONS)
+runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS)
 runtime.define_finite_float(
     "max_norm", 5.0, "Largest length of a perturbation.", at_least=1e-12, at_most=1e6
 )
@@ -44,7 +44,9 @@ flags.DEFINE_integer("num_directions", 100, "Random directions for each length."
 flags.DEFINE_bool("shared_directions", False, "The same directions for all lengths (smoother).")
 flags.DEFINE_integer("block_size", 8, "Perturbed networks in memory at once.", 1)
 
-TRAINING_FLAGS = ("num_steps", "num_samples", "width", "depth", "activation", "learning_rate")
+TRAINING_FLAGS = (
+    *("num_steps", "num_samples", "width", "depth", "activation", "learning_rate", "precision"),
+)
 
 
 class Plan(NamedTuple):
@@ -95,7 +97,12 @@ def plan() -> Plan:
     return Plan(
         networks,
         targets,
-        models.Mlp(int(values["width"]), int(values["depth"]), str(values["activation"])),
+        models.Mlp(
+            int(values["width"]),
+            int(values["depth"]),
+            str(values["activation"]),
+            precision=values.get("precision") or "float32",
+        ),
         FLAGS.num_steps,
         FLAGS.learning_rate,
         count,

@@ -31,6 +31,9 @@ __getattr__ = lazy.subpackage(__name__, _LAZY)[0]
 # The activations that launchers accept; "sine" is ours, the others are Keras'.
 ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "elu", "softplus", "sigmoid", "sine")
 
+# Of the products in fully connected networks (`models.products`).
+PRECISIONS = ("float32", "bfloat16", "bfloat16_3x")
+
 # The image classifiers that launchers build by name (`models.classifiers`).
 CLASSIFIERS = (
     *("convnet", "small_resnet", "wrn_32", "wrn_160"),
@@ -88,6 +91,7 @@ class Mlp:
     output_dim: int = 1
     fourier_features: int = 0
     fourier_scale: float = 1.0
+    precision: str = "float32"
 
     def build(self, seed: int) -> keras.Model:
         """The network with the weights of a seed; loads Keras.

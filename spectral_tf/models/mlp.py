@@ -1,11 +1,16 @@
 """Fully connected networks as the papers build them."""
 
+import functools
+
 import keras
 import numpy as np
 
 from spectral_tf.errors import UserError
-from spectral_tf.models import ACTIVATIONS
+from spectral_tf.models import ACTIVATIONS, PRECISIONS
 from spectral_tf.models.fourier import RandomFourierFeatures
+from spectral_tf.models.products import Dense
+
+_FEW_INPUTS = 64  # Below it a layer stays float32.
 
 
 def mlp(
@@ -17,6 +22,7 @@ def mlp(
     activation: str = "relu",
     fourier_features: int = 0,
     fourier_scale: float = 1.0,
+    precision: str = "float32",
     seed: int = 0,
 ) -> keras.Model:
     """A network of `depth` affine layers: hidden ones of `width` units, a linear one at the end.
@@ -32,6 +38,9 @@ def mlp(
       fourier_features: random Fourier features in front of the first layer, 0 for none; their
         number counts sines and cosines as one.
       fourier_scale: their standard deviation, above 0, in cycles per unit of each input.
+      precision: of the products, one of `models.PRECISIONS`; see `models.products`. The output
+        layer stays float32, and so does a first layer on fewer than 64 inputs: coordinates need
+        more than 8 bits, and these layers have next to none of the arithmetic.
       seed: at least 0; the same seed gives the same weights, every layer draws its own.
 
     Returns:
@@ -39,7 +48,7 @@ def mlp(
 
     Raises:
       UserError: a size below 1, a negative seed or number of features, a scale of 0 or below, or
-        an unknown activation.
+        an unknown activation or precision.
     """
     sizes = {"width": width, "depth": depth, "input_dim": input_dim, "output_dim": output_dim}
     for name, size in sizes.items():
@@ -58,6 +67,10 @@ def mlp(
             got=f"{fourier_features} at scale {fourier_scale}",
             hint="a scale near the highest frequency of the target is usual",
         )
+    if precision not in PRECISIONS:
+        raise UserError(
+            "precision", expected=", ".join(PRECISIONS), got=precision, hint="choose one"
+        )
     function = keras.ops.sin if activation == "sine" else activation
     *seeds, features_seed = np.random.SeedSequence(seed).generate_state(2 * depth + 1).tolist()
     inputs = hidden = keras.Input((input_dim,))
@@ -68,7 +81,9 @@ def mlp(
     for layer in range(depth):
         last = layer == depth - 1
         fan_in = hidden.shape[-1]
-        hidden = keras.layers.Dense(
+        reduced = precision != "float32" and not last and fan_in >= _FEW_INPUTS
+        dense = functools.partial(Dense, precision=precision) if reduced else keras.layers.Dense
+        hidden = dense(
             output_dim if last else width,
             activation=None if last else function,
             kernel_initializer=uniform_fan_in(fan_in, seeds[2 * layer]),

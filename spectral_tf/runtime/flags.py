@@ -95,12 +95,24 @@ def define_run_flags(
 
 
 def define_network_flags(
-    activations: Sequence[str], *, width: int = 256, depth: int = 6, learning_rate: float = 3e-4
+    activations: Sequence[str],
+    precisions: Sequence[str],
+    *,
+    width: int = 256,
+    depth: int = 6,
+    learning_rate: float = 3e-4,
 ) -> None:
     """Defines the flags of a fully connected network and its optimiser."""
     flags.DEFINE_integer("width", width, "Units of each hidden layer.", 1)
     flags.DEFINE_integer("depth", depth, "Affine layers, the linear output layer included.", 1)
     flags.DEFINE_enum("activation", activations[0], activations, "After each hidden layer.")
+    flags.DEFINE_enum(
+        # Without a value it is no part of the configuration of runs that did not know it.
+        "precision",
+        None,
+        precisions,
+        "Of the factors of matrix products; default: float32.",
+    )
     define_finite_float("learning_rate", learning_rate, "Adam's constant rate.", at_least=1e-12)
 
 
