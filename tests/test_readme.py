@@ -62,7 +62,7 @@ def test_every_local_link_leads_somewhere():
 
 
 SHARED = {"workdir", "seed", "overwrite", "save_every_seconds", "strategy", "tpu"}
-SHARED |= {"deterministic", "startup_timeout_seconds"}
+SHARED |= {"cores", "deterministic", "startup_timeout_seconds"}
 SHARED |= {"data_dir", "download", "manual_dir"}
 
 
