@@ -156,7 +156,7 @@ def _may_be_folded(
     if on_tpu or not tf.executing_eagerly() or not any(_of_keras(model)):
         return False
     if model not in _LOOKED_AT:
-        shape = getattr(model, "input_shape", None)
+        shape: Any = getattr(model, "input_shape", None)
         known = isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:]
         _LOOKED_AT[model] = known and _agree(model, shape[1:], ask, ask_folded)
     return _LOOKED_AT[model]

@@ -184,7 +184,7 @@ def _of_keras(
 
     inner = _layer(model, layer) if layer else None
     on_tensorflow = keras.config.backend() == "tensorflow"
-    ask_model = functools.partial(model, training=False)
+    ask_model: Callable[[Inputs], Any] = functools.partial(model, training=False)
     if on_tensorflow and inner is None:
         from spectral_tf.batch_normalisation import at_inference
 
