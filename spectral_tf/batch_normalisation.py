@@ -156,9 +156,12 @@ def _may_be_folded(
     if on_tpu or not tf.executing_eagerly() or not any(_of_keras(model)):
         return False
     if model not in _LOOKED_AT:
-        shape: Any = getattr(model, "input_shape", None)
-        known = isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:]
-        _LOOKED_AT[model] = known and _agree(model, shape[1:], ask, ask_folded)
+        shape: Any = None
+        with contextlib.suppress(AttributeError, ValueError):  # Of a model that declares none.
+            shape = model.input_shape
+        if not (isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:]):
+            return False
+        _LOOKED_AT[model] = _agree(model, shape[1:], ask, ask_folded)
     return _LOOKED_AT[model]
 
 

@@ -220,6 +220,15 @@ def test_outputs_that_would_move_stay_as_they_were_written(monkeypatch, caplog):
     equal(answer(x), model(x, training=False))
 
 
+def test_a_model_of_open_sides_is_asked_as_it_is():
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.BatchNormalization()(keras.layers.Conv2D(2, 3)(inputs))
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+    answer = tf.function(at_inference(model), autograph=False)
+    graph = answer.get_concrete_function(tf.TensorSpec((1, 9, 9, 3))).graph
+    assert [op.type for op in graph.get_operations()].count("Conv2D") == 1
+
+
 def test_who_saves_our_layer_reads_it_here_and_keras_reads_the_copy_without(tmp_path):
     model = convnet(width=2, input_shape=(4, 4, 3), num_classes=2)
     model.set_weights([RNG.uniform(0.3, 1, size=w.shape) for w in model.weights])
