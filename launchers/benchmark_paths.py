@@ -1,29 +1,39 @@
 """What the probe of paths between images costs.
 
 Images per second of the probe (samples made, model, spectra) against the bare model on the same
-batches, made beforehand, one after the other in every round; all 55 class pairs in one process
-against the published way, one process for each; and the peak memory with few and with many pairs.
+batches, made beforehand, and against the same network in PyTorch on the same batches, compiled and
+in inference mode (`launchers/peers/torch_forward.py`, a process of its own), one after the other in
+every round; all 55 class pairs in one process against the published way, one process for each; and
+the peak memory with few and with many pairs.
 
     python launchers/benchmark_paths.py --alsologtostderr
 
-takes about 4 minutes on 2 cores. To see: the share of the bare model's images per second, and a
-memory that does not grow with the pairs (results/benchmark_paths).
+takes about 5 minutes on 2 cores. To see: the share of the bare forward passes' images per second,
+and a memory that does not grow with the pairs (results/benchmark_paths).
 """
 
 from __future__ import annotations
 
 import concurrent.futures
+import functools
+import importlib.util
 import itertools
+import json
 import multiprocessing
+import os
 import pathlib
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from absl import flags
+from absl import flags, logging
 
 from spectral_tf import data, models, records, runtime
+from spectral_tf.errors import UserError
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_paths", resumes=False, distributes=False)
@@ -32,11 +42,15 @@ flags.DEFINE_string("split", "train", "Whose images are joined; large enough for
 flags.DEFINE_enum("model", "convnet", models.CLASSIFIERS, "The network whose outputs are taken.")
 flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
 flags.DEFINE_integer("batch_size", 256, "Images at once.", 1)
-flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures probe and bare model once.", 1)
+flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
 flags.DEFINE_integer("round_pairs", 5, "Paths of each class pair in a round.", 1)
 runtime.define_path_flags(num_samples=75)
 flags.DEFINE_list("many_pairs", [100, 10_000], "Numbers of pairs whose peak memory is measured.")
 flags.DEFINE_integer("num_processes", 5, "Class pairs measured the published way.", 1)
+
+PROBE, BARE = "probe", "bare model"
+# The options of launchers/peers/torch_forward.py, which has convnet.
+PEERS = {"PyTorch, compiled": "--freezing=0", "PyTorch, compiled and frozen": "--freezing=1"}
 
 # Where magnitudes are asked for, as interpolation.py does.
 AXIS = np.linspace(0, 0.45, 46)
@@ -59,17 +73,17 @@ def main() -> None:
     folder.start(environment(tf.distribute.get_strategy(), FLAGS.seed, held_out.record()))
     start = time.monotonic()
     rates = measure_rates(held_out)
-    ratios = rates["probe"] / rates["bare model"]
+    ratios = {name: rates[PROBE] / r for name, r in rates.items()}
+    columns = ("contender", "images_per_second_median", "best")
     records.write_table(
         folder.path / "rates.csv",
-        ("contender", "images_per_second_median", "best", "ratio_median", "ratio_best"),
+        (*columns, "ratio_median", "ratio_best", "probe_over_it_median", "probe_over_it_best"),
         (
-            (name, np.median(r), r.max(), *ends)
-            for (name, r), ends in zip(
-                rates.items(), ((np.median(ratios), ratios.max()), (1.0, 1.0)), strict=True
-            )
+            (name, *middle_and_best(r), *middle_and_best(r / rates[BARE]), *middle_and_best(over))
+            for (name, r), over in zip(rates.items(), ratios.values(), strict=True)
         ),
     )
+    shares = {name: float(np.median(over)) for name, over in ratios.items() if name != PROBE}
     settings = {
         **{name: FLAGS[name].value for name in ("dataset", "split", "model", "width")},
         **{name: FLAGS[name].value for name in ("batch_size", "num_samples", "seed")},
@@ -99,15 +113,17 @@ def main() -> None:
         {
             "experiment": "benchmark_paths",
             "dataset": held_out.title,
-            "share_of_the_bare_model": float(np.median(ratios)),
+            "share_of_the_bare_model": shares[BARE],
+            "share_of_the_bare_forward_passes": shares,
             "images_per_second": {name: float(np.median(r)) for name, r in rates.items()},
             "times_faster_than_a_process_each": {row[0]: row[4] for row in processes},
             "memory_with_most_over_fewest_pairs": growth,
         },
         wall_seconds=time.monotonic() - start,
     )
-    print(f"probe: {np.median(rates['probe']):,.0f} images a second, {np.median(ratios):.1%} of")
-    print(f"the bare model ({np.median(rates['bare model']):,.0f})")
+    print(f"probe: {np.median(rates[PROBE]):,.0f} images a second")
+    for name, share in shares.items():
+        print(f"{share:.1%} of {name} ({np.median(rates[name]):,.0f})")
     for pairs, images, whole, published, times in processes:
         print(
             f"{pairs} paths of each of {len(couples)} class pairs ({images:,} images): "
@@ -116,6 +132,86 @@ def main() -> None:
     for pairs, megabytes in memory:
         print(f"peak memory with {pairs:,} pairs: {megabytes:,.0f} MB")
     print(f"run folder: {folder.path}")
+
+
+def middle_and_best(values: np.ndarray) -> tuple[float, float]:
+    """The median and the largest."""
+    return float(np.median(values)), float(values.max())
+
+
+class Peer:
+    """A program that answers with the network in PyTorch, asleep until it is asked.
+
+    Args:
+      file: .npz of batches and weights, as launchers/peers/torch_forward.py wants it.
+      option: of the script.
+
+    Attributes:
+      logits: of the first batch, [b, C].
+    """
+
+    def __init__(self, file: pathlib.Path, option: str) -> None:
+        script = pathlib.Path(__file__).parent / "peers" / "torch_forward.py"
+        threads = len(os.sched_getaffinity(0))
+        command = [sys.executable, str(script), f"--data={file}", f"--threads={threads}", option]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.logits = np.asarray(json.loads(self._answer("ready"))["logits"])
+
+    def work(self, num_batches: int) -> None:
+        """Answers so many batches."""
+        assert self._process.stdin
+        print(num_batches, file=self._process.stdin, flush=True)
+        self._answer("done")
+
+    def _answer(self, word: str) -> str:
+        assert self._process.stdout
+        found, _, rest = self._process.stdout.readline().partition(" ")
+        if found != word:
+            raise UserError(
+                "PyTorch",
+                expected="a program that answers",
+                got="one that ended, see above",
+                hint="a compiler must be at hand; without the package torch it does not take part",
+            )
+        return rest
+
+    def close(self) -> None:
+        """Ends the program."""
+        with self._process:  # It ends with what it reads.
+            pass
+
+
+def start_peers(
+    model: Any, batches: Sequence[Any], first: np.ndarray, folder: pathlib.Path
+) -> dict[str, Peer]:
+    """Programs that answer these batches with the same network in PyTorch, by name.
+
+    None, and a line in the log, without the package or for another network than convnet.
+
+    Args:
+      model: of Keras.
+      batches: [b, h, w, c] each, of one shape.
+      first: logits of the first batch, which theirs have to equal.
+      folder: for a file that they read.
+    """
+    if FLAGS.model != "convnet" or importlib.util.find_spec("torch") is None:
+        logging.warning("PyTorch is left out: it has convnet, and needs the package torch")
+        return {}
+    weights = {f"weight_{i:02d}": w for i, w in enumerate(model.get_weights())}
+    np.savez(folder / "batches.npz", images=np.stack(batches), **weights)
+    peers = {name: Peer(folder / "batches.npz", option) for name, option in PEERS.items()}
+    for name, peer in peers.items():
+        differ = np.abs(peer.logits - first).max() / np.abs(first).max()
+        if not differ < 1e-4:
+            raise UserError(
+                name,
+                expected="the logits of the Keras model, up to rounding",
+                got=f"others, by {differ:.1g} of the largest",
+                hint="mend launchers/peers/torch_forward.py",
+            )
+    return peers
 
 
 def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
@@ -146,10 +242,15 @@ def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
             batch_size=FLAGS.batch_size,
         )
 
+    in_batches = len(batches) * FLAGS.batch_size
     contenders: dict[str, tuple[Callable[[], None], int]] = {
-        "probe": (probed, total),
-        "bare model": (bare, len(batches) * FLAGS.batch_size),
+        PROBE: (probed, total),
+        BARE: (bare, in_batches),
     }
+    with tempfile.TemporaryDirectory() as folder:
+        peers = start_peers(model, batches, apply(batches[0]).numpy(), pathlib.Path(folder))
+    for name, peer in peers.items():
+        contenders[name] = functools.partial(peer.work, len(batches)), in_batches
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(FLAGS.num_rounds + 1):
         for name, (work, count) in contenders.items():
@@ -157,6 +258,8 @@ def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
             work()
             if number:
                 rates[name].append(count / (time.perf_counter() - start))
+    for peer in peers.values():
+        peer.close()
     return {name: np.asarray(values) for name, values in rates.items()}
 
 

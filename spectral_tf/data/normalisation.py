@@ -28,6 +28,9 @@ class Normalisation(NamedTuple):
     def apply(self, unit: Any) -> Any:
         """Pixels in [0, 1], an array or a tensor [..., c] of float32 -> inputs."""
         mean, deviation = (np.asarray(part, np.float32) for part in self[:2])
+        sides = tuple(unit.shape[-3:])
+        if None not in sides:  # TensorFlow repeats whole images three times as fast as channels.
+            mean, deviation = (np.broadcast_to(part, sides) for part in (mean, deviation))
         return (unit - mean) / deviation
 
     def undo(self, inputs: Any) -> Any:

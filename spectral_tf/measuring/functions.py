@@ -183,11 +183,17 @@ def _of_keras(
     import keras
 
     inner = _layer(model, layer) if layer else None
+    on_tensorflow = keras.config.backend() == "tensorflow"
+    ask_model: Callable[[Inputs], Any] = functools.partial(model, training=False)
+    if on_tensorflow and inner is None:
+        from spectral_tf.batch_normalisation import at_inference
+
+        ask_model = at_inference(model)
 
     def infer(inputs: Inputs) -> Any:
         _refuse_other_rank(model, inputs)
         with _noting(inner) as noted:
-            given = model(inputs, training=False)
+            given = ask_model(inputs)
         if inner is None:
             return _one_output(given, output, getattr(model, "output_names", ()))
         if len(noted) != 1:
@@ -199,7 +205,7 @@ def _of_keras(
             )
         return _one_output(noted[0], output)
 
-    if keras.config.backend() == "tensorflow":
+    if on_tensorflow:
         import tensorflow as tf
 
         traced = tf.function(infer, autograph=False, reduce_retracing=True)

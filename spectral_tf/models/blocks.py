@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from spectral_tf.batch_normalisation import BatchNormalization
 from spectral_tf.errors import UserError
 
 
@@ -49,7 +50,7 @@ class Layers:
 
     def normalisation(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Batch normalisation with scale and offset."""
-        return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=True)(x)
+        return BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=True)(x)
 
     def activated(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Batch normalisation, then ReLU."""

@@ -201,6 +201,7 @@ def read(flag: str, path: str | os.PathLike[str]) -> keras.Model:
     import keras
 
     refuse_foreign(flag, path)
+    importlib.import_module("spectral_tf.batch_normalisation")  # It registers our layer.
     try:
         if is_saved_model(path):
             return _inference_layer(here(path))

@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
+from spectral_tf import batch_normalisation
 from spectral_tf.errors import UserError
 
 # Images [n, h, w, c] as they are stored -> images as the model sees them, float32.
@@ -184,7 +185,10 @@ def outputs(
 
 
 def at_inference(model: keras.Model | Callable[[tf.Tensor], tf.Tensor]) -> Prepare:
-    """The function of a model, batch normalisation and dropout as at inference."""
+    """The function of a model, batch normalisation and dropout as at inference.
+
+    Normalisations are folded into convolutions as `batch_normalisation.at_inference` says.
+    """
     if isinstance(model, keras.Model):
-        return lambda inputs: model(inputs, training=False)
+        return batch_normalisation.at_inference(model)
     return model

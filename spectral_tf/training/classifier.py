@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from etils import epath
 
+from spectral_tf.batch_normalisation import with_keras_layers
 from spectral_tf.errors import UserError
 from spectral_tf.storage import atomic_write
 from spectral_tf.training.draws import draws_of_each_replica
@@ -263,11 +264,14 @@ class Classifier:
         return logs, np.array([losses.mean()])
 
     def save_model(self, path: epath.Path) -> None:
-        """Writes the model as a `.keras` file, whole or not at all; the chief should."""
+        """Writes the model as a `.keras` file, whole or not at all; the chief should.
+
+        Layers of `spectral_tf.batch_normalisation` are written as the ones of Keras.
+        """
         with atomic_write(path) as temporary:
             hidden = temporary.with_name(f".{path.name}")  # Keras asks for the ending.
             try:
-                self.model.save(hidden)
+                with_keras_layers(self.model).save(hidden)
                 os.replace(hidden, temporary)
             finally:
                 hidden.unlink(missing_ok=True)

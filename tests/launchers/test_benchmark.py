@@ -1,3 +1,4 @@
+import importlib.util
 import json
 
 import pytest
@@ -93,7 +94,7 @@ def test_grey_images_are_refused_where_pil_is_for_colour(run_launcher, embedded_
 @pytest.mark.long
 def test_the_probe_of_paths_is_measured_in_every_way(run_launcher, embedded_dir, tmp_path):
     flags = ["--dataset=digits", "--width=2", "--num_rounds=2", "--pairs=1", "--round_pairs=1"]
-    flags += ["--num_samples=8", "--many_pairs=3,9", "--num_processes=1"]
+    flags += ["--num_samples=8", "--many_pairs=3,9", "--num_processes=1", "--batch_size=100"]
     result = run_launcher(
         "benchmark_paths", *flags, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}"
     )
@@ -101,8 +102,14 @@ def test_the_probe_of_paths_is_measured_in_every_way(run_launcher, embedded_dir,
     rates, processes, memory = (
         read_table(tmp_path / f"{n}.csv") for n in ("rates", "processes", "memory")
     )
-    assert rates["contender"] == ["probe", "bare model"]
-    assert rates["ratio_median"][1] == 1.0
+    names = ["probe", "bare model"]
+    if importlib.util.find_spec("torch"):  # Its logits were compared with ours.
+        names += ["PyTorch, compiled", "PyTorch, compiled and frozen"]
+    assert rates["contender"] == names
+    assert rates["ratio_median"][1] == rates["probe_over_it_median"][0] == 1.0
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    shares = summary["share_of_the_bare_forward_passes"]
+    assert [shares[name] for name in names[1:]] == rates["probe_over_it_median"][1:]
     assert processes["num_images"] == [55 * 8]
     for one, each, times in zip(
         *(
