@@ -59,9 +59,9 @@ PAGES: dict[str, tuple[str, ...]] = {
     "architecture": (*ONE, "--sweeps=depth", "--depths=6", "--probe_every=100"),
     "own_models": (*ONE, "--networks=siren", "--learning_rates=0.0003"),
     "theory": (*ONE, "--volume_networks=1000"),
-    "kernel_projection": (*ONE, "--dataset=digits", "--noises=low"),
+    "kernel_projection": (*ONE, "--dataset=digits", "--noises=white"),
     "mnist_noise": (*ONE, "--dataset=digits", "--curves=0:0"),
-    "mnist_manifold": (*ONE, "--dataset=digits"),
+    "mnist_manifold": (*ONE, "--dataset=digits", "--autoencoder_steps=500"),
     "noise_fitting": (*IMAGES, "--cycles=1"),
     "interventions": (*IMAGES, *PATHS, "--sweeps=time", "--between_pairs=1"),
     "class_diversity": (*IMAGES, *PATHS),
@@ -185,8 +185,10 @@ def every_page(folder: records.RunFolder) -> dict[str, dict[str, float]]:
             "bytes_largest": largest,
             "seconds_median": median,
         }
-    columns = ("page", "when", "training", "step", "seconds", "bytes")
-    columns += ("seconds_median", "bytes_largest", "num_saves")
+    columns = (
+        *("page", "when", "training", "step", "seconds", "bytes"),
+        *("seconds_median", "bytes_largest", "num_saves"),
+    )
     records.write_table(folder.path / "pages.csv", columns, rows)
     return summary
 
