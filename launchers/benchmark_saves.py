@@ -65,7 +65,10 @@ PAGES: dict[str, tuple[str, ...]] = {
     "noise_fitting": (*IMAGES, "--cycles=1"),
     "interventions": (*IMAGES, *PATHS, "--sweeps=time", "--between_pairs=1"),
     "class_diversity": (*IMAGES, *PATHS),
-    "class_diversity_merged": (*IMAGES, *PATHS, "--merges=1", "--between_pairs=1"),
+    "class_diversity_merged": (
+        *(*IMAGES, *PATHS, "--between_pairs=1", "--merges=1,5"),
+        *("--groupings=random", "--random_groupings=1"),
+    ),
     "interpolation": (*IMAGES, *PATHS, "--between_pairs=1"),
     "fourier_sensitivity": (*IMAGES, "--num_images=41", "--norm=2"),
 }

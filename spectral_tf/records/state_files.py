@@ -74,6 +74,9 @@ class StateFiles:
       identity: of the training.
       name: how log lines call it.
       writes: whether this process writes; others only read.
+
+    Raises:
+      UserError: a scheme of the file that nothing here can open.
     """
 
     def __init__(

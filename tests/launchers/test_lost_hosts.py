@@ -184,9 +184,9 @@ def test_a_host_that_goes_is_named_and_the_run_goes_on(place, how, whole, tmp_pa
 # on this happens.
 WHEN = """
 import os, signal, time
-from spectral_tf.experiments import page
+from spectral_tf.experiments import page as pages
 from spectral_tf.training import loop
-page.save_every = lambda: 0.0
+pages.save_every = lambda: 0.0
 train = loop.TrainingLoop._train_piece
 def happening(self, until):
     train(self, until)
