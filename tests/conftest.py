@@ -142,7 +142,7 @@ def launch(name: str, *flags: str) -> subprocess.CompletedProcess:
 
 
 def launch_on(hosts: Sequence[Host], name: str, *flags: str) -> list[subprocess.CompletedProcess]:
-    """The same on several hosts at once."""
+    """The same on several hosts at once, or what a path names, without its .py."""
     page = str(ROOT / "launchers" / f"{name}.py")
     server = _forking()
     assert server.stdin
