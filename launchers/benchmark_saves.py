@@ -6,9 +6,10 @@ grows; what a save writes must not. Two tables show it:
 * `saves.csv`, of long runs: the states of pages at their defaults are filled with random numbers,
   and saved after every twentieth of the run as a training saves them, with the history that there
   is by then. Beside it, in bytes, a file of the same arrays with all of the history inside;
-* `pages.csv`, of every page that trains: it is run, with one network of its default size and few
-  steps, in a process of its own that saves after every call of the device, and tells what each
-  whole save took. Of a page with several trainings the one with the largest state counts.
+* `pages.csv`, of every page that trains: it is run up to its report, with one network of its
+  default size and few steps, in a process of its own that saves after every call of the device and
+  tells what each whole save took. Of a page with several trainings the one with the largest state
+  counts.
 
     python launchers/benchmark_saves.py --alsologtostderr
 
@@ -74,11 +75,13 @@ PAGES: dict[str, tuple[str, ...]] = {
 }
 flags.DEFINE_list("pages", list(PAGES), f"Which are run, of {', '.join(PAGES)}.")
 
-# Runs a page that saves whenever it may: flags ask for a second between two saves at least.
+# Runs a page that saves whenever it may (flags ask for a second between two saves at least), up to
+# its report.
 _SAVING = """
 import os, runpy, sys
 from spectral_tf.experiments import page
 page.save_every = lambda: 0.0
+page.Page.finish = lambda *_: os._exit(0)
 sys.argv = sys.argv[1:]
 sys.path[0] = os.path.dirname(sys.argv[0])
 runpy.run_path(sys.argv[0], run_name="__main__")
