@@ -1,6 +1,7 @@
 """The other hosts of a run: waited for, named when they do not come, and when they go."""
 
 import contextlib
+import math
 import os
 import re
 import socket
@@ -17,6 +18,9 @@ from spectral_tf.runtime.cluster import Cluster
 # "Try again", in sysexits.h: for a queue that starts the same command once more.
 GONE = 75
 _SECONDS_TO_CONNECT = 2.0
+# All others are asked several times a second. Of one that was started anew meanwhile what it said
+# before counts for no longer.
+_A_MOMENT = 10.0
 
 
 class _Run:
@@ -73,13 +77,14 @@ def wait_for_all(cluster: Cluster, seconds: float) -> None:
             got=f"{address} ({os.strerror(error.errno or 0)})",
             hint="end the process that listens there, or choose other ports",
         ) from error
-    came: set[str] = set()
+    came: dict[str, float] = {}
     with port, _welcomed(port, came):
-        until, missing = time.monotonic() + seconds, others(cluster)
+        until = time.monotonic() + seconds
         while True:
-            # One that has met all goes on, and waits no more; but it has been here.
-            busy = {who: at for who, at in missing.items() if not _waits(at, name)}
-            missing = {who: at for who, at in busy.items() if who not in came}
+            silent = {who: at for who, at in others(cluster).items() if not _waits(at, name)}
+            # One that has met all goes on, and waits no more; but it was here a moment ago.
+            since = time.monotonic() - _A_MOMENT
+            missing = {who: at for who, at in silent.items() if came.get(who, -math.inf) < since}
             if not missing:
                 return
             if time.monotonic() > until:
@@ -111,8 +116,8 @@ def _waits(address: str, own: str) -> bool:
 
 
 @contextlib.contextmanager
-def _welcomed(port: socket.socket, came: set[str]) -> Iterator[None]:
-    """Tells all who connect to a port that this host waits, and notes who they say they are."""
+def _welcomed(port: socket.socket, came: dict[str, float]) -> Iterator[None]:
+    """Tells all who connect to a port that this host waits; notes who they say they are, and when."""
     ended = threading.Event()
 
     def welcome() -> None:
@@ -122,7 +127,8 @@ def _welcomed(port: socket.socket, came: set[str]) -> Iterator[None]:
                 with there:
                     there.settimeout(_SECONDS_TO_CONNECT)
                     there.sendall(_WAITS)
-                    came.add(there.makefile("rb").readline(80).decode(errors="replace").strip())
+                    who = there.makefile("rb").readline(80).decode(errors="replace").strip()
+                    came[who] = time.monotonic()
 
     thread = threading.Thread(target=welcome, daemon=True)
     thread.start()

@@ -70,6 +70,29 @@ def test_a_host_that_is_in_a_run_of_before_is_waited_for():
     assert sorted(order[1:]) == ["0 has met the other", "1 has met the other"]
 
 
+def test_a_host_that_came_and_died_is_waited_for_again(monkeypatch):
+    monkeypatch.setattr(peers, "_A_MOMENT", 0.5)
+    addresses = free_addresses(3)
+    met = []
+
+    def wait(place):
+        peers.wait_for_all(of(addresses, place), 20)
+        met.append(place)
+
+    hosts = [threading.Thread(target=wait, args=(place,)) for place in range(3)]
+    hosts[0].start()
+    time.sleep(0.5)
+    assert peers._waits(addresses[0], "worker 1")  # It says who it is, and is gone.
+    time.sleep(1)
+    hosts[2].start()
+    time.sleep(1)
+    assert met == []
+    hosts[1].start()
+    for host in hosts:
+        host.join()
+    assert sorted(met) == [0, 1, 2]
+
+
 # Holds the interpreter, as TensorFlow does where it waits for hosts.
 STUCK = """
 import ctypes, sys
