@@ -117,7 +117,7 @@ def _waits(address: str, own: str) -> bool:
 
 @contextlib.contextmanager
 def _welcomed(port: socket.socket, came: dict[str, float]) -> Iterator[None]:
-    """Tells all who connect to a port that this host waits; notes who they say they are, and when."""
+    """Tells all who connect to a port that this host waits, and notes when who has come."""
     ended = threading.Event()
 
     def welcome() -> None:
