@@ -13,8 +13,8 @@ grows; what a save writes must not. Two tables show it:
 
     python launchers/benchmark_saves.py --alsologtostderr
 
-takes about 6 minutes, of which the long runs are 15 seconds (`--pages=` leaves the others out). To
-see: bytes at the end as at the beginning, but for the part of the history that a state holds
+takes some five minutes, of which the long runs are 15 seconds (`--pages=` leaves the others out).
+To see: bytes at the end as at the beginning, but for the part of the history that a state holds
 itself, about 256 KiB at most (results/benchmark_saves).
 """
 
