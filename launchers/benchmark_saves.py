@@ -1,21 +1,30 @@
 """What a save costs along a run.
 
 A training saves its weights, the slots of its optimiser and what it has measured so far. The last
-grows; what a save writes must not. Here the states of pages at their defaults are filled with
-random numbers, and saved after every twentieth of the run as a training saves them, with the
-history that there is by then. Beside it, in bytes, a file of the same arrays with all of the
-history inside.
+grows; what a save writes must not. Two tables show it:
+
+* `saves.csv`, of long runs: the states of pages at their defaults are filled with random numbers,
+  and saved after every twentieth of the run as a training saves them, with the history that there
+  is by then. Beside it, in bytes, a file of the same arrays with all of the history inside;
+* `pages.csv`, of every page that trains: it is run up to its report, with one network of its
+  default size and few steps, in a process of its own that saves after every call of the device and
+  tells what each whole save took. Of a page with several trainings the one with the largest state
+  counts.
 
     python launchers/benchmark_saves.py --alsologtostderr
 
-takes about 15 seconds. To see: bytes at the end as at the beginning, but for the part of the
-history that a state holds itself, about 256 KiB at most (results/benchmark_saves).
+takes some five minutes, of which the long runs are 15 seconds (`--pages=` leaves the others out).
+To see: bytes at the end as at the beginning, but for the part of the history that a state holds
+itself, about 256 KiB at most (results/benchmark_saves).
 """
 
 from __future__ import annotations
 
 import io
 import pathlib
+import re
+import subprocess
+import sys
 import tempfile
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +33,7 @@ import numpy as np
 from absl import flags
 
 from spectral_tf import models, records, runtime
+from spectral_tf.errors import UserError
 from spectral_tf.records.state_files import StateFiles
 
 if TYPE_CHECKING:
@@ -34,7 +44,49 @@ runtime.define_run_flags("benchmark_saves", resumes=False, distributes=False)
 flags.DEFINE_integer("num_rounds", 5, "Rounds; each makes all saves of all runs once.", 1)
 flags.DEFINE_integer("divide_by", 1, "Networks are so much narrower, and runs shorter.", 1)
 
+flags.DEFINE_string("data_dir", None, "Where the embedded digits are, or are prepared.")
+
 SAVES = 20
+
+IMAGES = ("--dataset=digits", "--seeds=1")
+PATHS = ("--pairs=4", "--num_samples=8")
+ONE = ("--num_runs=1", "--num_steps=2000")
+# Flags with which the pages that train are run: networks as by default, and few of them.
+PAGES: dict[str, tuple[str, ...]] = {
+    "lf_first": ONE,
+    "robustness": (*ONE, "--num_norms=4", "--num_directions=3"),
+    "manifold": (*ONE, "--petals=4", "--num_samples=500"),
+    "manifold_grid": ("--num_steps=2000", "--petals=10", "--frequencies=50", "--num_samples=500"),
+    "architecture": (*ONE, "--sweeps=depth", "--depths=6", "--probe_every=100"),
+    "own_models": (*ONE, "--networks=siren", "--learning_rates=0.0003"),
+    "theory": (*ONE, "--volume_networks=1000"),
+    "kernel_projection": (*ONE, "--dataset=digits", "--noises=white"),
+    "mnist_noise": (*ONE, "--dataset=digits", "--curves=0:0"),
+    "mnist_manifold": (*ONE, "--dataset=digits", "--autoencoder_steps=500"),
+    "noise_fitting": (*IMAGES, "--cycles=1"),
+    "interventions": (*IMAGES, *PATHS, "--sweeps=time", "--between_pairs=1"),
+    "class_diversity": (*IMAGES, *PATHS),
+    "class_diversity_merged": (
+        *(*IMAGES, *PATHS, "--between_pairs=1", "--merges=1,5"),
+        *("--groupings=random", "--random_groupings=1"),
+    ),
+    "interpolation": (*IMAGES, *PATHS, "--between_pairs=1"),
+    "fourier_sensitivity": (*IMAGES, "--num_images=41", "--norm=2"),
+}
+flags.DEFINE_list("pages", list(PAGES), f"Which are run, of {', '.join(PAGES)}.")
+
+# Runs a page that saves whenever it may (flags ask for a second between two saves at least), up to
+# its report.
+_SAVING = """
+import os, runpy, sys
+from spectral_tf.experiments import page
+page.save_every = lambda: 0.0
+page.Page.finish = lambda *_: os._exit(0)
+sys.argv = sys.argv[1:]
+sys.path[0] = os.path.dirname(sys.argv[0])
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+_SAVED = re.compile(r"\] (.+): step ([\d,]+) saved in ([\d.]+) s, ([\d,]+) bytes$", re.MULTILINE)
 
 
 class Run(NamedTuple):
@@ -55,8 +107,28 @@ class Run(NamedTuple):
     series: dict[str, tuple[int, int]]
 
 
+class Save(NamedTuple):
+    """One save of a page that was run.
+
+    Attributes:
+      training: of the page.
+      step: of that.
+      seconds: of the whole save.
+      num_bytes: written, without events.
+    """
+
+    training: str
+    step: int
+    seconds: float
+    num_bytes: int
+
+
 def main() -> None:
-    """Saves, writes the table, and prints it."""
+    """Saves, writes the tables, and prints them."""
+    if unknown := [page for page in FLAGS.pages if page not in PAGES]:
+        raise UserError(
+            "--pages", expected=f"some of {', '.join(PAGES)}", got=unknown[0], hint="leave it out"
+        )
     folder = runtime.run_folder("benchmark_saves")
 
     import tensorflow as tf
@@ -65,6 +137,13 @@ def main() -> None:
 
     folder.start(environment(tf.distribute.get_strategy(), FLAGS.seed))
     start = time.monotonic()
+    found = {"saves": long_runs(folder), "pages": every_page(folder)}
+    folder.finish({"experiment": "benchmark_saves", **found}, time.monotonic() - start)
+    print(f"run folder: {folder.path}")
+
+
+def long_runs(folder: records.RunFolder) -> dict[str, dict[str, int]]:
+    """Saves states along long runs; the table of that, and what its summary tells."""
     rows, summary = [], {}
     for name, run in runs().items():
         rounds = [saved(run) for _ in range(FLAGS.num_rounds)]
@@ -90,8 +169,65 @@ def main() -> None:
         print(f"{name}: the largest of {SAVES} saves has {largest:,} bytes")
     columns = ("page", "step", "seconds_median", "bytes", "bytes_with_history_inside")
     records.write_table(folder.path / "saves.csv", columns, rows)
-    folder.finish({"experiment": "benchmark_saves", "saves": summary}, time.monotonic() - start)
-    print(f"run folder: {folder.path}")
+    return summary
+
+
+def every_page(folder: records.RunFolder) -> dict[str, dict[str, float]]:
+    """Runs pages; the table of their saves, and what its summary tells."""
+    rows, summary = [], {}
+    for page in FLAGS.pages:
+        saves = saves_of(page)
+        median = float(np.median([save.seconds for save in saves]))
+        largest = max(save.num_bytes for save in saves)
+        for when, save in (("early", early_of(saves)), ("last", saves[-1])):
+            rows.append((page, when, *save, median, largest, len(saves)))
+            print(
+                f"{page}, {save.training}, step {save.step:,}: {save.seconds:.3f} s, "
+                f"{save.num_bytes:,} bytes"
+            )
+        summary[page] = {
+            "bytes_early": rows[-2][5],
+            "bytes_last": rows[-1][5],
+            "bytes_largest": largest,
+            "seconds_median": median,
+        }
+    columns = (
+        *("page", "when", "training", "step", "seconds", "bytes"),
+        *("seconds_median", "bytes_largest", "num_saves"),
+    )
+    records.write_table(folder.path / "pages.csv", columns, rows)
+    return summary
+
+
+def early_of(saves: list[Save]) -> Save:
+    """The one at step 1,000; at a tenth of a training that has less than twice that."""
+    last = saves[-1].step
+    wanted = 1_000 if last >= 2_000 else last / 10
+    return min(saves, key=lambda save: abs(save.step - wanted))
+
+
+def saves_of(page: str) -> list[Save]:
+    """The saves of that training of a page whose state is the largest at its end."""
+    own = list(PAGES[page])
+    own += [f"--data_dir={FLAGS.data_dir}"] * ("--dataset=digits" in own and bool(FLAGS.data_dir))
+    script = pathlib.Path(__file__).with_name(f"{page}.py")
+    with tempfile.TemporaryDirectory() as scratch:
+        told = subprocess.run(
+            [
+                *(sys.executable, "-c", _SAVING, str(script), *own, f"--seed={FLAGS.seed}"),
+                *(f"--workdir={scratch}/run", "--verbosity=1"),
+            ],
+            capture_output=True,
+            text=True,
+        )
+    trainings: dict[str, list[Save]] = {}
+    for training, step, seconds, size in _SAVED.findall(told.stderr):
+        step, size = step.replace(",", ""), size.replace(",", "")
+        save = Save(training, int(step), float(seconds), int(size))
+        trainings.setdefault(training, []).append(save)
+    if told.returncode or not trainings:
+        raise RuntimeError(f"{page} ended with {told.returncode}: {told.stderr[-2_000:]}")
+    return max(trainings.values(), key=lambda saves: saves[-1].num_bytes)
 
 
 def runs() -> dict[str, Run]:

@@ -38,6 +38,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             seen.add(name)
 
 
+def _a_folder(file: pathlib.Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+# What may become of a file, by name.
+DAMAGE: dict[str, Callable[[pathlib.Path], object]] = {
+    "cut": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
+    "empty": lambda file: file.write_bytes(b""),
+    "zeroed": lambda file: file.write_bytes(bytes(file.stat().st_size)),
+    "a list": lambda file: file.write_text("[1, 2]\n"),
+    "binary": lambda file: file.write_bytes(b"\x89PNG\xff\xfe\x00"),
+    "a folder": _a_folder,
+}
+
 _TOLERANCE = {"float64": 1e-11, "float32": 2e-5}
 
 
@@ -130,7 +145,7 @@ def launch(name: str, *flags: str) -> subprocess.CompletedProcess:
 
 
 def launch_on(hosts: Sequence[Host], name: str, *flags: str) -> list[subprocess.CompletedProcess]:
-    """The same on several hosts at once."""
+    """The same on several hosts at once, or what a path names, without its .py."""
     page = str(ROOT / "launchers" / f"{name}.py")
     server = _forking()
     assert server.stdin

@@ -117,3 +117,11 @@ def test_the_rules_see_what_they_forbid():
     assert "FLAGS" in names(own["helper"]) & names(own["checked"])
     assert reached(tree, "run") == {"run", "helper"}
     assert names(own["drawn"]) & DEVICES == {"training"}
+
+
+def test_the_saves_of_every_page_that_trains_are_measured():
+    tree = ast.parse((ROOT / "launchers" / "benchmark_saves.py").read_text())
+    assigned = [node for node in tree.body if isinstance(node, ast.AnnAssign)]
+    (pages,) = [node.value for node in assigned if node.target.id == "PAGES"]
+    never_train = {*COMPARISONS, "untrained", "costs"}
+    assert {key.value for key in pages.keys} == set(PAGES) - never_train

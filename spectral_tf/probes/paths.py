@@ -248,13 +248,13 @@ def path_logits(
       traced: the `path_program` of this model and preparation; default: made here.
 
     Raises:
-      UserError: a batch size that is not a multiple of the replicas.
+      UserError: as `probes.stream.replicas_share`.
     """
     strategy = strategy or tf.distribute.get_strategy()
     share, replicas = replicas_share(batch_size, strategy), strategy.num_replicas_in_sync
     offsets = np.concatenate([[0], np.cumsum(paths.counts)])
     total, num_paths = int(offsets[-1]), len(paths.counts)
-    num_batches = math.ceil(total / batch_size)
+    num_batches = math.ceil(total / (share * replicas))
     begins = np.minimum(np.arange(num_batches * replicas) * share, total - 1)
     ends = np.minimum(begins + share, total) - 1
     # So many paths at most have samples in one part of a batch.

@@ -25,20 +25,16 @@ Prepare = Callable[[tf.Tensor], tf.Tensor]
 
 
 def replicas_share(batch_size: int, strategy: tf.distribute.Strategy) -> int:
-    """The part of a batch that each replica takes.
+    """The part of a batch that each replica takes: together at most a batch, but one row each.
+
+    What is asked about a row does not depend on the others: so any number of replicas will do.
 
     Raises:
-      UserError: a batch size that is not a multiple of the replicas.
+      UserError: a batch size below 1.
     """
-    replicas = strategy.num_replicas_in_sync
-    if batch_size < 1 or batch_size % replicas:
-        raise UserError(
-            "batch_size",
-            expected=f"1 or more in multiples of {replicas} replicas",
-            got=batch_size,
-            hint="choose another",
-        )
-    return batch_size // replicas
+    if batch_size < 1:
+        raise UserError("batch_size", expected="1 or more", got=batch_size, hint="choose another")
+    return max(1, batch_size // strategy.num_replicas_in_sync)
 
 
 def program(

@@ -55,7 +55,11 @@ def lock(path: epath.Path, *, shared: bool = False, wait: bool = False) -> Held:
 
 
 class FileLock:
-    """A file that this process has locked; the system gives it back when the process ends."""
+    """A file that this process has locked; the system gives it back when the process ends.
+
+    Raises:
+      UserError: another process holds it.
+    """
 
     def __init__(self, path: epath.Path, *, shared: bool, wait: bool) -> None:
         self._path = path
@@ -106,6 +110,9 @@ class Lease:
     Who is gone: a process of this machine that does not run any more; one that has been silent for
     a minute, by its clock and mine, and does not renew its lease while it is watched. Clocks that
     disagree make the watching needed, not wrong.
+
+    Raises:
+      UserError: another process holds it.
     """
 
     def __init__(self, path: epath.Path, *, shared: bool, wait: bool) -> None:

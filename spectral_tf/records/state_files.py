@@ -74,6 +74,9 @@ class StateFiles:
       identity: of the training.
       name: how log lines call it.
       writes: whether this process writes; others only read.
+
+    Raises:
+      UserError: a scheme of the file that nothing here can open.
     """
 
     def __init__(
@@ -89,6 +92,11 @@ class StateFiles:
         self._counter = 0
         self._next = self._files[0]
         self._num_pieces, self._digest = 0, _NO_PIECES
+        self._saved: list[epath.Path] = []
+
+    def num_bytes_saved(self) -> int:
+        """Bytes of what the last save has written, which it asks the file system for."""
+        return sum(file.stat().length for file in self._saved)
 
     def save(
         self,
@@ -107,6 +115,7 @@ class StateFiles:
           whether the tail is now in a file of its own.
         """
         sealed = sum(array.nbytes for array in tail.values()) > LARGEST_TAIL
+        self._saved = [self._next, *([self._piece(self._num_pieces)] if sealed else [])]
         if sealed:
             written = write_arrays(
                 self._piece(self._num_pieces), {**tail, **self._identity.arrays()}

@@ -1,11 +1,13 @@
 """The other hosts of a run: waited for, named when they do not come, and when they go."""
 
 import contextlib
+import math
 import os
 import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import NoReturn
@@ -16,6 +18,9 @@ from spectral_tf.runtime.cluster import Cluster
 # "Try again", in sysexits.h: for a queue that starts the same command once more.
 GONE = 75
 _SECONDS_TO_CONNECT = 2.0
+# All others are asked several times a second. Of one that was started anew meanwhile what it said
+# before counts for no longer.
+_A_MOMENT = 10.0
 
 
 class _Run:
@@ -53,12 +58,14 @@ def _answers(address: str) -> bool:
 
 
 def wait_for_all(cluster: Cluster, seconds: float) -> None:
-    """Returns when every host of the cluster has been heard of; each opens its port for it.
+    """Returns when every host of the cluster has come, too; each opens its port for it.
 
-    TensorFlow waits for hosts, too, but says neither for which nor that it does.
+    TensorFlow waits for hosts, too, but says neither for which nor that it does. And it takes the
+    port of a host that is still in a run which this one has fallen out of for one that has come: so
+    hosts that wait introduce themselves to each other.
 
     Raises:
-      UserError: some did not answer in time, or another process has this host's port.
+      UserError: some did not come in time, or another process has this host's port.
     """
     name, address = cluster.names[cluster.own], cluster.addresses[cluster.own]
     try:
@@ -70,30 +77,73 @@ def wait_for_all(cluster: Cluster, seconds: float) -> None:
             got=f"{address} ({os.strerror(error.errno or 0)})",
             hint="end the process that listens there, or choose other ports",
         ) from error
-    with port:
-        until, silent = time.monotonic() + seconds, others(cluster)
+    came: dict[str, float] = {}
+    with port, _welcomed(port, came):
+        until = time.monotonic() + seconds
         while True:
-            with contextlib.suppress(OSError):  # Nobody waits to be heard any more.
-                while True:
-                    port.accept()[0].close()
-            silent = {name: at for name, at in silent.items() if not _answers(at)}
-            if not silent:
+            silent = {who: at for who, at in others(cluster).items() if not _waits(at, name)}
+            # One that has met all goes on, and waits no more; but it was here a moment ago.
+            since = time.monotonic() - _A_MOMENT
+            missing = {who: at for who, at in silent.items() if came.get(who, -math.inf) < since}
+            if not missing:
                 return
             if time.monotonic() > until:
+                open_ones = {who: at for who, at in missing.items() if _answers(at)}
+                silent = {who: at for who, at in missing.items() if who not in open_ones}
+                told = [f"no answer from {_told(silent)}"] * bool(silent)
+                told += [f"another run or a stranger at {_told(open_ones)}"] * bool(open_ones)
                 raise UserError(
                     "startup_timeout_seconds",
                     expected=f"all {len(cluster.names)} hosts of TF_CONFIG within {seconds:g} s",
-                    got=f"no answer from {_told(silent)}",
+                    got=" and ".join(told),
                     hint="start the same command on every host, and let their ports through",
                 )
             time.sleep(0.3)
+
+
+_WAITS = b"spectral_tf waits\n"
+
+
+def _waits(address: str, own: str) -> bool:
+    """Whether the host there waits for the others, as this one does, which says who it is."""
+    host, _, port = address.rpartition(":")
+    with contextlib.suppress(OSError):
+        where = (host.strip("[]"), int(port))
+        with socket.create_connection(where, _SECONDS_TO_CONNECT) as there:
+            there.sendall(f"{own}\n".encode())
+            return there.makefile("rb").readline(len(_WAITS)) == _WAITS
+    return False
+
+
+@contextlib.contextmanager
+def _welcomed(port: socket.socket, came: dict[str, float]) -> Iterator[None]:
+    """Tells all who connect to a port that this host waits, and notes when who has come."""
+    ended = threading.Event()
+
+    def welcome() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(OSError):  # Nobody there, or one who has gone again.
+                there, _ = port.accept()
+                with there:
+                    there.settimeout(_SECONDS_TO_CONNECT)
+                    there.sendall(_WAITS)
+                    who = there.makefile("rb").readline(80).decode(errors="replace").strip()
+                    came[who] = time.monotonic()
+
+    thread = threading.Thread(target=welcome, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _open(port: int) -> socket.socket:
     both = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both else socket.AF_INET
     opened = socket.create_server(("", port), family=family, dualstack_ipv6=both)
-    opened.setblocking(False)
+    opened.settimeout(0.1)
     return opened
 
 

@@ -178,6 +178,7 @@ class TrainingLoop(Generic[Trained]):
 
     def save(self) -> None:
         """Saves everything now. All hosts must call it together; the chief writes."""
+        start = time.monotonic()
         state = {f"ensemble/{name}": array for name, array in self.ensemble.state().items()}
         self._last_save = time.monotonic()
         self._changed = False
@@ -196,6 +197,12 @@ class TrainingLoop(Generic[Trained]):
         }
         if self._files.save(arrays, self.history.tail(), self.history.num_measurements):
             self.history.seal()
+        if logging.vlog_is_on(1):
+            seconds, size = time.monotonic() - start, self._files.num_bytes_saved()
+            step = f"{self._saved_step:,}"
+            logging.vlog(
+                1, "%s: step %s saved in %.4f s, %s bytes", self._name, step, seconds, f"{size:,}"
+            )
         peers.note_saved(self._name, self._saved_step)
 
     def __iter__(self) -> Iterator[int]:

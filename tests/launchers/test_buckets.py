@@ -9,8 +9,6 @@ import emulators
 import pytest
 from conftest import ROOT, launch
 
-pytestmark = pytest.mark.long
-
 _IMAGES = ("--dataset=digits", "--width=4", "--train_size=256", "--batch_size=64")
 PAGES = {
     "lf_first": (
@@ -26,7 +24,20 @@ PAGES = {
 STORES = {"s3": lambda _: emulators.s3(), "gs": emulators.google}
 
 
-@pytest.fixture(scope="module", params=STORES)
+def often(store):
+    """Runs with the long ones; what another store stands for, with the matrix."""
+    return pytest.mark.long if store == "gs" else pytest.mark.matrix
+
+
+def cases():
+    """Every page on one of the stores, and one page on each, with the long ones."""
+    for store in STORES:
+        for page in PAGES:
+            mark = pytest.mark.long if page == "noise_fitting" else often(store)
+            yield pytest.param(store, page, marks=mark)
+
+
+@pytest.fixture(scope="module")
 def store(request, tmp_path_factory):
     """A bucket's address, and the variables by which it is found."""
     with STORES[request.param](tmp_path_factory.mktemp("store")) as variables:
@@ -55,7 +66,7 @@ shutil.copytree(storage.here(sys.argv[1]), sys.argv[2])
 """
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(("store", "page"), list(cases()), indirect=["store"])
 def test_a_killed_run_in_a_bucket_ends_in_the_tables_of_one_on_a_disk(
     page, store, embedded_dir, tmp_path
 ):
@@ -91,6 +102,9 @@ def test_a_killed_run_in_a_bucket_ends_in_the_tables_of_one_on_a_disk(
     assert "expected its own flags" in other.stderr.splitlines()[-1]
 
 
+@pytest.mark.parametrize(
+    "store", [pytest.param(store, marks=often(store)) for store in STORES], indirect=True
+)
 def test_a_network_in_a_bucket_is_measured_from_there(store, embedded_dir, tmp_path):
     bucket, variables = store
     data = f"--data_dir={embedded_dir}"
@@ -121,6 +135,8 @@ def test_a_network_in_a_bucket_is_measured_from_there(store, embedded_dir, tmp_p
         assert (tmp_path / "far" / table.name).read_bytes() == table.read_bytes(), table.name
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("store", STORES, indirect=True)
 def test_a_bucket_that_is_not_there_is_refused_in_a_line(store):
     bucket, variables = store
     missing = f"{bucket.partition('://')[0]}://no-such-bucket/run"

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from typing import NamedTuple
 
+import conftest
 import pytest
 from conftest import Host, launch, launch_on
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
@@ -264,24 +265,7 @@ def test_a_clock_that_was_set_back(killed, whole, embedded_dir):
     assert_ends_as("lf_first", whole("lf_first"), killed, embedded_dir)
 
 
-def cut(file):
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-
-
-def a_folder(file):
-    file.unlink()
-    file.mkdir()
-
-
-DAMAGE = {
-    "cut": cut,
-    "empty": lambda file: file.write_bytes(b""),
-    "zeroed": lambda file: file.write_bytes(bytes(file.stat().st_size)),
-    "a list": lambda file: file.write_text("[1, 2]\n"),
-    "binary": lambda file: file.write_bytes(b"\x89PNG\xff\xfe\x00"),
-    "a folder": a_folder,
-    "missing": lambda file: file.unlink(),
-}
+DAMAGE = {**conftest.DAMAGE, "missing": lambda file: file.unlink()}
 
 
 @pytest.mark.parametrize("fault", DAMAGE)

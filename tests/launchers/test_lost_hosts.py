@@ -75,7 +75,10 @@ def test_hosts_that_are_not_alike_say_in_what(tmp_path):
 def test_hosts_with_folders_of_their_own_are_told(tmp_path):
     chief, worker = two_workers()
     own = f"--workdir={tmp_path / 'other'}"
-    other = worker._replace(before=f"import sys\nsys.argv.append({own!r})")
+    soon = "from spectral_tf.training import replicas\n"
+    soon += "replicas.refuse_different_folders.__defaults__ = (3.0,)\n"  # Else 90 s.
+    other = worker._replace(before=f"import sys\nsys.argv.append({own!r})\n{soon}")
+    chief = chief._replace(before=soon)
     results = launch_on([chief, other], "lf_first", *SMALL, f"--workdir={tmp_path / 'run'}")
     assert [result.returncode for result in results] == [2, 2], results
     assert "another host has refused" in results[0].stderr
@@ -136,9 +139,17 @@ def whole(tmp_path_factory):
     return path
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "frozen"])
-@pytest.mark.parametrize("place", [0, 1], ids=["the chief", "the worker"])
+def cases():
+    """Each host and each way to go once with the long ones; the other two with the matrix."""
+    ways = {"killed": signal.SIGKILL, "frozen": signal.SIGSTOP}
+    for place, who in enumerate(("the chief", "the worker")):
+        for name, how in ways.items():
+            often = (who, name) in {("the chief", "frozen"), ("the worker", "killed")}
+            marks = pytest.mark.long if often else pytest.mark.matrix
+            yield pytest.param(place, how, id=f"{who}-{name}", marks=marks)
+
+
+@pytest.mark.parametrize(("place", "how"), list(cases()))
 def test_a_host_that_goes_is_named_and_the_run_goes_on(place, how, whole, tmp_path):
     path, hosts = tmp_path / "run", two_workers()
     processes = start(path, hosts)
@@ -167,3 +178,54 @@ def test_a_host_that_goes_is_named_and_the_run_goes_on(place, how, whole, tmp_pa
             process.kill()
     for table in whole.glob("*.csv"):
         assert (path / table.name).read_text() == table.read_text(), table.name
+
+
+# Run first in the process of a launcher: it saves after every call of the device, and from a step
+# on this happens.
+WHEN = """
+import os, signal, time
+from spectral_tf.experiments import page as pages
+from spectral_tf.training import loop
+pages.save_every = lambda: 0.0
+train = loop.TrainingLoop._train_piece
+def happening(self, until):
+    train(self, until)
+    if self.ensemble.step >= 300:
+        {happens}
+loop.TrainingLoop._train_piece = happening
+"""
+DIES = "open({gone!r}, 'w').close(); os.kill(os.getpid(), signal.SIGKILL)"
+IS_BUSY = "time.sleep(6)"
+LEAVES = """
+leave = os._exit
+os._exit = lambda code: (open({left!r}, 'w').close(), leave(code))
+"""
+WAITS_FOR = "import os, time\nwhile not os.path.exists({!r}): time.sleep(0.1)\n"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        pytest.param(0, id="the chief", marks=pytest.mark.matrix),
+        pytest.param(1, id="the worker", marks=pytest.mark.long),
+    ],
+)
+def test_a_host_restarted_while_the_others_are_in_the_run_waits_for_them(place, whole, tmp_path):
+    """It is back at once; the other one notices nothing for seconds, and is started again then."""
+    gone, left = str(tmp_path / "gone"), str(tmp_path / "left")
+    workers = two_workers()
+    lost, other = workers[place], workers[1 - place]
+    hosts = [
+        lost._replace(before=WHEN.format(happens=DIES.format(gone=gone))),
+        other._replace(before=WHEN.format(happens=IS_BUSY) + LEAVES.format(left=left)),
+        lost._replace(before=WAITS_FOR.format(gone)),
+        other._replace(before=WAITS_FOR.format(left)),
+    ]
+    died, told, *again = launch_on(hosts, "lf_first", *LONGER, f"--workdir={tmp_path / 'run'}")
+    assert died.returncode == -signal.SIGKILL
+    assert told.returncode == GONE, told.stderr
+    assert f"another host is gone (worker {place} at " in told.stderr
+    assert [result.returncode for result in again] == [0, 0], again
+    assert all("resuming at step" in result.stderr for result in again)
+    for table in whole.glob("*.csv"):
+        assert (tmp_path / "run" / table.name).read_text() == table.read_text(), table.name

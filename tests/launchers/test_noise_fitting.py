@@ -217,8 +217,13 @@ def test_the_same_seed_starts_alike_on_every_wave_and_other_seeds_do_not(finishe
     assert not np.array_equal(kernel("uniform", "seed_0"), kernel("uniform", "seed_1"))
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGTERM, marks=pytest.mark.matrix),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.long),
+    ],
+)
 def test_a_killed_run_ends_in_the_tables_of_the_whole_one(number, finished, tmp_path):
     path, _, command = finished
     command = [*command, f"--workdir={tmp_path / 'run'}"]
@@ -268,7 +273,8 @@ def test_of_a_sweep_only_what_is_damaged_is_trained_again(finished, tmp_path):
         assert (run / name).read_bytes() == (path / name).read_bytes(), name
 
 
-@pytest.mark.long
+# With another network than in the matrix of hosts.
+@pytest.mark.matrix
 def test_two_workers_give_the_tables_of_one_process(embedded_dir, tmp_path):
     flags = [*TINY, "--cycles=1", "--model=small_resnet", f"--data_dir={embedded_dir}"]
     command = [sys.executable, str(ROOT / "launchers" / "noise_fitting.py"), *flags]

@@ -89,8 +89,18 @@ def test_a_page_leaves_tables_figures_events_and_a_summary(name, finished):
     assert_estimates(path)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("name", SMALL)
+# The other two train as lf_first does, which is killed in many ways.
+SEVERAL_ENSEMBLES = ("architecture", "theory")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=getattr(pytest.mark, suite))
+        for name in SMALL
+        for suite in ["long" if name in SEVERAL_ENSEMBLES else "matrix"]
+    ],
+)
 def test_a_killed_page_ends_in_the_same_tables(name, finished, tmp_path):
     path = tmp_path / "killed"
     with subprocess.Popen(
@@ -111,7 +121,10 @@ def test_a_killed_page_ends_in_the_same_tables(name, finished, tmp_path):
         assert (path / table.name).read_text() == table.read_text(), table.name
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.long] * (name in SEVERAL_ENSEMBLES)) for name in SMALL],
+)
 def test_a_page_killed_before_its_summary_reports_the_same(name, finished, tmp_path):
     path = tmp_path / "unreported"
     shutil.copytree(finished(name), path)

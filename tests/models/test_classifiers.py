@@ -77,7 +77,13 @@ def test_a_saved_file_loads_in_plain_keras(name, tmp_path):
     assert np.any(model(IMAGES))
 
 
-@pytest.mark.parametrize("name", SMALL)
+# XLA takes ten seconds and more for each of these.
+DEEP = ("shake_shake", "pyramid_net")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.long] * (n in DEEP)) for n in SMALL]
+)
 def test_it_compiles_with_xla_and_static_shapes(name):
     model = SMALL[name]()
 

@@ -4,13 +4,14 @@ import subprocess
 import sys
 import threading
 import time
+import types
 
 import numpy as np
 import pytest
 
 from spectral_tf import probes
 from spectral_tf.models.mlp import mlp
-from spectral_tf.probes.stream import over_rows, stream
+from spectral_tf.probes.stream import over_rows, replicas_share, stream
 
 REPLICAS = """
 import numpy as np, tensorflow as tf
@@ -54,6 +55,14 @@ def test_two_replicas_share_kernels_and_perturbed_networks():
         [sys.executable, "-c", REPLICAS], capture_output=True, text=True, timeout=600
     )
     assert result.stdout.strip().endswith("equal"), result.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "replicas", "share"), [(256, 2, 128), (256, 3, 85), (2, 3, 1), (1, 1, 1)]
+)
+def test_any_number_of_replicas_shares_a_batch(batch_size, replicas, share):
+    strategy = types.SimpleNamespace(num_replicas_in_sync=replicas)
+    assert replicas_share(batch_size, strategy) == share
 
 
 def test_every_part_is_asked_for_once_and_in_order():

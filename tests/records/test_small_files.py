@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from conftest import DAMAGE
 
 from spectral_tf import records
 from spectral_tf.errors import UserError
@@ -15,29 +16,6 @@ from spectral_tf.records import Found, RunFolder, Series
 from spectral_tf.records.arrays import Damaged
 from spectral_tf.records.folder import experiment_of
 from spectral_tf.records.tensorboard import EventWriter
-
-
-def cut(file):
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-
-
-def zeroed(file):
-    file.write_bytes(bytes(file.stat().st_size))
-
-
-def a_folder(file):
-    file.unlink()
-    file.mkdir()
-
-
-DAMAGE = {
-    "cut": cut,
-    "empty": lambda file: file.write_bytes(b""),
-    "zeroed": zeroed,
-    "a list": lambda file: file.write_text("[1, 2]\n"),
-    "binary": lambda file: file.write_bytes(b"\x89PNG\xff\xfe\x00"),
-    "a folder": a_folder,
-}
 
 
 @pytest.fixture(params=DAMAGE)
@@ -104,7 +82,7 @@ def test_a_damaged_record_of_ones_own_run_is_mended_with_a_warning(tmp_path, dam
 def test_a_run_whose_summary_is_damaged_is_unfinished(tmp_path, damaged):
     folder = run_in(tmp_path)
     folder.finish({"experiment": "lf_first"}, 1.0)
-    cut(tmp_path / "environment.json")
+    DAMAGE["cut"](tmp_path / "environment.json")
     assert experiment_of(tmp_path) == "lf_first"
     damaged(tmp_path / "summary.json")
     assert not folder.finished

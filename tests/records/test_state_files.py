@@ -69,6 +69,16 @@ def test_the_newer_of_two_is_taken_whatever_its_name(folder):
     assert equal(restored(folder), 4)
 
 
+def test_the_bytes_of_a_save_are_those_of_the_files_that_it_wrote(tmp_path, monkeypatch):
+    files = StateFiles(tmp_path / "state.npz", OWN, "test")
+    files.save(*content(3))
+    assert files.num_bytes_saved() == (tmp_path / "state.npz").stat().st_size
+    monkeypatch.setattr(state_files, "LARGEST_TAIL", 0)
+    assert files.save(*content(4))
+    written = [tmp_path / name for name in ("state.second.npz", "history.000000.npz")]
+    assert files.num_bytes_saved() == sum(file.stat().st_size for file in written)
+
+
 def test_there_is_none_at_first(tmp_path):
     assert restored(tmp_path) is None
     assert list(tmp_path.iterdir()) == []

@@ -41,11 +41,56 @@ def test_hosts_that_come_one_after_the_other_find_each_other():
 def test_those_that_do_not_come_are_named():
     first, second, third = free_addresses(3)
     with socket.create_server(("127.0.0.1", int(second.split(":")[1]))):
-        told = f"within 1 s, got no answer from worker 2 at {third}; start the same command"
+        told = (
+            f"within 1 s, got no answer from worker 2 at {third} and another run or a stranger at "
+            f"worker 1 at {second}; start the same command"
+        )
         with pytest.raises(UserError, match=re.escape(told)):
             peers.wait_for_all(of([first, second, third], 0), 1)
         with pytest.raises(UserError, match=f"a free port for this host, worker 1, got {second}"):
             peers.wait_for_all(of([first, second, third], 1), 1)
+
+
+def test_a_host_that_is_in_a_run_of_before_is_waited_for():
+    first, second = free_addresses(2)
+    order = []
+
+    def wait(place):
+        peers.wait_for_all(of([first, second], place), 20)
+        order.append(f"{place} has met the other")
+
+    with socket.create_server(("127.0.0.1", int(second.split(":")[1]))):  # As TensorFlow has it.
+        restarted = threading.Thread(target=wait, args=(0,))
+        restarted.start()
+        time.sleep(1)
+        order.append("the run of before ends")
+    wait(1)
+    restarted.join()
+    assert order[0] == "the run of before ends"
+    assert sorted(order[1:]) == ["0 has met the other", "1 has met the other"]
+
+
+def test_a_host_that_came_and_died_is_waited_for_again(monkeypatch):
+    monkeypatch.setattr(peers, "_A_MOMENT", 0.5)
+    addresses = free_addresses(3)
+    met = []
+
+    def wait(place):
+        peers.wait_for_all(of(addresses, place), 20)
+        met.append(place)
+
+    hosts = [threading.Thread(target=wait, args=(place,)) for place in range(3)]
+    hosts[0].start()
+    time.sleep(0.5)
+    assert peers._waits(addresses[0], "worker 1")  # It says who it is, and is gone.
+    time.sleep(1)
+    hosts[2].start()
+    time.sleep(1)
+    assert met == []
+    hosts[1].start()
+    for host in hosts:
+        host.join()
+    assert sorted(met) == [0, 1, 2]
 
 
 # Holds the interpreter, as TensorFlow does where it waits for hosts.
