@@ -1,10 +1,11 @@
 """Many small networks trained together, each with its own seed and its own target."""
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -31,6 +32,22 @@ State = dict[str, Any]
 # four. An accelerator wants large products and few programs: there one block holds all members of a
 # replica.
 _CPU_BLOCK_BYTES = 12 * 2**20
+
+
+class Lowered(NamedTuple):
+    """The training of an ensemble as a program that XLA runs without TensorFlow.
+
+    Attributes:
+      stablehlo: (state, data, first step, number of steps) -> the state after them, serialised.
+      arguments: all but the last two, which are int32 scalars; the first are the state.
+      num_state: how many of them are the state.
+      weights: for each trainable variable its place among them.
+    """
+
+    stablehlo: bytes
+    arguments: list[np.ndarray]
+    num_state: int
+    weights: list[int]
 
 
 class Ensemble:
@@ -413,6 +430,33 @@ class Ensemble:
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value[index])
         return model
+
+    def lowered(self) -> Lowered:
+        """What `train` compiles, with the state as it is, for a machine without TensorFlow.
+
+        Raises:
+          UserError: members in several blocks or on several replicas (`block_size` joins them).
+        """
+        if len(self._blocks) > 1 or self.block_size < self.num_members:
+            raise UserError(
+                "ensemble",
+                expected="one block on one replica",
+                got=f"{self.num_members} members, {self.block_size} in a block",
+                hint=f"make it with block_size={self.num_members} on one device",
+            )
+        arguments = (self._state[0], self._data[0], self._shared_inputs)
+        first, n = tf.constant(self.step), tf.constant(1)
+        block = functools.partial(self._train_block, True)
+        program = tf.function(block, jit_compile=True, autograph=False)
+        stablehlo = program.experimental_get_compiler_ir(*arguments, first, n)(
+            stage="stablehlo_serialized"
+        )
+        num_state = len(tf.nest.flatten(self._state[0]))
+        # Nests are flattened in the order of their keys, of which this is the last.
+        weights = list(range(num_state))[-len(self._state[0]["weights"]) :]
+        # Shared inputs are None where members have their own.
+        flat = [np.asarray(a) for a in tf.nest.flatten(arguments) if a is not None]
+        return Lowered(stablehlo, flat, num_state, weights)
 
     @property
     def diverged_at_step(self) -> np.ndarray:

@@ -479,6 +479,48 @@ def test_pytorch_started_from_our_weights_makes_the_same_steps(assert_close):
     assert_close(ensemble.evaluate()[0][0], network(x).detach().numpy())
 
 
+WITHOUT_TENSORFLOW = """
+import sys
+import jax, numpy as np
+from jax.extend.backend import get_backend
+folder = sys.argv[1]
+program = get_backend().compile_and_load(open(f"{folder}/program", "rb").read(), jax.devices()[:1])
+saved = np.load(f"{folder}/arguments.npz")
+arguments = [saved[f"arr_{i}"] for i in range(len(saved.files))]
+outputs = program.execute([jax.device_put(a) for a in (*arguments, np.int32(5), np.int32(20))])
+np.savez(f"{folder}/trained.npz", *map(np.asarray, outputs))
+assert "tensorflow" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("own_inputs", [False, True])
+def test_the_program_trains_without_tensorflow(tmp_path, assert_close, own_inputs):
+    pytest.importorskip("jax", reason="the extra `jax` is not installed")
+    data = {"datasets": [sines(i, 16) for i in range(3)]}
+    if own_inputs:
+        x = np.linspace(0, 1, 48, dtype=np.float32).reshape(3, 16, 1)
+        data = {"datasets": [(x[i], np.sin(6 * x[i])) for i in range(3)]}
+    ensemble = make(3, block_size=3, **data)
+    ensemble.train(5)
+    lowered = ensemble.lowered()
+    (tmp_path / "program").write_bytes(lowered.stablehlo)
+    np.savez(tmp_path / "arguments.npz", *lowered.arguments)
+    command = [sys.executable, "-c", WITHOUT_TENSORFLOW, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    ensemble.train(20)
+    with np.load(tmp_path / "trained.npz") as saved:
+        trained = [saved[f"arr_{i}"] for i in range(len(saved.files))]
+    assert len(trained) == lowered.num_state
+    for place, weights in zip(lowered.weights, ensemble.weights, strict=True):
+        assert_close(trained[place], weights)
+
+
+def test_a_program_of_some_members_is_refused():
+    with pytest.raises(UserError, match="one block on one replica, got 3 members, 1 in a block"):
+        make(3, block_size=1).lowered()
+
+
 TWO_LOGICAL_CPUS = """
 import numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
