@@ -11,6 +11,9 @@ import peer
 if TYPE_CHECKING:
     import numpy as np
 
+# More batches than tf.data makes ahead.
+AHEAD = 64
+
 
 def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> peer.Work:
     """Whole batches at a time, in tf.data."""
@@ -42,7 +45,7 @@ def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> p
         for _ in range(number):
             next(following)
 
-    return peer.Work(run)
+    return peer.Work(run, before=lambda: run(AHEAD))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
 PADDING, CUTOUT = 4, 16
+# More batches than tf.data makes ahead.
+AHEAD = 64
 
 
 def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> peer.Work:
@@ -37,7 +39,7 @@ def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> p
         return tf.where((rows[:, None] & columns[None, :])[..., None], 0.0, image)
 
     images = tf.data.Dataset.from_tensor_slices(pixels).shuffle(len(pixels)).repeat()
-    made = images.map(changed, tf.data.AUTOTUNE).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+    made = images.map(changed, tf.data.AUTOTUNE).batch(batch_size).prefetch(2)
     options = tf.data.Options()
     options.threading.private_threadpool_size = threads
     following = made.with_options(options).as_numpy_iterator()
@@ -46,7 +48,7 @@ def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> p
         for _ in range(number):
             next(following)
 
-    return peer.Work(run)
+    return peer.Work(run, before=lambda: run(AHEAD))
 
 
 if __name__ == "__main__":

@@ -68,10 +68,13 @@ class Work(NamedTuple):
     Attributes:
       run: makes so many steps, and returns when they are done.
       losses: of the networks as they are now; nothing for what has none.
+      before: what is to be done before the clock starts, such as to use up what was made ahead
+        while others worked.
     """
 
     run: Callable[[int], object]
     losses: Callable[[], Sequence[float]] = lambda: ()
+    before: Callable[[], object] = lambda: None
 
 
 def train_networks(build: Callable[..., Work], *packages: str, **options: int) -> None:
@@ -237,13 +240,15 @@ def _answer(
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     work.run(1)
-    versions = " ".join(f"{package} {sys.modules[package].__version__}" for package in packages)
+    loaded = [package for package in packages if package in sys.modules]
+    versions = " ".join(f"{package} {sys.modules[package].__version__}" for package in loaded)
     print("ready", json.dumps({"each": each, "versions": versions}), file=answers)
     for line in sys.stdin:
         print("done", _seconds(work, int(line)), file=answers)
 
 
 def _seconds(work: Work, steps: int) -> float:
+    work.before()
     start = time.perf_counter()
     work.run(steps)
     return time.perf_counter() - start
