@@ -33,23 +33,26 @@ def ours():
 NETWORKS = ("--members=2", "--steps=20", "--width=16", "--num_samples=40", "--input_dim=2")
 
 
-# Keras counts epsilon before its correction of the moments, and so moves a little less.
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("script", "options", "tolerance"),
+    ("script", "options"),
     [
-        pytest.param("torch_loop", (), 1e-5, marks=needs("torch")),
-        pytest.param("torch_loop", ("--fused=1",), 1e-5, marks=needs("torch")),
-        pytest.param("torch_func", (), 1e-5, marks=needs("torch")),
-        pytest.param("jax_vmap", (), 1e-5, marks=needs("jax", "optax")),
-        ("keras_fit", (), 1e-4),
-        ("keras_fit", ("--steps_per_execution=10",), 1e-4),
+        pytest.param("torch_loop", (), marks=needs("torch")),
+        pytest.param("torch_loop", ("--fused=1",), marks=needs("torch")),
+        pytest.param("torch_func", (), marks=needs("torch")),
+        pytest.param("jax_vmap", (), marks=needs("jax", "optax")),
+        ("keras_fit", ()),
+        ("keras_fit", ("--steps_per_execution=10",)),
     ],
 )
-def test_every_peer_is_where_ours_is_after_twenty_steps(script, options, tolerance, ours):
-    start = losses("ours", *NETWORKS[:1], "--steps=1", *NETWORKS[2:])
-    assert (ours < 0.98 * start).all(), "they learn"
-    np.testing.assert_allclose(losses(script, *NETWORKS, *options), ours, rtol=tolerance)
+def test_every_peer_is_where_ours_is_after_twenty_steps(script, options, ours):
+    np.testing.assert_allclose(losses(script, *NETWORKS, *options), ours, rtol=1e-5)
+
+
+@pytest.mark.long
+def test_one_step_less_would_be_seen(ours):
+    fewer = [flag.replace("20", "19") for flag in NETWORKS]
+    assert (abs(losses("ours", *fewer) - ours) > 5e-5 * ours).all()
 
 
 IMAGES = ("--steps=3", "--width=4", "--batch_size=32")
