@@ -1,457 +1,213 @@
-"""How fast we are against what one would run instead.
+"""How fast we train ensembles, against what one would run instead.
 
-Measures member-steps per second (updates of one 6-layer 256-unit network on 200 points) of our
-trainer with 1, 4, 8 and 16 members, of a plain PyTorch loop, of PyTorch with its fused Adam, of
-Keras `fit` and of Keras `fit` with steps_per_execution=50; and the rate of float32 matrix products
-of 1024 x 1024, in the same process, one after the other in every round, so that each figure is a
-ratio within one round. Likewise perturbed networks per second, as `robustness` measures them, of
-our probe and of a plain loop that copies the model for every direction; and augmented images per
-second of our pipeline, of tf.image one by one in tf.data, and of NumPy one by one.
+Measures member-steps per second (updates of one 6-layer 256-unit network on 200 points, full batch,
+Adam) of our trainer and of its peers, the scripts of `launchers/peers`: JAX (`vmap`, `fori_loop`,
+optax), torch.func (`vmap(grad)`, compiled), a PyTorch loop with its Adam and with the fused one,
+Keras `fit` with one and with 50 steps per execution; and of the float32 products of 1024 x 1024 by
+NumPy's and PyTorch's BLAS, which are counted as member-steps by their arithmetic. All start from
+the same kind of weights and points and do the same work (a test compares their losses).
 
-    python launchers/benchmark.py --alsologtostderr
+Each runs in processes of its own. First every setting is tried: one process with all cores, and one
+of one thread for each core; in both, every number of `--members` at once for those that train
+several. The best of each enters the rounds, in which one after the other works while the others
+sleep: so each ratio is one within a round. Packages that are missing leave out a row with a
+warning (`pip install -e '.[torch,jax]'`).
 
-takes about 3 minutes on 2 cores; `--num_samples=1000` measures the networks of the experiments on
-curves, `--num_samples=9585 --input_dim=784 --members=1,4` those of `mnist_noise`. To see: at least
-2.0 times the plain PyTorch loop, at least 60 % of the matrix-product rate, probing every 100 steps
-under 3 %, 10,000 perturbed networks in less than 10 seconds with shared and 40 with fresh
-directions, at least 5,000 augmented images of 32 x 32 a second (results/benchmark).
+    python launchers/benchmark.py --alsologtostderr --workdir=runs/benchmark
+    python launchers/benchmark.py --num_samples=1000 --workdir=runs/benchmark_1000
+    python launchers/benchmark.py --num_samples=9585 --input_dim=784 --members=1,4 \
+        --workdir=runs/benchmark_9585
+    python launchers/benchmark.py --busy_cores=1 --workdir=runs/benchmark_busy
+
+takes about 15 minutes on 2 cores, most of it for the settings, which are compiled anew. To see:
+what of each is fastest, how many times that ours is, and its share of the product
+(results/benchmark).
 """
 
 from __future__ import annotations
 
-import importlib.util
-import itertools
-import tempfile
+import dataclasses
+import pathlib
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
-from absl import flags, logging
+from absl import flags
 
-from spectral_tf import data, records, runtime, spectra, tasks
+from spectral_tf import records, runtime
 from spectral_tf.errors import UserError
-
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-    from spectral_tf.training.ensemble import Ensemble
+from spectral_tf.experiments import contest
+from spectral_tf.experiments.contest import Contender, Found
 
 FLAGS = flags.FLAGS
-runtime.define_run_flags("benchmark", resumes=False)
-runtime.define_data_flags("photo_patches")
+runtime.define_run_flags("benchmark", resumes=False, distributes=False)
 flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
 runtime.define_finite_float("seconds", 1.5, "Length of one measurement.", at_least=0.01)
-flags.DEFINE_list("members", [1, 4, 8, 16], "Ensemble sizes of our trainer.")
+flags.DEFINE_list("members", [1, 2, 4, 8, 16], "Numbers of networks at once that are tried.")
 flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
 flags.DEFINE_integer("depth", 6, "Affine layers.", 2)
-flags.DEFINE_integer("num_samples", 200, "Points of the grid.", 3)
+flags.DEFINE_integer("num_samples", 200, "Points.", 3)
 flags.DEFINE_integer("input_dim", 1, "Inputs of the network.", 1)
-flags.DEFINE_integer("probe_every", 100, "Steps between two spectra, for the cost of probing.", 1)
+flags.DEFINE_integer("cores", 0, "Cores to use; 0: all that the process may use.", 0)
+flags.DEFINE_integer("busy_cores", 0, "Measure also beside so many processes that never rest.", 0)
 
-# A contender makes so many member-steps; the matrix product makes products of this edge.
-Contender = Callable[[int], None]
-PRODUCT_EDGE = 1024
-PLAIN, PRODUCT, COPIES = "PyTorch loop", "matrix product", "a copy for each direction"
-ONE_BY_ONE = "NumPy, one by one"
-PROTOCOL = 10_000  # Perturbed networks for one network of experiment 2.
+PEERS = pathlib.Path(__file__).parent / "peers"
+OURS, FIT = "ours", "Keras fit"
+PRODUCTS = ("matrix product, NumPy", "matrix product, PyTorch")
+PRODUCT_FLOP = 2.0 * 1024**3
 LARGE = 1e10  # Operations in an update from which on the cost of a call is nothing.
-BATCH, PADDING, CUTOUT = 256, 4, 16  # Of the image pipelines.
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is asked for.
+
+    Attributes:
+      contenders: {name: program}.
+      cores, busy_cores, num_rounds, seconds: as the flags.
+      flop: multiplications and additions of one member-step.
+      title: of the chart.
+    """
+
+    contenders: dict[str, Contender]
+    cores: int
+    busy_cores: int
+    num_rounds: int
+    seconds: float
+    flop: float
+    title: str
 
 
 def main() -> None:
     """Measures, writes the tables and the chart, and prints the ratios."""
-    members = runtime.parse_ints("members", FLAGS.members)
+    asked = plan()
+    folder = runtime.run_folder("benchmark")
+    start = time.monotonic()
+    found = run(asked, folder)
+    report(asked, found, folder, time.monotonic() - start)
+
+
+def plan() -> Plan:
+    """The contenders, checked."""
+    members = tuple(runtime.parse_ints("members", FLAGS.members))
     if min(members) < 1:
         raise UserError("--members", expected="1 or more", got=min(members), hint="leave it out")
-    frequencies = [k for k in range(5, 51, 5) if 2 * k < FLAGS.num_samples] or [1]
-    amplitudes = [1.0] * len(frequencies)
-    target = tasks.SumOfSines.with_random_phases(
-        frequencies, amplitudes, FLAGS.num_samples, runtime.generator(FLAGS.seed, "phases")
-    )
-    folder = runtime.run_folder("benchmark")
-    images = data.find_images(FLAGS.dataset, **runtime.data_locations())
+    sizes = ("width", "depth", "num_samples", "input_dim")
+    options = tuple(f"--{name}={FLAGS[name].value}" for name in sizes)
+    flop = flop_per_member_step(**{name: FLAGS[name].value for name in sizes})
 
-    from spectral_tf.records.environment import environment
-    from spectral_tf.runtime.strategy import strategy_of_flags
+    def of(script: str, *own: str, needs: tuple[str, ...] = (), several: bool = False) -> Contender:
+        path = PEERS / f"{script}.py"
+        return Contender(path, (*options, *own), needs, members if several else ())
 
-    strategy = strategy_of_flags()
-    folder.start(
-        environment(strategy, FLAGS.seed, images.record(), deterministic=FLAGS.deterministic)
-    )
-    start = time.monotonic()
-    ensembles = {count: make_ensemble(count, target, strategy) for count in members}
-    contenders = {f"ours, {n} at once": trainer(e) for n, e in ensembles.items()}
-    contenders |= keras_contenders(target) | torch_contenders(target)
-    contenders[PRODUCT] = matrix_product()
-    rates = measure(contenders)
-    probing = probing_percent(ensembles[max(members)], target)
-    # Experiment 2 has the small networks only.
-    perturbing = measure_perturbations(target) if flop_per_member_step() < LARGE else {}
-    pipelines = measure_pipelines(images)
-    report(folder, rates, probing, perturbing, pipelines, time.monotonic() - start)
-
-
-def inputs_of(target: tasks.SumOfSines) -> np.ndarray:
-    """The grid, or as many random points where the network has several inputs."""
-    if FLAGS.input_dim == 1:
-        return target.positions[:, None].astype(np.float32)
-    shape = (FLAGS.num_samples, FLAGS.input_dim)
-    return runtime.generator(FLAGS.seed, "inputs").uniform(size=shape).astype(np.float32)
-
-
-def make_ensemble(
-    count: int, target: tasks.SumOfSines, strategy: tf.distribute.Strategy
-) -> Ensemble:
-    """Our trainer with so many members."""
-    from spectral_tf.models.mlp import mlp
-    from spectral_tf.training.ensemble import Ensemble
-
-    return Ensemble(
-        lambda seed: mlp(
-            width=FLAGS.width, depth=FLAGS.depth, input_dim=FLAGS.input_dim, seed=seed
-        ),
-        [runtime.derive_seed(FLAGS.seed, "init", run) for run in range(count)],
-        [target.dataset(inputs_of(target))] * count,
-        strategy=strategy,
+    contenders = {
+        OURS: of("ours", several=True),
+        "torch.func, compiled": of("torch_func", needs=("torch",), several=True),
+        "JAX vmap": of("jax_vmap", needs=("jax", "optax"), several=True),
+        "PyTorch loop": of("torch_loop", needs=("torch",)),
+        "PyTorch loop, fused Adam": of("torch_loop", "--fused=1", needs=("torch",)),
+        FIT: of("keras_fit"),
+        f"{FIT}, 50 per execution": of("keras_fit", "--steps_per_execution=50"),
+        PRODUCTS[0]: of("product"),
+        PRODUCTS[1]: of("product", "--torch=1", needs=("torch",)),
+    }
+    if flop > LARGE:
+        del contenders[f"{FIT}, 50 per execution"]
+    return Plan(
+        contenders,
+        runtime.chosen_cores(FLAGS.cores),
+        FLAGS.busy_cores,
+        FLAGS.num_rounds,
+        FLAGS.seconds,
+        flop,
+        f"{FLAGS.depth} x {FLAGS.width} network, {FLAGS.num_samples:,} points, full batch",
     )
 
 
-def trainer(ensemble: Ensemble) -> Contender:
-    """As many steps as make the member-steps asked for."""
-    return lambda n: ensemble.train(-(-n // ensemble.num_members))
-
-
-def keras_contenders(target: tasks.SumOfSines) -> dict[str, Contender]:
-    """Keras `fit` on the same data set, one network."""
-    import keras
-
-    from spectral_tf.models.mlp import mlp
-
-    batches = target.dataset(inputs_of(target)).batch(FLAGS.num_samples).cache().repeat()
-
-    def contender(steps_per_execution: int) -> Contender:
-        model = mlp(width=FLAGS.width, depth=FLAGS.depth, input_dim=FLAGS.input_dim)
-        optimizer = keras.optimizers.Adam(3e-4, epsilon=1e-8)
-        model.compile(optimizer, "mse", steps_per_execution=steps_per_execution)
-        return lambda n: model.fit(batches, steps_per_epoch=n, epochs=1, verbose=0)
-
-    if flop_per_member_step() > LARGE:
-        return {"Keras fit": contender(1)}
-    return {"Keras fit": contender(1), "Keras fit, 50 per execution": contender(50)}
-
-
-def torch_contenders(target: tasks.SumOfSines) -> dict[str, Contender]:
-    """The loop of the published notebooks, and the same with PyTorch's fused Adam."""
-    if importlib.util.find_spec("torch") is None:
-        logging.warning("PyTorch is not installed, its rows are left out: pip install '.[torch]'")
-        return {}
-    import torch
-
-    inputs = torch.tensor(inputs_of(target))
-    targets = torch.tensor(target.targets[:, None], dtype=torch.float32)
-
-    def contender(fused: bool) -> Contender:
-        sizes = [FLAGS.input_dim, *[FLAGS.width] * (FLAGS.depth - 1)]
-        layers: list[torch.nn.Module] = []
-        for fan_in, fan_out in itertools.pairwise(sizes):
-            layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.ReLU()]
-        network = torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], 1))
-        optimizer = torch.optim.Adam(network.parameters(), 3e-4, fused=fused)
-
-        def train(n: int) -> None:
-            for _ in range(n):
-                optimizer.zero_grad()
-                torch.nn.functional.mse_loss(network(inputs), targets).backward()
-                optimizer.step()
-
-        return train
-
-    return {PLAIN: contender(False), "PyTorch loop, fused Adam": contender(True)}
-
-
-def flop_per_member_step() -> float:
+def flop_per_member_step(width: int, depth: int, num_samples: int, input_dim: int) -> float:
     """Multiplications and additions of one update: forward, and backward twice that.
 
     The first layer passes no gradient on.
     """
-    kernels = FLAGS.width * (FLAGS.input_dim + 1 + (FLAGS.depth - 2) * FLAGS.width)
-    return FLAGS.num_samples * (6.0 * kernels - 2.0 * FLAGS.width * FLAGS.input_dim)
+    kernels = width * (input_dim + 1 + (depth - 2) * width)
+    return num_samples * (6.0 * kernels - 2.0 * width * input_dim)
 
 
-def matrix_product() -> Contender:
-    """As many float32 products as have the arithmetic of the member-steps asked for."""
+def run(plan: Plan, folder: records.RunFolder) -> Found:
+    """Starts the folder, finds the best settings and measures; products as member-steps."""
     import tensorflow as tf
 
-    factor = tf.random.stateless_uniform([PRODUCT_EDGE, PRODUCT_EDGE], [1, 2])
+    from spectral_tf.records.environment import environment
 
-    def multiply(n: int) -> None:
-        for _ in range(products_for(n)):
-            product = tf.matmul(factor, factor)
-        product.numpy()
-
-    return multiply
-
-
-def products_for(member_steps: int) -> int:
-    """The number of products with the arithmetic of so many member-steps, at least one."""
-    return max(1, round(member_steps * flop_per_member_step() / (2 * PRODUCT_EDGE**3)))
-
-
-def measure(contenders: dict[str, Contender]) -> dict[str, np.ndarray]:
-    """Member-steps per second of each contender in each round, in turn within a round."""
-    lengths = {}
-    few = 64 if flop_per_member_step() < LARGE else 8
-    for name, run in contenders.items():
-        run(few)  # Compiles.
-        start = time.perf_counter()
-        run(few)
-        lengths[name] = max(few, int(few * FLAGS.seconds / (time.perf_counter() - start)))
-    rates: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(FLAGS.num_rounds):
-        for name, run in contenders.items():
-            start = time.perf_counter()
-            run(lengths[name])
-            rates[name].append(lengths[name] / (time.perf_counter() - start))
-        logging.info("round %d of %d", number + 1, FLAGS.num_rounds)
-    return {name: np.asarray(values) for name, values in rates.items()}
-
-
-def probing_percent(ensemble: Ensemble, target: tasks.SumOfSines) -> np.ndarray:
-    """Time of a probe as lf_first makes it over the time of training between two, in percent."""
-    import pathlib
-
-    from spectral_tf.records.tensorboard import EventWriter
-
-    percent = []
-    with tempfile.TemporaryDirectory() as scratch:
-        board = EventWriter(pathlib.Path(scratch))
-        for number in range(FLAGS.num_rounds + 1):
-            start = time.perf_counter()
-            ensemble.train(FLAGS.probe_every)
-            trained = time.perf_counter()
-            outputs, losses = ensemble.evaluate()
-            magnitudes = spectra.normalised_magnitudes(
-                outputs[..., 0], target.frequencies, target.amplitudes
-            )
-            tags = (f"magnitude/k={k:03d}" for k in target.frequencies)
-            values = dict(zip(tags, np.nanmean(magnitudes, axis=0), strict=True))
-            board.scalars({"loss": float(np.nanmean(losses)), **values}, number)
-            done = time.perf_counter()
-            percent.append(100 * (done - trained) / (trained - start))
-    return np.asarray(percent[1:])  # The first one compiles.
-
-
-def measure_perturbations(target: tasks.SumOfSines) -> dict[str, np.ndarray]:
-    """Perturbed networks per second of each way in each round, in turn within a round."""
-    import keras
-    import tensorflow as tf
-
-    from spectral_tf.models.mlp import mlp
-    from spectral_tf.probes.perturbations import perturbed_outputs
-
-    model = mlp(width=FLAGS.width, depth=FLAGS.depth, input_dim=FLAGS.input_dim)
-    weights = [v.numpy() for v in model.trainable_variables]
-    inputs = inputs_of(target)
-    norms = np.linspace(0.0, 5.0, 20)
-
-    def ours(shared: bool) -> Callable[[], int]:
-        def run() -> int:
-            outputs = perturbed_outputs(
-                model, weights, [], inputs, norms, 16, seed=0, shared=shared
-            )
-            return outputs.shape[0] * outputs.shape[1]
-
-        return run
-
-    def plain_loop() -> int:
-        rng = np.random.default_rng(0)
-        for norm in norms:
-            directions = [rng.standard_normal(w.shape, dtype=np.float32) for w in weights]
-            length = np.sqrt(sum(np.sum(d**2) for d in directions))
-            copy = keras.models.clone_model(model)
-            moved = [w + norm / length * d for w, d in zip(weights, directions, strict=True)]
-            copy.set_weights(moved)
-            copy(tf.constant(inputs)).numpy()
-        return norms.size
-
-    ways = {
-        "ours, shared directions": ours(True),
-        "ours, fresh directions": ours(False),
-        COPIES: plain_loop,
-    }
-    rates: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(FLAGS.num_rounds + 1):
-        for name, run in ways.items():
-            start = time.perf_counter()
-            count = run()
-            if number:  # The first round compiles.
-                rates[name].append(count / (time.perf_counter() - start))
-    return {name: np.asarray(values) for name, values in rates.items()}
-
-
-def measure_pipelines(images: data.Images) -> dict[str, np.ndarray]:
-    """Augmented images per second of each pipeline in each round, in turn within a round.
-
-    All flip, pad and crop, cut out, and give shuffled normalised batches of 256.
-    """
-    import tensorflow as tf
-
-    from spectral_tf.data import augment, pipeline
-
-    normalisation = data.standard(images)
-    mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])
-    pixels, labels = images.arrays()
-    height, width, channels = pixels.shape[1:]
-    augmentations = [augment.flip, augment.pad_and_crop(PADDING), augment.cutout(CUTOUT)]
-    ours = pipeline.training_batches(
-        images, normalisation, batch_size=BATCH, seed=FLAGS.seed, augmentations=augmentations
+    folder.start(environment(tf.distribute.get_strategy(), runtime.flag("seed")))
+    found = contest.contest(
+        plan.contenders,
+        cores=plan.cores,
+        num_rounds=plan.num_rounds,
+        seconds=plan.seconds,
+        busy_cores=plan.busy_cores,
+    )
+    contest.refuse_without(found, (OURS, FIT, PRODUCTS[0]))
+    scale = dict.fromkeys(PRODUCTS, PRODUCT_FLOP / plan.flop)
+    return Found(
+        [(name, s, rate * scale.get(name, 1.0), why) for name, s, rate, why in found.tried],
+        found.chosen,
+        {name: rates * scale.get(name, 1.0) for name, rates in found.rates.items()},
+        {name: rates * scale.get(name, 1.0) for name, rates in found.busy.items()},
     )
 
-    def one_by_one(image: tf.Tensor, label: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        image = (tf.image.convert_image_dtype(image, tf.float32) - mean) / deviation
-        image = tf.image.random_flip_left_right(image)
-        image = tf.pad(image, [[PADDING, PADDING], [PADDING, PADDING], [0, 0]])
-        image = tf.image.random_crop(image, [height, width, channels])
-        y, x = (tf.random.uniform([], 0, side, tf.int32) for side in (height, width))
-        rows = tf.abs(tf.range(height) - y) < CUTOUT // 2
-        columns = tf.abs(tf.range(width) - x) < CUTOUT // 2
-        inside = (rows[:, None] & columns[None, :])[..., None]
-        return tf.where(inside, 0.0, image), label
 
-    usual = tf.data.Dataset.from_tensor_slices((pixels, labels)).shuffle(len(pixels)).repeat()
-    usual = usual.map(one_by_one, tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
-
-    def in_python() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        rng = np.random.default_rng(FLAGS.seed)
-        while True:
-            chosen = rng.integers(len(pixels), size=BATCH)
-            batch = []
-            for image in (pixels[chosen] / np.float32(255) - mean) / deviation:
-                flipped = image[:, ::-1] if rng.integers(2) else image
-                padded = np.pad(flipped, ((PADDING, PADDING), (PADDING, PADDING), (0, 0)))
-                y, x = rng.integers(2 * PADDING + 1, size=2)
-                cropped = padded[y : y + height, x : x + width].copy()
-                y, x = rng.integers((height, width)) - CUTOUT // 2
-                cropped[max(y, 0) : max(y + CUTOUT, 0), max(x, 0) : max(x + CUTOUT, 0)] = 0
-                batch.append(cropped)
-            yield np.stack(batch), labels[chosen]
-
-    pipelines: dict[str, Iterator] = {
-        "ours, batched": iter(ours),
-        "tf.image, one by one": iter(usual),
-        ONE_BY_ONE: in_python(),
-    }
-    rates: dict[str, list[float]] = {name: [] for name in pipelines}
-    for number in range(FLAGS.num_rounds + 1):
-        for name, batches in pipelines.items():
-            for _ in range(16):  # What was fetched ahead while others ran does not count.
-                next(batches)
-            count, start = 0, time.perf_counter()
-            while time.perf_counter() - start < FLAGS.seconds or count < 8:
-                next(batches)
-                count += 1
-            if number:
-                rates[name].append(count * BATCH / (time.perf_counter() - start))
-    return {name: np.asarray(values) for name, values in rates.items()}
-
-
-def report(
-    folder: records.RunFolder,
-    rates: dict[str, np.ndarray],
-    probing: np.ndarray,
-    perturbing: dict[str, np.ndarray],
-    pipelines: dict[str, np.ndarray],
-    seconds: float,
-) -> None:
+def report(plan: Plan, found: Found, folder: records.RunFolder, seconds: float) -> None:
     """Writes tables, chart and summary, and prints the table."""
     from spectral_tf.records import figures
 
-    product = rates[PRODUCT]
-    plain = rates.get(PLAIN, np.full_like(product, np.nan))
-    rows = [
+    rates = found.rates
+    product = max((n for n in PRODUCTS if n in rates), key=lambda n: np.median(rates[n]))
+    rows = contest.compared(found, dict.fromkeys(rates, OURS))
+    rows.sort(key=lambda row: row.contender in PRODUCTS)  # Last.
+    shares = {name: float(np.median(r / rates[product])) for name, r in rates.items()}
+    contest.write_tables(folder.path, "benchmark", found, rows, shares)
+    busy = [
         (
             name,
-            float(np.median(rate)),
-            float(np.max(rate)),
-            float(np.median(rate / plain)),
-            float(np.median(rate / product)),
+            float(np.median(rates[name])),
+            float(np.median(b)),
+            float(np.median(b / rates[name])),
         )
-        for name, rate in rates.items()
+        for name, b in found.busy.items()
     ]
-    columns = ("contender", "median", "best", "times_pytorch_loop", "share_of_matrix_product")
-    records.write_table(folder.path / "benchmark.csv", columns, rows)
-    records.write_table(
-        folder.path / "rounds.csv",
-        ("round", "contender", "member_steps_per_second"),
-        ((i, name, rate[i]) for i in range(FLAGS.num_rounds) for name, rate in rates.items()),
-    )
-    perturbed = [
-        (
-            name,
-            float(np.median(rate)),
-            float(np.max(rate)),
-            float(np.median(rate / perturbing[COPIES])),
-            PROTOCOL / float(np.median(rate)),
-        )
-        for name, rate in perturbing.items()
-    ]
-    if perturbed:
-        columns = ("contender", "median", "best", "times_plain_loop", "seconds_for_10000")
-        records.write_table(folder.path / "perturbations.csv", columns, perturbed)
-    piped = [
-        (
-            name,
-            float(np.median(rate)),
-            float(np.max(rate)),
-            float(np.median(rate / pipelines[ONE_BY_ONE])),
-        )
-        for name, rate in pipelines.items()
-    ]
-    records.write_table(
-        folder.path / "pipelines.csv",
-        ("contender", "images_per_second_median", "best", "times_numpy"),
-        piped,
-    )
-    bars = {name: (median, best) for name, median, best, *_ in rows if name != PRODUCT}
+    if busy:
+        columns = ("contender", "quiet_median", "busy_median", "share_of_quiet")
+        records.write_table(folder.path / "busy.csv", columns, busy)
     figure = figures.bar_chart(
-        bars,
-        (float(np.median(product)), "matrix-product rate (median)"),
+        {row.contender: (row.median, row.best) for row in rows if row.contender not in PRODUCTS},
+        (float(np.median(rates[product])), f"{product} (median)"),
         xlabel="member-steps per second",
-        title=f"{FLAGS.depth} x {FLAGS.width} network, {FLAGS.num_samples:,} points, full batch",
+        title=plan.title,
     )
     figures.save_figure(figure, folder.figures / "benchmark.png")
-    gigaflops = product * flop_per_member_step() / 1e9
+    strongest = next(row for row in rows if row.contender not in (OURS, *PRODUCTS))
+    gigaflops = float(np.median(rates[product])) * plan.flop / 1e9
     folder.finish(
         {
             "experiment": "benchmark",
-            "num_rounds": FLAGS.num_rounds,
-            "matrix_product_gigaflop_per_second": float(np.median(gigaflops)),
-            "probing_percent_median": float(np.median(probing)),
-            "probing_percent_best": float(np.min(probing)),
-            "member_steps_per_second": {name: median for name, median, *_ in rows},
-            "times_pytorch_loop": {row[0]: row[3] for row in rows},
-            "share_of_matrix_product": {row[0]: row[4] for row in rows},
-            "perturbations_times_plain_loop": {row[0]: row[3] for row in perturbed},
-            "seconds_for_10000_perturbations": {row[0]: row[4] for row in perturbed},
-            "images_per_second": {row[0]: row[1] for row in piped},
+            "cores": plan.cores,
+            "busy_cores": plan.busy_cores,
+            "num_rounds": plan.num_rounds,
+            "strongest_peer": strongest.contender,
+            "ours_over_the_strongest_peer": strongest.ours_over_it,
+            "matrix_product_gigaflop_per_second": gigaflops,
+            "member_steps_per_second": {row.contender: row.median for row in rows},
+            "ours_over": {row.contender: row.ours_over_it for row in rows},
+            "share_of_matrix_product": shares,
+            "share_of_quiet": {row[0]: row[3] for row in busy},
         },
         wall_seconds=seconds,
     )
-    print(f"{'member-steps/s':<28}{'median':>9}{'best':>9}{'x PyTorch':>11}{'of product':>12}")
-    for name, median, best, times, share in rows:
-        print(f"{name:<28}{median:>9,.4g}{best:>9,.4g}{times:>11.2f}{share:>12.0%}")
-    if perturbed:
-        print(
-            f"{'perturbed networks/s':<28}{'median':>9}{'best':>9}{'x plain':>11}{'10,000 in':>12}"
-        )
-    for name, median, best, times, whole in perturbed:
-        print(f"{name:<28}{median:>9,.0f}{best:>9,.0f}{times:>11.1f}{whole:>10.0f} s")
-    print(f"{'augmented images/s':<28}{'median':>9}{'best':>9}{'x NumPy':>11}")
-    for name, median, best, times in piped:
-        print(f"{name:<28}{median:>9,.0f}{best:>9,.0f}{times:>11.1f}")
-    print(f"probing every {FLAGS.probe_every} steps: {np.median(probing):.2f} % of the training")
-    print(f"matrix products: {np.median(gigaflops):.0f} GFLOP/s; run folder: {folder.path}")
+    contest.print_table("member-steps/s", rows, shares)
+    for name, quiet, beside, share in busy:
+        print(f"{name}: {quiet:,.4g} quiet, {beside:,.4g} on busy cores: {share:.0%}")
+    print(f"ours: {strongest.ours_over_it:.2f} times the strongest peer, {strongest.contender}")
+    print(f"matrix products: {gigaflops:.0f} GFLOP/s; run folder: {folder.path}")
 
 
 if __name__ == "__main__":

@@ -1,55 +1,59 @@
-"""What waves, probes and augmentation cost an image classifier.
+"""How fast we train an image classifier, and what waves and probes cost it.
 
-Measures images per second of the same training without and with a wave on the labels, without and
-with a probe (of noise fitting) or a plain evaluation after every epoch, and of Keras `fit` on the
-same batches; and of the input pipeline with AutoAugment, flip, pad and crop and cutout, against the
-published way of a Python loop with PIL for each image. All in one process, one after the other in
-every round, so that each figure is a ratio within one round.
+Measures images per second of our trainer and of its peers (`launchers/peers/images_*.py`): a
+PyTorch loop, channels last, eager and compiled, and Keras `fit`, each in a process of its own with
+all cores, one after the other in every round; and likewise of the bare forward pass. All have
+`convnet` and take full batches without augmentation that were normalised before: in the timing are
+taking the next batch and, in training, forward, backward and an update by SGD with Nesterov
+momentum. (A test compares their losses and numbers of parameters.)
+
+Then, in one process, of the same training of ours on augmented batches without and with a wave on
+the labels, without and with a probe (of noise fitting) or a plain evaluation after every epoch.
+Every figure is a ratio within one round.
 
     python launchers/benchmark_images.py --alsologtostderr
 
-takes about 3 minutes on 2 cores. To see: at least 95 % of the images per second with waves and
-probes, a probe that costs no more than an evaluation (results/benchmark_images).
+takes about 6 minutes on 2 cores. To see: how many times the peers ours is; at least 95 % of the
+images per second with waves and probes, a probe that costs no more than an evaluation
+(results/benchmark_images).
 """
 
 from __future__ import annotations
 
 import functools
+import pathlib
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from absl import flags
+from absl import flags, logging
 
 from spectral_tf import data, models, records, runtime, spectra, tasks
-from spectral_tf.errors import UserError
+from spectral_tf.experiments import contest
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_images", resumes=False)
 runtime.define_data_flags("photo_patches")
-flags.DEFINE_string("model", "convnet", f"{', '.join(models.CLASSIFIERS)}.")
+flags.DEFINE_string("model", "convnet", f"{', '.join(models.CLASSIFIERS)}; peers have convnet.")
 flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
 flags.DEFINE_integer("train_size", 5_000, "Images of an epoch.", 1)
 flags.DEFINE_integer("batch_size", 128, "Images in a step.", 1)
 flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
+runtime.define_finite_float("seconds", 1.5, "Length of a measurement of peers.", at_least=0.01)
 
 PLAIN, WAVE, EVALUATED, PROBED = "plain", "with a wave", "plain, evaluated", "with a wave, probed"
-OURS, PUBLISHED = "AutoAugment, batched", "AutoAugment, PIL one by one"
+OURS, FORWARD, TORCH = "ours", "ours, forward", ("torch",)
+PEERS = pathlib.Path(__file__).parent / "peers"
 
 
 def main() -> None:
     """Measures, writes the tables, and prints the ratios."""
+    cores = runtime.chosen_cores(FLAGS.cores)
     folder = runtime.run_folder("benchmark_images")
     training = data.find_images(FLAGS.dataset, **runtime.data_locations()).take(FLAGS.train_size)
     held_out = data.find_images(FLAGS.dataset, "test", **runtime.data_locations())
-    if training.shape[2:] != (3,):
-        raise UserError(
-            "--dataset",
-            expected="colour images, which the pipeline with PIL is for",
-            got=f"{training.name} of {training.shape}",
-            hint="for example photo_patches or cifar10",
-        )
     runtime.check_at_most("batch_size", FLAGS.batch_size, training.num_examples)
 
     from spectral_tf.records.environment import environment
@@ -60,44 +64,88 @@ def main() -> None:
         environment(strategy, FLAGS.seed, training.record(), deterministic=FLAGS.deterministic)
     )
     start = time.monotonic()
-    tables = {
-        "training": measure(trainers(training, held_out, strategy)),
-        "pipelines": measure(pipelines(training)),
-    }
-    medians = {}
-    for name, rates in tables.items():
-        against = rates[PLAIN if name == "training" else PUBLISHED]
-        rows = [
-            (contender, np.median(r), r.max(), np.median(r / against), (r / against).max())
-            for contender, r in rates.items()
-        ]
-        records.write_table(
-            folder.path / f"{name}.csv",
-            ("contender", "images_per_second_median", "best", "ratio_median", "ratio_best"),
-            rows,
-        )
-        records.write_table(
-            folder.path / f"{name}_rounds.csv",
-            ("round", "contender", "images_per_second"),
-            ((i, c, r[i]) for i in range(FLAGS.num_rounds) for c, r in rates.items()),
-        )
-        medians[name] = {row[0]: [float(row[1]), float(row[3])] for row in rows}
-        print(f"{name + ', images/s':<34}{'median':>9}{'best':>9}{'ratio':>9}")
-        for contender, median, best, ratio, _ in rows:
-            print(f"{contender:<34}{median:>9,.0f}{best:>9,.0f}{ratio:>9.3f}")
-    rates = tables["training"]
-    probe = float(np.median(rates[EVALUATED] / rates[PROBED]))
+    peers = report_peers(folder, against_peers(training, cores)) if has_peers(training) else {}
+    rates = measure(trainers(training, held_out, strategy))
+    rows = [
+        (name, np.median(r), r.max(), np.median(r / rates[PLAIN]), (r / rates[PLAIN]).max())
+        for name, r in rates.items()
+    ]
+    columns = ("contender", "images_per_second_median", "best", "ratio_median", "ratio_best")
+    records.write_table(folder.path / "training.csv", columns, rows)
+    records.write_table(
+        folder.path / "training_rounds.csv",
+        ("round", "contender", "images_per_second"),
+        ((i, name, r[i]) for i in range(FLAGS.num_rounds) for name, r in rates.items()),
+    )
+    print(f"{'training, images/s':<34}{'median':>9}{'best':>9}{'ratio':>9}")
+    for contender, median, best, ratio, _ in rows:
+        print(f"{contender:<34}{median:>9,.0f}{best:>9,.0f}{ratio:>9.3f}")
+    kept = float(1 / np.median(rates[EVALUATED] / rates[PROBED]))
     folder.finish(
         {
             "experiment": "benchmark_images",
             "dataset": training.title,
-            "images_per_second_and_ratio": medians,
-            "probed_with_wave_over_plain_evaluated": 1 / probe,
+            "cores": cores,
+            "ours_over": peers,
+            "images_per_second_and_ratio": {row[0]: [float(row[1]), float(row[3])] for row in rows},
+            "probed_with_wave_over_plain_evaluated": kept,
         },
         wall_seconds=time.monotonic() - start,
     )
-    print(f"wave and probe keep {1 / probe:.1%} of the speed of a training that is evaluated")
+    print(f"wave and probe keep {kept:.1%} of the speed of a training that is evaluated")
     print(f"run folder: {folder.path}")
+
+
+def has_peers(training: data.Images) -> bool:
+    """Whether there are peers of this network; a line of the log says if not."""
+    square = len(training.shape) == 3 and training.shape[0] == training.shape[1]
+    if FLAGS.model != "convnet" or not square:
+        logging.warning("peers are left out: they have convnet, and square images")
+    return FLAGS.model == "convnet" and square
+
+
+def against_peers(training: data.Images, cores: int) -> contest.Found:
+    """Images per second of ours and the peers on the same batches, made beforehand."""
+    pixels, labels = training.arrays()
+    normalisation = data.standard(training)
+    mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])
+    options = [f"--batch_size={FLAGS.batch_size}"]
+    options += [f"--width={FLAGS.width}"] if FLAGS.width else []
+    with tempfile.TemporaryDirectory() as scratch:
+        file = pathlib.Path(scratch) / "batches.npz"
+        images = (pixels / np.float32(255) - mean) / deviation
+        labels = np.asarray(labels, np.int32)
+        np.savez(file, images=images, labels=labels, num_classes=training.num_classes)
+
+        def of(script: str, *own: str, needs: tuple[str, ...] = ()) -> contest.Contender:
+            every = (*options, f"--data={file}", *own)
+            return contest.Contender(PEERS / f"{script}.py", every, needs, together=False)
+
+        contenders = {
+            OURS: of("images_ours"),
+            "PyTorch loop": of("images_torch", needs=TORCH),
+            "PyTorch loop, compiled": of("images_torch", "--compiled=1", needs=TORCH),
+            "Keras fit": of("images_keras"),
+            FORWARD: of("images_ours", "--forward=1"),
+            "PyTorch, forward": of("images_torch", "--forward=1", needs=TORCH),
+            "PyTorch compiled, forward": of(
+                "images_torch", "--forward=1", "--compiled=1", needs=TORCH
+            ),
+            "Keras by XLA, forward": of("images_keras", "--forward=1"),
+        }
+        return contest.contest(
+            contenders, cores=cores, num_rounds=FLAGS.num_rounds, seconds=FLAGS.seconds
+        )
+
+
+def report_peers(folder: records.RunFolder, found: contest.Found) -> dict[str, float]:
+    """Writes and prints the table of the peers; {contender: ours over it}."""
+    contest.refuse_without(found, (OURS, FORWARD))
+    ours = {name: FORWARD if "forward" in name else OURS for name in found.chosen}
+    rows = contest.compared(found, ours)
+    contest.write_tables(folder.path, "peers", found, rows)
+    contest.print_table("images/s", rows)
+    return {row.contender: row.ours_over_it for row in rows}
 
 
 class Contender(NamedTuple):
@@ -125,8 +173,6 @@ def trainers(
     training: data.Images, held_out: data.Images, strategy: object
 ) -> dict[str, Contender]:
     """An epoch of the same network on the same batches, by each."""
-    import keras
-
     from spectral_tf.data import pipeline, recipes
     from spectral_tf.models.classifiers import classifier
     from spectral_tf.training.classifier import Classifier, CosineSgd
@@ -188,109 +234,13 @@ def trainers(
 
         return Contender(work, epoch * FLAGS.batch_size)
 
-    usual = build(width=FLAGS.width)
-    usual.compile(
-        keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    endless = batches()
-
-    def fit() -> None:
-        usual.fit(endless, steps_per_epoch=epoch, verbose=0)
-
     smooth = tasks.SoftLabels(wave.smoothing)
     return {
         PLAIN: contender(None, None),
         WAVE: contender(smooth, None),
         EVALUATED: contender(None, evaluate),
         PROBED: contender(smooth, probe),
-        "Keras fit": Contender(fit, epoch * FLAGS.batch_size),
     }
-
-
-def pipelines(training: data.Images) -> dict[str, Contender]:
-    """Batches with AutoAugment, flip, pad and crop, cutout: of our pipeline, and of PIL."""
-    from spectral_tf.data import pipeline, policies, recipes
-
-    normalisation = data.standard(training)
-    mean, deviation = (np.asarray(part, np.float32) for part in normalisation[:2])
-    pixels, _ = training.arrays()
-    height, width = pixels.shape[1:3]
-    names = ["autoaugment", "flip", "pad_and_crop", "cutout"]
-    ours = iter(
-        pipeline.training_batches(
-            *(training, normalisation),
-            batch_size=FLAGS.batch_size,
-            seed=FLAGS.seed,
-            **recipes.recipe(names, mean=normalisation.mean)._asdict(),
-        )
-    )
-    pairs = [pair.split() for pair in policies.CIFAR_PAIRS.split(",")]
-    rng = np.random.default_rng(FLAGS.seed)
-
-    def one_by_one() -> Iterator[np.ndarray]:
-        while True:
-            batch = []
-            for pixel in pixels[rng.integers(len(pixels), size=FLAGS.batch_size)]:
-                changed = pixel
-                for word in pairs[rng.integers(len(pairs))]:
-                    if rng.random() < int(word[2]) / 10:
-                        changed = by_pil(changed, word[:2], int(word[3]))
-                image = (changed / 255 - mean) / deviation
-                flipped = image[:, ::-1] if rng.integers(2) else image
-                padded = np.pad(flipped, ((4, 4), (4, 4), (0, 0)))
-                y, x = rng.integers(9, size=2)
-                cropped = padded[y : y + height, x : x + width].copy()
-                y, x = rng.integers((height, width)) - 8
-                cropped[max(y, 0) : max(y + 16, 0), max(x, 0) : max(x + 16, 0)] = 0
-                batch.append(cropped)
-            yield np.stack(batch).astype(np.float32)
-
-    theirs = one_by_one()
-
-    def take(batches: Iterator, number: int) -> None:
-        for _ in range(number):
-            next(batches)
-
-    number = max(8, 2 * FLAGS.train_size // FLAGS.batch_size)
-    return {
-        # What was fetched ahead while the other ran does not count.
-        OURS: Contender(
-            lambda: take(ours, number), number * FLAGS.batch_size, lambda: take(ours, 4 * number)
-        ),
-        PUBLISHED: Contender(lambda: take(theirs, number), number * FLAGS.batch_size),
-    }
-
-
-def by_pil(pixels: np.ndarray, short: str, magnitude: int) -> np.ndarray:
-    """One operation of AutoAugment on one image, as the published code does it."""
-    from PIL import Image, ImageEnhance, ImageOps
-
-    image = Image.fromarray(pixels)
-    six = {
-        "SX": (1, 0.03 * magnitude, 0, 0, 1, 0),
-        "SY": (1, 0, 0, 0.03 * magnitude, 1, 0),
-        "TX": (1, 0, magnitude, 0, 1, 0),
-        "TY": (1, 0, 0, 0, 1, magnitude),
-    }
-    enhancers = {"Cl": "Color", "Co": "Contrast", "Br": "Brightness", "Sh": "Sharpness"}
-    if short in six:
-        changed = image.transform(image.size, Image.Transform.AFFINE, six[short])
-    elif short in enhancers:
-        enhancer = getattr(ImageEnhance, enhancers[short])(image)
-        changed = enhancer.enhance(0.1 + 0.18 * magnitude)
-    else:
-        others: dict[str, Callable] = {
-            "AC": ImageOps.autocontrast,
-            "Eq": ImageOps.equalize,
-            "In": ImageOps.invert,
-            "Ro": lambda x: x.rotate(3 * magnitude),
-            "So": lambda x: ImageOps.solarize(x, int(256 - 25.6 * magnitude)),
-            "Po": lambda x: ImageOps.posterize(x, 4 - int(0.4 * magnitude)),
-            "Cu": lambda x: x,
-        }
-        changed = others[short](image)
-    return np.asarray(changed)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from conftest import ROOT
 
 # They measure speed or train another library's networks, and have no found results.
 OTHERS = {"benchmark", "benchmark_images", "benchmark_measure", "benchmark_paths"}
-OTHERS |= {"lf_first_pytorch", "benchmark_saves"}
+OTHERS |= {"lf_first_pytorch", "benchmark_saves", "benchmark_probing", "benchmark_start"}
+OTHERS |= {"benchmark_augmentation"}
 PAGES = {
     path.stem: ast.parse(path.read_text())
     for path in sorted((ROOT / "launchers").glob("*.py"))

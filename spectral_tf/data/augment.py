@@ -47,8 +47,10 @@ def chain(augmentations: Sequence[Augmentation]) -> Augmentation:
 
 def flip(images: tf.Tensor, seed: tf.Tensor, part: Part) -> tf.Tensor:
     """Mirrors each image left to right with probability 1/2."""
-    mirrored = integers(images, seed, part, 2)[:, tf.newaxis, tf.newaxis, tf.newaxis] == 1
-    return tf.where(mirrored, images[:, :, ::-1], images)
+    mirrored = integers(images, seed, part, 2)[:, tf.newaxis] == 1
+    height, width = images.shape[1:3]
+    columns = tf.where(mirrored, tf.range(width)[::-1], tf.range(width))
+    return _picked(images, tf.range(height)[tf.newaxis], columns)
 
 
 def pad_and_crop(pixels: int | None = None) -> Augmentation:
@@ -59,12 +61,16 @@ def pad_and_crop(pixels: int | None = None) -> Augmentation:
     """
 
     def apply(images: tf.Tensor, seed: tf.Tensor, part: Part) -> tf.Tensor:
+        positions, inside = [], []
         for axis in (1, 2):
-            border = round(images.shape[axis] / 8) if pixels is None else pixels
+            length = images.shape[axis]
+            border = round(length / 8) if pixels is None else pixels
             own = tf.random.experimental.stateless_fold_in(seed, axis)
             offset = integers(images, own, part, 2 * border + 1)
-            images = _shift(images, offset - border, axis)
-        return images
+            positions.append(tf.range(length) + (offset - border)[:, tf.newaxis])
+            inside.append((positions[-1] >= 0) & (positions[-1] < length))
+        rows, columns = positions
+        return _picked(images, rows, columns, _both(*inside))
 
     return apply
 
@@ -78,15 +84,18 @@ def cutout(size: int | None = None) -> Augmentation:
 
     def apply(images: tf.Tensor, seed: tf.Tensor, part: Part) -> tf.Tensor:
         sides = [images.shape[axis] // 2 if size is None else size for axis in (1, 2)]
-        return cut_square(images, sides, seed, part)
+        return without(images, square(images, sides, seed, part))
 
     return apply
 
 
-def cut_square(
+def square(
     images: tf.Tensor, sides: Sequence[int | tf.Tensor], seed: tf.Tensor, part: Part
 ) -> tf.Tensor:
-    """`cutout` of so many rows and columns, each a number or one for each image, int32 [b, 1]."""
+    """Which pixels `cutout` of so many rows and columns covers, bool [b, h, w].
+
+    Each of the sides is a number or one for each image, int32 [b, 1].
+    """
     inside = []
     for axis, covered in zip((1, 2), sides, strict=True):
         length = images.shape[axis]
@@ -94,8 +103,13 @@ def cut_square(
         first = integers(images, own, part, length)[:, tf.newaxis] - covered // 2
         positions = tf.range(length)
         inside.append((positions >= first) & (positions < first + covered))
-    square = inside[0][:, :, tf.newaxis] & inside[1][:, tf.newaxis, :]
-    return tf.where(square[..., tf.newaxis], tf.zeros((), images.dtype), images)
+    return _both(*inside)
+
+
+def without(images: tf.Tensor, covered: tf.Tensor) -> tf.Tensor:
+    """Zero where they are covered, bool [b, h, w]."""
+    rows, columns = (tf.range(length)[tf.newaxis] for length in images.shape[1:3])
+    return _picked(images, rows, columns, ~covered)
 
 
 def mixup(alpha: float, *, per_example: bool = False) -> Mixing:
@@ -196,11 +210,30 @@ def integers(images: tf.Tensor, seed: tf.Tensor, part: Part, below: int) -> tf.T
     return draws[part.start : part.start + tf.shape(images)[0]]
 
 
-def _shift(images: tf.Tensor, by: tf.Tensor, axis: int) -> tf.Tensor:
-    """image[i + by], zero where that lies outside."""
-    length = images.shape[axis]
-    positions = tf.range(length) + by[:, tf.newaxis]
-    shifted = tf.gather(images, tf.clip_by_value(positions, 0, length - 1), axis=axis, batch_dims=1)
-    inside = (positions >= 0) & (positions < length)
-    inside = inside[:, :, tf.newaxis] if axis == 1 else inside[:, tf.newaxis, :]
-    return tf.where(inside[..., tf.newaxis], shifted, tf.zeros((), images.dtype))
+def _both(rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+    """[b, h] and [b, w] -> [b, h, w]."""
+    return rows[:, :, tf.newaxis] & columns[:, tf.newaxis, :]
+
+
+def _picked(
+    images: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor, inside: tf.Tensor | None = None
+) -> tf.Tensor:
+    """image[rows, columns] where that is inside, else zero.
+
+    Whole pixels by their places in the batch, the zero behind its last one: on a CPU three times
+    as fast as to reverse or to shift an axis and to choose between two batches.
+
+    Args:
+      images: [b, h, w, c].
+      rows: [b or 1, h].
+      columns: [b or 1, w].
+      inside: bool [b, h, w]; default: all are.
+    """
+    height, width, channels = images.shape[1:]
+    pixels = tf.reshape(images, [-1, channels])
+    first = height * width * tf.range(tf.shape(images)[0])[:, tf.newaxis, tf.newaxis]
+    places = first + width * rows[:, :, tf.newaxis] + columns[:, tf.newaxis, :]
+    if inside is not None:
+        places = tf.where(inside, places, tf.shape(pixels)[0])
+        pixels = tf.concat([pixels, tf.zeros([1, channels], images.dtype)], axis=0)
+    return tf.gather(pixels, places)

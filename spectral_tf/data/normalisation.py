@@ -28,9 +28,10 @@ class Normalisation(NamedTuple):
     def apply(self, unit: Any) -> Any:
         """Pixels in [0, 1], an array or a tensor [..., c] of float32 -> inputs."""
         mean, deviation = (np.asarray(part, np.float32) for part in self[:2])
-        sides = tuple(unit.shape[-3:])
-        if None not in sides:  # TensorFlow repeats whole images three times as fast as channels.
-            mean, deviation = (np.broadcast_to(part, sides) for part in (mean, deviation))
+        row = tuple(unit.shape[-2:])
+        if len(row) == 2 and None not in row:
+            # A row of pixels at a time: TensorFlow is slow with the few channels of one.
+            mean, deviation = (np.broadcast_to(part, row) for part in (mean, deviation))
         return (unit - mean) / deviation
 
     def undo(self, inputs: Any) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from spectral_tf.data.augment import Augmentation, Part, cut_square, integers, uniform
+from spectral_tf.data.augment import Augmentation, Part, integers, square, uniform, without
 
 # images [n, h, w, c] in [0, 1], magnitude [n] from 0 to 10 -> images. A magnitude below zero (drawn
 # for operations that have a direction) turns the direction round.
@@ -86,11 +86,12 @@ def _operate(
     *rows, cut = tf.dynamic_partition(tf.range(tf.shape(images)[0]), operation, len(_NAMES))
     # Shifted by the mean, what comes in as zero from beyond the border is the mean.
     shift = tf.constant(mean, images.dtype)
-    centred = images - shift
     done = []
     for (name, operate), chosen in zip(_OPERATIONS.items(), rows, strict=True):
         moves = name in _GEOMETRIC
-        some = tf.gather(centred if moves else images, chosen)
+        some = tf.gather(images, chosen)
+        if moves:
+            some -= shift
         level = tf.gather(signed if moves else magnitude, chosen)
         # Some kernels fail on no images at all, one ends the process.
         changed = tf.cond(
@@ -99,8 +100,8 @@ def _operate(
         done.append(changed + shift if moves else changed)
     # 2 of 32 pixels for each unit.
     sides = [tf.cast(tf.round(magnitude * n / 16), tf.int32)[:, tf.newaxis] for n in shape[1:3]]
-    covered = cut_square(centred, sides, seed, part) + shift
-    done.append(tf.gather(covered, cut))
+    covered = tf.gather(square(images, sides, seed, part), cut)
+    done.append(without(tf.gather(images, cut) - shift, covered) + shift)
     return tf.ensure_shape(tf.dynamic_stitch([*rows, cut], done), shape)
 
 
@@ -180,9 +181,15 @@ def _posterize(images: tf.Tensor, magnitude: tf.Tensor) -> tf.Tensor:
 
 def _autocontrast(images: tf.Tensor, magnitude: tf.Tensor) -> tf.Tensor:
     """Stretches every channel to the full range."""
-    low = tf.reduce_min(images, axis=(1, 2), keepdims=True)
-    span = tf.reduce_max(images, axis=(1, 2), keepdims=True) - low
-    return tf.where(span > 0, (images - low) / tf.where(span > 0, span, 1.0), images)
+
+    def over_pixels(reduce: Callable[..., tf.Tensor]) -> tf.Tensor:
+        # Rows first, all of whose numbers lie side by side: twice as fast as both axes at once.
+        return reduce(reduce(images, axis=1, keepdims=True), axis=2, keepdims=True)
+
+    low = over_pixels(tf.reduce_min)
+    span = over_pixels(tf.reduce_max) - low
+    varies = span > 0
+    return (images - tf.where(varies, low, 0.0)) / tf.where(varies, span, 1.0)
 
 
 def _equalize(images: tf.Tensor, magnitude: tf.Tensor) -> tf.Tensor:

@@ -3,6 +3,7 @@
 Only launchers and `spectral_tf.training` import it; nothing here imports TensorFlow before it must.
 """
 
+from spectral_tf.runtime.cores import chosen_cores
 from spectral_tf.runtime.flags import (
     asked_classes,
     check_at_least,
@@ -33,6 +34,7 @@ __all__ = [
     "asked_classes",
     "check_at_least",
     "check_at_most",
+    "chosen_cores",
     "class_subset",
     "configuration",
     "data_locations",

@@ -2,10 +2,7 @@
 
 import contextlib
 
-import tensorflow as tf
-import threadpoolctl
 from absl import logging
-from joblib import cpu_count
 
 from spectral_tf.errors import UserError
 
@@ -16,11 +13,32 @@ def available_cores() -> int:
     Affinity and the quotas of containers count: of one and a half cores that is 2. Nobody's load
     does.
     """
-    return int(cpu_count())
+    import joblib
+
+    return int(joblib.cpu_count())
+
+
+def chosen_cores(count: int = 0) -> int:
+    """So many cores, or all that there are for 0.
+
+    Raises:
+      UserError: more than there are.
+    """
+    most = available_cores()
+    if not 0 <= count <= most:
+        raise UserError(
+            "--cores",
+            expected=f"0 (all) to {most}, what this process may use",
+            got=count,
+            hint="leave it out",
+        )
+    return count or most
 
 
 def cores() -> int:
     """Cores that TensorFlow computes on here: what `use_cores` has said, or all there are."""
+    import tensorflow as tf
+
     return tf.config.threading.get_intra_op_parallelism_threads() or available_cores()
 
 
@@ -36,15 +54,10 @@ def use_cores(count: int = 0) -> None:
     Raises:
       UserError: more than there are.
     """
-    most = available_cores()
-    if not 0 <= count <= most:
-        raise UserError(
-            "--cores",
-            expected=f"0 (all) to {most}, what this process may use",
-            got=count,
-            hint="leave it out",
-        )
-    count = count or most
+    count = chosen_cores(count)
+    import tensorflow as tf
+    import threadpoolctl
+
     threadpoolctl.threadpool_limits(count)
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(count)

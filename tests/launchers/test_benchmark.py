@@ -1,47 +1,109 @@
 import importlib.util
 import json
+import subprocess
+import sys
 
+import numpy as np
 import pytest
+from conftest import ROOT
 
 from spectral_tf.records import read_table
 
 
 @pytest.mark.long
-def test_a_short_benchmark_measures_every_contender_in_every_round(
-    run_launcher, tmp_path, embedded_dir
-):
-    flags = ("--num_rounds=2", "--seconds=0.02", "--members=1,2", "--width=8", "--num_samples=16")
-    flags += ("--input_dim=3", "--probe_every=5", f"--data_dir={embedded_dir}")
+def test_a_short_benchmark_measures_every_contender_in_every_round(run_launcher, tmp_path):
+    flags = ("--num_rounds=2", "--seconds=0.02", "--members=2", "--width=8", "--num_samples=16")
+    flags += ("--input_dim=3", "--cores=1", "--busy_cores=1")
     result = run_launcher("benchmark", *flags, f"--workdir={tmp_path}")
     assert result.returncode == 0, result.stderr
     table = read_table(tmp_path / "benchmark.csv")
     names = table["contender"]
-    assert {"ours, 1 at once", "ours, 2 at once", "Keras fit", "matrix product"} <= set(names)
-    rounds = read_table(tmp_path / "rounds.csv")
-    assert rounds["contender"] == names * 2
-    for i, name in enumerate(names):
+    assert names[0] == "ours"
+    assert {"Keras fit", "Keras fit, 50 per execution", "matrix product, NumPy"} <= set(names)
+    check_rounds(tmp_path, "benchmark")
+    for column in ("ours_over_it", "share_of_matrix_product"):
+        assert 1.0 in table[column]
+    peers = [i for i, name in enumerate(names) if i and "product" not in name]
+    assert np.diff(np.array(table["median"])[peers]).max(initial=-1) <= 0, "the strongest first"
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["strongest_peer"] == names[1]
+    assert summary["share_of_quiet"].keys() == set(names)
+    busy = read_table(tmp_path / "busy.csv")
+    assert sorted(busy["contender"]) == sorted(names)
+    assert (tmp_path / "figures" / "benchmark.png").exists()
+    assert f"times the strongest peer, {names[1]}" in result.stdout
+
+
+def check_rounds(folder, name):
+    """That a table's medians are those of its rounds, in the setting that was chosen."""
+    table, settings, rounds = (
+        read_table(folder / f"{name}{part}.csv") for part in ("", "_settings", "_rounds")
+    )
+    assert sum(settings["chosen"]) == len(table["contender"])
+    for i, contender in enumerate(table["contender"]):
         rates = [
             rate
-            for rate, other in zip(
-                rounds["member_steps_per_second"], rounds["contender"], strict=True
+            for rate, other, busy in zip(
+                rounds["a_second"], rounds["contender"], rounds["busy"], strict=True
             )
-            if other == name
+            if other == contender and not busy
         ]
+        assert len(rates) == 2
         assert table["best"][i] == max(rates)
         assert table["median"][i] == pytest.approx(sum(rates) / 2)
-    assert table["share_of_matrix_product"][names.index("matrix product")] == 1.0
+
+
+def test_the_arithmetic_of_a_step_is_counted_by_hand():
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import benchmark; "
+        "print(benchmark.flop_per_member_step(width=2, depth=3, num_samples=5, input_dim=3))"
+    )
+    command = [sys.executable, "-c", code, str(ROOT / "launchers")]
+    result = subprocess.run(command, capture_output=True, text=True)
+    # 3 -> 2 -> 2 -> 1: kernels of 6, 4 and 2 numbers, each a product and a sum in the outputs, in
+    # the gradient of the kernel and, but for the first, in that of the inputs; on 5 points.
+    assert float(result.stdout) == 5 * (2 * 12 + 3 * 8 + 3 * 4), result.stderr
+
+
+@pytest.mark.long
+def test_probing_and_perturbing_are_measured(run_launcher, tmp_path):
+    flags = ("--num_rounds=2", "--members=2", "--width=8", "--num_samples=16", "--probe_every=5")
+    result = run_launcher("benchmark_probing", *flags, f"--workdir={tmp_path}")
+    assert result.returncode == 0, result.stderr
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["probing_percent_median"] > 0
-    assert (tmp_path / "figures" / "benchmark.png").exists()
     perturbed = read_table(tmp_path / "perturbations.csv")
     assert len(perturbed["contender"]) == 3
     assert perturbed["times_plain_loop"][2] == 1.0
     for median, whole in zip(perturbed["median"], perturbed["seconds_for_10000"], strict=True):
         assert whole == pytest.approx(10_000 / median)
-    piped = read_table(tmp_path / "pipelines.csv")
-    assert len(piped["contender"]) == 3
-    assert piped["times_numpy"][2] == 1.0
-    assert "matrix product" in result.stdout
+
+
+@pytest.mark.long
+def test_a_start_is_timed_cold_and_warm(run_launcher, tmp_path):
+    flags = ("--num_rounds=1", "--num_steps=200", "--width=8")
+    result = run_launcher("benchmark_start", *flags, f"--workdir={tmp_path}")
+    assert result.returncode == 0, result.stderr
+    table = read_table(tmp_path / "start.csv")
+    assert table["kind"] == ["cold", "warm"]
+    times = np.array([table[f"seconds_{name}"] for name in ("imported", "first_step", "done")])
+    assert (np.diff(times, axis=0) > 0).all()
+    compiled = np.array(table["seconds_compilation"])
+    assert (compiled > 0).all()
+    assert (compiled < times[1] - times[0]).all()
+
+
+@pytest.mark.long
+def test_pipelines_are_measured_with_autoaugment_and_without(run_launcher, tmp_path, embedded_dir):
+    flags = ("--num_rounds=2", "--seconds=0.02", "--train_size=300", "--batch_size=16")
+    flags += ("--cores=1", f"--data_dir={embedded_dir}", f"--workdir={tmp_path}")
+    result = run_launcher("benchmark_augmentation", *flags)
+    assert result.returncode == 0, result.stderr
+    check_rounds(tmp_path, "augmentation")
+    table = read_table(tmp_path / "augmentation.csv")
+    ours = [i for i, name in enumerate(table["contender"]) if name.endswith("ours, batched")]
+    assert len(ours) == 2
+    assert [table["ours_over_it"][i] for i in ours] == [1.0, 1.0]
 
 
 @pytest.mark.parametrize(
@@ -56,20 +118,20 @@ def test_sizes_that_are_none_are_refused(members, line, run_launcher, tmp_path):
 
 
 @pytest.mark.long
-def test_waves_probes_and_policies_are_measured_in_every_round(
-    run_launcher, embedded_dir, tmp_path
-):
+def test_peers_waves_and_probes_are_measured_in_every_round(run_launcher, embedded_dir, tmp_path):
     flags = ["--num_rounds=2", "--train_size=300", "--batch_size=100", "--width=2"]
+    flags += ["--seconds=0.02", "--cores=1"]
     result = run_launcher(
         "benchmark_images", *flags, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}"
     )
     assert result.returncode == 0, result.stderr
-    training, pipelines = (read_table(tmp_path / f"{n}.csv") for n in ("training", "pipelines"))
-    assert training["contender"][:4] == [
+    check_rounds(tmp_path, "peers")
+    assert read_table(tmp_path / "peers.csv")["contender"][0] == "ours"
+    training = read_table(tmp_path / "training.csv")
+    assert training["contender"] == [
         *("plain", "with a wave", "plain, evaluated", "with a wave, probed")
     ]
     assert training["ratio_median"][0] == 1.0
-    assert pipelines["ratio_median"][1] == 1.0
     rounds = read_table(tmp_path / "training_rounds.csv")
     for i, name in enumerate(training["contender"]):
         rates = [
@@ -80,9 +142,11 @@ def test_waves_probes_and_policies_are_measured_in_every_round(
         assert training["images_per_second_median"][i] == pytest.approx(sum(rates) / 2)
 
 
-def test_grey_images_are_refused_where_pil_is_for_colour(run_launcher, embedded_dir, tmp_path):
+def test_grey_images_are_refused_where_autoaugment_is_for_colour(
+    run_launcher, embedded_dir, tmp_path
+):
     result = run_launcher(
-        "benchmark_images",
+        "benchmark_augmentation",
         *("--dataset=digits", "--train_size=100", "--batch_size=50"),
         *(f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'b'}"),
     )

@@ -16,8 +16,8 @@ from spectral_tf.runtime.cores import available_cores, cores, use_cores
 print(available_cores(), cores())
 """
 FEWER = """
-import joblib, spectral_tf.runtime.cores as module
-module.cpu_count = lambda: 3
+import spectral_tf.runtime.cores as module
+module.available_cores = lambda: 3
 module.use_cores(COUNT)
 import tensorflow as tf
 print(module.cores(), tf.config.threading.get_inter_op_parallelism_threads())
@@ -47,7 +47,8 @@ def test_tensorflow_computes_on_those_alone_and_threads_stay_what_they_are(count
 
 
 def test_no_more_than_there_are(monkeypatch):
-    monkeypatch.setattr(cores, "cpu_count", lambda: 3)
+    monkeypatch.setattr(cores, "available_cores", lambda: 3)
     for count in (4, -1):
         with pytest.raises(UserError, match=rf"--cores: expected 0 \(all\) to 3.*got {count}"):
             cores.use_cores(count)
+    assert (cores.chosen_cores(), cores.chosen_cores(2)) == (3, 2)
