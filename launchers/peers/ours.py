@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import peer
+
+if TYPE_CHECKING:
+    import keras
+
+    from spectral_tf.training import Ensemble
 
 
 def trainer(networks: peer.Networks, threads: int) -> peer.Work:
     """All members in `training.Ensemble`."""
-    import keras
-
-    from spectral_tf.models.mlp import mlp
     from spectral_tf.runtime.cores import use_cores
-    from spectral_tf.training import Adam
-    from spectral_tf.training.ensemble import Ensemble
 
     use_cores(threads)
+    members = ensemble(networks)
+    return peer.Work(members.train, lambda: members.evaluate()[1].tolist())
+
+
+def ensemble(networks: peer.Networks, block_size: int | None = None) -> Ensemble:
+    """The networks as an ensemble; `block_size` as there."""
+    from spectral_tf import training
+    from spectral_tf.models.mlp import mlp
+
     *hidden, _ = [bias.size for _, bias in networks.weights[0]]
 
     def build(member: int) -> keras.Model:
@@ -23,13 +34,13 @@ def trainer(networks: peer.Networks, threads: int) -> peer.Work:
         model.set_weights([part for pair in networks.weights[member] for part in pair])
         return model
 
-    ensemble = Ensemble(
+    return training.Ensemble(
         build,
         range(len(networks.weights)),
         (networks.inputs, networks.targets),
-        optimizer=Adam(peer.LEARNING_RATE, epsilon=peer.EPSILON),
+        optimizer=training.Adam(peer.LEARNING_RATE, epsilon=peer.EPSILON),
+        block_size=block_size,
     )
-    return peer.Work(ensemble.train, lambda: ensemble.evaluate()[1].tolist())
 
 
 if __name__ == "__main__":

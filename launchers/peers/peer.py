@@ -19,7 +19,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Work(NamedTuple):
     before: Callable[[], object] = lambda: None
 
 
-def train_networks(build: Callable[..., Work], *packages: str, **options: int) -> None:
+def train_networks(build: Callable[..., Work], *packages: str, **options: int | str) -> None:
     """The program of a peer that trains fully connected networks.
 
     Args:
@@ -149,7 +149,7 @@ def limit_threads(threads: int) -> None:
         os.environ[name] = str(threads)
 
 
-def _parser(options: dict[str, int]) -> argparse.ArgumentParser:
+def _parser(options: Mapping[str, int | str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--seconds", type=float, default=2.0, help="of the measurement")

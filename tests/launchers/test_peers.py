@@ -49,6 +49,22 @@ def test_every_peer_is_where_ours_is_after_twenty_steps(script, options, ours):
     np.testing.assert_allclose(losses(script, *NETWORKS, *options), ours, rtol=1e-5)
 
 
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="without jax")
+def test_the_exported_program_trains_as_ours_and_no_other_networks(ours, tmp_path):
+    script = str(PEERS / "ours_exported.py")
+    command = [sys.executable, script, *NETWORKS, "--threads=1"]
+    made = subprocess.run([*command, f"--export={tmp_path}"], capture_output=True, text=True)
+    assert "2 members" in made.stdout, made.stderr
+    found = losses("ours_exported", *NETWORKS, f"--program={tmp_path}")
+    np.testing.assert_allclose(found, ours, rtol=1e-5)
+    for wrong, line in (
+        (["--width=8", f"--program={tmp_path}"], "the program is of other networks"),
+        ([], "give --export=FOLDER"),
+    ):
+        refused = subprocess.run([*command, *wrong], capture_output=True, text=True)
+        assert line in refused.stderr.splitlines()[-1]
+
+
 @pytest.mark.long
 def test_one_step_less_would_be_seen(ours):
     fewer = [flag.replace("20", "19") for flag in NETWORKS]
