@@ -58,6 +58,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "manifold": (*ONE, "--petals=4", "--num_samples=500"),
     "manifold_grid": ("--num_steps=2000", "--petals=10", "--frequencies=50", "--num_samples=500"),
     "architecture": (*ONE, "--sweeps=depth", "--depths=6", "--probe_every=100"),
+    "precision": ("--num_steps=2000", "--num_runs=2", "--precisions=bfloat16"),
     "own_models": (*ONE, "--networks=siren", "--learning_rates=0.0003"),
     "theory": (*ONE, "--volume_networks=1000"),
     "kernel_projection": (*ONE, "--dataset=digits", "--noises=white"),

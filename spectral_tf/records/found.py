@@ -31,6 +31,18 @@ class Series(NamedTuple):
         """The values of one step."""
         return self.values[self.steps.index(step)]
 
+    def rates(self) -> NDArray[np.float64]:
+        """Steps a second, of seconds that were counted while they were made, [s, ...] -> [...].
+
+        The median between two times. The first two are left out, in which programs are compiled,
+        and so is where a resumed run has begun to count anew. NaN where none is left.
+        """
+        taken = np.diff(self.values, axis=0)[1:]
+        made = np.diff(self.steps)[1:].reshape(-1, *[1] * (taken.ndim - 1))
+        with np.errstate(divide="ignore"):
+            rates = np.where(taken > 0, made / taken, np.nan)
+        return np.nanmedian(rates, axis=0) if len(rates) else np.full(taken.shape[1:], np.nan)
+
 
 class Found:
     """Series by name, and facts beside them: numbers, texts, lists, arrays.

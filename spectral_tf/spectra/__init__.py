@@ -64,6 +64,7 @@ from spectral_tf.spectra.inference import (
     negative,
     not_enough,
     paired_difference,
+    paired_ratio,
     sign_test,
 )
 from spectral_tf.spectra.kernel_basis import (
@@ -258,6 +259,7 @@ __all__ = [
     "occupied_bandwidth",
     "paired_concordance",
     "paired_difference",
+    "paired_ratio",
     "path_measures",
     "planar_transform",
     "plane_frequencies",

@@ -62,6 +62,25 @@ def paired_difference(differences: ArrayLike, *, unit: str = "settings", seed: i
     )
 
 
+def paired_ratio(ratios: ArrayLike, *, unit: str = "settings", seed: int = 0) -> Estimate:
+    """Geometric mean of paired ratios: `paired_difference` of their logarithms, and back.
+
+    Args:
+      ratios: above 0 and finite, shape [n].
+      unit, seed: as there.
+
+    Raises:
+      UserError: ratios that are not above 0, and as there.
+
+    >>> round(float(paired_ratio([2.0, 8.0]).value), 12)
+    4.0
+    """
+    r = np.asarray(ratios, np.float64)
+    if not np.all(r > 0):
+        raise UserError("ratios", expected="numbers above 0", got=f"{r}", hint="leave others out")
+    return paired_difference(np.log(r), unit=unit, seed=seed).map(np.exp)
+
+
 def sign_test(differences: ArrayLike, alternative: str = "two-sided") -> float:
     """p-value of so many positive differences if both signs were equally likely.
 

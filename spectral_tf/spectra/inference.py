@@ -33,6 +33,7 @@ from spectral_tf.spectra.comparison import (
     difference_to_published_from_stats,
     holm,
     paired_difference,
+    paired_ratio,
     sign_test,
 )
 from spectral_tf.spectra.estimate import (
@@ -67,5 +68,6 @@ __all__ = [
     "negative",
     "not_enough",
     "paired_difference",
+    "paired_ratio",
     "sign_test",
 ]

@@ -1,5 +1,6 @@
 """Ensembles of different architectures trained in step, as if they were one."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,11 +17,15 @@ class Ensembles:
 
     Args:
       ensembles: at least one.
+
+    Attributes:
+      seconds: of the training of each, in this process.
     """
 
     def __init__(self, ensembles: Sequence[Ensemble]) -> None:
         self.ensembles = ensembles
         self.num_members = sum(e.num_members for e in ensembles)
+        self.seconds = [0.0] * len(ensembles)
 
     @property
     def step(self) -> int:
@@ -34,8 +39,10 @@ class Ensembles:
 
     def train(self, num_steps: int) -> None:
         """As for one ensemble."""
-        for ensemble in self.ensembles:
+        for i, ensemble in enumerate(self.ensembles):
+            start = time.perf_counter()
             ensemble.train(num_steps)
+            self.seconds[i] += time.perf_counter() - start
 
     def evaluate(self) -> tuple[np.ndarray, np.ndarray]:
         """As for one ensemble, outputs [e, n, o] and losses [e]."""

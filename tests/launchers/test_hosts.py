@@ -32,6 +32,10 @@ PAGES = {
         *("--num_steps=40", "--num_runs=1", "--probe_every=20", "--num_samples=60"),
         *("--widths=8,16", "--sweeps=width"),
     ),
+    "precision": (
+        *("--width=64", "--depth=3", "--frequencies=1,4", "--num_samples=60", "--num_runs=2"),
+        *("--precisions=bfloat16", "--num_steps=40", "--probe_every=10", "--learning_rate=0.003"),
+    ),
     "own_models": (
         *("--networks=siren,kan", "--optimizers=muon", "--learning_rates=0.003", "--num_runs=1"),
         *(

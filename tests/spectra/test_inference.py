@@ -798,6 +798,16 @@ def test_one_pair_has_neither_interval_nor_p_value():
     refused(lambda: spectra.paired_difference([1.0, np.nan]), "finite")
 
 
+def test_a_ratio_is_geometric_and_its_interval_that_of_the_logarithms():
+    ratios = np.array([2.0, 8.0, 4.0, 0.5])
+    found, logs = spectra.paired_ratio(ratios), spectra.paired_difference(np.log(ratios))
+    assert found.value == pytest.approx(32**0.25)
+    assert (found.low, found.high) == pytest.approx((np.exp(logs.low), np.exp(logs.high)))
+    assert found.p_value == logs.p_value
+    with pytest.raises(UserError, match="ratios: expected numbers above 0"):
+        spectra.paired_ratio([1.0, 0.0])
+
+
 def test_the_sign_test_is_binomial(assert_close):
     d = [1.0, 2.0, -1.0, 3.0, 0.0, 5.0]
     assert_close(spectra.sign_test(d), 2 * (1 + 5) / 32)

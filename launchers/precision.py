@@ -1,0 +1,213 @@
+"""What lower precision of the products changes in when frequencies are learned, and what it saves.
+
+The same networks (initial weights, phases of the target) learn the same sums of sines as in
+`lf_first`, with products of float32, of factors rounded to bfloat16, and of three such products
+(`models.products`). A fourth group is the control: float32 as well, summed in another order, so
+that all that differs are last bits; what these do by themselves is no effect of a precision.
+Learning times are read for every run and frequency, and compared as ratios within a run.
+
+    python launchers/precision.py --alsologtostderr
+
+takes about 3 minutes on 2 cores (5 runs of 3,000 steps). The study, 20 runs of 20,000 steps:
+
+    python launchers/precision.py --flagfile=results/precision/run.flags --workdir=runs/precision_20
+
+To see: whether the ratios of a precision differ from 1 by more than those of the control, and how
+many times as fast it is here (results/precision).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from absl import flags
+
+from spectral_tf import experiments, models, records, runtime, spectra, tasks, training
+from spectral_tf.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FLAGS = flags.FLAGS
+runtime.define_run_flags("precision", reports=True)
+flags.DEFINE_list("precisions", list(models.PRECISIONS[1:]), "Which are compared with float32.")
+flags.DEFINE_list("frequencies", list(range(5, 51, 5)), "Of the sines, in cycles per unit.")
+flags.DEFINE_integer("num_runs", 5, "Networks for each precision.", 2)
+flags.DEFINE_integer("num_steps", 3_000, "Training steps of each network.", 1)
+flags.DEFINE_integer("probe_every", 50, "Steps between two spectra.", 1)
+flags.DEFINE_integer("num_samples", 200, "Points of the grid.", 3)
+flags.DEFINE_integer("width", 256, "Units of each hidden layer; below 64 all is float32.", 64)
+flags.DEFINE_integer("depth", 6, "Affine layers.", 3)
+runtime.define_finite_float("learning_rate", 3e-4, "Adam's constant rate.", at_least=1e-12)
+
+EXACT, CONTROL = "float32", "float32, other last bits"
+LEVEL = 0.5  # Of the normalised magnitude: learned.
+
+
+class Plan(NamedTuple):
+    """What is asked for."""
+
+    groups: list[str]  # Float32, its control, and the precisions.
+    targets: list[tasks.SumOfSines]
+    network: models.Mlp
+    num_steps: int
+    probed_at: list[int]
+    learning_rate: float
+
+
+def plan() -> Plan:
+    """Checks the flags."""
+    precisions = runtime.parse_choices("precisions", FLAGS.precisions, models.PRECISIONS)
+    if EXACT in precisions:
+        raise UserError(
+            "--precisions", expected="others than float32", got=EXACT, hint="it is always trained"
+        )
+    frequencies = runtime.parse_ints("frequencies", FLAGS.frequencies)
+    return Plan(
+        [EXACT, CONTROL, *precisions],
+        experiments.sines_of_runs(FLAGS.num_runs, frequencies, FLAGS.num_samples, FLAGS.seed),
+        models.Mlp(FLAGS.width, FLAGS.depth),
+        FLAGS.num_steps,
+        training.every(FLAGS.num_steps, FLAGS.probe_every),
+        FLAGS.learning_rate,
+    )
+
+
+def run(plan: Plan, page: experiments.Page) -> records.Found:
+    """Trains all groups in step; everything is recorded as [groups, ...]."""
+    page.begin()
+    target, count = plan.targets[0], len(plan.targets)
+    members = training.Ensembles([ensemble(plan, page, group) for group in plan.groups])
+    shape = (len(plan.groups), count)
+
+    def magnitudes(loop: training.TrainingLoop) -> np.ndarray:
+        outputs = loop.outputs[..., 0].reshape(*shape, -1)
+        return target.magnitudes(outputs)
+
+    at = plan.probed_at
+    return page.follow(
+        members,
+        {
+            "magnitude": training.Measure(magnitudes, at),
+            "loss": training.Measure(lambda s: s.losses.reshape(shape), at, (plan.groups, "run")),
+            "seconds": training.Measure(lambda _: np.array(members.seconds), at),
+        },
+        charts={"loss": [f"loss/{group}" for group in plan.groups]},
+    )
+
+
+def ensemble(plan: Plan, page: experiments.Page, group: str) -> training.Ensemble:
+    """The runs in one precision; all groups have the same seeds and targets.
+
+    One member in a block is summed in another order than several: last bits differ.
+    """
+    control = group == CONTROL
+    network = dataclasses.replace(plan.network, precision=EXACT if control else group)
+    return training.Ensemble(
+        network.build,
+        page.seeds("init", len(plan.targets)),
+        [target.dataset() for target in plan.targets],
+        optimizer=training.Adam(plan.learning_rate),
+        strategy=page.strategy,
+        block_size=1 if control else 2,
+    )
+
+
+def report(plan: Plan, found: records.Found) -> records.Report:
+    """Ratios of learning times within runs, and rates."""
+    steps, magnitudes = found["magnitude"]
+    # [steps, groups, runs, k] -> [groups, runs, k].
+    times = spectra.learning_times(steps, np.moveaxis(magnitudes, 0, 2), LEVEL)
+    learned = np.isfinite(times).all(axis=(0, 1))
+    k = np.asarray(plan.targets[0].frequencies)
+    ratios = {
+        group: ratios_of(times[i][:, learned] / times[0][:, learned])
+        for i, group in enumerate(plan.groups)
+        if i and learned.any()
+    }
+    p_values = [p for whole, _ in ratios.values() if (p := whole.p_value) is not None]
+    rates = dict(zip(plan.groups, len(plan.targets) * found["seconds"].rates(), strict=True))
+    same = np.array_equal(magnitudes[:, 0], magnitudes[:, 1], equal_nan=True)
+    return records.Report(
+        tables={
+            "precision": records.Table(
+                ("precision", "learning_time_ratio", "p_holm"),
+                [
+                    (group, whole, p)
+                    for (group, (whole, _)), p in zip(
+                        ratios.items(), spectra.holm(p_values), strict=True
+                    )
+                ],
+            ),
+            "learning_time_ratios": records.Table(
+                ("precision", "frequency", "learning_time_ratio"),
+                [
+                    (group, int(k_i), one)
+                    for group, (_, each) in ratios.items()
+                    for k_i, one in zip(k[learned], each, strict=True)
+                ],
+            ),
+            "learning_times": records.tidy(
+                {"precision": plan.groups, "run": range(len(plan.targets)), "frequency": k},
+                step=times,
+            ),
+            **records.learning.loss_tables(
+                steps,
+                {(g,): found["loss"].values[:, i] for i, g in enumerate(plan.groups)},
+                ("precision",),
+            ),
+        },
+        figures={"learning_time_ratios": figure(plan, k[learned], ratios)} if ratios else {},
+        summary={
+            "num_runs": len(plan.targets),
+            "num_steps": plan.num_steps,
+            "frequencies_learned_by_all": k[learned].tolist(),
+            "learning_time_ratio": {group: whole.record() for group, (whole, _) in ratios.items()},
+            "member_steps_per_second": {group: float(rate) for group, rate in rates.items()},
+            "diverged_at_step": found.facts["diverged"],
+        },
+        lines=[
+            f"learning times over float32's, means of {len(plan.targets)} runs on "
+            f"{learned.sum()} of {k.size} frequencies that all learned:",
+            *(
+                f"{group:<25}{whole.text('.4f')}, {rates[group] / rates[EXACT]:.2f} times as fast"
+                for group, (whole, _) in ratios.items()
+            ),
+            *["the control differs in no bit here, and says nothing"] * same,
+        ],
+    )
+
+
+def ratios_of(ratios: np.ndarray) -> tuple[spectra.Estimate, list[spectra.Estimate]]:
+    """Over all frequencies, and of each, from those of runs and frequencies, [runs, k].
+
+    What varies: runs, each with itself in the other precision.
+    """
+    over_all = np.exp(np.log(ratios).mean(axis=1))
+    return (
+        spectra.paired_ratio(over_all, unit="runs"),
+        [spectra.paired_ratio(of_k, unit="runs") for of_k in ratios.T],
+    )
+
+
+def figure(
+    plan: Plan,
+    frequencies: np.ndarray,
+    ratios: dict[str, tuple[spectra.Estimate, list[spectra.Estimate]]],
+) -> Figure:
+    """The ratios by frequency, with intervals."""
+    points = {
+        group: {"mean of runs": [(f"{k:g}", one) for k, one in zip(frequencies, each, strict=True)]}
+        for group, (_, each) in ratios.items()
+    }
+    return records.figures.setting_plot(
+        points,
+        ylabel="learning time over that of float32",
+        title=f"Precision of products and learning times: {records.averaged(len(plan.targets))}",
+    )
+
+
+if __name__ == "__main__":
+    experiments.launch("precision", plan, run, report)

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+from conftest import assert_estimates, assert_refused, launch
+from PIL import Image
+
+from spectral_tf.records import read_table
+
+TINY = ("--width=64", "--depth=3", "--frequencies=1,2", "--num_samples=40", "--num_runs=2")
+TINY += ("--precisions=bfloat16", "--num_steps=400", "--probe_every=20", "--learning_rate=0.003")
+
+
+def test_a_short_run(tmp_path):
+    path = tmp_path / "run"
+    result = launch("precision", *TINY, f"--workdir={path}")
+    assert result.returncode == 0, result.stderr
+    assert "means of 2 runs on 2 of 2 frequencies" in result.stdout
+    table = read_table(path / "learning_times.csv")
+    times = {
+        group: np.array(
+            [t for t, g in zip(table["step"], table["precision"], strict=True) if g == group]
+        )
+        for group in ("float32", "float32, other last bits", "bfloat16")
+    }
+    assert all(t.size == 4 for t in times.values())
+    assert not np.array_equal(times["float32"], times["bfloat16"])
+    ratio = np.exp(np.log(times["bfloat16"] / times["float32"]).mean())
+    whole = read_table(path / "precision.csv")
+    assert whole["learning_time_ratio"][1] == pytest.approx(ratio, rel=1e-4)
+    assert_estimates(path)
+    Image.open(path / "figures" / "learning_time_ratios.png").verify()
+
+
+def test_mistakes_get_one_line(tmp_path):
+    for flag, line in {
+        "--precisions=float32": "--precisions: expected others than float32",
+        "--precisions=half": "--precisions: expected some of float32",
+        "--num_runs=1": "--num_runs",
+        "--width=32": "--width",
+    }.items():
+        assert_refused(launch("precision", flag, f"--workdir={tmp_path / 'run'}"), line)
+    assert not (tmp_path / "run").exists()
