@@ -128,7 +128,8 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         if i and learned.any()
     }
     p_values = [p for whole, _ in ratios.values() if (p := whole.p_value) is not None]
-    rates = dict(zip(plan.groups, len(plan.targets) * found["seconds"].rates(), strict=True))
+    of_groups = len(plan.targets) * found["seconds"].rates()
+    rates = dict(zip(plan.groups, of_groups.tolist(), strict=True))
     same = np.array_equal(magnitudes[:, 0], magnitudes[:, 1], equal_nan=True)
     return records.Report(
         tables={
@@ -165,19 +166,21 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "num_steps": plan.num_steps,
             "frequencies_learned_by_all": k[learned].tolist(),
             "learning_time_ratio": {group: whole.record() for group, (whole, _) in ratios.items()},
-            "member_steps_per_second": {group: float(rate) for group, rate in rates.items()},
+            "member_steps_per_second": rates,
             "diverged_at_step": found.facts["diverged"],
         },
         lines=[
             f"learning times over float32's, means of {len(plan.targets)} runs on "
             f"{learned.sum()} of {k.size} frequencies that all learned:",
-            *(
-                f"{group:<25}{whole.text('.4f')}, {rates[group] / rates[EXACT]:.2f} times as fast"
-                for group, (whole, _) in ratios.items()
-            ),
+            *(line(group, whole, rates) for group, (whole, _) in ratios.items()),
             *["the control differs in no bit here, and says nothing"] * same,
         ],
     )
+
+
+def line(group: str, ratio: spectra.Estimate, rates: dict[str, float]) -> str:
+    """What is said of a precision at the end."""
+    return f"{group:<25}{ratio.text('.4f')}, {rates[group] / rates[EXACT]:.2f} times as fast"
 
 
 def ratios_of(ratios: np.ndarray) -> tuple[spectra.Estimate, list[spectra.Estimate]]:

@@ -143,7 +143,7 @@ def trained_by_keras(model, x, dense_gradients):
 def test_members_are_what_keras_trains_alone(kind, told):
     make, x = KINDS[kind]
     adam = keras.optimizers.Adam(0.01)
-    ensemble = Ensemble(seeded(make), [0, 1], (x, Y), loss="mse", optimizer=adam)
+    ensemble = Ensemble(seeded(make), [0, 1], (x, Y), loss="mse", optimizer=adam, block_size=2)
     ensemble.train(5)
     outputs, losses = ensemble.evaluate()
     alone = seeded(make)(1)
