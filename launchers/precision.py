@@ -170,8 +170,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "diverged_at_step": found.facts["diverged"],
         },
         lines=[
-            f"learning times over float32's, means of {len(plan.targets)} runs on "
-            f"{learned.sum()} of {k.size} frequencies that all learned:",
+            f"learning times over float32's, on {learned.sum()} of {k.size} frequencies:",
             *(line(group, whole, rates) for group, (whole, _) in ratios.items()),
             *["the control differs in no bit here, and says nothing"] * same,
         ],

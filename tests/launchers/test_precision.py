@@ -13,7 +13,7 @@ def test_a_short_run(tmp_path):
     path = tmp_path / "run"
     result = launch("precision", *TINY, f"--workdir={path}")
     assert result.returncode == 0, result.stderr
-    assert "means of 2 runs on 2 of 2 frequencies" in result.stdout
+    assert "on 2 of 2 frequencies" in result.stdout
     table = read_table(path / "learning_times.csv")
     times = {
         group: np.array(
