@@ -21,9 +21,10 @@ ROOT = pathlib.Path(__file__).parents[1]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # float32 sums in a fixed order, whatever the machine's load.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-# Processes that test beside each other share the cores.
-_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-os.environ.setdefault("LOKY_MAX_CPU_COUNT", str(max(1, (os.cpu_count() or 1) // _WORKERS)))
+# Processes that test beside each other share the cores. What starts them tests nothing, and must
+# not hand a number on.
+if _WORKERS := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    os.environ["LOKY_MAX_CPU_COUNT"] = str(max(1, (os.cpu_count() or 1) // _WORKERS))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -179,13 +179,16 @@ class Replicas:
     def blocks(self, block_size: int | None, multiple: int = 1) -> list[slice]:
         """The members of one replica's share cut into even blocks of at most `block_size`.
 
+        The first is the largest: what it can be compiled as, all can (one member alone hides what
+        has no vectorised form).
+
         Args:
           block_size: None for all in one.
           multiple: blocks are a multiple of this in number, while there are members.
         """
         count = -(-self._share // (block_size or self._share))
         count = min(self._share, multiple * -(-count // multiple))
-        ends = [self._share * i // count for i in range(count + 1)]
+        ends = [-(-self._share * i // count) for i in range(count + 1)]
         return [slice(*pair) for pair in itertools.pairwise(ends)]
 
     def scatter(self, arrays: Any, blocks: Sequence[slice]) -> list[Any]:

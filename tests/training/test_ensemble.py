@@ -145,9 +145,9 @@ def test_a_block_on_a_cpu_fits_the_cache(monkeypatch):
     ("cores", "size", "lengths"),
     [
         (1, 5, [5]),
-        (2, 5, [2, 3]),  # One for each core, though one would hold them all.
-        (2, 2, [1, 1, 1, 2]),
-        (4, 5, [1, 1, 1, 2]),
+        (2, 5, [3, 2]),  # One for each core, though one would hold them all.
+        (2, 2, [2, 1, 1, 1]),
+        (4, 5, [2, 1, 1, 1]),
         (8, 5, [1, 1, 1, 1, 1]),  # The other cores help with the products.
     ],
 )

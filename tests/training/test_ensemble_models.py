@@ -166,6 +166,16 @@ def test_members_are_what_keras_trains_alone(kind, told):
     assert all("members run one by one" in line for line in lines)
 
 
+def test_blocks_of_one_and_of_several_run_in_the_same_form(told):
+    # A convolution of one member looks as if it could be vectorised.
+    make, x = KINDS["convolutions"]
+    ensemble = Ensemble(seeded(make), range(3), (x, Y), loss="mse", block_size=2)
+    ensemble.train(2)
+    assert [block.stop - block.start for block in ensemble._blocks] == [2, 1]
+    assert ensemble.evaluate()[0].shape[0] == len(ensemble.outputs(x)) == 3
+    assert len([line for line in told() if "members run one by one" in line]) == 1
+
+
 @pytest.mark.parametrize("kind", ["subclassed", "batch normalisation", "spectral normalisation"])
 def test_a_saved_member_answers_as_the_ensemble(kind, tmp_path, assert_close):
     make, x = KINDS[kind]
