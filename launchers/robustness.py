@@ -135,7 +135,7 @@ def runs_networks() -> records.TrainedNetworks:
             hint="make it without --target",
         )
     for name in TRAINING_FLAGS:
-        if name not in networks.flags:
+        if name not in networks.flags and name != "precision":  # Without it: float32.
             raise UserError(
                 "--from_run",
                 expected=f"run.flags with --{name}",
