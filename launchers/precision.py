@@ -1,4 +1,4 @@
-"""What lower precision of the products changes in when frequencies are learned, and what it saves.
+"""What lower precision of the products changes in learning times, and what it saves.
 
 The same networks (initial weights, phases of the target) learn the same sums of sines as in
 `lf_first`, with products of float32, of factors rounded to bfloat16, and of three such products
@@ -8,9 +8,9 @@ Learning times are read for every run and frequency, and compared as ratios with
 
     python launchers/precision.py --alsologtostderr
 
-takes about 3 minutes on 2 cores (5 runs of 3,000 steps). The study, 20 runs of 20,000 steps:
+takes about 3 minutes on 2 cores (5 runs of 3,000 steps). More frequencies are learned by all in
 
-    python launchers/precision.py --flagfile=results/precision/run.flags --workdir=runs/precision_20
+    python launchers/precision.py --num_runs=20 --num_steps=20000 --workdir=runs/precision_20
 
 To see: whether the ratios of a precision differ from 1 by more than those of the control, and how
 many times as fast it is here (results/precision).
@@ -207,7 +207,8 @@ def figure(
     return records.figures.setting_plot(
         points,
         ylabel="learning time over that of float32",
-        title=f"Precision of products and learning times: {records.averaged(len(plan.targets))}",
+        title="Learning times by frequency [cycles per unit]: "
+        + records.averaged(len(plan.targets)),
     )
 
 
