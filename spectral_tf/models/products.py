@@ -8,11 +8,19 @@ from spectral_tf.models import PRECISIONS
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _product(x: tf.Tensor, y: tf.Tensor, transposed: tuple[bool, bool]) -> tf.Tensor:
+def _compiled(x: tf.Tensor, y: tf.Tensor, transposed: tuple[bool, bool]) -> tf.Tensor:
     """bfloat16 in, float32 out, which only XLA has on every device."""
-    return tf.matmul(
-        x, y, transpose_a=transposed[0], transpose_b=transposed[1], output_type=tf.float32
-    )
+    return tf.matmul(x, y, *transposed, output_type=tf.float32)
+
+
+def _product(x: tf.Tensor, y: tf.Tensor, transposed: tuple[bool, bool]) -> tf.Tensor:
+    """The same; eagerly by a product of float32, whose factors of 8 bits it multiplies exactly.
+
+    So nothing is compiled for a call by hand, which on a device of another host could not be.
+    """
+    if tf.executing_eagerly():
+        return tf.matmul(tf.cast(x, tf.float32), tf.cast(y, tf.float32), *transposed)
+    return _compiled(x, y, transposed)
 
 
 def product(

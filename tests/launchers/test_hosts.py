@@ -84,6 +84,8 @@ PAGES = {
 }
 # What is not compiled by XLA draws the noise inside a model by another algorithm.
 ROUGH = {("mnist_manifold", "another machine"): 0.3}
+# What last bits do by themselves is measured there: the p-values of two runs turn with them.
+LAST_BITS = ("precision.csv", "learning_time_ratios.csv")
 # The last is one device, where operations give the same bits every time.
 HOSTS = ("two workers", "two devices", "another machine", "a bucket", "deterministic")
 
@@ -118,7 +120,13 @@ def marks(page, hosts):
 
 @pytest.mark.parametrize(
     ("page", "hosts"),
-    [pytest.param(page, hosts, marks=marks(page, hosts)) for page in PAGES for hosts in HOSTS],
+    [
+        pytest.param(page, hosts, marks=marks(page, hosts))
+        for page in PAGES
+        for hosts in HOSTS
+        # Nothing is compiled on another machine's CPU, where it has no such products.
+        if (page, hosts) != ("precision", "another machine")
+    ],
 )
 def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
     flags = [*PAGES[page], f"--workdir={tmp_path / 'run'}"]
@@ -142,6 +150,7 @@ def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
                 before=f"import os\nos.chdir({str(tmp_path)!r})\n{machine.before}"
             )
             results = launch_on([here], page, *relative, "--strategy=default")
+        assert [result.returncode for result in results] == [0], results
         assert not list(there.iterdir()), "files were written on the other machine"
         assert list((tmp_path / "run" / "tensorboard").rglob("*tfevents*"))
     assert [result.returncode for result in results] == [0] * len(results), results
@@ -173,6 +182,8 @@ def same(found, expected, table, tolerance=0.02):
     """
     assert list(found) == list(expected), table
     for name, values in expected.items():
+        if table in LAST_BITS and name.endswith(("_p", "p_holm")):
+            continue
         for ours, theirs in zip(found[name], values, strict=True):
             counted = name.startswith("num_") or name.endswith(("_n", "seed", "epoch"))
             if isinstance(theirs, str) or isinstance(ours, str) or counted:

@@ -83,6 +83,14 @@ def test_transposed_factors_are_the_same_with_the_gradients_of_float32(transpose
         assert_close(own, other)
 
 
+@pytest.mark.parametrize("precision", models.PRECISIONS[1:])
+def test_compiled_and_eager_products_are_the_same(precision, assert_close):
+    x, y = (tf.constant(factor) for factor in pair())
+    compiled = tf.function(lambda x, y: product(x, y, precision))
+    assert "BatchMatMulV3" in str(compiled.get_concrete_function(x, y).graph.as_graph_def())
+    assert_close(compiled(x, y), product(x, y, precision))
+
+
 def test_hidden_layers_are_reduced_and_the_first_of_coordinates_and_the_last_are_not():
     kinds = [type(layer) for layer in mlp(depth=4, width=64, precision="bfloat16").layers[1:]]
     assert kinds == [keras.layers.Dense, Dense, Dense, keras.layers.Dense]
