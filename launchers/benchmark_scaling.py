@@ -1,4 +1,4 @@
-r"""How do time and memory grow with size, and how far does a machine go?
+"""How time and memory grow with size, and how far a machine goes.
 
 Every size of every curve is a process of its own, which does one piece of work again and again:
 member-steps of an ensemble, eigenfunctions of a kernel, spectra along paths between images, tangent
@@ -9,7 +9,8 @@ may.
     python launchers/benchmark_scaling.py --alsologtostderr
 
 takes about 10 minutes on 2 cores. To see: exponents of the upper half of the sizes beside those of
-the arithmetic, and the largest size of which the fitted memory is 24 GB (results/benchmark_scaling).
+the arithmetic, and the largest size that fits 24 GB by the fitted memory
+(results/benchmark_scaling).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FLAGS = flags.FLAGS
-runtime.define_run_flags("benchmark_scaling", distributes=False, reports=True)
+runtime.define_run_flags("benchmark_scaling", reports=True)
 flags.DEFINE_list("curves", list(CURVES), f"Some of {', '.join(CURVES)}.")
 flags.DEFINE_list("members", [1, 2, 4, 8, 16, 32, 64, 128, 256], "Networks trained at once.")
 flags.DEFINE_list("points", [50, 100, 200, 500, 1000, 2000, 5000, 10000], "Of every network.")
@@ -55,7 +56,6 @@ runtime.define_finite_float(
 runtime.define_finite_float(
     "memory_gb", 0.0, "Or more memory, in 10^9 bytes; 0: that of the machine.", at_least=0.0
 )
-flags.DEFINE_integer("cores", 0, "Processor cores to compute on; 0: all.", 0)
 
 # The flag that holds the sizes of each curve.
 SIZES = {
@@ -181,17 +181,18 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             ("bytes", of.memory, curve.memory),
         ):
             reaches = most if quantity == "bytes" and np.isfinite(most) else "null"
-            given = (fit.offset, fit.smallest, fit.largest, reaches)
+            offset = fit.offset if np.isfinite(fit.offset) else "null"
+            given = (offset, fit.smallest, fit.largest, reaches)
             fits.append((name, curve.size, quantity, fit.exponent, power, *given, curve.why))
         summary[name] = {
             "seconds_exponent": of.time.exponent.record(),
             "bytes_exponent": of.memory.exponent.record(),
             "largest_with_24_gb": most if np.isfinite(most) else None,
         }
-        reach = f"{most:,.3g} {curve.size} in 24 GB" if np.isfinite(most) else "no size fills 24 GB"
+        reach = f"; {most:,.0f} {curve.size} in 24 GB" if np.isfinite(most) else ""
         lines.append(
-            f"{name}: seconds ~ {curve.size}^{of.time.exponent.text()}, bytes "
-            f"^{of.memory.exponent.text()}, {reach}"
+            f"{name}, exponents over {curve.size}: of seconds {of.time.exponent.text()}, of bytes "
+            f"{of.memory.exponent.text()}{reach}"
         )
     columns = ("curve", "of", "quantity", "exponent", "exponent_by_arithmetic", "offset")
     return records.Report(

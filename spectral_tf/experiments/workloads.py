@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import threadpoolctl
 
 from spectral_tf import spectra
 from spectral_tf.runtime.seeds import generator
@@ -115,7 +116,9 @@ def _here(name: str, size: int, fixed: Fixed, seconds: float) -> tuple:
             device = tf.config.list_physical_devices("CPU")[0]
             tf.config.set_logical_device_configuration(device, parts)
         tf.constant(0.0).numpy()
-    else:  # SciPy loads its parts when they are used.
+    elif fixed.cores:
+        threadpoolctl.threadpool_limits(fixed.cores)
+    if not curve.compiles:  # SciPy loads its parts when they are used.
         spectra.kernel_basis(np.eye(8), 1.0)
     before = _peak_bytes()
     work = curve.make(size, fixed)

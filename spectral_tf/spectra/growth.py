@@ -34,7 +34,7 @@ class Growth:
     largest: float
 
     def __call__(self, x: ArrayLike) -> NDArray[np.float64]:
-        """y at sizes x; NaN without an exponent."""
+        """The values at sizes x; NaN without an exponent."""
         powers = np.asarray(x, np.float64) ** float(self.exponent.value)
         return np.asarray(self.offset + self.prefactor * powers)
 
@@ -86,11 +86,11 @@ def fit_growth(x: ArrayLike, y: ArrayLike) -> Growth:
 
 
 def fit_growth_with_offset(x: ArrayLike, y: ArrayLike) -> Growth:
-    """y = c + b x^p with c at least 0, by least squares of log y over all sizes.
+    """A power law and a constant: y = c + b x^p, by least squares of log y over all sizes.
 
-    The offset is what the small sizes tell: memory of programs that a size does not change. The
-    interval of p is Student's, from the curvature of the squares at their least (m - 3 degrees of
-    freedom).
+    The offset c, at least 0, is what the small sizes tell: memory of programs that a size does not
+    change. The interval of p is Student's, from the curvature of the squares at their least (m - 3
+    degrees of freedom).
 
     Args:
       x: sizes above 0, [m].
@@ -144,6 +144,6 @@ def fit_growth_with_offset(x: ArrayLike, y: ArrayLike) -> Growth:
         high=np.asarray(p + margin),
         n=sizes.size,
         unit="points",
-        method="student",
+        method="Student over points about the curve",
     )
     return Growth(exponent, float(np.exp(log_b) / sizes.max() ** p), c * values.min(), *ends)
