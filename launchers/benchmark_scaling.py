@@ -16,6 +16,7 @@ the arithmetic, and the largest size that fits 24 GB by the fitted memory
 from __future__ import annotations
 
 import concurrent.futures.process
+import functools
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -115,8 +116,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
                 stops.append([name, size, why])
                 logging.info("benchmark_scaling: %s ends before %d: %s", name, size, why)
                 break
-            found = page.once(f"{name}/{size}", lambda n=name, s=size: measured(plan, n, s))
-            if np.isnan(found["cost"]).all():
+            found = page.once(f"{name}/{size}", functools.partial(measured, plan, name, size))
+            if np.isnan(found["cost"][0]):
                 stops.append([name, size, "its process was ended, as where memory is short"])
                 break
             before.append([name, size, *found["cost"].tolist()])
@@ -129,7 +130,7 @@ def measured(plan: Plan, name: str, size: int) -> dict[str, np.ndarray]:
     try:
         cost = workloads.measured(name, size, plan.fixed, plan.seconds)
     except concurrent.futures.process.BrokenProcessPool:
-        cost = workloads.Cost(*[math.nan] * 5)
+        cost = workloads.Cost(math.nan, math.nan, 0, math.nan, math.nan)
     logging.info("benchmark_scaling: %s %d: %.3g s, %.0f MB", name, size, cost[0], cost[-1] / 1e6)
     return {"cost": np.array(cost, np.float64)}
 

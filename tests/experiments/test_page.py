@@ -1,7 +1,9 @@
 """Trainings of a page that cannot go on, in process: what the others get."""
 
+import gc
 import shutil
 import types
+import weakref
 
 import numpy as np
 import pytest
@@ -57,6 +59,24 @@ def test_one_that_could_never_be_measured_is_a_mistake(page):
     with pytest.raises(UserError, match="expected ones that vary"):
         page.unit("one", one_network, refuses_from(0))
     assert page.done("one") is None
+
+
+def test_a_unit_that_is_done_leaves_no_network(page):
+    """Those of a sweep would pile up until Python looks for cycles by itself."""
+    made = []
+
+    def make():
+        members = one_network()
+        made.append(weakref.ref(members))
+        return members
+
+    gc.collect()
+    gc.disable()
+    try:
+        page.unit("one", make, {"loss": Measure(lambda loop: loop.losses, [0, 1], ("run",))})
+    finally:
+        gc.enable()
+    assert [of() for of in made] == [None]
 
 
 def test_a_unit_with_other_facts_is_refused(page):

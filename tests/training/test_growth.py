@@ -44,13 +44,26 @@ def test_a_training_leaves_no_program():
     assert trained() is None
 
 
-def test_held_out_images_are_read_once(monkeypatch):
-    task, reads = tiny(), []
-    whole = data.Images.arrays
-    monkeypatch.setattr(data.Images, "arrays", lambda s: reads.append(s.split) or whole(s))
+def test_images_are_decoded_once(monkeypatch):
+    """Training and held-out ones, by all trainers, also where classes are merged."""
+    reads, whole = [], data.Images.dataset
+    monkeypatch.setattr(
+        data.Images, "dataset", lambda s, **how: reads.append(s.split) or whole(s, **how)
+    )
+    task = tiny()
+    reads.clear()  # Of the normalisation.
     for run in range(2):
-        task.trainer(0, run).evaluate()
-    assert reads == ["test"]
+        train(task, run)
+    assert sorted(reads) in (["test"], ["test", "train"])
+    reads.clear()
+    pixels, labels = task.training.arrays()
+    merged, super_classes = task.training.merged([0, 1] * 5).arrays()
+    assert merged is pixels
+    assert super_classes.tolist() == (labels % 2).tolist()
+    few, own = task.training.merged([0, 1] * 5).take(5).arrays()
+    assert (few == pixels[:5]).all()
+    assert (own == labels[:5] % 2).all()
+    assert reads == ["train"]  # By `take` alone, whose images are others.
 
 
 SWEEP = """
