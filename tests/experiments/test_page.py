@@ -67,6 +67,7 @@ def test_a_unit_that_is_done_leaves_no_network(page):
 
     def make():
         members = one_network()
+        members.cycle = members  # As classifiers, their models and programs are in.
         made.append(weakref.ref(members))
         return members
 

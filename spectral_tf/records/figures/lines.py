@@ -219,7 +219,8 @@ def line_panels(panels: Sequence[Panel], *, title: str, columns: int = 0) -> Fig
         axes.set_yscale(panel.yscale)
         if panel.xscale == "log":
             positions = sorted({float(x) for line in panel.series for x in np.asarray(line.x)})
-            axes.set_xticks(positions, [f"{x:.3g}" for x in positions], fontsize="small")
+            names = [f"{x:,.0f}" if x >= 1_000 else f"{x:.3g}" for x in positions]
+            axes.set_xticks(positions, names, fontsize="small")
             axes.set_xticks([], minor=True)
             axes.set_xlim(positions[0] / 1.15, positions[-1] * 1.15)
         else:
