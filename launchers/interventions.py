@@ -154,11 +154,13 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
     normalisation = data.standard(learned)
     prepare = data.prepare(normalisation)
 
+    first = functools.cache(learned.take)  # The same images for all variants that learn from them.
+
     def task_of(variant: Variant) -> Classification:
         steps = variant.setting.num_epochs * (learned.num_examples // variant.setting.batch_size)
         return Classification(
             variant.setting,
-            learned.take(num_images(variant, learned)),
+            first(num_images(variant, learned)),
             held_out,
             page.strategy,
             page.seed,

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import math
 import os
 import re
@@ -25,6 +26,8 @@ TOO_SMALL = "image smaller than the input of the network"
 # Unreadable images beyond this share are no accident.
 TOLERATED = 0.01
 _RESIDENT_BYTES = 2 * 2**30
+# Arrays of at most so many bytes are kept for whoever asks again, as every trainer of a sweep does.
+_KEPT_BYTES = 2**28
 
 
 class Own(NamedTuple):
@@ -43,6 +46,13 @@ class Own(NamedTuple):
     size: Callable[[int], int]
     content: Callable[[int], bytes]
     in_memory: bool
+
+
+class Merged(NamedTuple):
+    """Images whose classes are those of others, merged; `groups`: of every class there, its own."""
+
+    of: "Images"
+    groups: NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +95,8 @@ class Images:
     num_files: int = dataclasses.field(default=1, repr=False)
     # First and end of some examples -> the data set of them alone, encoded.
     _stretch: Callable[[int, int], Any] | None = dataclasses.field(default=None, repr=False)
+    # Whose pixels these are.
+    _merged: "Merged | None" = dataclasses.field(default=None, repr=False)
 
     @property
     def num_classes(self) -> int:
@@ -171,6 +183,7 @@ class Images:
             # The first ones as they are read side by side are no stretch of the files.
             num_files=1,
             _stretch=None,
+            _merged=None,
             _open=lambda decode: self._open(decode).take(count),
             _published_order=lambda: slice(None),
             _clusters=clusters and (lambda: clusters()[:count]),
@@ -206,6 +219,7 @@ class Images:
             label_names=tuple(names),
             _open=lambda decode: merge(self._open(decode)),
             _stretch=lambda start, stop: merge(self.stretch(start, stop)),
+            _merged=Merged(self, np.array(groups, np.int64)),
         )
 
     def decode(self, encoded: Any) -> Any:
@@ -216,7 +230,8 @@ class Images:
         """All images [n, *shape], uint8 or float32 as in `dataset`, and labels [n], int64.
 
         Whole splits of MNIST and Fashion-MNIST come in the order of the published files, which
-        TFDS shuffles when it stores them; all others in stored order.
+        TFDS shuffles when it stores them; all others in stored order. They are not to be written
+        to: those of small sets are kept, and decoded once.
 
         Raises:
           UserError: images of different sizes, or files that cannot be read.
@@ -228,6 +243,21 @@ class Images:
                 got=f"shape {self.shape}",
                 hint="give a size to the pipelines, which resize",
             )
+        if self._merged:
+            images, labels = self._merged.of.arrays()
+            return images, self._merged.groups[labels]
+        if self.num_examples * math.prod(map(int, self.shape)) <= _KEPT_BYTES:  # type: ignore[arg-type]
+            return self._arrays
+        return self._decoded()
+
+    @functools.cached_property
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        arrays = self._decoded()
+        for array in arrays:
+            array.flags.writeable = False
+        return arrays
+
+    def _decoded(self) -> tuple[np.ndarray, np.ndarray]:
         with self.reading():
             batches = list(without_autotune(self.dataset().batch(1_000)).as_numpy_iterator())
         images, labels = (np.concatenate(parts) for parts in zip(*batches, strict=True))

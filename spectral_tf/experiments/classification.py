@@ -169,6 +169,11 @@ class Classification:
             pipeline.evaluation_batches, held_out, self.normalisation, batch_size=size
         )
 
+    @functools.cached_property
+    def _evaluated(self) -> "tf.distribute.DistributedDataset":
+        """The held-out images for the replicas: read once for all trainers."""
+        return self._on_replicas(self._strategy, self.evaluation)
+
     def build(self, seed: int) -> "keras.Model":
         """The network with the weights of this seed.
 
@@ -209,7 +214,7 @@ class Classification:
         return Classifier(
             functools.partial(self.build, init),
             feed,
-            self._on_replicas(self._strategy, self.evaluation),
+            self._evaluated,
             self.optimizer,
             targets=targets,
             strategy=self._strategy,

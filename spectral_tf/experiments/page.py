@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -170,9 +171,12 @@ class Page:
             with contextlib.ExitStack() as held:
                 alone = self._folder.part(name).alone()
                 together(self.strategy, lambda: held.enter_context(alone))
-                found, _ = self.train(
+                found = self.train(
                     name, make, measures, charts, hparams, keep, networks_wanted=False
-                )
+                )[0]
+                # Networks and their programs refer to each other: else they would stay until
+                # Python looks by itself, a dozen trainings later.
+                gc.collect()
                 found.facts |= facts or {}
                 if self.writes:
                     found.save(self.in_part(name) / FOUND, self._folder.part(name).identity)

@@ -48,6 +48,7 @@ from spectral_tf.spectra.filtering import (
     filter_errors,
     gaussian_low_pass,
 )
+from spectral_tf.spectra.growth import Growth, fit_growth, fit_growth_with_offset
 from spectral_tf.spectra.inference import (
     SETTINGS_FOR_CORRELATION,
     Estimate,
@@ -175,6 +176,7 @@ __all__ = [
     "Estimate",
     "FilterErrors",
     "FittedCoefficients",
+    "Growth",
     "Influence",
     "KernelBasis",
     "LearningCurves",
@@ -223,6 +225,8 @@ __all__ = [
     "filter_bandwidths",
     "filter_errors",
     "fit_coefficients",
+    "fit_growth",
+    "fit_growth_with_offset",
     "fit_power_law",
     "frequency_rates",
     "gaussian_kernel",

@@ -203,7 +203,10 @@ class Classifier:
             loss = tf.reduce_mean(losses) / self._strategy.num_replicas_in_sync
         gradients = tape.gradient(loss, weights)
         context = tf.distribute.get_replica_context()
-        gradients = context.all_reduce("SUM", gradients)
+        # TensorFlow registers a gradient of this sum for ever, and with it the graph around it: in
+        # a sweep each training would leave its program. One replica has nothing to sum.
+        if self._strategy.num_replicas_in_sync > 1:
+            gradients = context.all_reduce("SUM", gradients)
         decays = [self.optimizer.decay_all or len(w.shape) > 1 for w in weights]
         gradients = [
             g + self.optimizer.weight_decay * tf.convert_to_tensor(w) if decay else g

@@ -1,5 +1,6 @@
 """Trainings of a page that cannot go on, in process: what the others get."""
 
+import gc
 import shutil
 import types
 
@@ -57,6 +58,17 @@ def test_one_that_could_never_be_measured_is_a_mistake(page):
     with pytest.raises(UserError, match="expected ones that vary"):
         page.unit("one", one_network, refuses_from(0))
     assert page.done("one") is None
+
+
+def test_cycles_are_collected_when_a_unit_is_trained(page, monkeypatch):
+    """Networks of a sweep would pile up until Python looks by itself."""
+    collected, collect = [], gc.collect
+    monkeypatch.setattr(gc, "collect", lambda: collected.append(collect()))
+    measures = {"loss": Measure(lambda loop: loop.losses, [0, 1], ("run",))}
+    page.unit("one", one_network, measures)
+    assert len(collected) == 1
+    page.unit("one", one_network, measures)  # It is read.
+    assert len(collected) == 1
 
 
 def test_a_unit_with_other_facts_is_refused(page):

@@ -193,12 +193,22 @@ class Panel(NamedTuple):
     left_out_name: str = "left out"
 
 
-def line_panels(panels: Sequence[Panel], *, title: str) -> Figure:
-    """Panels side by side, each with axes of its own, and one legend for all."""
-    width = 2.2 + 4.0 * len(panels)
-    figure, grid = new_figure(width=width, height=3.9, ncols=len(panels), squeeze=False)
+def line_panels(panels: Sequence[Panel], *, title: str, columns: int = 0) -> Figure:
+    """Panels side by side, each with axes of its own, and one legend for all.
+
+    Args:
+      panels: in order.
+      title: of all.
+      columns: panels in a row; 0: all.
+    """
+    columns = min(columns, len(panels)) or len(panels)
+    rows = -(-len(panels) // columns)
+    size = {"width": 2.2 + 4.0 * columns, "height": 3.9 if rows == 1 else 0.6 + 3.2 * rows}
+    figure, grid = new_figure(**size, nrows=rows, ncols=columns, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.set_axis_off()
     named: dict[str, Any] = {}
-    for axes, panel in zip(grid[0], panels, strict=True):
+    for axes, panel in zip(grid.flat, panels, strict=False):
         for shade, line in zip(even_colours(len(panel.series)), panel.series, strict=True):
             draw_either(axes, line, shade)
         for start, end in panel.left_out:
@@ -209,7 +219,8 @@ def line_panels(panels: Sequence[Panel], *, title: str) -> Figure:
         axes.set_yscale(panel.yscale)
         if panel.xscale == "log":
             positions = sorted({float(x) for line in panel.series for x in np.asarray(line.x)})
-            axes.set_xticks(positions, [f"{x:.3g}" for x in positions], fontsize="small")
+            names = [f"{x:,.0f}" if x >= 1_000 else f"{x:.3g}" for x in positions]
+            axes.set_xticks(positions, names, fontsize="small")
             axes.set_xticks([], minor=True)
             axes.set_xlim(positions[0] / 1.15, positions[-1] * 1.15)
         else:
