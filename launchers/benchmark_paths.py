@@ -8,8 +8,8 @@ the peak memory with few and with many pairs.
 
     python launchers/benchmark_paths.py --alsologtostderr
 
-takes about 5 minutes on 2 cores. To see: the share of the bare forward passes' images per second,
-and a memory that does not grow with the pairs (results/benchmark_paths).
+takes about 5 minutes on 2 cores (estimated). To see: the share of the bare forward passes' images
+per second, and a memory that does not grow with the pairs (results/benchmark_paths).
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ open; warm is the same command again.
 
     python launchers/benchmark_start.py --alsologtostderr --workdir=runs/benchmark_start
 
-takes about 5 minutes on 2 cores. To see: the seconds until the first step, and what of them is
-imports and what compilation (results/benchmark).
+takes about 5 minutes on 2 cores (estimated). To see: the seconds until the first step, and what of
+them is imports and what compilation (results/benchmark).
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ Learning times are read for every run and frequency, and compared as ratios with
 
     python launchers/precision.py --alsologtostderr
 
-takes about 3 minutes on 2 cores (5 runs of 3,000 steps). More frequencies are learned by all in
+takes about 11 minutes on 2 busy cores (5 runs of 3,000 steps). More frequencies are learned by all
+in
 
     python launchers/precision.py --num_runs=20 --num_steps=20000 --workdir=runs/precision_20
 
