@@ -28,6 +28,10 @@ def subpackage(
       name: of the package, its `__name__`.
       names: {public name: module of the package that defines it}.
       modules: that are public themselves.
+
+    Raises:
+      AttributeError: (`__getattr__`) a name that is not public.
+      ImportError: (`__getattr__`) without TensorFlow, or with Keras on another backend.
     """
     public = sorted({*names, *modules})
 

@@ -78,7 +78,11 @@ class RemotePath(gpath.PosixGPath):
         return self.exists() and not self.is_dir()
 
     def read_bytes(self) -> bytes:
-        """All that the file holds."""
+        """All that the file holds.
+
+        Raises:
+          OSError: it cannot be read, whatever the client library raises.
+        """
         with _as_os_errors(), self.open("rb") as file:
             return cast(bytes, file.read())
 
@@ -87,7 +91,11 @@ class RemotePath(gpath.PosixGPath):
         return self.read_bytes().decode(encoding or "utf-8", errors or "strict")
 
     def write_bytes(self, data: bytes) -> int:
-        """Puts a whole file there."""
+        """Puts a whole file there.
+
+        Raises:
+          OSError: it cannot be written, whatever the client library raises.
+        """
         if self._uri_scheme == "ram":  # It writes behind what is there.
             self.parent.mkdir(parents=True, exist_ok=True)
             self.unlink(missing_ok=True)

@@ -281,7 +281,11 @@ class Images:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Within it files are read on this host, and corrupt ones are a `UserError` of one line."""
+        """Within it files are read on this host.
+
+        Raises:
+          UserError: images smaller than what is asked of them; files that cannot be decoded.
+        """
         import tensorflow as tf
 
         try:

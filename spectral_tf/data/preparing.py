@@ -43,7 +43,19 @@ def is_prepared(builder: Any) -> bool:
 
 
 def prepare(builder: Any, name: str, split: str, download: bool, manual_dir: str | None) -> None:
-    """Prepares a set that is not, or raises as `find_images` says."""
+    """Prepares a set that is not.
+
+    Args:
+      builder: of TFDS.
+      name: as `find_images` took it.
+      split: that is wanted, which may need only some archives.
+      download: whether the network may be asked.
+      manual_dir: where archives lie that nobody may fetch; None: where TFDS looks.
+
+    Raises:
+      UserError: it is half there; it is not there and may not be downloaded; there are no archives
+        or no answer from the network; the folder cannot be written, or is on no disk; TFDS fails.
+    """
     folder = builder.data_path
     root = type(folder)(os.fspath(folder).removesuffix(builder.info.full_name))
     embedded = builder.name in EMBEDDED

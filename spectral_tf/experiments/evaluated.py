@@ -139,7 +139,12 @@ class SavedModel:
         return files.is_saved_model(self.saved.file)
 
     def load(self, strategy: tf.distribute.Strategy) -> Evaluated:
-        """As `Subject`, after a first look at what the network says of held-out images."""
+        """As `Subject`, after a first look at what the network says of held-out images.
+
+        Raises:
+          UserError: as `Dataset.splits` and `look`; a model of other images or classes, of another
+            layout, of open sides or of whole numbers; a function of pixels that fails.
+        """
         from spectral_tf.data import pipeline
 
         training, held_out = self.dataset.splits(trains=False)
@@ -301,7 +306,12 @@ class Pretrained:
         return {"weights_sha256": files.digest(self.weights)}
 
     def load(self, strategy: tf.distribute.Strategy) -> Evaluated:
-        """As `Subject`."""
+        """As `Subject`.
+
+        Raises:
+          UserError: as `Dataset.find` and `models.applications.application`; other classes than
+            ImageNet's.
+        """
         import tensorflow as tf
 
         from spectral_tf.models.applications import application

@@ -208,6 +208,9 @@ class Page:
         Args:
           name, make, measures, charts, hparams, keep: as for `unit`.
           networks_wanted: as for `TrainingLoop`.
+
+        Raises:
+          UserError: as `TrainingLoop`; it cannot be measured at its first step.
         """
         part, members = self._folder.part(name), make()
         loop = self._loop_of(

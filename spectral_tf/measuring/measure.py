@@ -185,7 +185,11 @@ def _along_paths(
 def inputs_of(
     to_inputs: str | Callable[[NDArray], Any] | None,
 ) -> Callable[[NDArray], Any] | None:
-    """What makes inputs of samples: a function, or `Pixels` of words; errors as `measure`."""
+    """What makes inputs of samples: a function, or `Pixels` of words.
+
+    Raises:
+      UserError: neither of them; other words than `Pixels.parse` knows.
+    """
     if to_inputs is not None and not isinstance(to_inputs, str) and not callable(to_inputs):
         raise UserError(
             "to_inputs",
@@ -218,7 +222,11 @@ def found_at(
     targets: ArrayLike | Callable[[NDArray], ArrayLike] | None,
     notes: Sequence[str] = (),
 ) -> Measurement:
-    """What values [n, c] at a place say; errors as `measure`."""
+    """What values [n, c] at a place say.
+
+    Raises:
+      UserError: targets of another shape or that are not finite; as `Place.found`.
+    """
     wanted = None if targets is None else _targets(where, values, targets)
     quantities, coordinates, own = where.found(values, wanted)
     if np.ptp(values, axis=0).max() <= _STILL * np.abs(values).max():

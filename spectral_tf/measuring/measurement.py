@@ -516,12 +516,16 @@ def _is_number(place: Any) -> bool:
 def writable_folder(
     folder: str | os.PathLike[str], *, overwrite: bool, marker: str = _FILE
 ) -> epath.Path:
-    """The folder, if a measurement may be written there; errors as `Measurement.save`.
+    """The folder, if a measurement may be written there.
 
     Args:
       folder: asked for.
       overwrite: whether what it holds may be replaced.
       marker: the file that tells that it holds one.
+
+    Raises:
+      UserError: it is a file, cannot be written, holds something else, or a measurement that is not
+        to be replaced.
     """
     path = as_path(folder, "folder")
     try:

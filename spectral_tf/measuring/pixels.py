@@ -43,7 +43,11 @@ class Pixels:
         return cls(inputs)
 
     def __call__(self, pixels: Any) -> Any:
-        """Inputs of pixels."""
+        """Inputs of pixels.
+
+        Raises:
+          UserError: channels first; numbers for another number of channels.
+        """
         channels = int(pixels.shape[-1])
         if len(pixels.shape) == 4 and channels > 4 and int(pixels.shape[1]) <= 4:
             raise UserError(

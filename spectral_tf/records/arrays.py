@@ -37,6 +37,9 @@ class Arrays:
 
     Attributes:
       digest: SHA-256 of names, sizes and check sums of all arrays; "" of a file of before.
+
+    Raises:
+      Damaged: its list of arrays is not the one that was written.
     """
 
     def __init__(self, archive: zipfile.ZipFile) -> None:

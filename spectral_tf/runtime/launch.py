@@ -23,6 +23,10 @@ def launch(main: Callable[[], int | None]) -> None:
 
     A mistake in the flags, a `UserError` or what the machine refuses (`failures`) is printed as one
     line and the exit status is 2. Any other exception is a defect of ours and keeps its traceback.
+
+    Raises:
+      SystemExit: when it is over, with the status that `main` gave; 2 after such a line, 130 where
+        it was interrupted.
     """
     name = os.path.basename(sys.argv[0])
 

@@ -230,7 +230,12 @@ def filter_bandwidths(
 def checked_points(
     points: ArrayLike, values: ArrayLike, sigmas: ArrayLike, period: float | None
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Points [n, d] about their mean, values and bandwidths, in float64, or a UserError."""
+    """Points [n, d] about their mean, values and bandwidths, in float64.
+
+    Raises:
+      UserError: shapes do not match, numbers that are not finite or not real, a sigma or a period
+        that is not above 0.
+    """
     x, y = np.asarray(points, dtype=np.float64), np.asarray(values)
     s = np.atleast_1d(np.asarray(sigmas, dtype=np.float64))
     x = x[:, np.newaxis] if x.ndim == 1 else x

@@ -73,6 +73,9 @@ def centred_log_ratio(log_probabilities: ArrayLike, labels: ArrayLike) -> NDArra
     Args:
       log_probabilities: shape [n, C].
       labels: whole numbers below C, shape [n].
+
+    Raises:
+      UserError: other shapes, fewer than 2 classes, labels that are none of them.
     """
     logs, classes = _checked(log_probabilities, labels)
     return logs[np.arange(len(logs)), classes] - logs.mean(axis=1)

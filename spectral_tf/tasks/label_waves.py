@@ -319,7 +319,11 @@ def _lattice_point(spatial_frequency: float, degrees: float) -> tuple[int, int]:
 
 
 def random_direction(shape: Shape, generator: np.random.Generator) -> NDArray[np.float32]:
-    """A direction that is equally likely everywhere on the unit sphere, float32 [h, w, c]."""
+    """A direction that is equally likely everywhere on the unit sphere, float32 [h, w, c].
+
+    Raises:
+      UserError: images without pixels.
+    """
     return _unit(generator.normal(size=shape))
 
 
