@@ -15,15 +15,12 @@ per second, and a memory that does not grow with the pairs (results/benchmark_pa
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import functools
 import importlib.util
 import itertools
-import json
 import multiprocessing
-import os
 import pathlib
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -34,6 +31,7 @@ from absl import flags, logging
 
 from spectral_tf import data, models, records, runtime
 from spectral_tf.errors import UserError
+from spectral_tf.experiments import contest
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_paths", resumes=False, distributes=False)
@@ -139,53 +137,9 @@ def middle_and_best(values: np.ndarray) -> tuple[float, float]:
     return float(np.median(values)), float(values.max())
 
 
-class Peer:
-    """A program that answers with the network in PyTorch, asleep until it is asked.
-
-    Args:
-      file: .npz of batches and weights, as launchers/peers/torch_forward.py wants it.
-      option: of the script.
-
-    Attributes:
-      logits: of the first batch, [b, C].
-    """
-
-    def __init__(self, file: pathlib.Path, option: str) -> None:
-        script = pathlib.Path(__file__).parent / "peers" / "torch_forward.py"
-        threads = len(os.sched_getaffinity(0))
-        command = [sys.executable, str(script), f"--data={file}", f"--threads={threads}", option]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.logits = np.asarray(json.loads(self._answer("ready"))["logits"])
-
-    def work(self, num_batches: int) -> None:
-        """Answers so many batches."""
-        assert self._process.stdin
-        print(num_batches, file=self._process.stdin, flush=True)
-        self._answer("done")
-
-    def _answer(self, word: str) -> str:
-        assert self._process.stdout
-        found, _, rest = self._process.stdout.readline().partition(" ")
-        if found != word:
-            raise UserError(
-                "PyTorch",
-                expected="a program that answers",
-                got="one that ended, see above",
-                hint="a compiler must be at hand; without the package torch it does not take part",
-            )
-        return rest
-
-    def close(self) -> None:
-        """Ends the program."""
-        with self._process:  # It ends with what it reads.
-            pass
-
-
 def start_peers(
     model: Any, batches: Sequence[Any], first: np.ndarray, folder: pathlib.Path
-) -> dict[str, Peer]:
+) -> dict[str, contest.Running]:
     """Programs that answer these batches with the same network in PyTorch, by name.
 
     None, and a line in the log, without the package or for another network than convnet.
@@ -201,9 +155,20 @@ def start_peers(
         return {}
     weights = {f"weight_{i:02d}": w for i, w in enumerate(model.get_weights())}
     np.savez(folder / "batches.npz", images=np.stack(batches), **weights)
-    peers = {name: Peer(folder / "batches.npz", option) for name, option in PEERS.items()}
-    for name, peer in peers.items():
-        differ = np.abs(peer.logits - first).max() / np.abs(first).max()
+    script = pathlib.Path(__file__).parent / "peers" / "torch_forward.py"
+    peers = {}
+    for name, option in PEERS.items():
+        contender = contest.Contender(script, (f"--data={folder / 'batches.npz'}", option))
+        try:
+            peers[name] = contest.Running(contender, contest.Setting(1, runtime.chosen_cores(0)))
+        except contest.Failed as error:
+            raise UserError(
+                name,
+                expected="a program that answers",
+                got=str(error),
+                hint="a compiler must be at hand; without the package torch it does not take part",
+            ) from error
+        differ = np.abs(peers[name].told["logits"] - first).max() / np.abs(first).max()
         if not differ < 1e-4:
             raise UserError(
                 name,
@@ -242,25 +207,26 @@ def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
             batch_size=FLAGS.batch_size,
         )
 
-    in_batches = len(batches) * FLAGS.batch_size
-    contenders: dict[str, tuple[Callable[[], None], int]] = {
-        PROBE: (probed, total),
-        BARE: (bare, in_batches),
+    def rate_of(work: Callable[[], None], count: int) -> float:
+        start = time.perf_counter()
+        work()
+        return count / (time.perf_counter() - start)
+
+    contenders: dict[str, Callable[[], float]] = {
+        PROBE: functools.partial(rate_of, probed, total),
+        BARE: functools.partial(rate_of, bare, len(batches) * FLAGS.batch_size),
     }
-    with tempfile.TemporaryDirectory() as folder:
-        peers = start_peers(model, batches, apply(batches[0]).numpy(), pathlib.Path(folder))
-    for name, peer in peers.items():
-        contenders[name] = functools.partial(peer.work, len(batches)), in_batches
-    rates: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(FLAGS.num_rounds + 1):
-        for name, (work, count) in contenders.items():
-            start = time.perf_counter()
-            work()
-            if number:
-                rates[name].append(count / (time.perf_counter() - start))
-    for peer in peers.values():
-        peer.close()
-    return {name: np.asarray(values) for name, values in rates.items()}
+    rates: dict[str, list[float]] = {}
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for name, peer in start_peers(model, batches, apply(batches[0]).numpy(), folder).items():
+            stack.callback(peer.close)
+            contenders[name] = functools.partial(peer.rate_of, len(batches))
+        for _ in range(FLAGS.num_rounds + 1):
+            for name, rate in contenders.items():
+                rates.setdefault(name, []).append(rate())
+    # The first round warms up.
+    return {name: np.asarray(values[1:]) for name, values in rates.items()}
 
 
 def network(images: data.Images, name: str, width: int) -> tuple[Any, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import tempfile
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import peer
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
 AHEAD = 64
 
 
-def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> peer.Work:
-    """Whole batches at a time, in tf.data."""
+def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> Iterator[tuple]:
+    """Whole batches at a time, in tf.data, with their labels."""
     import numpy as np
     import tensorflow as tf
 
@@ -39,14 +40,8 @@ def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> p
         )
     options = tf.data.Options()
     options.threading.private_threadpool_size = threads
-    following = made.with_options(options).as_numpy_iterator()
-
-    def run(number: int) -> None:
-        for _ in range(number):
-            next(following)
-
-    return peer.Work(run, before=lambda: run(AHEAD))
+    return made.with_options(options).as_numpy_iterator()
 
 
 if __name__ == "__main__":
-    peer.augment_images(batches, "tensorflow")
+    peer.augment_images(batches, "tensorflow", ahead=AHEAD)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import peer
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 PADDING, CUTOUT = 4, 16
 
 
-def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> peer.Work:
+def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> Iterator[np.ndarray]:
     """What does not need PIL (all but AutoAugment) is NumPy's."""
     import numpy as np
 
@@ -39,11 +39,8 @@ def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> p
         cropped[max(y, 0) : max(y + CUTOUT, 0), max(x, 0) : max(x + CUTOUT, 0)] = 0
         return cropped
 
-    def run(number: int) -> None:
-        for _ in range(number):
-            np.stack([changed(pixels[i]) for i in rng.integers(len(pixels), size=batch_size)])
-
-    return peer.Work(run)
+    while True:
+        yield np.stack([changed(pixels[i]) for i in rng.integers(len(pixels), size=batch_size)])
 
 
 def policies() -> list[list[tuple[Callable[[np.ndarray], np.ndarray], float]]]:

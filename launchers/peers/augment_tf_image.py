@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import peer
@@ -15,7 +16,7 @@ PADDING, CUTOUT = 4, 16
 AHEAD = 64
 
 
-def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> peer.Work:
+def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> Iterator[np.ndarray]:
     """The usual functions; TensorFlow has no AutoAugment."""
     import numpy as np
     import tensorflow as tf
@@ -34,22 +35,16 @@ def batches(pixels: np.ndarray, batch_size: int, policy: int, threads: int) -> p
         image = tf.pad(image, [[PADDING, PADDING], [PADDING, PADDING], [0, 0]])
         image = tf.image.random_crop(image, [height, width, 3])
         y, x = (tf.random.uniform([], 0, side, tf.int32) for side in (height, width))
-        rows = tf.abs(tf.range(height) - y) < CUTOUT // 2
-        columns = tf.abs(tf.range(width) - x) < CUTOUT // 2
+        rows = (tf.range(height) - y + CUTOUT // 2) // CUTOUT == 0
+        columns = (tf.range(width) - x + CUTOUT // 2) // CUTOUT == 0
         return tf.where((rows[:, None] & columns[None, :])[..., None], 0.0, image)
 
     images = tf.data.Dataset.from_tensor_slices(pixels).shuffle(len(pixels)).repeat()
     made = images.map(changed, tf.data.AUTOTUNE).batch(batch_size).prefetch(2)
     options = tf.data.Options()
     options.threading.private_threadpool_size = threads
-    following = made.with_options(options).as_numpy_iterator()
-
-    def run(number: int) -> None:
-        for _ in range(number):
-            next(following)
-
-    return peer.Work(run, before=lambda: run(AHEAD))
+    return made.with_options(options).as_numpy_iterator()
 
 
 if __name__ == "__main__":
-    peer.augment_images(batches, "tensorflow")
+    peer.augment_images(batches, "tensorflow", ahead=AHEAD)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import peer
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
 
 def batches(
     pixels: np.ndarray, batch_size: int, policy: int, threads: int, pil: int = 0, batched: int = 0
-) -> peer.Work:
+) -> Iterator[torch.Tensor]:
     """One image after the other, as tensors or (`--pil=1`) as PIL's; then normalised together.
 
     `--batched=1` gives the whole batch to each transform at once, all of whose images then get the
@@ -43,18 +45,13 @@ def batches(
     else:
         images = torch.tensor(pixels).permute(0, 3, 1, 2).contiguous()
 
-    def batch() -> torch.Tensor:
+    while True:
         chosen = torch.randint(len(pixels), (batch_size,))
         if batched:
-            return cutout(normalise(each(images[chosen])))
-        made = normalise(torch.stack([each(images[i]) for i in chosen.tolist()]))
-        return torch.stack([cutout(image) for image in made])
-
-    def run(number: int) -> None:
-        for _ in range(number):
-            batch()
-
-    return peer.Work(run)
+            yield cutout(normalise(each(images[chosen])))
+        else:
+            made = normalise(torch.stack([each(images[i]) for i in chosen.tolist()]))
+            yield torch.stack([cutout(image) for image in made])
 
 
 if __name__ == "__main__":

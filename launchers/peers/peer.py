@@ -19,7 +19,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -70,11 +70,13 @@ class Work(NamedTuple):
       losses: of the networks as they are now; nothing for what has none.
       before: what is to be done before the clock starts, such as to use up what was made ahead
         while others worked.
+      told: what a benchmark is to know beside the versions, as JSON has it.
     """
 
     run: Callable[[int], object]
     losses: Callable[[], Sequence[float]] = lambda: ()
     before: Callable[[], object] = lambda: None
+    told: Mapping[str, Any] = {}
 
 
 def train_networks(build: Callable[..., Work], *packages: str, **options: int | str) -> None:
@@ -85,18 +87,16 @@ def train_networks(build: Callable[..., Work], *packages: str, **options: int | 
       packages: whose versions are told, once they are imported.
       options: flags of the script and their defaults.
     """
-    parser = _parser(options)
-    parser.add_argument("--members", type=int, default=1, help="networks trained at once")
-    parser.add_argument("--width", type=int, default=256, help="units of a hidden layer")
-    parser.add_argument("--depth", type=int, default=6, help="affine layers")
-    parser.add_argument("--num_samples", type=int, default=200, help="points")
-    parser.add_argument("--input_dim", type=int, default=1, help="inputs of a network")
-    asked = parser.parse_args()
-    limit_threads(asked.threads)
-    made = build(
-        _networks(asked), asked.threads, **{name: getattr(asked, name) for name in options}
+    asked, own = _asked(
+        options,
+        members=(1, "networks trained at once"),
+        width=(256, "units of a hidden layer"),
+        depth=(6, "affine layers"),
+        num_samples=(200, "points"),
+        input_dim=(1, "inputs of a network"),
     )
-    _answer(asked, made, asked.members, "member-steps", packages)
+    work = build(_networks(asked), asked.threads, **own)
+    _answer(asked, work, asked.members, "member-steps", packages)
 
 
 def train_classifier(build: Callable[..., Work], *packages: str, **options: int) -> None:
@@ -107,36 +107,63 @@ def train_classifier(build: Callable[..., Work], *packages: str, **options: int)
       packages: whose versions are told, once they are imported.
       options: flags of the script and their defaults.
     """
-    parser = _parser(options)
-    parser.add_argument("--width", type=int, default=16, help="channels of the first convolution")
-    parser.add_argument("--batch_size", type=int, default=128, help="images of a step")
-    parser.add_argument("--data", default="", help=".npz of a data set; else a random one")
-    asked = parser.parse_args()
-    limit_threads(asked.threads)
-    own = {name: getattr(asked, name) for name in options}
-    made = build(_batches(asked), asked.threads, **own)
-    _answer(asked, made, asked.batch_size, "images", packages)
+    asked, own = _asked(
+        options,
+        width=(16, "channels of the first convolution"),
+        batch_size=(128, "images of a step"),
+        data=("", ".npz of a data set; else a random one"),
+    )
+    work = build(_batches(asked), asked.threads, **own)
+    _answer(asked, work, asked.batch_size, "images", packages)
 
 
-def augment_images(build: Callable[..., Work], *packages: str, **options: int) -> None:
-    """The program of a peer that makes augmented batches, one in a step.
+def ask_classifier(build: Callable[..., Work], *packages: str, **options: int) -> None:
+    """The program of a peer that answers images with the small convolutional network.
 
     Args:
-      build: (pixels [n, h, w, 3] uint8, batch size, policy, threads, **options) -> what makes
-        normalised float32 batches of flipped, padded and cropped, cut out images; with the policy
-        (1 or 0) AutoAugment comes first.
+      build: (images [k, b, s, s, c] float32, weights in Keras' order, threads, **options) -> what
+        answers a batch in a step; it imports what it needs.
       packages: whose versions are told, once they are imported.
       options: flags of the script and their defaults.
     """
-    parser = _parser(options)
-    parser.add_argument("--policy", type=int, default=0, help="1: with AutoAugment before")
-    parser.add_argument("--batch_size", type=int, default=128, help="images of a step")
-    parser.add_argument("--data", default="", help=".npz of a data set; else a random one")
-    asked = parser.parse_args()
-    limit_threads(asked.threads)
-    own = {name: getattr(asked, name) for name in options}
-    made = build(_pixels(asked), asked.batch_size, asked.policy, asked.threads, **own)
-    _answer(asked, made, asked.batch_size, "images", packages)
+    import numpy as np
+
+    asked, own = _asked(options, data=("", ".npz of `images` and of weights, `weight_00` ..."))
+    if not asked.data:
+        raise SystemExit("give --data=FILE.npz of images and weights")
+    with np.load(asked.data) as file:
+        images = file["images"]
+        weights = [file[name] for name in sorted(file.files) if name != "images"]
+    work = build(images, weights, asked.threads, **own)
+    _answer(asked, work, images.shape[1], "images", packages)
+
+
+def augment_images(
+    build: Callable[..., Iterator[Any]], *packages: str, ahead: int = 0, **options: int
+) -> None:
+    """The program of a peer that makes augmented batches, one in a step.
+
+    Args:
+      build: (pixels [n, h, w, 3] uint8, batch size, policy, threads, **options) -> normalised
+        float32 batches without end of flipped, padded and cropped, cut out images; with the policy
+        (1 or 0) AutoAugment comes first.
+      packages: whose versions are told, once they are imported.
+      ahead: more batches than are made ahead while nobody asks.
+      options: flags of the script and their defaults.
+    """
+    asked, own = _asked(
+        options,
+        policy=(0, "1: with AutoAugment before"),
+        batch_size=(128, "images of a step"),
+        data=("", ".npz of a data set; else a random one"),
+    )
+    batches = build(_pixels(asked), asked.batch_size, asked.policy, asked.threads, **own)
+
+    def run(number: int) -> None:
+        for _ in range(number):
+            next(batches)
+
+    _answer(asked, Work(run, before=lambda: run(ahead)), asked.batch_size, "images", packages)
 
 
 def limit_threads(threads: int) -> None:
@@ -149,7 +176,15 @@ def limit_threads(threads: int) -> None:
         os.environ[name] = str(threads)
 
 
-def _parser(options: Mapping[str, int | str]) -> argparse.ArgumentParser:
+def _asked(
+    options: Mapping[str, int | str], **flags: tuple[int | str, str]
+) -> tuple[argparse.Namespace, dict[str, int | str]]:
+    """The command line, which limits the threads, and of it the script's own options.
+
+    Args:
+      options: of the script, and their defaults.
+      flags: of all scripts of its kind: their defaults, and what they are.
+    """
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--seconds", type=float, default=2.0, help="of the measurement")
@@ -158,7 +193,11 @@ def _parser(options: Mapping[str, int | str]) -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     for name, value in options.items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
-    return parser
+    for name, (value, text) in flags.items():
+        parser.add_argument(f"--{name}", type=type(value), default=value, help=text)
+    asked = parser.parse_args()
+    limit_threads(asked.threads)
+    return asked, {name: getattr(asked, name) for name in options}
 
 
 def _networks(asked: argparse.Namespace) -> Networks:
@@ -242,7 +281,8 @@ def _answer(
     work.run(1)
     loaded = [package for package in packages if package in sys.modules]
     versions = " ".join(f"{package} {sys.modules[package].__version__}" for package in loaded)
-    print("ready", json.dumps({"each": each, "versions": versions}), file=answers)
+    told = {"each": each, "versions": versions, **work.told}
+    print("ready", json.dumps(told), file=answers)
     for line in sys.stdin:
         print("done", _seconds(work, int(line)), file=answers)
 

@@ -1,24 +1,17 @@
 """The bare forward pass of the small convolutional network in PyTorch, at its best on a processor.
 
 Inference mode, channels last, compiled; `--freezing=1` lets the compiler fold normalisations into
-convolutions and order their weights once. A program of its own, asked by `benchmark_paths.py`:
-
-    python launchers/peers/torch_forward.py --data=FILE.npz --threads=1
-
-The file holds `images`, [k, b, s, s, c] float32 as the network sees them, and the weights of
-`models.small.convnet` in Keras' order: `weight_00` ... It answers "ready {...}", with its logits of
-the first batch, once everything is compiled, then to every line with a number of batches "done
-SECONDS". Until it is asked it sleeps.
+convolutions and order their weights once. `--data=FILE.npz` holds `images`, [k, b, s, s, c] float32
+as the network sees them, and the weights of `models.small.convnet` in Keras' order: `weight_00` ...
+A benchmark is told the logits of the first batch, too.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import sys
-import time
 from typing import TYPE_CHECKING
+
+import peer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,40 +20,26 @@ if TYPE_CHECKING:
 EPSILON = 1e-5
 
 
-def main() -> None:
-    """Compiles, tells its logits, and answers."""
-    parser = argparse.ArgumentParser(allow_abbrev=False)
-    parser.add_argument("--data", required=True, help=".npz of images and weights")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--serve", action="store_true", help="as it does in any case")
-    parser.add_argument("--seed", type=int, default=0, help="of nothing: nothing is drawn")
-    parser.add_argument("--freezing", type=int, default=0, help="1: weights are constants")
-    asked = parser.parse_args()
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):  # They are read at the import.
-        os.environ[name] = str(asked.threads)
-    os.environ["TORCHINDUCTOR_FREEZING"] = str(asked.freezing)
-    # What libraries print must not be taken for an answer.
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-
-    import numpy as np
+def answerer(
+    images: np.ndarray, weights: list[np.ndarray], threads: int, freezing: int = 0
+) -> peer.Work:
+    """Outputs of one batch after the other."""
+    os.environ["TORCHINDUCTOR_FREEZING"] = str(freezing)  # It is read at the import.
     import torch
 
-    torch.set_num_threads(asked.threads)
-    with np.load(asked.data) as file:
-        images = file["images"]
-        weights = [file[name] for name in sorted(file.files) if name != "images"]
+    torch.set_num_threads(threads)
     batches = [as_torch(batch) for batch in images]
+    following = peer.endless(batches)
+    network = torch.compile(convnet(weights, images.shape[2]))
+
+    @torch.inference_mode()
+    def answer(number: int) -> None:
+        for batch in following(number):
+            network(batch)
+
     with torch.inference_mode():
-        network = torch.compile(convnet(weights, images.shape[2]))
-        logits = network(batches[0]).numpy()
-        facts = {"each": len(images[0]), "versions": f"torch {torch.__version__}"}
-        print("ready", json.dumps({**facts, "logits": logits.tolist()}), file=answers)
-        for line in sys.stdin:
-            start = time.perf_counter()
-            for number in range(int(line)):
-                network(batches[number % len(batches)])
-            print("done", time.perf_counter() - start, file=answers)
+        logits = network(batches[0]).tolist()
+    return peer.Work(answer, told={"logits": logits})
 
 
 def as_torch(images: np.ndarray) -> torch.Tensor:
@@ -107,4 +86,4 @@ def convnet(weights: list[np.ndarray], side: int) -> torch.nn.Module:
 
 
 if __name__ == "__main__":
-    main()
+    peer.ask_classifier(answerer, "torch", freezing=0)

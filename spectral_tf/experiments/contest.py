@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from absl import logging
@@ -79,6 +79,7 @@ class Running:
 
     Attributes:
       versions: of its libraries, in words.
+      told: all that the first process said when it was ready.
 
     Raises:
       Failed: a process ended before it was ready.
@@ -107,6 +108,7 @@ class Running:
         except BaseException:
             self.close()
             raise
+        self.told: dict[str, Any] = told[0]
         self.versions: str = told[0]["versions"]
         self._each: int = told[0]["each"]
         # Steps a second of each process, in quiet and in busy times.
@@ -131,6 +133,16 @@ class Running:
         known[:] = self._measured([max(1, round(rate * seconds)) for rate in known])
         time.sleep(_PAUSE_SECONDS)
         return self._each * sum(known)
+
+    def rate_of(self, steps: int) -> float:
+        """Units a second of all processes, each asked for so many steps at once.
+
+        Raises:
+          Failed: a process ended.
+        """
+        rates = self._measured([steps] * len(self._processes))
+        time.sleep(_PAUSE_SECONDS)
+        return self._each * sum(rates)
 
     def _measured(self, steps: Sequence[int]) -> list[float]:
         for process, number in zip(self._processes, steps, strict=True):

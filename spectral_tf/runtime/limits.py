@@ -96,6 +96,12 @@ def _trainings(seeds: int) -> float:
     return 100 * seeds
 
 
+def _log_ratios(seeds: int, directions: int, num_epochs: int) -> float:
+    # `noise_fitting` brings together what all have predicted: of a wave at the least and the
+    # control, after every epoch, for 100 images or more, in float64.
+    return 8 * 100 * 2 * seeds * directions * (num_epochs + 1)
+
+
 # A SIREN and a Kolmogorov-Arnold network of `own_models` are counted otherwise: width and depth
 # are theirs in part.
 _PERCEPTRONS = ("networks", "pairs")
@@ -112,6 +118,7 @@ _NEEDS = (
     Need("the perturbed networks' spectra", _curves),
     Need("what the paths give", _paths),
     Need("the list of trainings", _trainings),
+    Need("what the networks predict", _log_ratios),
 )
 
 

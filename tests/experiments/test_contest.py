@@ -77,6 +77,15 @@ def test_the_best_setting_is_found_and_all_are_measured_in_every_round(script, t
         contest.refuse_without(found, ("several", "broken"))
 
 
+def test_a_program_is_asked_for_a_number_of_steps(script):
+    running = contest.Running(Contender(script, members=(4,)), Setting(2, 1, 4))
+    try:
+        assert running.rate_of(7) == pytest.approx(8_000)
+        assert running.told == {"each": 4, "versions": "own 1"}
+    finally:
+        running.close()
+
+
 def test_no_process_is_left(script):
     running = contest.Running(Contender(script), Setting(2, 1))
     processes = running._processes

@@ -12,6 +12,7 @@ from spectral_tf.runtime import limits
 
 NETWORK = {"width": 1000, "depth": 4, "num_runs": 1}
 USUAL = {"width": 1000, "depth": 4, "num_runs": 1, "num_steps": 10, "probe_every": 1}
+USUAL |= {"seeds": 2, "directions": 1, "num_epochs": 20}
 
 
 def refuse(there, on_host=True, **given):
@@ -44,6 +45,14 @@ def test_what_is_measured_counts_by_its_steps():
     with pytest.raises(UserError, match="^--num_steps: expected at most 1,000 beside"):
         refuse(1000 * 48, num_steps=1001, probe_every=1)
     refuse(1000 * 48, num_steps=2000, probe_every=2)
+
+
+def test_what_trainings_on_waves_predict_counts():
+    # Of each seed a wave and the control, after three epochs and before, 100 images in 8 bytes.
+    of_one = 2 * 4 * 100 * 8
+    refuse(10 * of_one, seeds=5, directions=2, num_epochs=3)
+    with pytest.raises(UserError, match="^--seeds: expected at most 5 beside .* got 6; what the n"):
+        refuse(10 * of_one, seeds=6, directions=2, num_epochs=3)
 
 
 def test_what_a_32_bit_number_does_not_hold_is_refused_but_for_seeds():
