@@ -7,7 +7,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-# A room may import itself and these; `errors`, `streams` and the package itself everybody.
+# A room may import itself and these; what stands beside them (`errors`, `streams`) everybody.
 ALLOWED = {
     "spectra": set(),
     "tasks": {"spectra"},

@@ -1,12 +1,13 @@
 """What several pages compose in the same way, from all other packages; nothing but pages imports
 it.
 
-The modules import TensorFlow when a strategy is there, not before.
+The modules import TensorFlow when a strategy is there, not before. Since a page takes seconds to
+import what it needs, it says in one line from here on that it was interrupted.
 """
 
 from typing import TYPE_CHECKING
 
-from spectral_tf import lazy
+from spectral_tf import interrupts, lazy
 
 if TYPE_CHECKING:
     from spectral_tf.experiments.datasets import Dataset as Dataset
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from spectral_tf.experiments.page import launch as launch
     from spectral_tf.experiments.page import launch_comparison as launch_comparison
     from spectral_tf.experiments.sines import sines_of_runs as sines_of_runs
+
+interrupts.tell_interrupts()
 
 __getattr__, __dir__, __all__ = lazy.subpackage(
     __name__,

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from spectral_tf import keras_settings, storage
+from spectral_tf import interrupts, keras_settings, storage
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
@@ -28,6 +28,7 @@ def launch(main: Callable[[], int | None]) -> None:
       SystemExit: when it is over, with the status that `main` gave; 2 after such a line, 130 where
         it was interrupted.
     """
+    interrupts.tell_interrupts()
     name = os.path.basename(sys.argv[0])
 
     def parse(arguments: Sequence[str]) -> Sequence[str]:
@@ -70,7 +71,7 @@ def launch(main: Callable[[], int | None]) -> None:
                 raise
             _refuse(name, line)
         except KeyboardInterrupt:
-            _refuse(name, "interrupted; the same command resumes or starts over", status=130)
+            interrupts.end_interrupted()
 
     app.run(guarded, flags_parser=parse)
 
@@ -145,9 +146,9 @@ def _name_flags(parts: Sequence[str]) -> bool:
     return all(part.partition("=")[0] in flags.FLAGS for part in parts)
 
 
-def _refuse(name: str, line: str, status: int = 2) -> NoReturn:
+def _refuse(name: str, line: str) -> NoReturn:
     print(f"{name}: {' '.join(line.split())}", file=sys.stderr)
-    sys.exit(status)
+    sys.exit(2)
 
 
 def flag(name: str, default: Any = None) -> Any:
