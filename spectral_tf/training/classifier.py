@@ -1,14 +1,16 @@
 """One image classifier, data parallel: one loop for a CPU, a GPU, several, several hosts, a TPU."""
 
+import contextlib
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 from etils import epath
+from tensorflow.python.framework import ops
 
 from spectral_tf.batch_normalisation import with_keras_layers
 from spectral_tf.errors import UserError
@@ -92,6 +94,25 @@ def refuse_compiled(strategy: tf.distribute.Strategy) -> None:
             got=f"{strategy.num_replicas_in_sync} replicas",
             hint="leave it out, or take one device by --strategy=default",
         )
+
+
+@contextlib.contextmanager
+def leaving_no_gradients() -> Iterator[None]:
+    """Within it a program is traced that nobody differentiates when it is done.
+
+    TensorFlow registers every `tf.custom_gradient` in a graph under a new name and for ever, and
+    with it the graph: sums over replicas (of gradients, and of the moments of a normalisation) have
+    one, some activations, too, so that in a sweep each training would leave its program. It has no
+    call that takes one out of its register; without `_registry` all of them stay, as they would.
+    """
+    register = getattr(ops.gradient_registry, "_registry", {})
+    before = set(register)
+    try:
+        yield
+    finally:
+        for name in register.keys() - before:
+            if name.startswith("CustomGradient-"):
+                del register[name]
 
 
 class Classifier:
@@ -203,8 +224,6 @@ class Classifier:
             loss = tf.reduce_mean(losses) / self._strategy.num_replicas_in_sync
         gradients = tape.gradient(loss, weights)
         context = tf.distribute.get_replica_context()
-        # TensorFlow registers a gradient of this sum for ever, and with it the graph around it: in
-        # a sweep each training would leave its program. One replica has nothing to sum.
         if self._strategy.num_replicas_in_sync > 1:
             gradients = context.all_reduce("SUM", gradients)
         decays = [self.optimizer.decay_all or len(w.shape) > 1 for w in weights]
@@ -239,7 +258,7 @@ class Classifier:
         if self._iterator is None:
             self._iterator = iter(self._batches(self.step))
         first, n = tf.constant(self.step), tf.constant(num_steps)
-        with draws_of_each_replica(self._strategy):
+        with draws_of_each_replica(self._strategy), leaving_no_gradients():
             losses = self._train(self._iterator, first, n).numpy()
         lost = np.flatnonzero(~np.isfinite(losses))
         if lost.size and self.diverged_at_step[0] < 0:

@@ -8,17 +8,20 @@ import weakref
 
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework import ops
 from tensorflow.python.framework.func_graph import FuncGraph
 
 from spectral_tf import data
 from spectral_tf.experiments.classification import Classification, Setting
+from spectral_tf.training.classifier import leaving_no_gradients
 
 
-def tiny():
+def tiny(strategy=None):
     setting = Setting(model="convnet", width=2, num_epochs=1, batch_size=8)
     images = data.find_images("photo_patches").take(16)
     held_out = data.find_images("photo_patches", "test").take(16)
-    return Classification(setting, images, held_out, tf.distribute.get_strategy(), 0)
+    strategy = strategy or tf.distribute.get_strategy()
+    return Classification(setting, images, held_out, strategy, 0)
 
 
 def train(task, run):
@@ -42,6 +45,52 @@ def test_a_training_leaves_no_program():
     trained = train(task, 1)
     assert graphs() == before
     assert trained() is None
+
+
+def test_gradients_of_a_program_do_not_stay():
+    """Those of `tf.custom_gradient` in it, which are right while it is there."""
+
+    @tf.custom_gradient
+    def tenfold(x):
+        return x + 0, lambda upstream: 10 * upstream
+
+    @tf.function
+    def slope(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = tenfold(x)
+        return tape.gradient(y, x)
+
+    registered = set(ops.gradient_registry.list())
+    with leaving_no_gradients():
+        assert slope(tf.constant(1.0)).numpy() == 10
+        assert set(ops.gradient_registry.list()) > registered, "where TensorFlow has them"
+    assert set(ops.gradient_registry.list()) == registered
+    assert slope(tf.constant(2.0)).numpy() == 10
+
+
+TWO = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from test_growth import graphs, tiny, train
+task = tiny(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+train(task, 0)
+before = graphs()
+trained = train(task, 1)
+assert graphs() == before, graphs()
+assert trained() is None
+print("nothing is left")
+"""
+
+
+@pytest.mark.long
+def test_a_training_on_two_replicas_leaves_no_program(request):
+    """Gradients and the moments of normalisations are summed over them, each with a gradient."""
+    result = subprocess.run(
+        [sys.executable, "-c", TWO], cwd=request.path.parent, capture_output=True, text=True
+    )
+    assert result.stdout == "nothing is left\n", result.stderr
 
 
 def test_images_are_decoded_once(monkeypatch):
