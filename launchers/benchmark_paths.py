@@ -31,7 +31,7 @@ from absl import flags, logging
 
 from spectral_tf import data, models, records, runtime
 from spectral_tf.errors import UserError
-from spectral_tf.experiments import contest
+from spectral_tf.experiments import contest, workloads
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_paths", resumes=False, distributes=False)
@@ -231,15 +231,10 @@ def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
 
 def network(images: data.Images, name: str, width: int) -> tuple[Any, Any]:
     """A fresh network whose outputs differ, and the preparation of its inputs."""
-    import numpy as np
-
     from spectral_tf.data import pipeline
-    from spectral_tf.models.classifiers import classifier
 
     shape = pipeline.fitting_shape(images)
-    model = classifier(name, width=width, input_shape=shape, num_classes=images.num_classes)
-    head = model.layers[-1].kernel  # It starts at zero.
-    head.assign(np.random.default_rng(0).normal(size=head.shape) / np.sqrt(head.shape[0]))
+    model = workloads.network(name, width, shape, images.num_classes, seed=0)
     return model, pipeline.prepare(data.standard(images))
 
 

@@ -201,17 +201,23 @@ def _images(count: int, fixed: Fixed) -> tuple[np.ndarray, np.ndarray]:
     return pixels, rng.integers(CLASSES, size=count)
 
 
-def _network(fixed: Fixed) -> Any:
-    """A fresh network whose outputs differ."""
+def network(
+    name: str, width: int, input_shape: tuple[int, int, int], num_classes: int, seed: int
+) -> Any:
+    """A fresh network whose outputs differ; as `models.classifiers.classifier` makes it."""
     from spectral_tf.models.classifiers import classifier
 
-    shape = (fixed.side, fixed.side, 3)
     model = classifier(
-        fixed.model, width=fixed.channels, input_shape=shape, num_classes=CLASSES, seed=fixed.seed
+        name, width=width, input_shape=input_shape, num_classes=num_classes, seed=seed
     )
     head = model.layers[-1].kernel  # It starts at zero.
-    head.assign(generator(fixed.seed, "head").normal(size=head.shape) / np.sqrt(head.shape[0]))
+    head.assign(generator(seed, "head").normal(size=head.shape) / np.sqrt(head.shape[0]))
     return model
+
+
+def _network(fixed: Fixed) -> Any:
+    shape = (fixed.side, fixed.side, 3)
+    return network(fixed.model, fixed.channels, shape, CLASSES, fixed.seed)
 
 
 def _paths(fixed: Fixed) -> Work:
