@@ -7,7 +7,7 @@ import what it needs, it says in one line from here on that it was interrupted.
 
 from typing import TYPE_CHECKING
 
-from spectral_tf import interrupts, lazy
+from spectral_tf import interrupted, lazy
 
 if TYPE_CHECKING:
     from spectral_tf.experiments.datasets import Dataset as Dataset
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from spectral_tf.experiments.page import launch_comparison as launch_comparison
     from spectral_tf.experiments.sines import sines_of_runs as sines_of_runs
 
-interrupts.tell_interrupts()
+interrupted.tell()
 
 __getattr__, __dir__, __all__ = lazy.subpackage(
     __name__,

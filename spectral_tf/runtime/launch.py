@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from spectral_tf import interrupts, keras_settings, storage
+from spectral_tf import interrupted, keras_settings, storage
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
@@ -28,7 +28,7 @@ def launch(main: Callable[[], int | None]) -> None:
       SystemExit: when it is over, with the status that `main` gave; 2 after such a line, 130 where
         it was interrupted.
     """
-    interrupts.tell_interrupts()
+    interrupted.tell()
     name = os.path.basename(sys.argv[0])
 
     def parse(arguments: Sequence[str]) -> Sequence[str]:
@@ -71,7 +71,7 @@ def launch(main: Callable[[], int | None]) -> None:
                 raise
             _refuse(name, line)
         except KeyboardInterrupt:
-            interrupts.end_interrupted()
+            interrupted.end()
 
     app.run(guarded, flags_parser=parse)
 

@@ -5,22 +5,22 @@ import sys
 from types import TracebackType
 from typing import NoReturn
 
+LINE = "interrupted; the same command resumes or starts over"
 
-def end_interrupted() -> NoReturn:
+
+def end() -> NoReturn:
     """Says so, and ends with the status that shells give for SIGINT, 130."""
-    name = os.path.basename(sys.argv[0])
-    line = "interrupted; the same command resumes or starts over"
-    print(f"{name}: {line}", file=sys.stderr)
+    print(f"{os.path.basename(sys.argv[0])}: {LINE}", file=sys.stderr)
     sys.exit(130)
 
 
-def tell_interrupts() -> None:
+def tell() -> None:
     """From now on this program ends so wherever nothing else catches Ctrl-C."""
     before = sys.excepthook
 
     def told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if issubclass(kind, KeyboardInterrupt):
-            end_interrupted()
+            end()
         before(kind, error, trace)
 
     sys.excepthook = told
