@@ -36,7 +36,7 @@ flags.DEFINE_list(
     "studies",
     [
         "lf_first=results/lf_first/equal/run.flags",
-        "manifold_grid=results/manifold_grid/half.flags",
+        "manifold_grid=results/manifold_grid/half/run.flags",
         "noise_fitting=results/noise_fitting/cifar10_wrn_32.flags",
         "interventions=results/interventions/cifar10_wrn_32.flags",
     ],

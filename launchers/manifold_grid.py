@@ -11,7 +11,7 @@ takes about 2 minutes on 2 cores (4 frequencies, 3 curves, 2,000 steps). The who
 
     python launchers/manifold_grid.py --flagfile=results/manifold_grid/zero/run.flags
 
-and with `half.flags` for `zero/run.flags` the same cells, phases and first weights at the threshold
+and with `half` for `zero` the same cells, phases and first weights at the threshold
 of the paper's text, 0.5, where its code has 0. A cell is one network: no number of a single cell
 has an interval, but what the most petals gain over the fewest has, over frequencies.
 

@@ -176,6 +176,29 @@ def test_accuracy_falls_with_frequency_until_the_sampling_interferes(grid):
     assert by_frequency[7] == by_frequency.min()
 
 
+def test_labels_above_a_half_are_learned_alike_above_chance():
+    assert {"--num_steps=10000", "--thresholds=0.5", "--num_samples=1000"} < flags_of(
+        "manifold_grid/half"
+    )
+    names = ("accuracy", "chance")
+    accuracy, chance = (
+        of.reshape(11, 8) for of in columns("manifold_grid/half/accuracy.csv", *names)
+    )
+    assert 0.5 <= chance.min() < chance.max() <= 0.8
+    above = accuracy - chance
+    by_petals, by_frequency = above.mean(axis=1), above.mean(axis=0)
+    # Single cells are single runs: thirds of the range rise, neighbours scatter.
+    thirds = [by_petals[i : i + 4].mean() for i in (0, 4, 7)]
+    assert np.all(np.diff(thirds) > 0.04)
+    assert np.all(np.diff(by_frequency[[0, 1, 2, 4]]) < -0.03)
+    assert np.ptp(by_frequency[4:]) < 0.01  # No further fall: folded overtones, few samples.
+    assert np.all(above[0, 3:] < 0.01)  # On the circle nothing above k = 150 is learned.
+    found = summary_of("manifold_grid/half")["by_threshold"]["0.5"]
+    gain, loss = (found[f"gain_of_{name}"] for name in ("most_petals", "highest_frequency"))
+    assert gain["low"] > 0.1
+    assert loss["high"] < -0.17
+
+
 def test_folded_overtones_are_there():
     z = np.arange(1_000) / 1_000
     for k, folded in ((300, 100), (350, 50)):

@@ -229,10 +229,10 @@ def test_the_grid_reports_every_threshold_apart(finished):
 def test_the_flags_of_both_thresholds_are_those_of_the_study_and_taken(tmp_path):
     folder = ROOT / "results" / "manifold_grid"
     zero, half = (
-        (folder / name).read_text().splitlines() for name in ("zero/run.flags", "half.flags")
+        (folder / name).read_text().splitlines() for name in ("zero/run.flags", "half/run.flags")
     )
     assert set(half) ^ set(zero) == {"--thresholds=0", "--thresholds=0.5"}
-    flags = (f"--flagfile={folder / 'half.flags'}", "--petals=500", f"--workdir={tmp_path}")
+    flags = (f"--flagfile={folder / 'half/run.flags'}", "--petals=500", f"--workdir={tmp_path}")
     result = conftest.launch("manifold_grid", *flags)
     assert "--petals: expected at most 499" in result.stderr  # All the others were taken.
 
