@@ -30,7 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import data, experiments, models, records, runtime, spectra, tasks
+from spectral_tf import data, experiments, models, progress, records, runtime, spectra, tasks
 from spectral_tf.experiments import contest
 
 FLAGS = flags.FLAGS
@@ -162,7 +162,7 @@ class Contender(NamedTuple):
 def measure(contenders: dict[str, Contender]) -> dict[str, np.ndarray]:
     """Images per second of each in each round, after one round to warm up."""
     rates: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(FLAGS.num_rounds + 1):
+    for number in progress.track(range(FLAGS.num_rounds + 1), "round"):
         for name, contender in contenders.items():
             contender.before()
             start = time.perf_counter()

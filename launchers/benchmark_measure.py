@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from spectral_tf import data, experiments, records, runtime
+from spectral_tf import data, experiments, progress, records, runtime
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_measure", resumes=False, distributes=False)
@@ -84,7 +84,7 @@ def in_turn(work: tuple[Callable[[], None], Callable[[], None]], rounds: int) ->
       (of the first, of the second), [rounds] each.
     """
     seconds = np.empty((rounds + 1, 2))
-    for number in range(rounds + 1):
+    for number in progress.track(range(rounds + 1), "round"):
         for i in (0, 1) if number % 2 else (1, 0):
             start = time.perf_counter()
             work[i]()

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import data, experiments, models, records, runtime
+from spectral_tf import data, experiments, models, progress, records, runtime
 from spectral_tf.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -252,7 +252,7 @@ def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
     for name, peer in peers.items():
         contenders[name] = functools.partial(peer.work, len(batches)), in_batches
     rates: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in range(FLAGS.num_rounds + 1):
+    for number in progress.track(range(FLAGS.num_rounds + 1), "round"):
         for name, (work, count) in contenders.items():
             start = time.perf_counter()
             work()

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import flags
 
-from spectral_tf import experiments, records, runtime, spectra, tasks
+from spectral_tf import experiments, progress, records, runtime, spectra, tasks
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -118,7 +118,7 @@ def probing_percent(ensemble: Ensemble, target: tasks.SumOfSines) -> np.ndarray:
     percent = []
     with tempfile.TemporaryDirectory() as scratch:
         board = EventWriter(pathlib.Path(scratch))
-        for number in range(FLAGS.num_rounds + 1):
+        for number in progress.track(range(FLAGS.num_rounds + 1), "round"):
             start = time.perf_counter()
             ensemble.train(FLAGS.probe_every)
             trained = time.perf_counter()
@@ -173,7 +173,7 @@ def measure_perturbations(target: tasks.SumOfSines) -> dict[str, np.ndarray]:
         COPIES: plain_loop,
     }
     rates: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(FLAGS.num_rounds + 1):
+    for number in progress.track(range(FLAGS.num_rounds + 1), "round"):
         for name, run in ways.items():
             start = time.perf_counter()
             count = run()

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from absl import flags
 
-from spectral_tf import experiments, models, records, runtime
+from spectral_tf import experiments, models, progress, records, runtime
 from spectral_tf.errors import UserError
 from spectral_tf.records.state_files import StateFiles
 
@@ -175,7 +175,7 @@ def long_runs(folder: records.RunFolder) -> dict[str, dict[str, int]]:
 def every_page(folder: records.RunFolder) -> dict[str, dict[str, float]]:
     """Runs pages; the table of their saves, and what its summary tells."""
     rows, summary = [], {}
-    for page in FLAGS.pages:
+    for page in progress.track(FLAGS.pages, "page"):
         saves = saves_of(page)
         median = float(np.median([save.seconds for save in saves]))
         largest = max(save.num_bytes for save in saves)

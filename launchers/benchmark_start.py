@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import experiments, records, runtime
+from spectral_tf import experiments, progress, records, runtime
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_start", resumes=False, distributes=False)
@@ -90,7 +90,7 @@ def main() -> None:
 def measure() -> list[tuple[int, str, Times]]:
     """(round, cold or warm, times) of every run of the page."""
     found = []
-    for number in range(FLAGS.num_rounds):
+    for number in progress.track(range(FLAGS.num_rounds), "round"):
         with tempfile.TemporaryDirectory() as scratch:
             forget(PACKAGES)
             for kind in ("cold", "warm"):

@@ -24,7 +24,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import data, experiments, models, probes, records, runtime, spectra, training
+from spectral_tf import (
+    data,
+    experiments,
+    models,
+    probes,
+    progress,
+    records,
+    runtime,
+    spectra,
+    training,
+)
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import class_study, merge_study, path_study
 from spectral_tf.experiments.classification import Classification, Setting, model_digest
@@ -240,8 +250,9 @@ def trained(
             },
             keep={task.num_steps: "final.keras"},
         )
-        for (k, name), task in tasks_of.items()
-        for seed in range(plan.seeds)
+        for ((k, name), task), seed in progress.track(
+            [(item, seed) for item in tasks_of.items() for seed in range(plan.seeds)], "training"
+        )
     }
 
 

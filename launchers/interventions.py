@@ -28,7 +28,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import data, experiments, models, records, runtime, spectra, tasks, training
+from spectral_tf import (
+    data,
+    experiments,
+    models,
+    progress,
+    records,
+    runtime,
+    spectra,
+    tasks,
+    training,
+)
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import intervention_study, path_study
 from spectral_tf.experiments.classification import Classification, Setting, model_digest
@@ -194,12 +204,13 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
         return {"accuracy": found.pop("accuracy"), **whole, **found}
 
     owner = owners(plan.variants, plan.num_seeds, plan.shard[1])
-    for (i, run_of), shard in zip(plan.units, owner, strict=True):
-        if shard == plan.shard[0]:
-            measure = training.Measure(
-                measured, steps_of(plan, i, work[i]), functools.partial(shown, families)
-            )
-            trained(page, plan.variants[i], work[i], run_of, measure, path_study.digest(families))
+    shared = zip(plan.units, owner, strict=True)
+    own = [unit for unit, shard in shared if shard == plan.shard[0]]
+    for i, run_of in progress.track(own, "training"):
+        measure = training.Measure(
+            measured, steps_of(plan, i, work[i]), functools.partial(shown, families)
+        )
+        trained(page, plan.variants[i], work[i], run_of, measure, path_study.digest(families))
     return gathered(plan, page, work, parameters, families)
 
 

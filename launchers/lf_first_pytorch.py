@@ -17,7 +17,7 @@ import time
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import experiments, records, runtime, spectra, tasks
+from spectral_tf import experiments, progress, records, runtime, spectra, tasks
 from spectral_tf.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -47,7 +47,7 @@ def main() -> None:
     start = time.monotonic()
     steps = every(FLAGS.num_steps, FLAGS.probe_every)
     magnitudes = []
-    for run in range(FLAGS.num_runs):
+    for run in progress.track(range(FLAGS.num_runs), "run"):
         magnitudes.append(train(run, steps))
         logging.info("run %d of %d", run + 1, FLAGS.num_runs)
     curves = spectra.learning_curves(steps, FREQUENCIES, magnitudes)

@@ -22,7 +22,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from absl import flags
 
-from spectral_tf import experiments, models, probes, records, runtime, spectra, tasks, training
+from spectral_tf import (
+    experiments,
+    models,
+    probes,
+    progress,
+    records,
+    runtime,
+    spectra,
+    tasks,
+    training,
+)
 from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
@@ -187,7 +197,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
 
     measured = [
         page.once(f"network_{i:03d}", functools.partial(ratios, i))["ratios"]
-        for i in range(plan.num_networks)
+        for i in progress.track(range(plan.num_networks), "perturbed network")
     ]
     return records.Found(facts={"ratios": np.array(measured), "seconds": page.seconds})
 

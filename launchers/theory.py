@@ -36,7 +36,17 @@ import numpy as np
 from absl import flags
 from numpy.typing import NDArray
 
-from spectral_tf import experiments, models, probes, records, runtime, spectra, tasks, training
+from spectral_tf import (
+    experiments,
+    models,
+    probes,
+    progress,
+    records,
+    runtime,
+    spectra,
+    tasks,
+    training,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -445,7 +455,7 @@ def volume(plan: Plan) -> records.Report:
     sizes = [1, *[VOLUME_WIDTH] * (VOLUME_DEPTH - 1), 1]
     k = np.geomspace(1.0, 1e3, 400)
     beyond = np.empty((plan.volume_networks, k.size))
-    for i in range(plan.volume_networks):
+    for i in progress.track(range(plan.volume_networks), "network of the volume"):
         draws = [
             rng.uniform(-VOLUME_RADIUS, VOLUME_RADIUS, (a + 1, b))
             for a, b in itertools.pairwise(sizes)

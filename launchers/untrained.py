@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from absl import flags
 
-from spectral_tf import experiments, models, probes, records, runtime, spectra, tasks
+from spectral_tf import experiments, models, probes, progress, records, runtime, spectra, tasks
 
 if TYPE_CHECKING:
     from spectral_tf.records.figures import Panel
@@ -89,7 +89,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
 
     found = [
         page.once(f"{activation}_{depth}", functools.partial(mean_frequencies, network))
-        for (activation, depth), network in plan.networks.items()
+        for (activation, depth), network in progress.track(plan.networks.items(), "setting")
     ]
     facts = {name: np.stack([one[name] for one in found]) for name in found[0]}
     return records.Found(facts={**facts, "seconds": page.seconds})

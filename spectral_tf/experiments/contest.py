@@ -23,6 +23,7 @@ from etils import epath
 
 from spectral_tf import records
 from spectral_tf.errors import UserError
+from spectral_tf.progress import track
 
 # After a contender has worked: some libraries' threads look for more work for a while.
 _PAUSE_SECONDS = 0.2
@@ -222,7 +223,7 @@ def contest(
                 worse.close()
         rates: dict[str, list[float]] = {name: [] for name in best}
         busy: dict[str, list[float]] = {name: [] for name in best}
-        for number in range(num_rounds):
+        for number in track(range(num_rounds), "round"):
             for name, (_, _, running) in best.items():
                 rates[name].append(running.rate(seconds))
             with spinning(busy_cores):

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from spectral_tf import keras_settings, storage
+from spectral_tf import keras_settings, progress, storage
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
@@ -45,12 +45,13 @@ def launch(main: Callable[[], int | None]) -> None:
         # Nor does its remark that several ensembles are compiled.
         standard_logging.getLogger("tensorflow").setLevel(standard_logging.ERROR)
         if not flags.FLAGS["verbosity"].present:
-            logging.set_verbosity(logging.INFO)
+            logging.set_verbosity(logging.WARNING if flag("quiet") else logging.INFO)
         if told := keras_settings.take_tensorflow():
             logging.info("%s: taken for Keras 3 on TensorFlow in this process", told)
         expand_home()
         try:
             _quieten()
+            progress.show(not flag("quiet"))
             with peers.minded():
                 return main()
         except UserError as error:
