@@ -13,7 +13,6 @@ of time that the callback takes (results/benchmark_measure).
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ import numpy as np
 from absl import flags
 
 from spectral_tf import data, experiments, progress, records, runtime
+from spectral_tf.runtime import children
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_measure", resumes=False, distributes=False)
@@ -173,7 +173,7 @@ def imports() -> tuple[Callable[[], None], Callable[[], None]]:
     names = "import numpy; import spectral_tf as s; s.measure, s.Grid, s.StraightPaths, s.compare"
 
     def run(code: str) -> None:
-        subprocess.run([sys.executable, "-c", code], check=True)
+        children.run([sys.executable, "-c", code], check=True)
 
     return lambda: run(names), lambda: run("import numpy")
 

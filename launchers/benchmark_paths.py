@@ -14,12 +14,11 @@ per second, and a memory that does not grow with the pairs (results/benchmark_pa
 
 from __future__ import annotations
 
-import concurrent.futures
+import contextlib
 import functools
 import importlib.util
 import itertools
 import json
-import multiprocessing
 import os
 import pathlib
 import subprocess
@@ -34,6 +33,7 @@ from absl import flags, logging
 
 from spectral_tf import data, experiments, models, progress, records, runtime
 from spectral_tf.errors import UserError
+from spectral_tf.runtime import children
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_paths", resumes=False, distributes=False)
@@ -95,7 +95,10 @@ def main() -> None:
         whole, images = in_a_process(one_pass, settings, couples, pairs)
         rng = runtime.generator(FLAGS.seed, "couples")
         chosen = [couples[i] for i in rng.permutation(len(couples))[: FLAGS.num_processes]]
-        single = [in_a_process(one_pass, settings, [couple], pairs)[0] for couple in chosen]
+        single = [
+            in_a_process(one_pass, settings, [couple], pairs)[0]
+            for couple in progress.track(chosen, "process")
+        ]
         published = float(np.mean(single)) * len(couples)
         processes.append((pairs, images, whole, published, published / whole))
     records.write_table(
@@ -106,7 +109,10 @@ def main() -> None:
         ),
         processes,
     )
-    memory = [(pairs, in_a_process(peak_memory, settings, pairs)[1]) for pairs in many]
+    memory = [
+        (pairs, in_a_process(peak_memory, settings, pairs)[1])
+        for pairs in progress.track(many, "measurement of memory")
+    ]
     records.write_table(folder.path / "memory.csv", ("pairs", "peak_megabytes"), memory)
     growth = memory[-1][1] / memory[0][1]
     experiments.conclude(
@@ -154,10 +160,14 @@ class Peer:
         script = pathlib.Path(__file__).parent / "peers" / "torch_forward.py"
         threads = len(os.sched_getaffinity(0))
         command = [sys.executable, str(script), f"--data={file}", f"--threads={threads}", option]
-        self._process = subprocess.Popen(
+        self._process = children.start(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self.logits = np.asarray(json.loads(self._answer("ready"))["logits"])
+        try:
+            self.logits = np.asarray(json.loads(self._answer("ready"))["logits"])
+        except BaseException:
+            self.close()
+            raise
 
     def work(self, num_batches: int) -> None:
         """Answers so many batches."""
@@ -179,12 +189,11 @@ class Peer:
 
     def close(self) -> None:
         """Ends the program."""
-        with self._process:  # It ends with what it reads.
-            pass
+        children.end(self._process)
 
 
 def start_peers(
-    model: Any, batches: Sequence[Any], first: np.ndarray, folder: pathlib.Path
+    model: Any, batches: Sequence[Any], first: np.ndarray, running: contextlib.ExitStack
 ) -> dict[str, Peer]:
     """Programs that answer these batches with the same network in PyTorch, by name.
 
@@ -194,14 +203,19 @@ def start_peers(
       model: of Keras.
       batches: [b, h, w, c] each, of one shape.
       first: logits of the first batch, which theirs have to equal.
-      folder: for a file that they read.
+      running: ends them when it is left.
     """
     if FLAGS.model != "convnet" or importlib.util.find_spec("torch") is None:
         logging.warning("PyTorch is left out: it has convnet, and needs the package torch")
         return {}
     weights = {f"weight_{i:02d}": w for i, w in enumerate(model.get_weights())}
-    np.savez(folder / "batches.npz", images=np.stack(batches), **weights)
-    peers = {name: Peer(folder / "batches.npz", option) for name, option in PEERS.items()}
+    peers = {}
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "batches.npz"
+        np.savez(file, images=np.stack(batches), **weights)
+        for name, option in progress.track(PEERS.items(), "program"):
+            peers[name] = Peer(file, option)
+            running.callback(peers[name].close)
     for name, peer in peers.items():
         differ = np.abs(peer.logits - first).max() / np.abs(first).max()
         if not differ < 1e-4:
@@ -247,19 +261,17 @@ def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
         PROBE: (probed, total),
         BARE: (bare, in_batches),
     }
-    with tempfile.TemporaryDirectory() as folder:
-        peers = start_peers(model, batches, apply(batches[0]).numpy(), pathlib.Path(folder))
-    for name, peer in peers.items():
-        contenders[name] = functools.partial(peer.work, len(batches)), in_batches
-    rates: dict[str, list[float]] = {name: [] for name in contenders}
-    for number in progress.track(range(FLAGS.num_rounds + 1), "round"):
-        for name, (work, count) in contenders.items():
-            start = time.perf_counter()
-            work()
-            if number:
-                rates[name].append(count / (time.perf_counter() - start))
-    for peer in peers.values():
-        peer.close()
+    with contextlib.ExitStack() as running:
+        peers = start_peers(model, batches, apply(batches[0]).numpy(), running)
+        for name, peer in peers.items():
+            contenders[name] = functools.partial(peer.work, len(batches)), in_batches
+        rates: dict[str, list[float]] = {name: [] for name in contenders}
+        for number in progress.track(range(FLAGS.num_rounds + 1), "round"):
+            for name, (work, count) in contenders.items():
+                start = time.perf_counter()
+                work()
+                if number:
+                    rates[name].append(count / (time.perf_counter() - start))
     return {name: np.asarray(values) for name, values in rates.items()}
 
 
@@ -279,10 +291,8 @@ def network(images: data.Images, name: str, width: int) -> tuple[Any, Any]:
 
 def in_a_process(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     """The seconds that a fresh process takes for a function, and what that gives."""
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        start = time.perf_counter()
-        given = pool.submit(work, *arguments).result()
+    start = time.perf_counter()
+    given = children.in_a_process(work, *arguments)
     return time.perf_counter() - start, given
 
 

@@ -29,6 +29,7 @@ import numpy as np
 from absl import flags, logging
 
 from spectral_tf import experiments, progress, records, runtime
+from spectral_tf.runtime import children
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_start", resumes=False, distributes=False)
@@ -106,7 +107,7 @@ def timed(scratch: pathlib.Path) -> Times:
     page = [str(LAUNCHERS / "lf_first.py"), f"--workdir={scratch / 'run'}", "--overwrite"]
     page += [f"--num_steps={FLAGS.num_steps}", f"--width={FLAGS.width}"]
     begun = time.time()
-    subprocess.run(
+    children.run(
         [sys.executable, str(LAUNCHERS / "peers" / "timed_page.py"), str(begun), str(file), *page],
         env={**os.environ, "XDG_CACHE_HOME": str(scratch / "cache")},
         stdout=subprocess.DEVNULL,

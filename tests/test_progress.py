@@ -94,9 +94,14 @@ def test_a_bar_on_a_terminal_which_is_closed_after_an_error(monkeypatch, capsys)
     with progress.Progress(total=10, members=1) as shown:
         shown.update(10)
     assert "10/10" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="broken"), progress.Progress(total=10, members=1):
-        assert progress._Screen.bars == 1
-        raise ValueError("broken")
+
+    def breaks():
+        with progress.Progress(total=10, members=1):
+            assert progress._Screen.bars == 1
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        breaks()
     assert progress._Screen.bars == 0
 
 

@@ -24,6 +24,7 @@ from etils import epath
 from spectral_tf import records
 from spectral_tf.errors import UserError
 from spectral_tf.progress import track
+from spectral_tf.runtime import children
 
 # After a contender has worked: some libraries' threads look for more work for a while.
 _PAUSE_SECONDS = 0.2
@@ -95,7 +96,7 @@ class Running:
         for number in range(setting.processes):
             self._errors.append(tempfile.TemporaryFile())  # noqa: SIM115  # `close` closes it.
             self._processes.append(
-                subprocess.Popen(
+                children.start(
                     [*command, f"--seed={number}"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -154,10 +155,7 @@ class Running:
     def close(self) -> None:
         """Ends the processes."""
         for process, errors in zip(self._processes, self._errors, strict=True):
-            process.kill()
-            # What it was not able to read any more cannot be written.
-            with contextlib.suppress(BrokenPipeError), process:
-                pass
+            children.end(process)
             errors.close()
 
 
@@ -254,14 +252,10 @@ def _installed(contenders: Mapping[str, Contender]) -> dict[str, Contender]:
 @contextlib.contextmanager
 def spinning(processes: int) -> Iterator[None]:
     """So many processes beside us that each keep a core busy."""
-    started: list[subprocess.Popen] = []
-    try:
-        started += [subprocess.Popen([sys.executable, "-c", _SPINNING]) for _ in range(processes)]
+    with contextlib.ExitStack() as stack:
+        for _ in range(processes):
+            stack.enter_context(children.child([sys.executable, "-c", _SPINNING]))
         yield
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
 
 
 class Row(NamedTuple):

@@ -13,7 +13,7 @@ from spectral_tf import keras_settings, progress, storage
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
-from spectral_tf.runtime import failures, peers
+from spectral_tf.runtime import children, failures, interrupts, peers
 from spectral_tf.runtime.cluster import several_hosts
 from spectral_tf.runtime.flags import LATER, NOT_CONFIGURATION
 
@@ -52,6 +52,7 @@ def launch(main: Callable[[], int | None]) -> None:
         try:
             _quieten()
             progress.show(not flag("quiet"))
+            interrupts.watch(_leave)
             with peers.minded():
                 return main()
         except UserError as error:
@@ -67,9 +68,18 @@ def launch(main: Callable[[], int | None]) -> None:
                 raise
             _refuse(name, line)
         except KeyboardInterrupt:
-            _refuse(name, "interrupted; the same command resumes or starts over", status=130)
+            _refuse(name, _INTERRUPTED, status=130)
 
     app.run(guarded, flags_parser=parse)
+
+
+_INTERRUPTED = "interrupted; the same command resumes or starts over"
+
+
+def _leave() -> NoReturn:
+    """Ends a process that does not come to it by itself."""
+    children.end_all()
+    peers.leave_at_once(_INTERRUPTED, 130)
 
 
 def _fetched(before: str, argument: str) -> str:

@@ -14,7 +14,7 @@ from spectral_tf.progress import Progress
 from spectral_tf.records.identity import Identity
 from spectral_tf.records.state_files import StateFiles
 from spectral_tf.records.tensorboard import EventWriter
-from spectral_tf.runtime import peers
+from spectral_tf.runtime import interrupts, peers
 from spectral_tf.training.history import History
 from spectral_tf.training.signals import Interrupted, Signals
 
@@ -210,7 +210,7 @@ class TrainingLoop(Generic[Trained]):
         self._last_save = time.monotonic()
         self._piece = 10
         shown = Progress(total, self.ensemble.step, self.ensemble.num_members)
-        with shown as progress, Signals(self._note):
+        with shown as progress, Signals(self._note), interrupts.patient(self._has_unsaved):
             for step in self.steps:
                 if step <= self._probed:
                     continue
@@ -243,6 +243,10 @@ class TrainingLoop(Generic[Trained]):
         # The trained networks, for a report that is killed and for whoever takes them from here.
         if self._changed:
             self.save()
+
+    def _has_unsaved(self) -> bool:
+        """Whether an end now would lose steps."""
+        return self.ensemble.step > self._saved_step
 
     @property
     def _hopeless(self) -> bool:
