@@ -215,14 +215,13 @@ def report(plan: Plan, found: records.Found) -> records.Report:
 def figure(curves: dict[str, Fitted]) -> Figure:
     """A panel for each curve: seconds of a call and gigabytes, both with their fits."""
     draw = records.figures
-    blue, orange = draw.shades(4)[1], draw.shades(4)[3]
     panels = []
     for name, of in curves.items():
         series = [
-            draw.Line(of.size, of.seconds, "seconds of a call", style="o", colour=blue),
-            draw.Line(of.size, of.bytes / 1e9, "gigabytes", style="o", colour=orange),
+            draw.Line(of.size, of.seconds, "seconds of a call", style="o", colour=draw.BLUE),
+            draw.Line(of.size, of.bytes / 1e9, "gigabytes", style="o", colour=draw.ORANGE),
         ]
-        for fit, unit, colour in ((of.time, 1.0, blue), (of.memory, 1e9, orange)):
+        for fit, unit, colour in ((of.time, 1.0, draw.BLUE), (of.memory, 1e9, draw.ORANGE)):
             if np.isfinite(fit.exponent.value):
                 x = of.size[(of.size >= fit.smallest) & (of.size <= fit.largest)]
                 series.append(draw.Line(x, fit(x) / unit, "fit", style="--", colour=colour))

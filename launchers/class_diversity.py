@@ -383,7 +383,7 @@ def points(
     if count > NAMED_CLASSES:
         return [line(x, of.means(reading)[0].mean(axis=0), style="o")]
     drawn = []
-    for i, colour in enumerate(records.figures.shades(count)):
+    for i, colour in enumerate(records.figures.hues(count)):
         mean, at = of.mean(reading, i), np.full(2, x[i])
         drawn.append(line(at, [mean.low, mean.high], style="-", colour=colour))
         name = names[of.numbers[i]]

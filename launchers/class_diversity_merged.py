@@ -435,7 +435,7 @@ def points(
 ) -> list[Line]:
     """A point with its interval for each grouping; a colour for each kind of grouping."""
     line, kinds = records.figures.Line, [merge_study.UNMERGED, *merge_study.GROUPINGS]
-    colours = dict(zip(kinds, records.figures.shades(len(kinds)), strict=True))
+    colours = dict(zip(kinds, records.figures.hues(len(kinds)), strict=True))
     settings, drawn = merge_study.setting_of(of), []
     for name in dict.fromkeys(settings.tolist()):
         own = of[settings == name]

@@ -302,7 +302,7 @@ def figures(plan: Plan, found: records.Found, means: Means) -> dict[str, Figure]
         else {MEASURES[name]: values[0]}
         for name, values in maps.items()
     }
-    (colour,) = draw.shades(1)
+    colour = draw.BLUE
     numbers = np.arange(len(means.rings["error"]))
 
     def panel(name: str, mean: spectra.Estimate) -> draw.Panel:

@@ -579,7 +579,7 @@ def spectrum_panels(of: MeasuredPaths) -> list[Panel]:
     """Both transforms with the networks' own spectra thin, and the paths behind each point."""
     draw = records.figures
     panels, counted, needed = [], [], {}
-    colours = dict(zip(of.pair_types, draw.shades(2), strict=False))
+    colours = dict(zip(of.pair_types, draw.hues(2), strict=False))
     marks = {"dft": "-", "dct": "-."}
     for transform in TRANSFORMS:
         series: list[Line] = []

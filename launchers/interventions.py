@@ -447,6 +447,7 @@ def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:
     return {
         sweep: records.figures.line_panels(
             panels(sweep, own),
+            columns=len(PAIR_TYPES),
             title=f"{found.fact('images')}, {sweep.replace('_', ' ')}: {len(own)} classifiers"
             + (f", {len(of.lost)} trainings diverged" if of.lost else ""),
         )
@@ -479,7 +480,7 @@ def panels(sweep: str, chosen: Models) -> list[Panel]:
             means = chosen.means(reading, pair_type)
             series = []
             known = list(dict.fromkeys(labels))
-            for text, colour in zip(known, draw.shades(len(known)), strict=True):
+            for text in known:
                 own = [i for i, label in enumerate(labels) if label == text]
                 series.append(
                     draw.Line(
@@ -487,11 +488,10 @@ def panels(sweep: str, chosen: Models) -> list[Panel]:
                         means[own],
                         text,
                         style="o",
-                        colour=colour,
                     )
                 )
             name = f"{pair_type}, {reading.paths} paths: {counted.sum():,}"
-            drawn.append(draw.Panel(series, "accuracy", ylabel, name=name))
+            drawn.append(draw.Panel(series, "accuracy", ylabel, name=name, ordered=sweep == "time"))
     return drawn
 
 

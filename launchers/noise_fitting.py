@@ -597,7 +597,7 @@ def frequency_panels(plan: Plan, lines: Sequence[FittedWave], measure: str) -> l
     values: list[Line] = [null_line()]
     above: list[Line] = []
     times: list[Line] = []
-    for lines_of, colour in zip(by_parameter.values(), draw.shades(len(by_parameter)), strict=True):
+    for lines_of, colour in zip(by_parameter.values(), draw.hues(len(by_parameter)), strict=True):
         frequency = lines_of[0].image_frequency
         name = plan.wave if math.isnan(frequency) else f"F = {frequency:.3g}"
         cycles = [line.cycles for line in lines_of]

@@ -119,14 +119,10 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "largest_share_near_nyquist": float(share.max()),
             "mean_frequency": {f"{a}, {d} layers, x {s:g}": m for a, d, s, m, _ in rows},
         },
-        lines=[
-            f"mean frequency in cycles per turn, over {plan.num_networks} networks "
-            "(* more than 5 % of the power may be folded):",
-            *(
-                f"{a:>8}, {d} layers, x {s:g}: {m.text('.2f')}{'*' if h > 0.05 else ''}"
-                for a, d, s, m, h in rows
-            ),
-        ],
+        lines=records.estimate_lines(
+            "mean frequency in cycles per turn (* more than 5 % of the power may be folded)",
+            {f"{a}, {d} layers, x {s:g}" + "*" * (h > 0.05): m for a, d, s, m, h in rows},
+        ),
     )
 
 

@@ -155,6 +155,45 @@ def estimates(table: Mapping[str, Sequence[float | str] | NDArray], name: str) -
     return found
 
 
+def estimate_lines(
+    title: str, estimates_: Mapping[str, Estimate], form: str = ".2f", *, never: str = "never"
+) -> list[str]:
+    r"""Estimates below each other, as a screen shows them; what all share is said once, on top.
+
+    Args:
+      title: what they are.
+      estimates_: {name: a number}.
+      form: of the numbers.
+      never: what stands for infinity.
+
+    >>> from spectral_tf.spectra import mean_over_runs
+    >>> found = {"depth 3": mean_over_runs([1.0, 2.0]), "depth 10": mean_over_runs([3.0, 3.0])}
+    >>> print(*estimate_lines("loss", found, ".1f"), sep="\n")
+    loss (95 % intervals, n = 2 runs)
+       depth 3: 1.5 (-4.9 to 7.9)
+      depth 10: 3.0 (3.0 to 3.0)
+    """
+    known = [not np.isnan([e.value, e.low, e.high]).any() for e in estimates_.values()]
+    shared = {
+        f"95 % intervals, n = {e.n} {e.unit}" if whole else f"no intervals: {e.missing}"
+        for e, whole in zip(estimates_.values(), known, strict=True)
+    }
+    valued = not any(np.isnan(e.value) for e in estimates_.values())
+    once = len(shared) == 1 and valued
+    width = 2 + max(map(len, estimates_), default=0)
+    lines = [f"{title} ({shared.pop()})" if once else title]
+    for (name, e), whole in zip(estimates_.items(), known, strict=True):
+        text = e.text(form, never=never)
+        if once:
+            value, low, high = (
+                never if np.isposinf(x) else format(float(x), form)
+                for x in (e.value, e.low, e.high)
+            )
+            text = f"{value} ({low} to {high})" if whole and not np.isposinf(e.low) else value
+        lines.append(f"{name:>{width}}: {text}")
+    return lines
+
+
 def averaged(num_runs: int) -> str:
     """What titles and lines say of means over runs.
 

@@ -15,7 +15,7 @@ TINY = {
         *("--num_samples=8", "--many_pairs=3,9", "--num_processes=40", "--batch_size=100"),
     ),
     "benchmark": ("--members=1", "--width=16", "--num_samples=16", "--num_rounds=9"),
-    "benchmark_scaling": ("--curves=dft", "--seconds=5"),
+    "benchmark_scaling": ("--curves=kernel_full", "--kernel_images=250,500", "--seconds=60"),
 }
 
 
@@ -39,6 +39,16 @@ def works_below(pid, command):
     return False
 
 
+def started(page, *flags):
+    """A launcher that hears SIGINT, which those in the background of a shell do not."""
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "launchers" / f"{page}.py"), *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("page", "child"),
@@ -53,10 +63,9 @@ def works_below(pid, command):
 def test_children_end_with_an_interrupted_launcher(page, child, embedded_dir, tmp_path):
     if child == "torch_forward":
         pytest.importorskip("torch")
-    command = [sys.executable, str(ROOT / "launchers" / f"{page}.py"), *TINY[page]]
-    command += [f"--workdir={tmp_path / 'run'}"]
-    command += [f"--data_dir={embedded_dir}"] * ("--dataset=digits" in command)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    flags = [*TINY[page], f"--workdir={tmp_path / 'run'}"]
+    flags += [f"--data_dir={embedded_dir}"] * ("--dataset=digits" in flags)
+    with started(page, *flags) as process:
         try:
             while not works_below(process.pid, child):
                 assert process.poll() is None, process.stderr.read().decode()
@@ -78,16 +87,14 @@ def test_children_end_with_an_interrupted_launcher(page, child, embedded_dir, tm
 @pytest.mark.long
 def test_a_training_that_compiles_is_left_within_seconds(tmp_path):
     """Before its first step there is nothing to save: nobody waits for the compiler."""
-    command = [sys.executable, str(ROOT / "launchers" / "architecture.py"), "--quiet"]
-    command += [f"--workdir={tmp_path / 'run'}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with started("architecture", "--quiet", f"--workdir={tmp_path / 'run'}") as process:
         try:
             while not (tmp_path / "run" / "environment.json").exists():
                 assert process.poll() is None, process.stderr.read().decode()
                 time.sleep(0.2)
             time.sleep(3)
             process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=60)
+            process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 130

@@ -11,6 +11,7 @@ CODE = """
 import hashlib, os, signal, threading, time
 from spectral_tf.runtime import interrupts
 interrupts.SECONDS, interrupts.SECONDS_TO_SAVE = {seconds}, {to_save}
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell's background ignores it.
 interrupts.watch(lambda: os._exit(7))
 threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 with interrupts.patient(lambda: {saves}):
@@ -47,6 +48,7 @@ def test_a_process_ends_in_time(given, status, out):
     assert (result.returncode, result.stdout) == (status, out), result.stderr
 
 
+@pytest.mark.long
 def test_without_us_it_would_not_end():
     """That the work above is one that a SIGINT does not end."""
     code = CODE.format(seconds=600.0, to_save=600.0, saves=False, work=IN_C, after="")
