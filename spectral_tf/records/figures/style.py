@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 # for 0, where most of what is shown is 0.
 COLOUR_MAP, AROUND_ZERO = "viridis", "RdBu_r"
 # Of curves in an order, without the end that is too bright on white.
-_ORDERED, _BRIGHTEST = "plasma", 0.82
+_ORDERED, _BRIGHTEST = "plasma", 0.77
 MARKERS, STYLES = "osv^D", ("-", "--", "-.", ":")
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"
 # Of what has no order, after Okabe and Ito (2008), "Color universal design": blue, vermilion,
