@@ -186,12 +186,12 @@ def _losses(summary: Summary) -> str:
         return ""
     few, most = (pick(losses, key=int) for pick in (min, max))
     low, high = losses[few], losses[most]
-    compared = {1: "lower", -1: "higher", 0: "not told apart: intervals overlap", None: ""}
-    word = compared[apart(low, high)]
-    if not word:
-        word = "lower" if high.value < low.value else "higher"
+    side = apart(low, high)
     both = f"{told(high)} with {most} petals and {brief(low)} with {few}"
-    return f"the final loss is {word}, {both}"
+    if side == 0:
+        return f"the final losses are not told apart, {both}"
+    higher = side == -1 if side is not None else high.value > low.value
+    return f"the final loss is {'higher' if higher else 'lower'}, {both}"
 
 
 def manifold_grid(summary: Summary, tables: Tables) -> str:
@@ -311,7 +311,8 @@ def _predicted(tables: Tables) -> str:
     for group in dict.fromkeys(row[0] for row in found):
         ratios = [float(r) for name, _, r in found if name == group and np.isfinite(float(r))]
         if ratios:
-            ends = f"{number(min(ratios))} to {number(max(ratios))}"
+            ends = f"{number(min(ratios))} to {number(max(ratios))}" if ratios[1:] else ""
+            ends = ends or number(ratios[0])
             ranges.append(f"{ends} ({group}, {counted(len(ratios), 'frequency', 'frequencies')})")
     return f"measured over predicted learning times: {listed(ranges)}" if ranges else ""
 

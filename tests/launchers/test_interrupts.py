@@ -60,11 +60,12 @@ def started(page, *flags):
         ("benchmark_scaling", "multiprocessing.spawn"),
     ],
 )
-def test_children_end_with_an_interrupted_launcher(page, child, embedded_dir, tmp_path):
+def test_children_end_with_an_interrupted_launcher(page, child, request, tmp_path):
     if child == "torch_forward":
         pytest.importorskip("torch")
     flags = [*TINY[page], f"--workdir={tmp_path / 'run'}"]
-    flags += [f"--data_dir={embedded_dir}"] * ("--dataset=digits" in flags)
+    if "--dataset=digits" in flags:
+        flags.append(f"--data_dir={request.getfixturevalue('embedded_dir')}")
     with started(page, *flags) as process:
         try:
             while not works_below(process.pid, child):

@@ -50,7 +50,8 @@ def legend_beside(figure: Figure, axes: Any) -> None:
     """Names of curves: in the picture if they are few, else to its right, where no data are."""
     handles, labels = axes.get_legend_handles_labels()
     if len(labels) > _IN_THE_PICTURE:
-        figure.set_size_inches(figure.get_figwidth() + 2.2, figure.get_figheight())
+        room = 0.7 + 0.075 * max(map(len, labels))  # In inches, for letters of this size.
+        figure.set_size_inches(figure.get_figwidth() + room, figure.get_figheight())
         figure.legend(handles, labels, fontsize="small", loc="outside right upper")
     elif len(labels) > 1:
         axes.legend(fontsize="small")
