@@ -54,6 +54,7 @@ flags.DEFINE_integer("num_samples", 200, "Points of the grid, even.", 4)
 runtime.define_finite_float("learning_rate", 3e-4, "Adam's constant rate.", at_least=1e-12)
 
 FOURIER_FEATURES = 64
+AROUND_THE_PEAK = 0.15  # Shown on either side of it.
 
 
 class Setting(NamedTuple):
@@ -247,16 +248,19 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             },
             **found.speed(len(settings) * plan.num_runs * plan.num_steps),
         },
-        lines=[
-            f"highest frequency learned in {plan.num_steps:,} steps, {plan.runs}",
-            *(
-                f"{f'{setting.sweep} {setting.value}':<22}{learned[i].text('.1f')}"
-                + "  (beyond the paper)" * (setting.sweep in BEYOND_THE_PAPER)
-                for i, setting in enumerate(settings)
-            ),
-        ],
+        lines=records.estimate_lines(
+            f"highest frequency learned in {plan.num_steps:,} steps, cycles per unit, {plan.runs}",
+            {called(setting): learned[i] for i, setting in enumerate(settings)},
+            ".1f",
+        ),
         images_shown=100,
     )
+
+
+def called(setting: Setting) -> str:
+    """How closing lines call a setting."""
+    ours = " (beyond the paper)" if setting.sweep in BEYOND_THE_PAPER else ""
+    return f"{setting.sweep.replace('_', ' ')} {setting.value}{ours}"
 
 
 def thinned(
@@ -275,6 +279,8 @@ def sweep_figures(
 ) -> dict[str, Figure]:
     """Fig 15 to 17: |F[k]| by step, one panel for each setting; Fig 18: the functions."""
     n, draw = plan.num_samples, records.figures
+    z = np.arange(n) / n
+    near = np.abs(z - 0.5) < AROUND_THE_PEAK + 1e-9  # Beyond it nearly all is 0.
     own = {i: f"{sweep} {s.value}" for i, s in enumerate(plan.settings) if s.sweep == sweep}
     ours = ", beyond the paper" if sweep in BEYOND_THE_PAPER else ""
     return {
@@ -288,11 +294,13 @@ def sweep_figures(
         ),
         f"functions_by_{sweep}": draw.heat_maps(
             steps,
-            np.arange(n) / n,
-            {name: functions[:, i] for i, name in own.items()},
-            title=f"The learned peak itself by {sweep}{ours}: run 0",
+            z[near],
+            {name: functions[:, i, near] for i, name in own.items()},
+            title=f"The function around the peak by {sweep}{ours}: run 0",
             xlabel="z [unit]",
-            label="value",
+            label="value (target: 1 at z = 0.5, else 0)",
+            limits=(-1.0, 1.0),
+            colour_map=draw.AROUND_ZERO,
         ),
     }
 
@@ -313,7 +321,7 @@ def summary_figure(plan: Plan, by_step: Mapping[int, spectra.Estimate]) -> Figur
     return records.figures.setting_plot(
         points,
         ylabel="highest frequency learned [cycles per unit]",
-        title=f"What each setting lets in: {plan.runs}",
+        title=f"Highest frequency learned with each setting: {plan.runs}",
     )
 
 

@@ -13,7 +13,6 @@ of time that the callback takes (results/benchmark_measure).
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +22,8 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from spectral_tf import data, records, runtime
+from spectral_tf import data, experiments, progress, records, runtime
+from spectral_tf.runtime import children
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_measure", resumes=False, distributes=False)
@@ -54,12 +54,12 @@ def main() -> None:
         "fit with the callback and its folder": in_turn(fit_with_callback(True), FLAGS.num_rounds),
         "import spectral_tf and its names": in_turn(imports(), FLAGS.num_rounds),
     }
-    rows, summary = [], {}
+    rows, summary, lines = [], {}, []
     for name, (own, bare) in found.items():
         ratios = own / bare
         rows.append((name, *map(np.median, (own, bare, ratios)), own.min(), bare.min()))
         summary[name] = {"median_ratio": np.median(ratios), "ratio_of_best": own.min() / bare.min()}
-        print(
+        lines.append(
             f"{name}: {np.median(own):.3f} s, {np.median(ratios):.3f} times the bare "
             f"{np.median(bare):.3f} s (median of rounds; best of each: "
             f"{own.min() / bare.min():.3f} times)"
@@ -68,11 +68,13 @@ def main() -> None:
     records.write_table(
         folder.path / "costs.csv", (*columns, "seconds_best", "bare_seconds_best"), rows
     )
-    folder.finish(
-        {"experiment": "benchmark_measure", "dataset": images.title, "times_the_bare": summary},
-        wall_seconds=time.monotonic() - start,
+    experiments.conclude(
+        "benchmark_measure",
+        folder,
+        {"dataset": images.title, "times_the_bare": summary},
+        time.monotonic() - start,
+        lines=lines,
     )
-    print(f"run folder: {folder.path}")
 
 
 def in_turn(work: tuple[Callable[[], None], Callable[[], None]], rounds: int) -> Any:
@@ -82,7 +84,7 @@ def in_turn(work: tuple[Callable[[], None], Callable[[], None]], rounds: int) ->
       (of the first, of the second), [rounds] each.
     """
     seconds = np.empty((rounds + 1, 2))
-    for number in range(rounds + 1):
+    for number in progress.track(range(rounds + 1), "round"):
         for i in (0, 1) if number % 2 else (1, 0):
             start = time.perf_counter()
             work[i]()
@@ -171,7 +173,7 @@ def imports() -> tuple[Callable[[], None], Callable[[], None]]:
     names = "import numpy; import spectral_tf as s; s.measure, s.Grid, s.StraightPaths, s.compare"
 
     def run(code: str) -> None:
-        subprocess.run([sys.executable, "-c", code], check=True)
+        children.run([sys.executable, "-c", code], check=True)
 
     return lambda: run(names), lambda: run("import numpy")
 

@@ -14,12 +14,10 @@ per second, and a memory that does not grow with the pairs (results/benchmark_pa
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import functools
 import importlib.util
 import itertools
-import multiprocessing
 import pathlib
 import tempfile
 import time
@@ -29,9 +27,10 @@ from typing import Any
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import data, models, records, runtime
+from spectral_tf import data, experiments, models, progress, records, runtime
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import contest, workloads
+from spectral_tf.runtime import children
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_paths", resumes=False, distributes=False)
@@ -93,7 +92,10 @@ def main() -> None:
         whole, images = in_a_process(one_pass, settings, couples, pairs)
         rng = runtime.generator(FLAGS.seed, "couples")
         chosen = [couples[i] for i in rng.permutation(len(couples))[: FLAGS.num_processes]]
-        single = [in_a_process(one_pass, settings, [couple], pairs)[0] for couple in chosen]
+        single = [
+            in_a_process(one_pass, settings, [couple], pairs)[0]
+            for couple in progress.track(chosen, "process")
+        ]
         published = float(np.mean(single)) * len(couples)
         processes.append((pairs, images, whole, published, published / whole))
     records.write_table(
@@ -104,12 +106,16 @@ def main() -> None:
         ),
         processes,
     )
-    memory = [(pairs, in_a_process(peak_memory, settings, pairs)[1]) for pairs in many]
+    memory = [
+        (pairs, in_a_process(peak_memory, settings, pairs)[1])
+        for pairs in progress.track(many, "measurement of memory")
+    ]
     records.write_table(folder.path / "memory.csv", ("pairs", "peak_megabytes"), memory)
     growth = memory[-1][1] / memory[0][1]
-    folder.finish(
+    experiments.conclude(
+        "benchmark_paths",
+        folder,
         {
-            "experiment": "benchmark_paths",
             "dataset": held_out.title,
             "share_of_the_bare_model": shares[BARE],
             "share_of_the_bare_forward_passes": shares,
@@ -117,19 +123,18 @@ def main() -> None:
             "times_faster_than_a_process_each": {row[0]: row[4] for row in processes},
             "memory_with_most_over_fewest_pairs": growth,
         },
-        wall_seconds=time.monotonic() - start,
+        time.monotonic() - start,
+        lines=[
+            f"probe: {np.median(rates[PROBE]):,.0f} images a second",
+            *(f"{share:.1%} of {n} ({np.median(rates[n]):,.0f})" for n, share in shares.items()),
+            *(
+                f"{pairs} paths of each of {len(couples)} class pairs ({images:,} images): "
+                f"{whole:.0f} s in one process, {published:.0f} s in one each: {times:.1f} times"
+                for pairs, images, whole, published, times in processes
+            ),
+            *(f"peak memory with {n:,} pairs: {megabytes:,.0f} MB" for n, megabytes in memory),
+        ],
     )
-    print(f"probe: {np.median(rates[PROBE]):,.0f} images a second")
-    for name, share in shares.items():
-        print(f"{share:.1%} of {name} ({np.median(rates[name]):,.0f})")
-    for pairs, images, whole, published, times in processes:
-        print(
-            f"{pairs} paths of each of {len(couples)} class pairs ({images:,} images): "
-            f"{whole:.0f} s in one process, {published:.0f} s in one each: {times:.1f} times"
-        )
-    for pairs, megabytes in memory:
-        print(f"peak memory with {pairs:,} pairs: {megabytes:,.0f} MB")
-    print(f"run folder: {folder.path}")
 
 
 def middle_and_best(values: np.ndarray) -> tuple[float, float]:
@@ -148,7 +153,7 @@ def start_peers(
       model: of Keras.
       batches: [b, h, w, c] each, of one shape.
       first: logits of the first batch, which theirs have to equal.
-      folder: for a file that they read.
+      running: ends them when it is left.
     """
     if FLAGS.model != "convnet" or importlib.util.find_spec("torch") is None:
         logging.warning("PyTorch is left out: it has convnet, and needs the package torch")
@@ -157,7 +162,7 @@ def start_peers(
     np.savez(folder / "batches.npz", images=np.stack(batches), **weights)
     script = pathlib.Path(__file__).parent / "peers" / "torch_forward.py"
     peers = {}
-    for name, option in PEERS.items():
+    for name, option in progress.track(PEERS.items(), "program"):
         contender = contest.Contender(script, (f"--data={folder / 'batches.npz'}", option))
         try:
             peers[name] = contest.Running(contender, contest.Setting(1, runtime.chosen_cores(0)))
@@ -222,7 +227,7 @@ def measure_rates(images: data.Images) -> dict[str, np.ndarray]:
         for name, peer in start_peers(model, batches, apply(batches[0]).numpy(), folder).items():
             stack.callback(peer.close)
             contenders[name] = functools.partial(peer.rate_of, len(batches))
-        for _ in range(FLAGS.num_rounds + 1):
+        for _ in progress.track(range(FLAGS.num_rounds + 1), "round"):
             for name, rate in contenders.items():
                 rates.setdefault(name, []).append(rate())
     # The first round warms up.
@@ -240,10 +245,8 @@ def network(images: data.Images, name: str, width: int) -> tuple[Any, Any]:
 
 def in_a_process(work: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
     """The seconds that a fresh process takes for a function, and what that gives."""
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        start = time.perf_counter()
-        given = pool.submit(work, *arguments).result()
+    start = time.perf_counter()
+    given = children.in_a_process(work, *arguments)
     return time.perf_counter() - start, given
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import flags
 
-from spectral_tf import records, runtime, spectra, tasks
+from spectral_tf import experiments, progress, records, runtime, spectra, tasks
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -71,22 +71,26 @@ def main() -> None:
     ]
     columns = ("contender", "median", "best", "times_plain_loop", "seconds_for_10000")
     records.write_table(folder.path / "perturbations.csv", columns, rows)
-    folder.finish(
+    experiments.conclude(
+        "benchmark_probing",
+        folder,
         {
-            "experiment": "benchmark_probing",
             "num_rounds": FLAGS.num_rounds,
             "probing_percent_median": float(np.median(percent)),
             "probing_percent_best": float(np.min(percent)),
             "perturbations_times_plain_loop": {row[0]: row[3] for row in rows},
             "seconds_for_10000_perturbations": {row[0]: row[4] for row in rows},
         },
-        wall_seconds=time.monotonic() - start,
+        time.monotonic() - start,
+        lines=[
+            f"{'perturbed networks/s':<28}{'median':>9}{'best':>9}{'x plain':>11}{'10,000 in':>12}",
+            *(
+                f"{name:<28}{median:>9,.0f}{best:>9,.0f}{times:>11.1f}{whole:>10.0f} s"
+                for name, median, best, times, whole in rows
+            ),
+            f"probing every {FLAGS.probe_every} steps: {np.median(percent):.2f} % of the training",
+        ],
     )
-    print(f"{'perturbed networks/s':<28}{'median':>9}{'best':>9}{'x plain':>11}{'10,000 in':>12}")
-    for name, median, best, times, whole in rows:
-        print(f"{name:<28}{median:>9,.0f}{best:>9,.0f}{times:>11.1f}{whole:>10.0f} s")
-    print(f"probing every {FLAGS.probe_every} steps: {np.median(percent):.2f} % of the training")
-    print(f"run folder: {folder.path}")
 
 
 def inputs_of(target: tasks.SumOfSines) -> np.ndarray:
@@ -114,7 +118,7 @@ def probing_percent(ensemble: Ensemble, target: tasks.SumOfSines) -> np.ndarray:
     percent = []
     with tempfile.TemporaryDirectory() as scratch:
         board = EventWriter(pathlib.Path(scratch))
-        for number in range(FLAGS.num_rounds + 1):
+        for number in progress.track(range(FLAGS.num_rounds + 1), "round"):
             start = time.perf_counter()
             ensemble.train(FLAGS.probe_every)
             trained = time.perf_counter()
@@ -169,7 +173,7 @@ def measure_perturbations(target: tasks.SumOfSines) -> dict[str, np.ndarray]:
         COPIES: plain_loop,
     }
     rates: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(FLAGS.num_rounds + 1):
+    for number in progress.track(range(FLAGS.num_rounds + 1), "round"):
         for name, run in ways.items():
             start = time.perf_counter()
             count = run()

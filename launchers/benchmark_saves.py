@@ -32,9 +32,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from absl import flags
 
-from spectral_tf import models, records, runtime
+from spectral_tf import experiments, models, progress, records, runtime
 from spectral_tf.errors import UserError
 from spectral_tf.records.state_files import StateFiles
+from spectral_tf.runtime import children
 
 if TYPE_CHECKING:
     import keras
@@ -139,8 +140,7 @@ def main() -> None:
     folder.start(environment(tf.distribute.get_strategy(), FLAGS.seed))
     start = time.monotonic()
     found = {"saves": long_runs(folder), "pages": every_page(folder)}
-    folder.finish({"experiment": "benchmark_saves", **found}, time.monotonic() - start)
-    print(f"run folder: {folder.path}")
+    experiments.conclude("benchmark_saves", folder, found, time.monotonic() - start)
 
 
 def long_runs(folder: records.RunFolder) -> dict[str, dict[str, int]]:
@@ -176,7 +176,7 @@ def long_runs(folder: records.RunFolder) -> dict[str, dict[str, int]]:
 def every_page(folder: records.RunFolder) -> dict[str, dict[str, float]]:
     """Runs pages; the table of their saves, and what its summary tells."""
     rows, summary = [], {}
-    for page in FLAGS.pages:
+    for page in progress.track(FLAGS.pages, "page"):
         saves = saves_of(page)
         median = float(np.median([save.seconds for save in saves]))
         largest = max(save.num_bytes for save in saves)
@@ -213,21 +213,22 @@ def saves_of(page: str) -> list[Save]:
     own += [f"--data_dir={FLAGS.data_dir}"] * ("--dataset=digits" in own and bool(FLAGS.data_dir))
     script = pathlib.Path(__file__).with_name(f"{page}.py")
     with tempfile.TemporaryDirectory() as scratch:
-        told = subprocess.run(
+        status, _, told = children.run(
             [
                 *(sys.executable, "-c", _SAVING, str(script), *own, f"--seed={FLAGS.seed}"),
                 *(f"--workdir={scratch}/run", "--verbosity=1"),
             ],
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
     trainings: dict[str, list[Save]] = {}
-    for training, step, seconds, size in _SAVED.findall(told.stderr):
+    for training, step, seconds, size in _SAVED.findall(told):
         step, size = step.replace(",", ""), size.replace(",", "")
         save = Save(training, int(step), float(seconds), int(size))
         trainings.setdefault(training, []).append(save)
-    if told.returncode or not trainings:
-        raise RuntimeError(f"{page} ended with {told.returncode}: {told.stderr[-2_000:]}")
+    if status or not trainings:
+        raise RuntimeError(f"{page} ended with {status}: {told[-2_000:]}")
     return max(trainings.values(), key=lambda saves: saves[-1].num_bytes)
 
 

@@ -15,7 +15,6 @@ beside those of the arithmetic, and the largest size that fits 24 GB by the fitt
 
 from __future__ import annotations
 
-import concurrent.futures.process
 import functools
 import math
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,7 +26,7 @@ from spectral_tf import experiments, models, records, runtime, spectra
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import workloads
 from spectral_tf.experiments.workloads import CURVES, Fixed
-from spectral_tf.runtime import limits
+from spectral_tf.runtime import children, limits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -129,7 +128,7 @@ def measured(plan: Plan, name: str, size: int) -> dict[str, np.ndarray]:
     """The cost of one size; NaN if its process did not live."""
     try:
         cost = workloads.measured(name, size, plan.fixed, plan.seconds)
-    except concurrent.futures.process.BrokenProcessPool:
+    except children.Ended:
         cost = workloads.Cost(math.nan, math.nan, 0, math.nan, math.nan)
     logging.info("benchmark_scaling: %s %d: %.3g s, %.0f MB", name, size, cost[0], cost[-1] / 1e6)
     return {"cost": np.array(cost, np.float64)}
@@ -216,14 +215,13 @@ def report(plan: Plan, found: records.Found) -> records.Report:
 def figure(curves: dict[str, Fitted]) -> Figure:
     """A panel for each curve: seconds of a call and gigabytes, both with their fits."""
     draw = records.figures
-    blue, orange = draw.shades(4)[1], draw.shades(4)[3]
     panels = []
     for name, of in curves.items():
         series = [
-            draw.Line(of.size, of.seconds, "seconds of a call", style="o", colour=blue),
-            draw.Line(of.size, of.bytes / 1e9, "gigabytes", style="o", colour=orange),
+            draw.Line(of.size, of.seconds, "seconds of a call", style="o", colour=draw.BLUE),
+            draw.Line(of.size, of.bytes / 1e9, "gigabytes", style="o", colour=draw.ORANGE),
         ]
-        for fit, unit, colour in ((of.time, 1.0, blue), (of.memory, 1e9, orange)):
+        for fit, unit, colour in ((of.time, 1.0, draw.BLUE), (of.memory, 1e9, draw.ORANGE)):
             if np.isfinite(fit.exponent.value):
                 x = of.size[(of.size >= fit.smallest) & (of.size <= fit.largest)]
                 series.append(draw.Line(x, fit(x) / unit, "fit", style="--", colour=colour))

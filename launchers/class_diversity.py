@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from absl import flags
 
-from spectral_tf import data, experiments, models, probes, records, runtime, spectra
+from spectral_tf import data, experiments, models, probes, progress, records, runtime, spectra
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import class_study, evaluated, path_study
 from spectral_tf.experiments.class_study import DIVERSITY, Classes
@@ -171,7 +171,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     features = judge.function(class_study.penultimate(judging, "--features"))
     temperatures, unreadable = matched_confidence(plan, page, of, networks.models, drawn.matched_on)
     blocks: list[dict[str, np.ndarray]] = []
-    for begin in range(0, len(classes), plan.classes_at_once):
+    begins = range(0, len(classes), plan.classes_at_once)
+    for begin in progress.track(begins, "block of classes"):
         within = drawn.within(classes[begin : begin + plan.classes_at_once])
         measure = functools.partial(
             measured, plan, page, of, networks.models, temperatures, judge, features, labels, within
@@ -382,7 +383,7 @@ def points(
     if count > NAMED_CLASSES:
         return [line(x, of.means(reading)[0].mean(axis=0), style="o")]
     drawn = []
-    for i, colour in enumerate(records.figures.shades(count)):
+    for i, colour in enumerate(records.figures.hues(count)):
         mean, at = of.mean(reading, i), np.full(2, x[i])
         drawn.append(line(at, [mean.low, mean.high], style="-", colour=colour))
         name = names[of.numbers[i]]

@@ -24,7 +24,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import data, experiments, models, probes, records, runtime, spectra, training
+from spectral_tf import (
+    data,
+    experiments,
+    models,
+    probes,
+    progress,
+    records,
+    runtime,
+    spectra,
+    training,
+)
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import class_study, merge_study, path_study
 from spectral_tf.experiments.classification import Classification, Setting, model_digest
@@ -240,8 +250,9 @@ def trained(
             },
             keep={task.num_steps: "final.keras"},
         )
-        for (k, name), task in tasks_of.items()
-        for seed in range(plan.seeds)
+        for ((k, name), task), seed in progress.track(
+            [(item, seed) for item in tasks_of.items() for seed in range(plan.seeds)], "training"
+        )
     }
 
 
@@ -424,7 +435,7 @@ def points(
 ) -> list[Line]:
     """A point with its interval for each grouping; a colour for each kind of grouping."""
     line, kinds = records.figures.Line, [merge_study.UNMERGED, *merge_study.GROUPINGS]
-    colours = dict(zip(kinds, records.figures.shades(len(kinds)), strict=True))
+    colours = dict(zip(kinds, records.figures.hues(len(kinds)), strict=True))
     settings, drawn = merge_study.setting_of(of), []
     for name in dict.fromkeys(settings.tolist()):
         own = of[settings == name]

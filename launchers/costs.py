@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import experiments, models, records, runtime, training
+from spectral_tf import experiments, models, progress, records, runtime, training
 from spectral_tf.errors import UserError
 from spectral_tf.experiments.classification import Setting
 from spectral_tf.experiments.sweeps import SWEEPS, Variant, variants
@@ -278,7 +278,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     def counted() -> dict[str, np.ndarray]:
         """Parameters and operations of each, [networks, 3]."""
         rows = []
-        for network in networks:
+        for network in progress.track(networks, "network"):
             rows.append(training.cost(network.build(), classifies=network.name != "mlp"))
             logging.info("costs: %s, width %d: %d parameters", *network[:2], rows[-1].parameters)
         return {"costs": np.array(rows, np.float64)}

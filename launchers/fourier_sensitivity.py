@@ -26,7 +26,7 @@ import numpy as np
 from absl import flags
 from numpy.typing import NDArray
 
-from spectral_tf import data, experiments, models, probes, records, runtime, spectra
+from spectral_tf import data, experiments, models, probes, progress, records, runtime, spectra
 from spectral_tf.experiments import evaluated
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         return responses._asdict()
 
     planes = []
-    for network, run_of in enumerate(found.runs):
+    for network, run_of in progress.track(list(enumerate(found.runs)), "network"):
         parts = []
         for first in range(0, height, step):
             rows = range(first, min(first + step, height))
@@ -302,7 +302,7 @@ def figures(plan: Plan, found: records.Found, means: Means) -> dict[str, Figure]
         else {MEASURES[name]: values[0]}
         for name, values in maps.items()
     }
-    (colour,) = draw.shades(1)
+    colour = draw.BLUE
     numbers = np.arange(len(means.rings["error"]))
 
     def panel(name: str, mean: spectra.Estimate) -> draw.Panel:

@@ -30,7 +30,17 @@ import numpy as np
 from absl import flags, logging
 from numpy.typing import NDArray
 
-from spectral_tf import data, experiments, models, probes, records, runtime, spectra, tasks
+from spectral_tf import (
+    data,
+    experiments,
+    models,
+    probes,
+    progress,
+    records,
+    runtime,
+    spectra,
+    tasks,
+)
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import evaluated, path_study
 from spectral_tf.experiments.measured_paths import MEASURES, PER_PATH, TRANSFORMS, MeasuredPaths
@@ -183,7 +193,9 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             f"network_{run_of}/{len(paths.counts)}_paths",
             functools.partial(along_paths, model, family),
         )
-        for run_of, model, family in zip(networks.runs, networks.models, families, strict=True)
+        for run_of, model, family in progress.track(
+            list(zip(networks.runs, networks.models, families, strict=True)), "network"
+        )
     ]
     found = together(plan, rows, families[0], axis, per_path, of)
     facts = {
@@ -567,7 +579,7 @@ def spectrum_panels(of: MeasuredPaths) -> list[Panel]:
     """Both transforms with the networks' own spectra thin, and the paths behind each point."""
     draw = records.figures
     panels, counted, needed = [], [], {}
-    colours = dict(zip(of.pair_types, draw.shades(2), strict=False))
+    colours = dict(zip(of.pair_types, draw.hues(2), strict=False))
     marks = {"dft": "-", "dct": "-."}
     for transform in TRANSFORMS:
         series: list[Line] = []

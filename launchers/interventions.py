@@ -28,7 +28,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import data, experiments, models, records, runtime, spectra, tasks, training
+from spectral_tf import (
+    data,
+    experiments,
+    models,
+    progress,
+    records,
+    runtime,
+    spectra,
+    tasks,
+    training,
+)
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import intervention_study, path_study
 from spectral_tf.experiments.classification import Classification, Setting, model_digest
@@ -194,12 +204,13 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
         return {"accuracy": found.pop("accuracy"), **whole, **found}
 
     owner = owners(plan.variants, plan.num_seeds, plan.shard[1])
-    for (i, run_of), shard in zip(plan.units, owner, strict=True):
-        if shard == plan.shard[0]:
-            measure = training.Measure(
-                measured, steps_of(plan, i, work[i]), functools.partial(shown, families)
-            )
-            trained(page, plan.variants[i], work[i], run_of, measure, path_study.digest(families))
+    shared = zip(plan.units, owner, strict=True)
+    own = [unit for unit, shard in shared if shard == plan.shard[0]]
+    for i, run_of in progress.track(own, "training"):
+        measure = training.Measure(
+            measured, steps_of(plan, i, work[i]), functools.partial(shown, families)
+        )
+        trained(page, plan.variants[i], work[i], run_of, measure, path_study.digest(families))
     return gathered(plan, page, work, parameters, families)
 
 
@@ -436,6 +447,7 @@ def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:
     return {
         sweep: records.figures.line_panels(
             panels(sweep, own),
+            columns=len(PAIR_TYPES),
             title=f"{found.fact('images')}, {sweep.replace('_', ' ')}: {len(own)} classifiers"
             + (f", {len(of.lost)} trainings diverged" if of.lost else ""),
         )
@@ -468,7 +480,7 @@ def panels(sweep: str, chosen: Models) -> list[Panel]:
             means = chosen.means(reading, pair_type)
             series = []
             known = list(dict.fromkeys(labels))
-            for text, colour in zip(known, draw.shades(len(known)), strict=True):
+            for text in known:
                 own = [i for i, label in enumerate(labels) if label == text]
                 series.append(
                     draw.Line(
@@ -476,11 +488,10 @@ def panels(sweep: str, chosen: Models) -> list[Panel]:
                         means[own],
                         text,
                         style="o",
-                        colour=colour,
                     )
                 )
             name = f"{pair_type}, {reading.paths} paths: {counted.sum():,}"
-            drawn.append(draw.Panel(series, "accuracy", ylabel, name=name))
+            drawn.append(draw.Panel(series, "accuracy", ylabel, name=name, ordered=sweep == "time"))
     return drawn
 
 

@@ -364,8 +364,9 @@ def root_mean_square(values: np.ndarray) -> float:
 
 def noise_figures(plan: Plan, found: records.Found, name: str, curves: Curves) -> dict[str, Figure]:
     """Losses (Fig 13) and spectra while training (Fig 5) of one noise."""
+    in_bin = -(-found.fact("eigenvalues").size // plan.num_bins)
     draw, images = records.figures, found.fact("images")
-    steps, bins = found["train_loss"].steps, np.arange(curves.clean.size)
+    steps, bins = found["train_loss"].steps, np.arange(curves.clean.size) * in_bin
     until = np.flatnonzero(np.asarray(steps) <= 1_000)
     labels = {"training": curves.train, "validation (clean)": curves.valid}
     series = [draw.Line.of(bins, mean, f"step {step:,}") for step, mean in curves.shown.items()]
@@ -374,7 +375,6 @@ def noise_figures(plan: Plan, found: records.Found, name: str, curves: Curves) -
         draw.Line(bins, curves.clean, "clean target", style=":", colour="black"),
         draw.Line(bins, noised, "noised target", style="--", colour="red"),
     ]
-    in_bin = -(-found.fact("eigenvalues").size // plan.num_bins)
     return {
         f"losses_{name}": draw.curves(
             [steps[s] for s in until],
@@ -384,9 +384,10 @@ def noise_figures(plan: Plan, found: records.Found, name: str, curves: Curves) -
         ),
         f"coefficients_{name}": draw.lines(
             series,
-            xlabel=f"eigenfunction index / {in_bin}",
+            xlabel=f"eigenfunction index (means of {in_bin})",
             ylabel="|coefficient|",
             yscale="log",
+            ordered=True,
             title=f"Functions while they train, {images}, {NAME_OF[name]}",
         ),
     }
@@ -410,6 +411,7 @@ def line_figures(plan: Plan) -> dict[str, Figure]:
         ),
         "line_eigenfunctions": draw.lines(
             [draw.Line(positions, line.functions[:, n - 1], f"n = {n}") for n in LINE_SHOWN],
+            ordered=True,
             xlabel="position",
             ylabel="eigenfunction",
             title=f"On {LINE_POINTS} points of a line, kernel of width {plan.line_width:g}",

@@ -305,6 +305,7 @@ def figures(
             ylabel="spectral norm (largest singular value)",
             title=f"Spectral norms of the layers, {runs}",
             log=True,
+            ordered=True,
         ),
         "learning_times": draw.learning_time_plot(
             curves.frequencies,

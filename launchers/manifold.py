@@ -132,7 +132,7 @@ def heat_maps(plan: Plan, found: records.Found) -> Figure:
         plan.targets[0].frequencies,
         {f"L = {curve.num_petals}": means[:, i] for i, curve in enumerate(plan.curves)},
         last_row=plan.num_steps,
-        title=f"More petals, less bias: {plan.runs}",
+        title=f"Learned share of each frequency by petals: {plan.runs}",
     )
 
 
@@ -231,6 +231,7 @@ def figures(
             {f"L = {petals}": mean for petals, mean in losses.items()},
             ylabel="mean squared error",
             title=f"Training loss, {plan.runs} and 95 % interval",
+            ordered=True,
         ),
         "learning_times": draw.lines(
             series,
@@ -238,6 +239,7 @@ def figures(
             ylabel="learning time [steps]",
             title="When half of each frequency is learned (never: left out)",
             yscale="log",
+            ordered=True,
         ),
         "learned_function": draw.learned_function(
             target,

@@ -311,6 +311,7 @@ def figures(
             ylabel=f"{name} loss (MSE)",
             title=f"Radial noise on the targets of {found.fact('images')}, classes "
             f"{' and '.join(map(str, plan.classes))}: {name}",
+            ordered=True,
             reference=next((("clean", of_noise[n]) for n in plan.noises if not n.amplitude), None),
         )
     return drawn

@@ -33,7 +33,17 @@ import numpy as np
 from absl import flags, logging
 from numpy.typing import NDArray
 
-from spectral_tf import data, experiments, models, records, runtime, spectra, tasks, training
+from spectral_tf import (
+    data,
+    experiments,
+    models,
+    progress,
+    records,
+    runtime,
+    spectra,
+    tasks,
+    training,
+)
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import evaluated, fitted_waves, wave_trainings
 from spectral_tf.experiments.classification import Classification, Setting, model_digest
@@ -251,7 +261,7 @@ def trained(
         return loop.outputs.argmax(axis=1) == labels
 
     units = {}
-    for wave, run_of in asked:
+    for wave, run_of in progress.track(asked, "training"):
         name = f"{wave}, seed {run_of}"
         smooth = tasks.SoftLabels(wave.smoothing, teacher, plan.distillation_alpha)
         units[wave.name, run_of] = page.unit(
@@ -587,7 +597,7 @@ def frequency_panels(plan: Plan, lines: Sequence[FittedWave], measure: str) -> l
     values: list[Line] = [null_line()]
     above: list[Line] = []
     times: list[Line] = []
-    for lines_of, colour in zip(by_parameter.values(), draw.shades(len(by_parameter)), strict=True):
+    for lines_of, colour in zip(by_parameter.values(), draw.hues(len(by_parameter)), strict=True):
         frequency = lines_of[0].image_frequency
         name = plan.wave if math.isnan(frequency) else f"F = {frequency:.3g}"
         cycles = [line.cycles for line in lines_of]

@@ -502,7 +502,7 @@ def panels(runs: Sequence[Run], found: Mapping[str, Mapping[str, Effect]]) -> li
     """What every run has above its null, and what that is more than in the baseline."""
     draw = records.figures
     above, away = [], []
-    for i, (run, colour) in enumerate(zip(runs, draw.shades(len(runs)), strict=True)):
+    for i, (run, colour) in enumerate(zip(runs, draw.hues(len(runs)), strict=True)):
         effects = found[run.name].values()
         x = [run.cycles[wave] for wave in found[run.name]]
         sides = [[e.above_null for e in effects], [e.difference_above_null for e in effects]]

@@ -251,6 +251,7 @@ def times_figure(plan: Plan, named: dict[str, spectra.LearningCurves]) -> Figure
                 "frequency [cycles per unit]",
                 "step at which half is learned",
                 name=", ".join(kind),
+                ordered=True,
                 yscale="log" if any(np.isfinite(line.y).any() for line in series) else "linear",
             )
         )

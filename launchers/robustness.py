@@ -22,7 +22,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from absl import flags
 
-from spectral_tf import experiments, models, probes, records, runtime, spectra, tasks, training
+from spectral_tf import (
+    experiments,
+    models,
+    probes,
+    progress,
+    records,
+    runtime,
+    spectra,
+    tasks,
+    training,
+)
 from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
@@ -187,7 +197,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
 
     measured = [
         page.once(f"network_{i:03d}", functools.partial(ratios, i))["ratios"]
-        for i in range(plan.num_networks)
+        for i in progress.track(range(plan.num_networks), "perturbed network")
     ]
     return records.Found(facts={"ratios": np.array(measured), "seconds": page.seconds})
 
@@ -254,8 +264,11 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             },
         },
         lines=[
-            f"norm that leaves half, mean of {count}, 95 % intervals ({half.method})",
-            *(f"{k:>6} {half[j].text(never=never)}" for j, k in enumerate(frequencies)),
+            *records.estimate_lines(
+                f"norm that leaves half of a frequency, mean of {count}",
+                {f"k = {k}": half[j] for j, k in enumerate(frequencies)},
+                never=never,
+            ),
             f"no power law: {law.exponent.text()}"
             if np.isnan(law.exponent.value)
             else f"it goes as frequency^{law.exponent.text()}, from {law.num_points} of "
@@ -290,7 +303,8 @@ def figures(
             [draw.Line.of(norms, magnitude[:, j], f"k = {k}") for j, k in enumerate(frequencies)],
             xlabel="perturbation norm",
             ylabel="ratio of mean magnitudes",
-            title=count,
+            title=f"What is left of each frequency: {count}",
+            ordered=True,
         ),
         "half_attenuation_norms": draw.learning_time_plot(
             np.asarray(frequencies),

@@ -36,7 +36,17 @@ import numpy as np
 from absl import flags
 from numpy.typing import NDArray
 
-from spectral_tf import experiments, models, probes, records, runtime, spectra, tasks, training
+from spectral_tf import (
+    experiments,
+    models,
+    probes,
+    progress,
+    records,
+    runtime,
+    spectra,
+    tasks,
+    training,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -234,13 +244,6 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         tangent_kernels(plan, found),
     ]
     learned = learning_times(plan, found)
-    lines = []
-    for name, value in (item for part in proved for item in part.summary.items()):
-        if isinstance(value, spectra.Estimate):
-            text = value.text()
-        else:
-            text = f"{value:.4g}" if isinstance(value, float) else str(value)
-        lines.append(f"{name.replace('_', ' ')}: {text}")
     opening = {
         "num_runs": len(plan.targets),
         "num_steps": plan.num_steps,
@@ -258,7 +261,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             learning_tables(plan, found),
             records.Report(closing),
         ],
-        lines=[*lines, *learned.lines],
+        lines=[line for part in (*proved, learned) for line in part.lines],
         animations={"learned_function": growing_function(plan, found)},
     )
 
@@ -312,8 +315,10 @@ def transform(plan: Plan, found: records.Found) -> records.Report:
     compact = pieces.detrended()
     bound, less_chord = compact.transform_bound(k), np.abs(compact.transform(k))
     line = records.figures.Line
+    error = float(np.abs(exact - quadrature).max())
     return records.Report(
-        {"transform_largest_quadrature_error": float(np.abs(exact - quadrature).max())},
+        {"transform_largest_quadrature_error": error},
+        lines=[f"Lemma 1: transform by kinks and by quadrature differ by at most {error:.1g}"],
         tables={
             "transform": records.tidy(
                 {"frequency": k},
@@ -375,8 +380,13 @@ def decay(plan: Plan, found: records.Found) -> records.Report:
         series.append(line(middles, rms, f"{name}: k^{law.exponent.value:.2f}", style="o"))
         series.append(line(middles, drawn, f"k^{exponent}", style="--"))
         exponents[f"decay_exponent_{name.replace(', ', '_').replace(' ', '_')}"] = law.exponent
+    decays = {name: f"{name} (proved: {exponent})" for name, (exponent, *_) in cases.items()}
     return records.Report(
         exponents,
+        lines=records.estimate_lines(
+            "Theorem 1, exponents of the decay with frequency",
+            dict(zip(decays.values(), exponents.values(), strict=True)),
+        ),
         tables={"decay": records.Table(("case", "frequency", "rms_magnitude"), rows)},
         figures={
             "decay": logarithmic(
@@ -415,13 +425,18 @@ def bounds(found: records.Found) -> records.Report:
     }
     _, lipschitz, by_layer, by_parameter, jump = np.moveaxis(values, -1, 0)
     holds = (lipschitz <= by_layer) & (by_layer <= by_parameter)
+    jumps = jump <= 2 * values[..., 0] * lipschitz
     return records.Report(
         {
             "chain_of_bounds_holds": bool(holds.all()),
-            "jumps_within_twice_regions_times_lipschitz": bool(
-                np.all(jump <= 2 * values[..., 0] * lipschitz)
-            ),
+            "jumps_within_twice_regions_times_lipschitz": bool(jumps.all()),
         },
+        lines=[
+            f"Eqn 7: Lipschitz constant <= product of spectral norms <= max-norm bound in "
+            f"{holds.sum():,} of {holds.size:,} looks at networks",
+            f"jumps of the slope <= 2 x regions x Lipschitz constant in {jumps.sum():,} of "
+            f"{jumps.size:,}",
+        ],
         tables={"bounds": records.Table(("group", "step", "run", *BOUNDS), rows)},
         figures={
             "bounds": logarithmic(
@@ -445,7 +460,7 @@ def volume(plan: Plan) -> records.Report:
     sizes = [1, *[VOLUME_WIDTH] * (VOLUME_DEPTH - 1), 1]
     k = np.geomspace(1.0, 1e3, 400)
     beyond = np.empty((plan.volume_networks, k.size))
-    for i in range(plan.volume_networks):
+    for i in progress.track(range(plan.volume_networks), "network of the volume"):
         draws = [
             rng.uniform(-VOLUME_RADIUS, VOLUME_RADIUS, (a + 1, b))
             for a, b in itertools.pairwise(sizes)
@@ -474,6 +489,12 @@ def volume(plan: Plan) -> records.Report:
     ]
     return records.Report(
         {"volume_epsilon": epsilon, "volume_tail_exponent": law.exponent},
+        lines=[
+            f"appendix D: the share of networks with more than {epsilon:.2g} beyond k falls, below "
+            f"a tenth, as k to the power {law.exponent.text()}"
+            if np.isfinite(law.exponent.value)
+            else f"appendix D: no power law of the tail: {law.exponent.text()}"
+        ],
         tables={
             "volume": records.Table(
                 ("frequency", "share"),
@@ -536,6 +557,10 @@ def tangent_kernels(plan: Plan, found: records.Found) -> records.Report:
             series.append(line(k, values / values[0], label, style=style))
     return records.Report(
         exponents,
+        lines=records.estimate_lines(
+            "exponents of the kernels' rates over frequency",
+            {f"{domain}, {name}": exponent for domain, name, exponent in rows},
+        ),
         tables={
             "tangent_rates": records.Table(
                 ("group", "step", "frequency", "rate"),
@@ -565,24 +590,25 @@ def rates_figure(k: NDArray, kernel_steps: Sequence[int], mean: spectra.Estimate
     line = records.figures.Line
     shown = [i for i in range(len(kernel_steps)) if i % 2 == 0 or i == len(kernel_steps) - 1]
     scale = mean.value[0, DESCENT, 0] / mean.value[0, WIDE, 0]
+    colours = dict(zip(shown, records.figures.shades(len(shown)), strict=True))
     along = [
         # Intervals of the first and the last alone: the picture is full.
-        line.of(k, mean[i, DESCENT], f"line, step {kernel_steps[i]:,}")
+        line.of(k, mean[i, DESCENT], f"line, step {kernel_steps[i]:,}", colour=colours[i])
         if i in (0, len(kernel_steps) - 1)
-        else line(k, mean.value[i, DESCENT], f"line, step {kernel_steps[i]:,}")
+        else line(k, mean.value[i, DESCENT], f"line, step {kernel_steps[i]:,}", colour=colours[i])
         for i in shown
     ]
     along += [
         line.of(
             *(k, mean[i, WIDE].map(lambda r: r * scale)),
-            *(f"wide on a circle, step {kernel_steps[i]:,}", "--"),
+            *(f"wide on a circle, step {kernel_steps[i]:,}", "--", colours[shown[i]]),
         )
         for i in (0, -1)
     ]
     return logarithmic(
         along,
         xlabel="frequency [cycles per unit]",
-        ylabel="rate of the tangent kernel (wide: scaled to the same start)",
+        ylabel="rate of the tangent kernel (wide: scaled to start alike)",
         title="Rates along gradient descent",
     )
 
@@ -655,17 +681,21 @@ def closing(
     frequencies: Sequence[int],
 ) -> list[str]:
     """What the screen says of learning times."""
-    lines = [
-        f"{name.replace('_', ' ')}: {law.exponent.text()}, from {law.num_points} of "
-        f"{len(frequencies)} frequencies"
-        for name, law in laws.items()
-    ]
+    lines = records.estimate_lines(
+        "exponents of the learning times over frequency",
+        {
+            f"{name.replace('learning_time_exponent_', '').replace('_', ', ')}, from "
+            f"{law.num_points} of {len(frequencies)} frequencies": law.exponent
+            for name, law in laws.items()
+        },
+    )
     for name, estimate in times.items():
-        form = ".2f" if "over" in name else ",.0f"
-        lines += [
-            f"{name.replace('_', ' ')}, k = {k}: {estimate[j].text(form)}"
-            for j, k in enumerate(frequencies)
-        ]
+        words, over = name.replace("_", " "), "over" in name
+        lines += records.estimate_lines(
+            words if over else f"{words} [steps]",
+            {f"k = {k}": estimate[j] for j, k in enumerate(frequencies)},
+            ".2f" if over else ",.0f",
+        )
     return lines
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from absl import flags
 
-from spectral_tf import experiments, models, probes, records, runtime, spectra, tasks
+from spectral_tf import experiments, models, probes, progress, records, runtime, spectra, tasks
 
 if TYPE_CHECKING:
     from spectral_tf.records.figures import Panel
@@ -89,7 +89,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
 
     found = [
         page.once(f"{activation}_{depth}", functools.partial(mean_frequencies, network))
-        for (activation, depth), network in plan.networks.items()
+        for (activation, depth), network in progress.track(plan.networks.items(), "setting")
     ]
     facts = {name: np.stack([one[name] for one in found]) for name in found[0]}
     return records.Found(facts={**facts, "seconds": page.seconds})
@@ -119,14 +119,10 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "largest_share_near_nyquist": float(share.max()),
             "mean_frequency": {f"{a}, {d} layers, x {s:g}": m for a, d, s, m, _ in rows},
         },
-        lines=[
-            f"mean frequency in cycles per turn, over {plan.num_networks} networks "
-            "(* more than 5 % of the power may be folded):",
-            *(
-                f"{a:>8}, {d} layers, x {s:g}: {m.text('.2f')}{'*' if h > 0.05 else ''}"
-                for a, d, s, m, h in rows
-            ),
-        ],
+        lines=records.estimate_lines(
+            "mean frequency in cycles per turn (* more than 5 % of the power may be folded)",
+            {f"{a}, {d} layers, x {s:g}" + "*" * (h > 0.05): m for a, d, s, m, h in rows},
+        ),
     )
 
 

@@ -61,7 +61,7 @@ def test_every_local_link_leads_somewhere():
                 assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
-SHARED = {"workdir", "seed", "overwrite", "save_every_seconds", "strategy", "tpu"}
+SHARED = {"workdir", "seed", "overwrite", "quiet", "save_every_seconds", "strategy", "tpu"}
 SHARED |= {"cores", "deterministic", "startup_timeout_seconds"}
 SHARED |= {"data_dir", "download", "manual_dir"}
 

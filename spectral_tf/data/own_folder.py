@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from spectral_tf.data.images import TOLERATED
 from spectral_tf.data.own_images import OwnImages, split_name
 from spectral_tf.errors import UserError
+from spectral_tf.progress import track
 from spectral_tf.storage import as_path, is_local
 
 # Endings of the files that TensorFlow decodes, and how Pillow calls what is in them.
@@ -224,7 +225,7 @@ def _headers(path: pathlib.Path, files: Sequence[_File]) -> dict[_File, _Header]
     from PIL import Image
 
     found, failed = {}, []
-    for file in files:
+    for file in track(files, "image file"):
         try:
             with Image.open(path.joinpath(*file.parts)) as image:
                 width, height = image.size

@@ -13,6 +13,7 @@ from typing import Any
 
 from absl import logging
 
+from spectral_tf import progress
 from spectral_tf.data.images import EMBEDDED, unreadable
 from spectral_tf.errors import UserError
 
@@ -106,6 +107,8 @@ def _build(builder: Any, name: str, folder: pathlib.Path, manual: pathlib.Path) 
     try:
         # TFDS prints that it downloads whatever it prepares.
         hidden = contextlib.redirect_stdout(None) if builder.name in EMBEDDED else quiet()
+        if not progress.is_shown():
+            tfds.disable_progress_bar()
         with quiet(), hidden:
             builder.download_and_prepare(download_config=options)
     except Exception as error:  # Foreign code reads foreign files: anything may come.

@@ -8,6 +8,7 @@ claim follows from it.
 """
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,7 @@ from spectral_tf.data import to_unit
 from spectral_tf.errors import UserError
 from spectral_tf.experiments.networks import mean_over_networks
 from spectral_tf.experiments.path_study import Models, Reading
+from spectral_tf.progress import track
 from spectral_tf.runtime.seeds import derive_seed, generator
 from spectral_tf.spectra.verdicts import Finding
 
@@ -380,9 +382,9 @@ def correlations(
         (diversity, reading.name, held): found.correlation(
             diversity, reading, held, num_resamples, network
         )
-        for diversity in DIVERSITY
-        for reading in READINGS
-        for held in HELD
+        for diversity, reading, held in track(
+            list(itertools.product(DIVERSITY, READINGS, HELD)), "correlation"
+        )
     }
 
 

@@ -23,6 +23,8 @@ from etils import epath
 
 from spectral_tf import records
 from spectral_tf.errors import UserError
+from spectral_tf.progress import track
+from spectral_tf.runtime import children
 
 # After a contender has worked: some libraries' threads look for more work for a while.
 _PAUSE_SECONDS = 0.2
@@ -95,7 +97,7 @@ class Running:
         for number in range(setting.processes):
             self._errors.append(tempfile.TemporaryFile())  # noqa: SIM115  # `close` closes it.
             self._processes.append(
-                subprocess.Popen(
+                children.start(
                     [*command, f"--seed={number}"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -165,10 +167,7 @@ class Running:
     def close(self) -> None:
         """Ends the processes."""
         for process, errors in zip(self._processes, self._errors, strict=True):
-            process.kill()
-            # What it was not able to read any more cannot be written.
-            with contextlib.suppress(BrokenPipeError), process:
-                pass
+            children.end(process)
             errors.close()
 
 
@@ -234,7 +233,7 @@ def contest(
                 worse.close()
         rates: dict[str, list[float]] = {name: [] for name in best}
         busy: dict[str, list[float]] = {name: [] for name in best}
-        for number in range(num_rounds):
+        for number in track(range(num_rounds), "round"):
             for name, (_, _, running) in best.items():
                 rates[name].append(running.rate(seconds))
             with spinning(busy_cores):
@@ -265,14 +264,10 @@ def _installed(contenders: Mapping[str, Contender]) -> dict[str, Contender]:
 @contextlib.contextmanager
 def spinning(processes: int) -> Iterator[None]:
     """So many processes beside us that each keep a core busy."""
-    started: list[subprocess.Popen] = []
-    try:
-        started += [subprocess.Popen([sys.executable, "-c", _SPINNING]) for _ in range(processes)]
+    with contextlib.ExitStack() as stack:
+        for _ in range(processes):
+            stack.enter_context(children.child([sys.executable, "-c", _SPINNING]))
         yield
-    finally:
-        for process in started:
-            process.kill()
-            process.wait()
 
 
 class Row(NamedTuple):
@@ -372,16 +367,20 @@ def write_tables(
     records.write_table(folder / f"{name}_rounds.csv", columns, measured)
 
 
-def print_table(unit: str, rows: Sequence[Row], shares: Mapping[str, float] | None = None) -> None:
-    """The rows on a screen."""
+def table_lines(
+    unit: str, rows: Sequence[Row], shares: Mapping[str, float] | None = None
+) -> list[str]:
+    """The rows as a screen shows them."""
     of_product = f"{'of product':>12}" if shares is not None else ""
-    print(
+    head = (
         f"{unit:<34}{'members':>8}{'proc.':>6}{'threads':>8}"
         f"{'median':>9}{'best':>9}{'ours/it':>9}{of_product}"
     )
+    lines = [head]
     for row in rows:
         share = f"{shares[row.contender]:>12.0%}" if shares is not None else ""
-        print(
+        lines.append(
             f"{row.contender:<34}{row.members:>8}{row.processes:>6}{row.threads:>8}"
             f"{row.median:>9,.4g}{row.best:>9,.4g}{row.ours_over_it:>9.2f}{share}"
         )
+    return lines

@@ -30,6 +30,7 @@ from spectral_tf.experiments.first_look import first_look, warn
 from spectral_tf.experiments.networks import SEEDS
 from spectral_tf.experiments.saved import Saved, saved_model
 from spectral_tf.models import files
+from spectral_tf.progress import track
 from spectral_tf.storage import as_path
 
 if TYPE_CHECKING:
@@ -579,7 +580,7 @@ def networks(page: Page, of: Evaluated, runs: Sequence[int], parts: str = "seed_
     epochs = [task.epoch * epoch for epoch in range(task.setting.num_epochs + 1)]
     loss = training.Measure(lambda loop: loop.losses, epochs, ("run",))
     found, trainings = Networks([], [], {}, 0.0), []
-    for run in runs:
+    for run in track(list(runs), "training"):
         told, classifier = page.train(
             parts.format(run),
             functools.partial(task.trainer, page.seed, run),

@@ -13,6 +13,7 @@ from spectral_tf import records, spectra
 from spectral_tf.experiments import path_study
 from spectral_tf.experiments.networks import difference_over_networks
 from spectral_tf.experiments.path_study import MEASURES, PAIR_TYPES, PRIMARY, Models
+from spectral_tf.progress import track
 from spectral_tf.spectra.verdicts import Finding
 
 # What is claimed of correlations: its name, what goes with the frequency, sweep and quality.
@@ -188,11 +189,10 @@ def claims(found: Models, rhos: Correlations, sweeps: Collection[str]) -> list[F
 def correlations(found: Models, sweeps: Collection[str]) -> Correlations:
     """{(sweep, quality, pair type, reading): of accuracy, and of epoch over time, with it}."""
     rhos: Correlations = {}
-    for sweep, chosen in groups(found).items():
-        for pair_type in PAIR_TYPES:
-            for reading in found.readings:
-                key = (sweep, "accuracy", pair_type, reading.name)
-                rhos[key] = with_accuracy(chosen, pair_type, reading)
+    asked = list(itertools.product(groups(found).items(), PAIR_TYPES, found.readings))
+    for (sweep, chosen), pair_type, reading in track(asked, "correlation"):
+        key = (sweep, "accuracy", pair_type, reading.name)
+        rhos[key] = with_accuracy(chosen, pair_type, reading)
     if "time" in sweeps:
         for pair_type in PAIR_TYPES:
             for reading in found.readings:

@@ -25,6 +25,7 @@ from spectral_tf import spectra
 from spectral_tf.errors import UserError
 from spectral_tf.experiments.networks import mean_over_networks
 from spectral_tf.experiments.path_study import MEASURES, Models, Reading
+from spectral_tf.progress import track
 from spectral_tf.spectra.verdicts import Finding
 
 GROUPINGS = ("similar", "dissimilar", "random")
@@ -514,6 +515,5 @@ def claims(
             direction=1,
             estimate=look(reading),
         )
-        for question, look in asked
-        for reading in READINGS
+        for (question, look), reading in track(list(itertools.product(asked, READINGS)), "reading")
     ]

@@ -1,8 +1,6 @@
 """Pieces of work of one size each, and what they take: of a process that does nothing else."""
 
-import concurrent.futures
 import dataclasses
-import multiprocessing
 import pathlib
 import time
 from collections.abc import Callable
@@ -12,6 +10,7 @@ import numpy as np
 import threadpoolctl
 
 from spectral_tf import spectra
+from spectral_tf.runtime import children
 from spectral_tf.runtime.seeds import generator
 
 # What a piece of work does again and again; the first call may compile.
@@ -95,11 +94,9 @@ def measured(name: str, size: int, fixed: Fixed, seconds: float) -> Cost:
       seconds: for which calls are repeated, at most nine times and once in any case.
 
     Raises:
-      BrokenProcessPool: the process was ended, as it is where memory is short.
+      children.Ended: the process was ended, as it is where memory is short.
     """
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        return Cost(*pool.submit(_here, name, size, fixed, seconds).result())
+    return Cost(*children.in_a_process(_here, name, size, fixed, seconds))
 
 
 def _here(name: str, size: int, fixed: Fixed, seconds: float) -> tuple:

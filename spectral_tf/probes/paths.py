@@ -273,7 +273,7 @@ def path_logits(
 
     traced = traced or path_program(model, prepare, strategy)
     done, rest = 0, []
-    for (outputs_of_batch,) in stream(traced, part, num_batches, strategy):
+    for (outputs_of_batch,) in stream(traced, part, num_batches, strategy, "batch along paths"):
         rest.append(outputs_of_batch)
         there = np.concatenate(rest) if len(rest) > 1 else rest[0]
         begin = 0

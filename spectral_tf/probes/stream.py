@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf import batch_normalisation
 from spectral_tf.errors import UserError
+from spectral_tf.progress import Progress
 
 # Images [n, h, w, c] as they are stored -> images as the model sees them, float32.
 Prepare = Callable[[tf.Tensor], tf.Tensor]
@@ -69,6 +70,7 @@ def stream(
     part: Callable[[int], Sequence[ArrayLike]],
     num_batches: int,
     strategy: tf.distribute.Strategy | None = None,
+    unit: str = "batch",
 ) -> Iterator[list[NDArray]]:
     """What a function gives for each batch, joined over the replicas along the first axis.
 
@@ -79,6 +81,7 @@ def stream(
         b r, ..., b r + r - 1. It is called in another thread, for one part after the other.
       num_batches: how many there are.
       strategy: default: the current one.
+      unit: how progress calls one of them.
     """
     strategy = strategy or tf.distribute.get_strategy()
     replicas = strategy.num_replicas_in_sync
@@ -102,7 +105,8 @@ def stream(
 
         return outputs_on(*strategy.experimental_distribute_values_from_function(of_replica))
 
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    shown = Progress(num_batches, unit=unit)
+    with shown as progress, concurrent.futures.ThreadPoolExecutor(1) as pool:
 
         def asked() -> Iterator[list[tf.Tensor] | None]:
             ahead = pool.submit(parts, 0) if num_batches else None
@@ -112,7 +116,8 @@ def stream(
                 yield ask(made)
             yield None
 
-        for given, _ in itertools.pairwise(asked()):
+        for number, (given, _) in enumerate(itertools.pairwise(asked())):
+            progress.update(number + 1)
             yield [tensor.numpy() for tensor in given]  # type: ignore[union-attr]  # The last alone.
 
 

@@ -59,7 +59,9 @@ def tangent_kernels(
 
     num_batches = math.ceil(num_members / strategy.num_replicas_in_sync)
     kernel = _program(model, len(weights), strategy)
-    found = [kernels for (kernels,) in stream(kernel, part, num_batches, strategy)]
+    found = [
+        kernels for (kernels,) in stream(kernel, part, num_batches, strategy, "batch of kernels")
+    ]
     return np.concatenate(found)[:num_members].astype(np.float64)
 
 

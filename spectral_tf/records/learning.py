@@ -120,4 +120,6 @@ def _cell(time: Estimate, last: int) -> str:
     at, low, high = (float(number) for number in (time.value, time.low, time.high))
     if math.isnan(at):
         return "no run"
+    if math.isinf(low):  # All of the interval.
+        return text(at)
     return text(at) if math.isnan(low) else f"{text(at)} ({text(low)} to {text(high)})"

@@ -14,6 +14,7 @@ import numpy as np
 from etils import epath
 from numpy.typing import NDArray
 
+from spectral_tf.progress import track
 from spectral_tf.records.tables import Table, write_table
 from spectral_tf.storage import atomic_write, digest
 
@@ -92,11 +93,11 @@ class Report:
         for name, text in self.texts.items():
             with atomic_write(folder / f"{name}.md") as temporary:
                 temporary.write_text(text)
-        for name, figure in self.figures.items():
+        for name, figure in track(self.figures.items(), "figure"):
             pixels = save_figure(figure, folder / "figures" / f"{name}.png")
             if show:
                 show(name, pixels)
-        for name, animation in self.animations.items():
+        for name, animation in track(self.animations.items(), "animation"):
             animation.save(folder / "figures" / f"{name}.gif")
         kinds = {"csv": self.tables, "npz": self.arrays, "md": self.texts}
         written = [f"{name}.{kind}" for kind, names in kinds.items() for name in names]

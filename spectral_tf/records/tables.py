@@ -4,7 +4,7 @@ import csv
 import io
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,11 +118,11 @@ def _method(estimate: Estimate) -> str:
     return f"{told}, over {estimate.unit}"
 
 
-def estimates(table: Mapping[str, Sequence[float | str]], name: str) -> list[Estimate]:
+def estimates(table: Mapping[str, Sequence[float | str] | NDArray], name: str) -> list[Estimate]:
     """The estimates of a column of a table that `read_table` read.
 
     Args:
-      table: as `read_table` gives it.
+      table: as `read_table` or `Tables` give it.
       name: of the column, x of x, x_low, ...
 
     Raises:
@@ -155,6 +155,45 @@ def estimates(table: Mapping[str, Sequence[float | str]], name: str) -> list[Est
     return found
 
 
+def estimate_lines(
+    title: str, estimates_: Mapping[str, Estimate], form: str = ".2f", *, never: str = "never"
+) -> list[str]:
+    r"""Estimates below each other, as a screen shows them; what all share is said once, on top.
+
+    Args:
+      title: what they are.
+      estimates_: {name: a number}.
+      form: of the numbers.
+      never: what stands for infinity.
+
+    >>> from spectral_tf.spectra import mean_over_runs
+    >>> found = {"depth 3": mean_over_runs([1.0, 2.0]), "depth 10": mean_over_runs([3.0, 3.0])}
+    >>> print(*estimate_lines("loss", found, ".1f"), sep="\n")
+    loss (95 % intervals, n = 2 runs)
+       depth 3: 1.5 (-4.9 to 7.9)
+      depth 10: 3.0 (3.0 to 3.0)
+    """
+    known = [not np.isnan([e.value, e.low, e.high]).any() for e in estimates_.values()]
+    shared = {
+        f"95 % intervals, n = {e.n} {e.unit}" if whole else f"no intervals: {e.missing}"
+        for e, whole in zip(estimates_.values(), known, strict=True)
+    }
+    valued = not any(np.isnan(e.value) for e in estimates_.values())
+    once = len(shared) == 1 and valued
+    width = 2 + max(map(len, estimates_), default=0)
+    lines = [f"{title} ({shared.pop()})" if once else title]
+    for (name, e), whole in zip(estimates_.items(), known, strict=True):
+        text = e.text(form, never=never)
+        if once:
+            value, low, high = (
+                never if np.isposinf(x) else format(float(x), form)
+                for x in (e.value, e.low, e.high)
+            )
+            text = f"{value} ({low} to {high})" if whole and not np.isposinf(e.low) else value
+        lines.append(f"{name:>{width}}: {text}")
+    return lines
+
+
 def averaged(num_runs: int) -> str:
     """What titles and lines say of means over runs.
 
@@ -175,6 +214,36 @@ def read_table(path: epath.Path) -> dict[str, list[float | str]]:
         name: [_value(current_reading(row[i]) if name in _READINGS else row[i]) for row in rows]
         for i, name in enumerate(named)
     }
+
+
+class Tables(Mapping[str, Mapping[str, NDArray]]):
+    """The tables of a run folder, each read when it is first asked for.
+
+    Columns of numbers are float64, `null` NaN in them and "never" infinite; others are texts.
+
+    Args:
+      folder: of the run.
+    """
+
+    def __init__(self, folder: epath.Path) -> None:
+        self._folder, self._read = folder, dict[str, Mapping[str, NDArray]]()
+
+    def __getitem__(self, name: str) -> Mapping[str, NDArray]:
+        """Reads a table, by its name without `.csv`."""
+        if name not in self._read:
+            path = self._folder / f"{name}.csv"
+            if not path.is_file():
+                raise KeyError(name)
+            self._read[name] = {key: np.asarray(found) for key, found in read_table(path).items()}
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Their names."""
+        return iter(sorted(path.stem for path in self._folder.glob("*.csv")))
+
+    def __len__(self) -> int:
+        """Their number."""
+        return sum(1 for _ in self)
 
 
 def _value(text: str) -> float | str:

@@ -18,7 +18,7 @@ flags.disclaim_key_flags()
 NOT_CONFIGURATION = (
     *("workdir", "overwrite", "save_every_seconds", "strategy", "tpu"),
     *("data_dir", "download", "manual_dir", "shard", "report_only", "startup_timeout_seconds"),
-    "cores",
+    *("cores", "quiet"),
 )
 
 # They came when there were run folders already, which must be known as runs of the same flags: at
@@ -54,6 +54,7 @@ def define_run_flags(
         "seed", 0, "Root of all random draws of the run, 0 or more.", lower_bound=0
     )
     flags.DEFINE_bool("overwrite", False, "Remove the run that the folder holds and start anew.")
+    flags.DEFINE_bool("quiet", False, "No progress and no log but warnings; findings at the end.")
     if reports:
         flags.DEFINE_bool(
             "report_only", False, "Make tables and figures again of what the run has measured."

@@ -9,11 +9,11 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from spectral_tf import interrupted, keras_settings, storage
+from spectral_tf import interrupted, keras_settings, progress, storage
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
-from spectral_tf.runtime import failures, peers
+from spectral_tf.runtime import children, failures, interrupts, peers
 from spectral_tf.runtime.cluster import several_hosts
 from spectral_tf.runtime.flags import LATER, NOT_CONFIGURATION
 
@@ -50,12 +50,14 @@ def launch(main: Callable[[], int | None]) -> None:
         # Nor does its remark that several ensembles are compiled.
         standard_logging.getLogger("tensorflow").setLevel(standard_logging.ERROR)
         if not flags.FLAGS["verbosity"].present:
-            logging.set_verbosity(logging.INFO)
+            logging.set_verbosity(logging.WARNING if flag("quiet") else logging.INFO)
         if told := keras_settings.take_tensorflow():
             logging.info("%s: taken for Keras 3 on TensorFlow in this process", told)
         expand_home()
         try:
             _quieten()
+            progress.show(not flag("quiet"))
+            interrupts.watch(_leave)
             with peers.minded():
                 return main()
         except UserError as error:
@@ -74,6 +76,12 @@ def launch(main: Callable[[], int | None]) -> None:
             interrupted.end()
 
     app.run(guarded, flags_parser=parse)
+
+
+def _leave() -> NoReturn:
+    """Ends a process that does not come to it by itself."""
+    children.end_all()
+    peers.leave_at_once(interrupted.LINE, 130)
 
 
 def _fetched(before: str, argument: str) -> str:

@@ -94,7 +94,9 @@ class Estimate:
         if np.isnan(self.low) or np.isnan(self.high):
             rest = f"no interval: {reason}"
         else:
-            rest = f"{number(self.low)} to {number(self.high)}; n = {self.n} {self.unit}"
+            certain = np.isposinf(self.low) and np.isposinf(self.high)
+            ends = "" if certain else f"{number(self.low)} to {number(self.high)}; "
+            rest = f"{ends}n = {self.n} {self.unit}"
         if self.p_value is not None:
             rest += f"; p = {self.p_value:.2g}"
             if self.least_p_value is not None and self.least_p_value > 1 - CONFIDENCE_LEVEL:

@@ -10,11 +10,11 @@ from absl import logging
 from etils import epath
 
 from spectral_tf.errors import UserError
+from spectral_tf.progress import Progress
 from spectral_tf.records.identity import Identity
 from spectral_tf.records.state_files import StateFiles
 from spectral_tf.records.tensorboard import EventWriter
-from spectral_tf.runtime import peers
-from spectral_tf.runtime.progress import Progress
+from spectral_tf.runtime import interrupts, peers
 from spectral_tf.training.history import History
 from spectral_tf.training.signals import Interrupted, Signals
 
@@ -207,10 +207,10 @@ class TrainingLoop(Generic[Trained]):
 
     def __iter__(self) -> Iterator[int]:
         total = self.steps[-1]
-        progress = Progress(total, self.ensemble.step, self.ensemble.num_members)
         self._last_save = time.monotonic()
         self._piece = 10
-        with Signals(self._note):
+        shown = Progress(total, self.ensemble.step, self.ensemble.num_members)
+        with shown as progress, Signals(self._note), interrupts.patient(self._has_unsaved):
             for step in self.steps:
                 if step <= self._probed:
                     continue
@@ -238,12 +238,15 @@ class TrainingLoop(Generic[Trained]):
                 self.seconds += spent
                 self.probe_seconds += spent
                 self._save_if_due()
-        progress.close()
         if not self.losses.size and self._networks:  # The report may still ask.
             self.outputs, self.losses = self.ensemble.evaluate()
         # The trained networks, for a report that is killed and for whoever takes them from here.
         if self._changed:
             self.save()
+
+    def _has_unsaved(self) -> bool:
+        """Whether an end now would lose steps."""
+        return self.ensemble.step > self._saved_step
 
     @property
     def _hopeless(self) -> bool:

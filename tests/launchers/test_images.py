@@ -91,7 +91,9 @@ def finished(tmp_path_factory, embedded_dir):
             lines = result.stdout.splitlines()
             assert not re.search(r"\bnan\b", result.stdout)
             assert f"run folder: {folders[name]}" in lines
-            assert lines[-1].startswith("look at it: tensorboard --logdir=")
+            assert lines[-2].startswith("look at it: tensorboard --logdir=")
+            summary = json.loads((folders[name] / "summary.json").read_text())
+            assert lines[-1] == summary["headline"] != ""
             # The first line of the log says what the data are.
             first = next(line for line in result.stderr.splitlines() if line.startswith("I"))
             assert first.endswith(

@@ -2,6 +2,8 @@ import dataclasses
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex, to_rgb
 from PIL import Image
 
 from spectral_tf import spectra
@@ -274,3 +276,42 @@ def test_an_open_interval_ends_in_an_arrow_and_a_closed_one_does_not():
             [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "^"]
         )
     assert arrows == [[], [[4.0]]]
+
+
+def contrast_with_white(colour):
+    """As WCAG 2.2 defines it: 1 is white, 21 black."""
+    rgb = np.array(to_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return 1.05 / (linear @ (0.2126, 0.7152, 0.0722) + 0.05)
+
+
+def test_all_colours_of_curves_are_legible_on_white_and_orders_go_from_dark_to_bright():
+    for colours in (figures.shades(2), figures.shades(10), figures.hues(8)):
+        assert len(set(colours)) == len(colours)
+        assert min(map(contrast_with_white, colours)) > 2
+    assert np.all(np.diff([contrast_with_white(colour) for colour in figures.shades(10)]) < 0)
+
+
+def test_categories_that_share_a_colour_have_other_lines_and_markers():
+    series = [figures.Line([0, 1], [i, i + 1], str(i), style="-o"[i % 2]) for i in range(20)]
+    figure = figures.lines(series, xlabel="x", ylabel="y", title="")
+    seen = {
+        (to_hex(drawn.get_color()), drawn.get_linestyle(), drawn.get_marker())
+        for drawn in figure.axes[0].get_lines()
+        if len(drawn.get_xdata()) == 2
+    }
+    assert len(seen) == 20
+    ordered = figures.lines(series[::2], xlabel="x", ylabel="y", title="", ordered=True)
+    drawn = [to_hex(line.get_color()) for line in ordered.axes[0].get_lines()]
+    assert drawn == figures.shades(10)
+
+
+def test_many_names_stand_beside_the_picture_and_not_over_the_data():
+    for count, outside in ((2, False), (6, True)):
+        series = [figures.Line([0, 1], [i, i + 1], f"curve {i}") for i in range(count)]
+        figure = figures.lines(series, xlabel="x", ylabel="y", title="")
+        FigureCanvasAgg(figure).draw()
+        (axes,) = figure.axes
+        (legend,) = figure.legends or [axes.get_legend()]
+        apart = legend.get_window_extent().x0 >= axes.get_window_extent().x1
+        assert apart == outside

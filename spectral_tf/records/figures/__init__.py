@@ -17,9 +17,12 @@ from spectral_tf.records.figures.lines import (
 )
 from spectral_tf.records.figures.maps import decision_regions, grid_map, heat_maps, plane_maps
 from spectral_tf.records.figures.saving import animation, save_animation, save_figure
-from spectral_tf.records.figures.style import shades
+from spectral_tf.records.figures.style import AROUND_ZERO, BLUE, ORANGE, hues, shades
 
 __all__ = [
+    "AROUND_ZERO",
+    "BLUE",
+    "ORANGE",
     "AlongPath",
     "Figure",
     "Line",
@@ -33,6 +36,7 @@ __all__ = [
     "draw_points",
     "grid_map",
     "heat_maps",
+    "hues",
     "image_rows",
     "learned_function",
     "learning_time_plot",

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from spectral_tf.records.figures.style import BLUE, ORANGE, even_colours, new_figure
+from spectral_tf.records.figures.style import BLUE, ORANGE, hues, new_figure
 
 
 def learned_function(
@@ -57,13 +57,13 @@ def predictions_along(paths: Sequence[AlongPath], *, title: str) -> Figure:
     )
     for axes in grid.flat:
         axes.set_axis_off()
+    classes = list(dict.fromkeys(name for path in paths for name in path.predictions))
+    colours = dict(zip(classes, hues(len(classes)), strict=True))
     for i, path in enumerate(paths):
         upper, lower = (grid[2 * (i // columns) + j][i % columns] for j in (0, 1))
         upper.set_axis_on()
-        for (label, values), colour in zip(
-            path.predictions.items(), even_colours(len(path.predictions)), strict=True
-        ):
-            upper.plot(path.distance, values, color=colour, linewidth=1.4, label=label)
+        for label, values in path.predictions.items():
+            upper.plot(path.distance, values, color=colours[label], linewidth=1.4, label=label)
         upper.set(title=path.name, ylim=(-0.03, 1.03), xlabel="distance", ylabel="probability")
         upper.legend(fontsize="x-small")
         upper.grid(alpha=0.3)

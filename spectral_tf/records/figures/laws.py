@@ -67,7 +67,7 @@ def setting_plot(
 ) -> Figure:
     """One panel for each sweep, in it {label: points}, each (setting, estimate)."""
     figure, grid = new_figure(
-        width=1.2 + 2.2 * len(panels), height=3.6, ncols=len(panels), sharey=True, squeeze=False
+        width=2.6 + 2.2 * len(panels), height=3.6, ncols=len(panels), sharey=True, squeeze=False
     )
     for axes, (name, curves) in zip(grid[0], panels.items(), strict=True):
         for i, (label, points) in enumerate(curves.items()):
@@ -83,6 +83,7 @@ def setting_plot(
         axes.set(xlabel=name.replace("_", " "), xlim=(-0.5, len(settings) - 0.5))
         axes.grid(alpha=0.3)
     grid[0][0].set_ylabel(ylabel)
-    grid[0][0].legend(fontsize="small")
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize="small", loc="outside right upper")
     figure.suptitle(title)
     return figure

@@ -7,7 +7,16 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from spectral_tf.records.figures.style import GREY, MARKERS, even_colours, new_figure
+from spectral_tf.records.figures.style import (
+    GREY,
+    MARKERS,
+    STYLES,
+    hues,
+    legend_beside,
+    new_figure,
+    shades,
+    turn_of,
+)
 from spectral_tf.spectra import Estimate
 
 
@@ -15,7 +24,8 @@ class Line(NamedTuple):
     """One curve of `lines`: points, label, the ends of its interval, matplotlib's line style.
 
     A style that is a marker ("o") gives points with error bars, any other a line with a band.
-    Without a colour of its own a curve gets one from the colour map.
+    Without a colour of its own a curve gets one by its place: as a category, or on a scale where
+    the curves have an order.
     """
 
     x: ArrayLike
@@ -40,7 +50,7 @@ def draw_line(axes: Any, line: Line, colour: Any) -> None:
         *(line.x, line.y, line.style), color=colour, linewidth=1.4, markersize=4, label=line.label
     )
     if line.low is not None and line.high is not None:
-        axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.2, linewidth=0)
+        axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.15, linewidth=0)
 
 
 def draw_points(axes: Any, line: Line, colour: Any) -> None:
@@ -71,6 +81,28 @@ def draw_either(axes: Any, line: Line, colour: Any) -> None:
     (draw_points if line.style in MARKERS else draw_line)(axes, line, line.colour or colour)
 
 
+def draw_all(
+    axes: Any, series: Sequence[Line], *, ordered: bool, numbers: Sequence[int] | None = None
+) -> None:
+    """Curves, each in a colour by its number, and in a style of its own where colours come again.
+
+    Args:
+      axes: to draw on.
+      series: the curves.
+      ordered: whether their numbers are an order.
+      numbers: of each; default: its place.
+    """
+    places = range(len(series)) if numbers is None else numbers
+    colours = (shades if ordered else hues)(max(places, default=0) + 1)
+    for place, line in zip(places, series, strict=True):
+        turn = 0 if ordered or line.colour else turn_of(place)
+        if turn and line.style == "-":
+            line = line._replace(style=STYLES[turn % len(STYLES)])
+        elif turn and line.style == "o":
+            line = line._replace(style=MARKERS[turn % len(MARKERS)])
+        draw_either(axes, line, colours[place])
+
+
 def end_below_the_curves(axes: Any, series: Iterable[Line]) -> None:
     """On a logarithmic axis a band that reaches to 0 leaves the picture instead of filling it."""
     shown = [
@@ -91,18 +123,22 @@ def lines(
     xscale: str = "linear",
     yscale: str = "linear",
     colours: Sequence[int] | None = None,
+    ordered: bool = False,
 ) -> Figure:
-    """Curves with their intervals in one picture; `colours` gives equal numbers equal colours."""
+    """Curves with their intervals in one picture.
+
+    Args:
+      series: the curves.
+      xlabel, ylabel, title, xscale, yscale: of the axes.
+      colours: equal numbers get equal colours; default: each its own.
+      ordered: whether the curves have an order, as frequencies or steps have.
+    """
     figure, axes = new_figure()
-    numbers = range(len(series)) if colours is None else colours
-    shades = even_colours(max(numbers, default=0) + 1)
-    for number, line in zip(numbers, series, strict=True):
-        draw_either(axes, line, shades[number])
+    draw_all(axes, series, ordered=ordered, numbers=colours)
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title, xscale=xscale, yscale=yscale)
     end_below_the_curves(axes, series)
     axes.grid(alpha=0.3)
-    if any(line.label for line in series) and len(series) > 1:
-        axes.legend(fontsize="small")
+    legend_beside(figure, axes)
     return figure
 
 
@@ -113,14 +149,16 @@ def curves(
     ylabel: str,
     title: str,
     log: bool = True,
+    ordered: bool = False,
 ) -> Figure:
-    """Curves {label: estimate [s]} over training steps, intervals as bands."""
+    """Curves {label: estimate [s]} over training steps, intervals as bands; as `lines`."""
     figure = lines(
         [Line.of(steps, mean, label) for label, mean in means.items()],
         xlabel="training step",
         ylabel=ylabel,
         title=title,
         yscale="log" if log else "linear",
+        ordered=ordered,
     )
     axes = figure.axes[0]
     axes.set_xlim(0, max(steps))
@@ -135,16 +173,17 @@ def curve_panels(
     ylabel: str,
     title: str,
     reference: tuple[str, Estimate] | None = None,
+    ordered: bool = False,
 ) -> Figure:
     """Panels of curves {panel: {label: estimate [s]}} over training steps, log axis upwards.
 
     The reference (label, estimate) is drawn dashed in each, without its interval; all panels share
-    both axes.
+    both axes. Each has its names to its right.
     """
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     figure, grid = new_figure(
-        width=1.2 + 4.4 * columns,
+        width=1.2 + 5.6 * columns,
         height=1.2 + 2.9 * rows,
         nrows=rows,
         ncols=columns,
@@ -157,8 +196,7 @@ def curve_panels(
     shown = []
     for axes, (name, group) in zip(grid.flat, panels.items(), strict=False):
         series = [Line.of(steps, mean, label) for label, mean in group.items()]
-        for colour, line in zip(even_colours(len(group)), series, strict=True):
-            draw_line(axes, line, colour)
+        draw_all(axes, series, ordered=ordered)
         if reference:
             series.append(Line(steps, reference[1].value, reference[0], style="--"))
             draw_line(axes, series[-1], GREY)
@@ -166,7 +204,7 @@ def curve_panels(
         axes.set(title=name, yscale="log", xlim=(0, max(steps)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1.01, 1.0))
     end_below_the_curves(grid[0, 0], shown)  # All share it.
     for axes in grid[:, 0]:
         axes.set_ylabel(ylabel)
@@ -179,7 +217,8 @@ def curve_panels(
 class Panel(NamedTuple):
     """One panel of `line_panels`: curves, axes, and levels {name: value} drawn across.
 
-    What is left out, (from, to) on the first axis, is drawn grey and called by the name.
+    What is left out, (from, to) on the first axis, is drawn grey and called by the name. Colours
+    are those of categories, or on a scale where the curves have an order.
     """
 
     series: Sequence[Line]
@@ -191,6 +230,7 @@ class Panel(NamedTuple):
     yscale: str = "linear"
     left_out: Sequence[tuple[float, float]] = ()
     left_out_name: str = "left out"
+    ordered: bool = False
 
 
 def line_panels(panels: Sequence[Panel], *, title: str, columns: int = 0) -> Figure:
@@ -209,8 +249,7 @@ def line_panels(panels: Sequence[Panel], *, title: str, columns: int = 0) -> Fig
         axes.set_axis_off()
     named: dict[str, Any] = {}
     for axes, panel in zip(grid.flat, panels, strict=False):
-        for shade, line in zip(even_colours(len(panel.series)), panel.series, strict=True):
-            draw_either(axes, line, shade)
+        draw_all(axes, panel.series, ordered=panel.ordered)
         for start, end in panel.left_out:
             axes.axvspan(start, end, color="#dddddd", linewidth=0, label=panel.left_out_name)
         for (label, value), style in zip(panel.levels.items(), ("--", ":"), strict=False):

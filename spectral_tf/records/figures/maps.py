@@ -20,6 +20,7 @@ def heat_maps(
     ylabel: str = "training step",
     label: str = "normalised magnitude 2|F[k]|/A",
     limits: tuple[float, float] = (0.0, 1.0),
+    colour_map: str = COLOUR_MAP,
 ) -> Figure:
     """Values [rows, columns] as colours, one panel {its title: values} beside the other.
 
@@ -39,7 +40,7 @@ def heat_maps(
             np.arange(len(names) + 1) - 0.5,
             edges,
             values[:shown],
-            cmap=COLOUR_MAP,
+            cmap=colour_map,
             vmin=limits[0],
             vmax=limits[1],
             rasterized=True,
