@@ -29,7 +29,7 @@ def run(*command, **settings):
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
-    """A folder with both, built of a copy: nothing is left in the clone."""
+    """A folder with both; the wheel is built of what the sdist holds."""
     pytest.importorskip("build", reason="pip install build")
     folder = tmp_path_factory.mktemp("dist")
     # With what is installed: no network is needed.
@@ -108,8 +108,10 @@ def test_a_short_experiment_runs_away_from_the_clone(away, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "run folder: " in result.stdout
     assert (tmp_path / "mine" / "summary.json").is_file()
-    assert result.stderr == ""
-    away_from_results = away("spectral-tf", "lf_first", "--flagfile=results/lf_first/equal/run.flags")
+    assert [line for line in result.stderr.splitlines() if "progress.py" not in line] == []
+    away_from_results = away(
+        "spectral-tf", "lf_first", "--flagfile=results/lf_first/equal/run.flags"
+    )
     assert away_from_results.returncode == 2
     assert "results/ is in the repository, not in the installed package" in away_from_results.stderr
     refused = away("spectral-tf", "robustness", "--from_run=none")
