@@ -1,16 +1,17 @@
 """Ctrl-C ends a program in one line, as a mistake of its user does."""
 
-import os
 import sys
 from types import TracebackType
 from typing import NoReturn
+
+from spectral_tf import program
 
 LINE = "interrupted; the same command resumes or starts over"
 
 
 def end() -> NoReturn:
     """Says so, and ends with the status that shells give for SIGINT, 130."""
-    print(f"{os.path.basename(sys.argv[0])}: {LINE}", file=sys.stderr)
+    print(f"{program.called()}: {LINE}", file=sys.stderr)
     sys.exit(130)
 
 
