@@ -15,11 +15,13 @@ ALLOWED = {
     "models": set(),
     "probes": {"spectra"},
     "records": {"spectra"},
+    "headlines": {"spectra", "records"},
     "runtime": {"records"},
     "measuring": {"spectra", "probes", "records", "data"},
     "training": {"probes", "records", "spectra", "runtime"},
     "experiments": {
-        *("spectra", "tasks", "data", "models", "probes", "records", "runtime", "training")
+        *("spectra", "tasks", "data", "models", "probes", "records", "headlines", "runtime"),
+        "training",
     },
 }
 FILES = sorted((ROOT / "spectral_tf").glob("*/**/*.py"))
