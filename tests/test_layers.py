@@ -23,6 +23,8 @@ ALLOWED = {
         *("spectra", "tasks", "data", "models", "probes", "records", "headlines", "runtime"),
         "training",
     },
+    # Of the command `spectral-tf`.
+    "commands": {"spectra", "data", "models", "records", "measuring", "runtime"},
 }
 FILES = sorted((ROOT / "spectral_tf").glob("*/**/*.py"))
 
