@@ -720,3 +720,27 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment for group in GROUPS.values() for experiment in group
 }
+
+# What `Measurement.save` writes, and a callback's folder: no launcher, but it has a page, too.
+MEASURE = Experiment(
+    "measure",
+    "Which frequencies does this model have?",
+    "",
+    0,
+    "",
+    reading=(
+        "The figure shows the spectrum of the model at the place where it was measured; while it "
+        "trained, by step. Tables are named by their axes: by_step_and_frequency.csv has a row "
+        "for each step and frequency. A normalised magnitude of 1 is a frequency that the model "
+        "has learned whole, 0 one of which it has nothing."
+    ),
+    misleads=(
+        "A function that does not end where it began jumps at the border of the box, and a jump "
+        "has power at all frequencies. What lies above the Nyquist frequency of the samples is "
+        "folded below it. One model has no interval: train several to tell what is its own."
+    ),
+    main_figure="measurement",
+)
+
+# With what is no experiment, but has a page.
+EVERY = {**EXPERIMENTS, MEASURE.name: MEASURE}

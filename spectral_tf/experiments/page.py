@@ -547,6 +547,7 @@ def launch_comparison(
         for line in made.lines:
             print(line)
         print(f"run folder: {folder.path}")
+        runtime.say_report(folder)
 
     runtime.launch(main)
 

@@ -26,7 +26,7 @@ from spectral_tf.runtime.flags import (
     parse_ints,
     two_classes,
 )
-from spectral_tf.runtime.folder import run_folder, say_where
+from spectral_tf.runtime.folder import run_folder, say_report, say_where
 from spectral_tf.runtime.launch import configuration, flag, launch, settings
 from spectral_tf.runtime.seeds import derive_seed, generator
 
@@ -57,6 +57,7 @@ __all__ = [
     "parse_floats",
     "parse_ints",
     "run_folder",
+    "say_report",
     "say_where",
     "settings",
     "two_classes",
