@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from spectral_tf.headlines import functions
+from spectral_tf.headlines import functions, images, speed
 from spectral_tf.headlines.words import Summary, Tables
 from spectral_tf.records.former_names import current_entries
 from spectral_tf.records.json_values import json_value
@@ -20,6 +20,35 @@ from spectral_tf.records.json_values import json_value
 _OF: dict[str, Callable[[Summary, Tables], str]] = {
     "lf_first": functions.learning_order,
     "lf_first_pytorch": functions.learning_order,
+    "robustness": functions.robustness,
+    "manifold": functions.manifold,
+    "manifold_grid": functions.manifold_grid,
+    "architecture": functions.architecture,
+    "theory": functions.theory,
+    "untrained": functions.untrained,
+    "own_models": functions.own_models,
+    "precision": functions.precision,
+    "mnist_noise": images.mnist_noise,
+    "kernel_projection": images.kernel_projection,
+    "mnist_manifold": images.mnist_manifold,
+    "noise_fitting": images.noise_fitting,
+    "noise_fitting_compare": images.on_claims,
+    "interpolation": images.interpolation,
+    "interventions": images.on_claims,
+    "claims": images.comparison_of_claims,
+    "class_diversity": images.on_claims,
+    "class_diversity_merged": images.on_claims,
+    "fourier_sensitivity": images.fourier_sensitivity,
+    "benchmark": speed.benchmark,
+    "benchmark_images": speed.benchmark_images,
+    "benchmark_augmentation": speed.benchmark_augmentation,
+    "benchmark_paths": speed.benchmark_paths,
+    "benchmark_measure": speed.benchmark_measure,
+    "benchmark_probing": speed.benchmark_probing,
+    "benchmark_start": speed.benchmark_start,
+    "benchmark_saves": speed.benchmark_saves,
+    "benchmark_scaling": speed.benchmark_scaling,
+    "costs": speed.costs,
 }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spectral_tf.records.tables import estimates
 from spectral_tf.spectra import Estimate
 
 # As an experiment's function of this package takes them.
@@ -93,16 +94,20 @@ def rows(table: Mapping[str, Any] | None, *names: str) -> list[tuple[Any, ...]]:
 
 
 def row_estimates(table: Mapping[str, Any] | None, name: str, runs: Any = None) -> list[Estimate]:
-    """The estimates of a column x with x_low and x_high, and x_n where a table has it."""
-    ends = [column(table, name + end) for end in ("", "_low", "_high", "_n")]
+    """The estimates of a column x; those of older tables have x_low and x_high alone.
+
+    Args:
+      table: its columns.
+      name: of the column.
+      runs: their number, where the table does not say it.
+    """
+    if table is not None and f"{name}_method" in table:
+        return estimates(table, name)
+    ends = [column(table, name + end) for end in ("", "_low", "_high")]
     if ends[0] is None:
         return []
-    low, high, n = (np.full(len(ends[0]), np.nan) if end is None else end for end in ends[1:])
-    counts = [runs if math.isnan(count) else int(count) for count in n]
-    found = [
-        estimate_of([*of_row], count)
-        for *of_row, count in zip(ends[0], low, high, counts, strict=True)
-    ]
+    low, high = (np.full(len(ends[0]), np.nan) if end is None else end for end in ends[1:])
+    found = [estimate_of([*of_row], runs) for of_row in zip(ends[0], low, high, strict=True)]
     return [estimate for estimate in found if estimate is not None]
 
 
@@ -151,6 +156,18 @@ def _singular(unit: str) -> str:
     return {"classes": "class"}.get(unit, unit.removesuffix("s"))
 
 
+def brief(estimate: Estimate, form: str = ".3g") -> str:
+    """As `told`, after another number of the same sentence that says what varies.
+
+    >>> from spectral_tf.spectra import mean_over_runs
+    >>> brief(mean_over_runs([1.0, 2.0, 3.0]), ".1f"), brief(mean_over_runs([1.0]), ".1f")
+    ('2.0 (−0.5 to 4.5)', '1.0')
+    """
+    ends = f"{number(estimate.low, form)} to {number(estimate.high, form)}"
+    known = not np.isnan([estimate.value, estimate.low, estimate.high]).any()
+    return f"{number(estimate.value, form)}" + f" ({ends})" * known
+
+
 def sign(estimate: Estimate, at: float = 0.0) -> int | None:
     """Which side of a number an interval lies on: 1, -1, 0 if it holds it, None without one."""
     if np.isnan([estimate.low, estimate.high]).any():
@@ -192,5 +209,5 @@ def sentence(*clauses: str) -> str:
     >>> sentence("all is well", "", "so far")
     'All is well; so far.'
     """
-    whole = "; ".join(clause for clause in clauses if clause)
+    whole = "; ".join(clause.removesuffix(".") for clause in clauses if clause)
     return f"{whole[:1].upper()}{whole[1:]}." if whole else ""

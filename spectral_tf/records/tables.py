@@ -118,11 +118,11 @@ def _method(estimate: Estimate) -> str:
     return f"{told}, over {estimate.unit}"
 
 
-def estimates(table: Mapping[str, Sequence[float | str]], name: str) -> list[Estimate]:
+def estimates(table: Mapping[str, Sequence[float | str] | NDArray], name: str) -> list[Estimate]:
     """The estimates of a column of a table that `read_table` read.
 
     Args:
-      table: as `read_table` gives it.
+      table: as `read_table` or `Tables` give it.
       name: of the column, x of x, x_low, ...
 
     Raises:

@@ -132,9 +132,7 @@ def _figures(
     return [
         (
             name,
-            figure(contents.path / "figures" / f"{kind}.png")
-            if kind in contents.figures
-            else None,
+            figure(contents.path / "figures" / f"{kind}.png") if kind in contents.figures else None,
         )
         for name, contents in zip(names, every, strict=True)
     ]

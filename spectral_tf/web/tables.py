@@ -95,9 +95,7 @@ def shown(
         columns.append(Column(words(column), unit, _numeric(part[column])))
         if f"{column}_low" in part:
             ends = (part[column], part[f"{column}_low"], part[f"{column}_high"])
-            cells.append(
-                [Cell(interval_text(*e), _key(e[0])) for e in zip(*ends, strict=True)]
-            )
+            cells.append([Cell(interval_text(*e), _key(e[0])) for e in zip(*ends, strict=True)])
             extra, told = _beside(column, part)
             notes += told
             columns += [of for of, _ in extra]

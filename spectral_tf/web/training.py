@@ -58,9 +58,7 @@ class Training(NamedTuple):
     functions: Functions | None
 
 
-def training_of(
-    tables: Mapping[str, Mapping[str, NDArray]], folder: epath.Path
-) -> Training | None:
+def training_of(tables: Mapping[str, Mapping[str, NDArray]], folder: epath.Path) -> Training | None:
     """What the tables tell of a training step by step; None if they tell nothing.
 
     Args:
