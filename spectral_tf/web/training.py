@@ -11,6 +11,7 @@ import numpy as np
 from etils import epath
 from numpy.typing import ArrayLike, NDArray
 
+from spectral_tf.records.learning import thinned
 from spectral_tf.web.numbers import number_text, words
 
 # Steps that a slider stops at, and functions that are kept.
@@ -172,24 +173,6 @@ def _of_table(
     values = table[value].reshape(len(steps), 1, len(positions))
     wanted = table[target].reshape(len(steps), 1, len(positions))[-1]
     return Functions(steps.astype(np.int64), positions, wanted, values)
-
-
-def thinned(count: int, most: int) -> NDArray[np.int64]:
-    """Which of so many are kept, at most so many, denser at the beginning; first and last are.
-
-    >>> thinned(5, 10).tolist(), thinned(100, 6).tolist()
-    ([0, 1, 2, 3, 4], [0, 1, 5, 14, 38, 99])
-    """
-    if count <= most:
-        return np.arange(count)
-    # Rounding leaves fewer at the beginning: ask for more until they are as many as may be.
-    wanted = most
-    while True:
-        spaced = np.unique(np.geomspace(1, count, wanted).round().astype(int) - 1)
-        more = np.unique(np.geomspace(1, count, wanted + 1).round().astype(int) - 1)
-        if len(more) > most:
-            return spaced
-        wanted += 1
 
 
 def packed(values: ArrayLike) -> dict[str, Any]:
