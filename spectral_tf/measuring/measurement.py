@@ -197,6 +197,12 @@ class Measurement:
             lines.append(f"learned to half at step, by {k.unit}: {', '.join(times)}{more}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
+    def _headline(self) -> str:
+        """The lines of `summary` that hold numbers, as one sentence."""
+        told = [line for line in self.summary().split("\n")[1:] if not line.startswith("note: ")]
+        sentence = "; ".join(told)
+        return f"{sentence[:1].upper()}{sentence[1:]}." if told else ""
+
     def _strongest(self) -> list[str]:
         """Where most of what varies lies, of a single measurement."""
         place, power = self.coordinates["frequency"], self["power"]
@@ -262,7 +268,7 @@ class Measurement:
         overwrite: bool = False,
         events: bool = True,
     ) -> os.PathLike[str]:
-        """Writes tables, the figure, TensorBoard events, `summary.json` and `measurement.npz`.
+        """Writes tables, figure, `measurement.npz`, `summary.json`, events and `report.html`.
 
         TensorBoard's are written where TensorFlow is installed. `load` reads the folder.
 
@@ -278,9 +284,12 @@ class Measurement:
           UserError: the folder holds something else, or a measurement that is not to be replaced,
             or cannot be written.
         """
+        from spectral_tf import web  # It is not needed to measure.
+
         path = writable_folder(folder, overwrite=overwrite)
         summary = {
             "experiment": "measure",
+            "headline": self._headline(),
             "where": self.where,
             "outputs": self.outputs,
             **{n: float(q.values) for n, q in self.quantities.items() if q.axes == ()},
@@ -294,7 +303,9 @@ class Measurement:
         }
         figure = self.plot()
         try:
-            (path / _SUMMARY).unlink(missing_ok=True)  # Written last, so a whole folder has it.
+            # Written last, so a whole folder has both.
+            for name in (_SUMMARY, web.REPORT):
+                (path / name).unlink(missing_ok=True)
             # Not what somebody keeps in folders below.
             for folder_of, suffix in ((path, ".csv"), (path / "figures", ".png")):
                 for file in [f for f in _entries(folder_of) if f.suffix == suffix]:
@@ -307,6 +318,7 @@ class Measurement:
             with atomic_write(path / _SUMMARY) as temporary:
                 text = json.dumps(json_value(summary), indent=2, allow_nan=False)
                 temporary.write_text(text + "\n")
+            web.write_report(path)
         except OSError as error:
             raise UserError(
                 "folder",
