@@ -21,6 +21,8 @@ ALLOWED = {
     "experiments": {
         *("spectra", "tasks", "data", "models", "probes", "records", "runtime", "training")
     },
+    # Of the command `spectral-tf`.
+    "commands": {"spectra", "data", "models", "records", "measuring", "runtime"},
 }
 FILES = sorted((ROOT / "spectral_tf").glob("*/**/*.py"))
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from spectral_tf import keras_settings, storage
+from spectral_tf import keras_settings, program, storage
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
@@ -24,7 +24,7 @@ def launch(main: Callable[[], int | None]) -> None:
     A mistake in the flags, a `UserError` or what the machine refuses (`failures`) is printed as one
     line and the exit status is 2. Any other exception is a defect of ours and keeps its traceback.
     """
-    name = os.path.basename(sys.argv[0])
+    name = program.called()
 
     def parse(arguments: Sequence[str]) -> Sequence[str]:
         for before, now in former_names.FLAGS.items():
