@@ -116,7 +116,7 @@ def define_run_flags(
 
 
 def define_cores_flag() -> None:
-    """Defines the flag of the processor cores, which `define_run_flags` has where it distributes."""
+    """Defines the flag of the processor cores; of `define_run_flags` where it distributes."""
     with flag_group(DEVICES):
         flags.DEFINE_integer(
             "cores", 0, "Processor cores to compute on; 0: all that this process may use.", 0
@@ -163,7 +163,7 @@ def define_data_flags(default: str) -> None:
             "dataset",
             default,
             "Data set: a TFDS name (mnist, cifar10, ...), digits or photo_patches (embedded), "
-            "npz:PATH with arrays such as x and y, or folder:PATH with a sub-folder for each class.",
+            "npz:PATH with arrays such as x and y, or folder:PATH with a sub-folder of each class.",
         )
         flags.DEFINE_bool(
             "channels_first",

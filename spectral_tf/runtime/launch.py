@@ -13,7 +13,7 @@ from spectral_tf import keras_settings, program, storage
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
-from spectral_tf.runtime import failures, peers
+from spectral_tf.runtime import failures, manual, peers
 from spectral_tf.runtime.cluster import several_hosts
 from spectral_tf.runtime.flags import LATER, NOT_CONFIGURATION
 
@@ -30,6 +30,7 @@ def launch(main: Callable[[], int | None]) -> None:
         for before, now in former_names.FLAGS.items():
             if now in flags.FLAGS and before not in flags.FLAGS:
                 flags.DEFINE_alias(before, now)  # Of older flagfiles; in no run.flags.
+        manual.define_help()
         try:
             pairs = zip(("", *arguments), arguments, strict=False)
             rest = flags.FLAGS([_fetched(before, argument) for before, argument in pairs])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pathlib
+import re
 import runpy
 import shutil
 import sys
@@ -122,3 +122,139 @@ def _kind(flag: Any) -> tuple[str, str]:
     if low is not None and high is not None:
         return "integer", f"{low:,} to {high:,}"
     return "integer", "" if low is None else f"{low:,} or more"
+
+
+# Of absl, for every experiment.
+_OF_ALL = FlagGroup(
+    "All experiments",
+    [
+        FlagEntry(
+            "flagfile", "text", "", "File of flags, one a line, such as a run's run.flags.", ""
+        ),
+        FlagEntry("alsologtostderr", "switch", "no", "Progress on the screen, line by line.", ""),
+        FlagEntry(
+            "verbosity",
+            "integer",
+            "0",
+            "Amount of it: -1 warnings, 0 progress, 1 also TensorFlow's own start-up lines.",
+            "",
+        ),
+        FlagEntry("help", "switch", "", "This page; also -h and --helpshort.", ""),
+        FlagEntry("helpfull", "switch", "", "This page, and all flags of the libraries.", ""),
+    ],
+)
+
+_NO_RESULTS = (
+    "What lies in `results/` is in the repository of this package, not in what is installed: bring "
+    "such a flagfile from there, or set its flags."
+)
+
+
+def page(width: int | None = None) -> str:
+    """The manual page of the experiment that this process runs.
+
+    Args:
+      width: of a line, in characters; default: the terminal's.
+    """
+    width = min(width or shutil.get_terminal_size().columns - 1, 100)
+    name = program.experiment()
+    title, *about = _paragraphs(sys.modules["__main__"].__doc__ or "")
+    command = next((i for i, text in enumerate(about) if text.startswith(" ")), len(about))
+    lines = [f"{name}: {catalogue.EXPERIMENTS[name].question}"] if _listed(name) else [name]
+    lines += ["", f"  {program.command(name)} [--FLAG=VALUE ...]", ""]
+    for text in (title, *about[:command]):
+        lines += [*_shown(text, width), ""]
+    for group in (*flag_groups(), _OF_ALL):
+        lines.append(group.heading)
+        for entry in group.flags:
+            lines += _entry_lines(entry, width)
+        lines.append("")
+    lines.append("Exit status")
+    for status, meaning in EXIT_STATUS.items():
+        lines += textwrap.wrap(
+            meaning, width, initial_indent=f"  {status:<6}", subsequent_indent=" " * 8
+        )
+    lines += ["", "Examples", ""]
+    for text in about[command:]:
+        lines += [*_shown(text, width), ""]
+    if not (program.folder().parent / "results").is_dir():
+        lines += _filled(_NO_RESULTS, width, "", "")
+    return "\n".join(lines).rstrip()
+
+
+def _listed(name: str) -> bool:
+    return name in catalogue.EXPERIMENTS
+
+
+def _paragraphs(text: str) -> list[str]:
+    return [part for part in textwrap.dedent(text).strip().split("\n\n") if part]
+
+
+def _shown(text: str, width: int) -> list[str]:
+    """A paragraph in lines of a width; commands as they are, but for how experiments are called."""
+    if text.startswith(" "):
+        return [_as_called(line) for line in text.split("\n")]
+    items = ("\n" + text).split("\n* ") if text.startswith("* ") else ["", text]
+    bullet = "* " if text.startswith("* ") else ""
+    lines: list[str] = []
+    for item in items[1:]:
+        lines += _filled(item, width, bullet, " " * len(bullet))
+    return lines
+
+
+def _as_called(line: str) -> str:
+    """A line with the commands in it as the user calls experiments."""
+    return re.sub(r"python launchers/(\w+)\.py", lambda found: program.command(found[1]), line)
+
+
+def _filled(text: str, width: int, first: str, after: str) -> list[str]:
+    """A text in lines; words with hyphens stay whole, lists without blanks break after commas."""
+    words = " ".join(text.split()).replace(",", ",\v").replace(",\v ", ", ")
+    lines = textwrap.wrap(
+        words,
+        width,
+        initial_indent=first,
+        subsequent_indent=after,
+        replace_whitespace=False,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+    return [line.replace("\v", "") for line in lines]
+
+
+_FORMS = {"integer": "INTEGER", "number": "NUMBER", "list": "LIST", "text": "TEXT"}
+
+
+def _entry_lines(entry: FlagEntry, width: int) -> list[str]:
+    if entry.kind == "switch":
+        form = f"--{entry.name}" if entry.name.startswith("help") else f"--[no]{entry.name}"
+    else:
+        form = f"--{entry.name}={_FORMS.get(entry.kind, 'NAME')}"
+    return [f"  {form}", *_filled(entry.told(), width, " " * 6, " " * 6)]
+
+
+class _PageFlag(flags.BooleanFlag):
+    """A flag that prints the manual page and ends the process."""
+
+    def __init__(self, name: str, short: str | None = None, *, full: bool = False) -> None:
+        self._full = full
+        super().__init__(name, False, "this manual page", short_name=short)
+
+    def parse(self, arg: Any) -> None:
+        if not self._parse(arg):
+            return
+        print(page())
+        if self._full:
+            print("\nFlags of the libraries\n")
+            print(flags.FLAGS.get_help(include_special_flags=False))
+        sys.exit(0)
+
+
+def define_help() -> None:
+    """Puts the manual page in the place of absl's help."""
+    flags.FLAGS.remove_flag_values(
+        [name for name in ("help", "helpshort", "helpfull") if name in flags.FLAGS]
+    )
+    flags.DEFINE_flag(_PageFlag("help", "h"))
+    flags.DEFINE_flag(_PageFlag("helpshort"))
+    flags.DEFINE_flag(_PageFlag("helpfull", full=True))
