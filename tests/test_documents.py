@@ -1,5 +1,6 @@
 """README, docs and the pages of results: one can find one's way, and what they say is so."""
 
+import ast
 import json
 import re
 import shlex
@@ -11,11 +12,13 @@ import pytest
 from conftest import ROOT
 
 from spectral_tf.records import read_table
+from spectral_tf.runtime import manual
 
 TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "BUILD_NOTES.md")]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = sorted((ROOT / "results").rglob("README.md")) + [ROOT / "results" / "repeat.md"]
+PAGES = [*sorted((ROOT / "results").rglob("README.md")), ROOT / "results" / "repeat.md"]
 DOCUMENTS = [*TOP, *DOCS, *PAGES]
+LAUNCHERS = sorted((ROOT / "launchers").glob("*.py"))
 CODE = [
     file
     for folder in ("spectral_tf", "launchers", "tests", "docs")
@@ -78,13 +81,26 @@ WORDS = {
     r"\bcorrect ends\b": "correctly classified endpoints",
     r"\b(plain|mirrored) shares?\b": "DFT and DCT high-frequency fraction",
     r"\banswers?\b": "predictions",
-    r"(?<!distance )(?<!length )\bheld fixed\b": "partial correlation given, or: not in the interval",
+    # Both are in names of readings, which the pages explain.
+    r"(?<!distance )(?<!length )\bheld fixed\b": "partial correlation given ..., or: in no interval",
     r"\baffine layers?\b": "linear layers",
     r"\bwaves? (is|are|was|were) followed\b|\bfollow\w*( \w+)? waves?\b": "label noise fitted",
     r"(?<!keras\.)\bapplications (models|networks)\b": "keras.applications models",
     r"\bsurvival\b|\bhalf-liv": "attenuation, half-attenuation norms",
     r"\bprotocol sheet\b|\bthe protocols?\b(?! of)": "a document that is there",
 }
+
+
+def docstring(launcher):
+    return ast.get_docstring(ast.parse(launcher.read_text()))
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS, ids=lambda path: path.stem)
+def test_help_has_the_terms_of_the_documents(launcher):
+    text = re.sub(r"`[^`\n]*`", "", docstring(launcher))
+    for word, instead in {**WORDS, r"(?<!_)\bpages?\b(?!=)": "experiment or script"}.items():
+        found = re.search(word, text, re.I)
+        assert not found, f"{found[0]!r}: say {instead}"
 
 
 @each_document
@@ -205,6 +221,12 @@ def test_the_words_on_claims_are_those_of_the_committed_verdicts(folder, told):
             assert word == words.get((claim, kind), "not asked"), claim
 
 
+def test_every_exit_status_is_documented():
+    said = (ROOT / "docs" / "run_folder.md").read_text().split("## Exit codes")[1]
+    told = {int(status) for status in re.findall(r"^\| (\d+)", said, re.M)}
+    assert told == set(manual.EXIT_STATUS)
+
+
 def plain(text):
     """Without accents, as docstrings write names."""
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
@@ -232,7 +254,8 @@ def test_bibtex_has_what_the_references_have():
     rows = [line for line in text.splitlines() if line.startswith("| ") and " --- " not in line]
     assert len(set(entries)) == len(entries) == len(rows) - text.count("| cited as")
     for number in re.findall(r"arxiv\.org/abs/([\d.]+)\)|doi\.org/(\S+?)\) \|", text):
-        assert any(number) and "".join(number) in bibtex
+        assert any(number)
+        assert "".join(number) in bibtex
 
 
 def test_nothing_refers_to_a_document_that_is_not_there():
