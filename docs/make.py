@@ -63,7 +63,7 @@ def flags_document(of_experiments: Mapping[str, Sequence[FlagGroup]]) -> str:
         "",
         "Made from the code by `python docs/make.py`; `--help` of an experiment says the same.",
         "Every flag can stand in a file, one a line, for `--flagfile`; `run.flags` of a run folder",
-        "is one. What an experiment does with them: [protocols](protocols.md). First each",
+        "is one. What a line of help has no room for: [notes on flags](flag_notes.md). First each",
         "experiment's own flags and those whose defaults differ, then those that several share:",
         f"{', '.join(f'[{heading}](#{anchor(heading)})' for heading in there)}.",
     ]

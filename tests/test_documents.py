@@ -82,7 +82,7 @@ WORDS = {
     r"\b(plain|mirrored) shares?\b": "DFT and DCT high-frequency fraction",
     r"\banswers?\b": "predictions",
     # Both are in names of readings, which the pages explain.
-    r"(?<!distance )(?<!length )\bheld fixed\b": "partial correlation given ..., or: in no interval",
+    r"(?<!distance )(?<!length )\bheld fixed\b": "partial correlation given ...; in no interval",
     r"\baffine layers?\b": "linear layers",
     r"\bwaves? (is|are|was|were) followed\b|\bfollow\w*( \w+)? waves?\b": "label noise fitted",
     r"(?<!keras\.)\bapplications (models|networks)\b": "keras.applications models",
