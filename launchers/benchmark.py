@@ -33,7 +33,7 @@ import time
 import numpy as np
 from absl import flags
 
-from spectral_tf import records, runtime
+from spectral_tf import experiments, records, runtime
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import contest
 from spectral_tf.experiments.contest import Contender, Found
@@ -193,9 +193,10 @@ def report(plan: Plan, found: Found, folder: records.RunFolder, seconds: float) 
     figures.save_figure(figure, folder.figures / "benchmark.png")
     strongest = next(row for row in rows if row.contender not in (OURS, *PRODUCTS))
     gigaflops = float(np.median(rates[product])) * plan.flop / 1e9
-    folder.finish(
+    experiments.conclude(
+        "benchmark",
+        folder,
         {
-            "experiment": "benchmark",
             "cores": plan.cores,
             "busy_cores": plan.busy_cores,
             "num_rounds": plan.num_rounds,
@@ -207,13 +208,16 @@ def report(plan: Plan, found: Found, folder: records.RunFolder, seconds: float) 
             "share_of_matrix_product": shares,
             "share_of_quiet": {row[0]: row[3] for row in busy},
         },
-        wall_seconds=seconds,
+        seconds,
+        lines=[
+            *contest.table_lines("member-steps/s", rows, shares),
+            *(
+                f"{name}: {quiet:,.4g} quiet, {beside:,.4g} on busy cores: {share:.0%}"
+                for name, quiet, beside, share in busy
+            ),
+            f"matrix products: {gigaflops:.0f} GFLOP/s",
+        ],
     )
-    contest.print_table("member-steps/s", rows, shares)
-    for name, quiet, beside, share in busy:
-        print(f"{name}: {quiet:,.4g} quiet, {beside:,.4g} on busy cores: {share:.0%}")
-    print(f"ours: {strongest.ours_over_it:.2f} times the strongest peer, {strongest.contender}")
-    print(f"matrix products: {gigaflops:.0f} GFLOP/s; run folder: {folder.path}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import time
 import numpy as np
 from absl import flags
 
-from spectral_tf import data, runtime
+from spectral_tf import data, experiments, runtime
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import contest
 
@@ -78,19 +78,19 @@ def main() -> None:
     contest.refuse_without(found, (OURS, PIL, WITH + OURS, WITH + PIL))
     rows = contest.compared(found, ours)
     contest.write_tables(folder.path, "augmentation", found, rows)
-    contest.print_table("augmented images/s", rows)
     times = {row.contender: row.ours_over_it for row in rows}
-    folder.finish(
+    experiments.conclude(
+        "benchmark_augmentation",
+        folder,
         {
-            "experiment": "benchmark_augmentation",
             "dataset": images.title,
             "cores": cores,
             "images_per_second_and_core": {row.contender: row.median / cores for row in rows},
             "ours_over": times,
         },
-        wall_seconds=time.monotonic() - start,
+        time.monotonic() - start,
+        lines=contest.table_lines("augmented images/s", rows),
     )
-    print(f"with AutoAugment ours is {times[WITH + PIL]:.2f} times PIL; run folder: {folder.path}")
 
 
 def contenders(file: pathlib.Path, policy: int) -> dict[str, contest.Contender]:

@@ -31,7 +31,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import data, models, records, runtime, spectra, tasks
+from spectral_tf import data, experiments, models, records, runtime, spectra, tasks
 from spectral_tf.experiments import contest
 
 FLAGS = flags.FLAGS
@@ -83,23 +83,26 @@ def main() -> None:
         ("round", "contender", "images_per_second"),
         ((i, name, r[i]) for i in range(FLAGS.num_rounds) for name, r in rates.items()),
     )
-    print(f"{'training, images/s':<34}{'median':>9}{'best':>9}{'ratio':>9}")
-    for contender, median, best, ratio, _ in rows:
-        print(f"{contender:<34}{median:>9,.0f}{best:>9,.0f}{ratio:>9.3f}")
     kept = float(1 / np.median(rates[EVALUATED] / rates[PROBED]))
-    folder.finish(
+    experiments.conclude(
+        "benchmark_images",
+        folder,
         {
-            "experiment": "benchmark_images",
             "dataset": training.title,
             "cores": cores,
             "ours_over": peers,
             "images_per_second_and_ratio": {row[0]: [float(row[1]), float(row[3])] for row in rows},
             "probed_with_wave_over_plain_evaluated": kept,
         },
-        wall_seconds=time.monotonic() - start,
+        time.monotonic() - start,
+        lines=[
+            f"{'training, images/s':<34}{'median':>9}{'best':>9}{'ratio':>9}",
+            *(
+                f"{name:<34}{median:>9,.0f}{best:>9,.0f}{r:>9.3f}"
+                for name, median, best, r, _ in rows
+            ),
+        ],
     )
-    print(f"wave and probe keep {kept:.1%} of the speed of a training that is evaluated")
-    print(f"run folder: {folder.path}")
 
 
 def has_peers(training: data.Images) -> bool:
@@ -150,7 +153,7 @@ def report_peers(folder: records.RunFolder, found: contest.Found) -> dict[str, f
     ours = {name: FORWARD if "forward" in name else OURS for name in found.chosen}
     rows = contest.compared(found, ours)
     contest.write_tables(folder.path, "peers", found, rows)
-    contest.print_table("images/s", rows)
+    print(*contest.table_lines("images/s", rows), sep="\n")
     return {row.contender: row.ours_over_it for row in rows}
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from absl import flags
 
-from spectral_tf import data, records, runtime
+from spectral_tf import data, experiments, records, runtime
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_measure", resumes=False, distributes=False)
@@ -57,12 +57,12 @@ def main() -> None:
         "fit with the callback and its folder": in_turn(fit_with_callback(True), FLAGS.num_rounds),
         "import spectral_tf and its names": in_turn(imports(), FLAGS.num_rounds),
     }
-    rows, summary = [], {}
+    rows, summary, lines = [], {}, []
     for name, (own, bare) in found.items():
         ratios = own / bare
         rows.append((name, *map(np.median, (own, bare, ratios)), own.min(), bare.min()))
         summary[name] = {"median_ratio": np.median(ratios), "ratio_of_best": own.min() / bare.min()}
-        print(
+        lines.append(
             f"{name}: {np.median(own):.3f} s, {np.median(ratios):.3f} times the bare "
             f"{np.median(bare):.3f} s (median of rounds; best of each: "
             f"{own.min() / bare.min():.3f} times)"
@@ -71,11 +71,13 @@ def main() -> None:
     records.write_table(
         folder.path / "costs.csv", (*columns, "seconds_best", "bare_seconds_best"), rows
     )
-    folder.finish(
-        {"experiment": "benchmark_measure", "dataset": images.title, "times_the_bare": summary},
-        wall_seconds=time.monotonic() - start,
+    experiments.conclude(
+        "benchmark_measure",
+        folder,
+        {"dataset": images.title, "times_the_bare": summary},
+        time.monotonic() - start,
+        lines=lines,
     )
-    print(f"run folder: {folder.path}")
 
 
 def in_turn(work: tuple[Callable[[], None], Callable[[], None]], rounds: int) -> Any:

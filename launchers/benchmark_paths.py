@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import data, models, records, runtime
+from spectral_tf import data, experiments, models, records, runtime
 from spectral_tf.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -121,9 +121,10 @@ def main() -> None:
     memory = [(pairs, in_a_process(peak_memory, settings, pairs)[1]) for pairs in many]
     records.write_table(folder.path / "memory.csv", ("pairs", "peak_megabytes"), memory)
     growth = memory[-1][1] / memory[0][1]
-    folder.finish(
+    experiments.conclude(
+        "benchmark_paths",
+        folder,
         {
-            "experiment": "benchmark_paths",
             "dataset": held_out.title,
             "share_of_the_bare_model": shares[BARE],
             "share_of_the_bare_forward_passes": shares,
@@ -131,19 +132,18 @@ def main() -> None:
             "times_faster_than_a_process_each": {row[0]: row[4] for row in processes},
             "memory_with_most_over_fewest_pairs": growth,
         },
-        wall_seconds=time.monotonic() - start,
+        time.monotonic() - start,
+        lines=[
+            f"probe: {np.median(rates[PROBE]):,.0f} images a second",
+            *(f"{share:.1%} of {n} ({np.median(rates[n]):,.0f})" for n, share in shares.items()),
+            *(
+                f"{pairs} paths of each of {len(couples)} class pairs ({images:,} images): "
+                f"{whole:.0f} s in one process, {published:.0f} s in one each: {times:.1f} times"
+                for pairs, images, whole, published, times in processes
+            ),
+            *(f"peak memory with {n:,} pairs: {megabytes:,.0f} MB" for n, megabytes in memory),
+        ],
     )
-    print(f"probe: {np.median(rates[PROBE]):,.0f} images a second")
-    for name, share in shares.items():
-        print(f"{share:.1%} of {name} ({np.median(rates[name]):,.0f})")
-    for pairs, images, whole, published, times in processes:
-        print(
-            f"{pairs} paths of each of {len(couples)} class pairs ({images:,} images): "
-            f"{whole:.0f} s in one process, {published:.0f} s in one each: {times:.1f} times"
-        )
-    for pairs, megabytes in memory:
-        print(f"peak memory with {pairs:,} pairs: {megabytes:,.0f} MB")
-    print(f"run folder: {folder.path}")
 
 
 def middle_and_best(values: np.ndarray) -> tuple[float, float]:

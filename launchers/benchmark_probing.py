@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from absl import flags
 
-from spectral_tf import records, runtime, spectra, tasks
+from spectral_tf import experiments, records, runtime, spectra, tasks
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -72,22 +72,26 @@ def main() -> None:
     ]
     columns = ("contender", "median", "best", "times_plain_loop", "seconds_for_10000")
     records.write_table(folder.path / "perturbations.csv", columns, rows)
-    folder.finish(
+    experiments.conclude(
+        "benchmark_probing",
+        folder,
         {
-            "experiment": "benchmark_probing",
             "num_rounds": FLAGS.num_rounds,
             "probing_percent_median": float(np.median(percent)),
             "probing_percent_best": float(np.min(percent)),
             "perturbations_times_plain_loop": {row[0]: row[3] for row in rows},
             "seconds_for_10000_perturbations": {row[0]: row[4] for row in rows},
         },
-        wall_seconds=time.monotonic() - start,
+        time.monotonic() - start,
+        lines=[
+            f"{'perturbed networks/s':<28}{'median':>9}{'best':>9}{'x plain':>11}{'10,000 in':>12}",
+            *(
+                f"{name:<28}{median:>9,.0f}{best:>9,.0f}{times:>11.1f}{whole:>10.0f} s"
+                for name, median, best, times, whole in rows
+            ),
+            f"probing every {FLAGS.probe_every} steps: {np.median(percent):.2f} % of the training",
+        ],
     )
-    print(f"{'perturbed networks/s':<28}{'median':>9}{'best':>9}{'x plain':>11}{'10,000 in':>12}")
-    for name, median, best, times, whole in rows:
-        print(f"{name:<28}{median:>9,.0f}{best:>9,.0f}{times:>11.1f}{whole:>10.0f} s")
-    print(f"probing every {FLAGS.probe_every} steps: {np.median(percent):.2f} % of the training")
-    print(f"run folder: {folder.path}")
 
 
 def inputs_of(target: tasks.SumOfSines) -> np.ndarray:

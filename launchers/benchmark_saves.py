@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from absl import flags
 
-from spectral_tf import models, records, runtime
+from spectral_tf import experiments, models, records, runtime
 from spectral_tf.errors import UserError
 from spectral_tf.records.state_files import StateFiles
 
@@ -143,8 +143,7 @@ def main() -> None:
     folder.start(environment(tf.distribute.get_strategy(), FLAGS.seed))
     start = time.monotonic()
     found = {"saves": long_runs(folder), "pages": every_page(folder)}
-    folder.finish({"experiment": "benchmark_saves", **found}, time.monotonic() - start)
-    print(f"run folder: {folder.path}")
+    experiments.conclude("benchmark_saves", folder, found, time.monotonic() - start)
 
 
 def long_runs(folder: records.RunFolder) -> dict[str, dict[str, int]]:

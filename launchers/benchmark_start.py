@@ -28,7 +28,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import records, runtime
+from spectral_tf import experiments, records, runtime
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_start", resumes=False, distributes=False)
@@ -69,19 +69,23 @@ def main() -> None:
         kind: Times(*np.median([times for _, own, times in rounds if own == kind], axis=0).tolist())
         for kind in ("cold", "warm")
     }
-    folder.finish(
+    experiments.conclude(
+        "benchmark_start",
+        folder,
         {
-            "experiment": "benchmark_start",
             "num_rounds": FLAGS.num_rounds,
             "num_steps": FLAGS.num_steps,
             "seconds_median": {kind: times._asdict() for kind, times in medians.items()},
         },
-        wall_seconds=time.monotonic() - start,
+        time.monotonic() - start,
+        lines=[
+            f"{'lf_first, seconds':<20}" + "".join(f"{name:>13}" for name in Times._fields),
+            *(
+                f"{kind:<20}" + "".join(f"{seconds:>13.1f}" for seconds in of_kind)
+                for kind, of_kind in medians.items()
+            ),
+        ],
     )
-    print(f"{'lf_first, seconds':<20}" + "".join(f"{name:>13}" for name in Times._fields))
-    for kind, of_kind in medians.items():
-        print(f"{kind:<20}" + "".join(f"{seconds:>13.1f}" for seconds in of_kind))
-    print(f"run folder: {folder.path}")
 
 
 def measure() -> list[tuple[int, str, Times]]:

@@ -17,7 +17,7 @@ import time
 import numpy as np
 from absl import flags, logging
 
-from spectral_tf import records, runtime, spectra, tasks
+from spectral_tf import experiments, records, runtime, spectra, tasks
 from spectral_tf.errors import UserError
 
 FLAGS = flags.FLAGS
@@ -57,18 +57,18 @@ def main() -> None:
     curves = spectra.learning_curves(steps, FREQUENCIES, magnitudes)
     records.Report({}, tables=records.learning.curve_tables({(): curves})).write(folder.path)
     law = curves.law
-    folder.finish(
+    experiments.conclude(
+        "lf_first_pytorch",
+        folder,
         {
-            "experiment": "lf_first_pytorch",
             "num_runs": FLAGS.num_runs,
             "num_steps": FLAGS.num_steps,
             "learning_time_exponent": law.exponent.record(),
             "learning_time_num_frequencies": law.num_points,
         },
-        wall_seconds=time.monotonic() - start,
+        time.monotonic() - start,
+        lines=[records.learning.learning_table(curves)],
     )
-    print(records.learning.learning_table(curves))
-    print(f"run folder: {folder.path}")
 
 
 def train(run: int, steps: list[int]) -> np.ndarray:

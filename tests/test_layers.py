@@ -15,14 +15,17 @@ ALLOWED = {
     "models": set(),
     "probes": {"spectra"},
     "records": {"spectra"},
-    "runtime": {"records"},
-    "measuring": {"spectra", "probes", "records", "data"},
+    "headlines": {"spectra", "records"},
+    "web": {"records", "headlines"},
+    "runtime": {"records", "web"},
+    "measuring": {"spectra", "probes", "records", "data", "web"},
     "training": {"probes", "records", "spectra", "runtime"},
     "experiments": {
-        *("spectra", "tasks", "data", "models", "probes", "records", "runtime", "training")
+        *("spectra", "tasks", "data", "models", "probes", "records", "headlines", "runtime"),
+        "training",
     },
     # Of the command `spectral-tf`.
-    "commands": {"spectra", "data", "models", "records", "measuring", "runtime"},
+    "commands": {"spectra", "data", "models", "records", "web", "measuring", "runtime"},
 }
 FILES = sorted((ROOT / "spectral_tf").glob("*/**/*.py"))
 

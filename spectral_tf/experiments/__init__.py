@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from spectral_tf.experiments.own_targets import own_target_report as own_target_report
     from spectral_tf.experiments.page import Page as Page
     from spectral_tf.experiments.page import Picture as Picture
+    from spectral_tf.experiments.page import conclude as conclude
     from spectral_tf.experiments.page import launch as launch
     from spectral_tf.experiments.page import launch_comparison as launch_comparison
     from spectral_tf.experiments.sines import sines_of_runs as sines_of_runs
@@ -30,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy.subpackage(
         "Page": "page",
         "Picture": "page",
         "SEEDS": "networks",
+        "conclude": "page",
         "launch": "page",
         "launch_comparison": "page",
         "lost": "networks",

@@ -360,16 +360,20 @@ def write_tables(
     records.write_table(folder / f"{name}_rounds.csv", columns, measured)
 
 
-def print_table(unit: str, rows: Sequence[Row], shares: Mapping[str, float] | None = None) -> None:
-    """The rows on a screen."""
+def table_lines(
+    unit: str, rows: Sequence[Row], shares: Mapping[str, float] | None = None
+) -> list[str]:
+    """The rows as a screen shows them."""
     of_product = f"{'of product':>12}" if shares is not None else ""
-    print(
+    head = (
         f"{unit:<34}{'members':>8}{'proc.':>6}{'threads':>8}"
         f"{'median':>9}{'best':>9}{'ours/it':>9}{of_product}"
     )
+    lines = [head]
     for row in rows:
         share = f"{shares[row.contender]:>12.0%}" if shares is not None else ""
-        print(
+        lines.append(
             f"{row.contender:<34}{row.members:>8}{row.processes:>6}{row.threads:>8}"
             f"{row.median:>9,.4g}{row.best:>9,.4g}{row.ours_over_it:>9.2f}{share}"
         )
+    return lines

@@ -21,8 +21,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf import runtime
 from spectral_tf.errors import UserError
+from spectral_tf.headlines import headline
 from spectral_tf.models import files
-from spectral_tf.records import Part, RunFolder
+from spectral_tf.records import Part, RunFolder, Tables
 from spectral_tf.records.arrays import Damaged, open_arrays, write_arrays
 from spectral_tf.records.folder import FOUND
 from spectral_tf.records.found import Found, Series
@@ -474,10 +475,41 @@ def publish(
             for i, number in enumerate(numbers):
                 board.scalars({tag: number}, i)
         board.commit()
-    folder.finish({"experiment": name, **report.summary}, found.fact("seconds"), files)
-    for line in report.lines:
+    conclude(
+        *(name, folder, report.summary, found.fact("seconds"), files),
+        lines=report.lines,
+        num_images=report.images_shown,
+    )
+
+
+def conclude(
+    name: str,
+    folder: RunFolder,
+    summary: Mapping[str, Any],
+    seconds: float,
+    files: Mapping[str, str] | None = None,
+    *,
+    lines: Iterable[str] = (),
+    num_images: int = 0,
+) -> None:
+    """Finishes a run: its summary, closing lines, where to look, and last what was found.
+
+    Args:
+      name: of the experiment.
+      folder: with all tables of the run.
+      summary: headline numbers.
+      seconds: of the whole run.
+      files: {name: SHA-256} of what its report has written.
+      lines: that the screen shows first.
+      num_images: as for `runtime.say_where`.
+    """
+    sentence = headline(name, summary, Tables(folder.path))
+    told = {"experiment": name, "headline": sentence, **summary}
+    folder.finish(told, seconds, files)
+    for line in lines:
         print(line)
-    runtime.say_where(folder, num_images=report.images_shown)
+    runtime.say_where(folder, num_images=num_images)
+    print(sentence)
 
 
 def save_every() -> float:
@@ -543,10 +575,7 @@ def launch_comparison(
         made = report(planned)
         folder.start({"compared": dict(record(planned))})
         files = made.write(folder.path)
-        folder.finish({"experiment": name, **made.summary}, 0.0, files)
-        for line in made.lines:
-            print(line)
-        print(f"run folder: {folder.path}")
+        conclude(name, folder, made.summary, 0.0, files, lines=made.lines)
 
     runtime.launch(main)
 

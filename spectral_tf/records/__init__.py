@@ -13,7 +13,15 @@ from spectral_tf.records.folder import Part, RunFolder
 from spectral_tf.records.found import Found, Series
 from spectral_tf.records.report import Animation, Report
 from spectral_tf.records.small_files import read_json, reading
-from spectral_tf.records.tables import Table, averaged, estimates, read_table, tidy, write_table
+from spectral_tf.records.tables import (
+    Table,
+    Tables,
+    averaged,
+    estimates,
+    read_table,
+    tidy,
+    write_table,
+)
 from spectral_tf.storage import atomic_write
 
 if TYPE_CHECKING:
@@ -31,6 +39,7 @@ __all__ = [
     "RunFolder",
     "Series",
     "Table",
+    "Tables",
     "TrainedNetworks",
     "atomic_write",
     "averaged",

@@ -4,7 +4,7 @@ import csv
 import io
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,11 +118,11 @@ def _method(estimate: Estimate) -> str:
     return f"{told}, over {estimate.unit}"
 
 
-def estimates(table: Mapping[str, Sequence[float | str]], name: str) -> list[Estimate]:
+def estimates(table: Mapping[str, Sequence[float | str] | NDArray], name: str) -> list[Estimate]:
     """The estimates of a column of a table that `read_table` read.
 
     Args:
-      table: as `read_table` gives it.
+      table: as `read_table` or `Tables` give it.
       name: of the column, x of x, x_low, ...
 
     Raises:
@@ -175,6 +175,36 @@ def read_table(path: epath.Path) -> dict[str, list[float | str]]:
         name: [_value(current_reading(row[i]) if name in _READINGS else row[i]) for row in rows]
         for i, name in enumerate(named)
     }
+
+
+class Tables(Mapping[str, Mapping[str, NDArray]]):
+    """The tables of a run folder, each read when it is first asked for.
+
+    Columns of numbers are float64, `null` NaN in them and "never" infinite; others are texts.
+
+    Args:
+      folder: of the run.
+    """
+
+    def __init__(self, folder: epath.Path) -> None:
+        self._folder, self._read = folder, dict[str, Mapping[str, NDArray]]()
+
+    def __getitem__(self, name: str) -> Mapping[str, NDArray]:
+        """Reads a table, by its name without `.csv`."""
+        if name not in self._read:
+            path = self._folder / f"{name}.csv"
+            if not path.is_file():
+                raise KeyError(name)
+            self._read[name] = {key: np.asarray(found) for key, found in read_table(path).items()}
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Their names."""
+        return iter(sorted(path.stem for path in self._folder.glob("*.csv")))
+
+    def __len__(self) -> int:
+        """Their number."""
+        return sum(1 for _ in self)
 
 
 def _value(text: str) -> float | str:

@@ -4,6 +4,7 @@ Only launchers and `spectral_tf.training` import it; nothing here imports Tensor
 """
 
 from spectral_tf.runtime.cores import chosen_cores
+from spectral_tf.runtime.defaults import defaults_of
 from spectral_tf.runtime.flags import (
     asked_classes,
     check_at_least,
@@ -42,6 +43,7 @@ __all__ = [
     "class_subset",
     "configuration",
     "data_locations",
+    "defaults_of",
     "define_class_subset_flag",
     "define_classes_flag",
     "define_classifier_flags",

@@ -47,8 +47,11 @@ def test_the_screen_ends_with_findings_and_where_to_look(finished):
     ) in out
     assert "no power law of the learning times at level 0.5: not enough: 2 points, 3 needed" in out
     assert not re.search(r"\bnan\b", out)
-    assert out.splitlines()[-2] == f"run folder: {path}"
-    assert f"tensorboard --logdir={path}" in out.splitlines()[-1]
+    assert out.splitlines()[-3] == f"run folder: {path}"
+    assert f"tensorboard --logdir={path}" in out.splitlines()[-2]
+    found = json.loads((path / "summary.json").read_text())["headline"]
+    assert out.splitlines()[-1] == found
+    assert re.search(r"(was|were) (half|mostly|learned)", found), found
 
 
 def test_the_tables_hold_what_they_say(finished):

@@ -80,7 +80,7 @@ def test_the_screen_says_what_the_samples_are_and_what_leaks(finished, files):
     )
     assert lines[5] == "0 % of the target's variance is at none of them"
     assert lines[7].split()[:5] == ["cycles", "per", "unit", "of", "time"]
-    assert lines[-2] == f"run folder: {path}"
+    assert lines[-3] == f"run folder: {path}"
 
 
 def test_the_tables_are_in_the_files_units(finished):

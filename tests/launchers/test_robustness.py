@@ -66,7 +66,7 @@ def test_the_table_starts_at_the_trained_network_and_spectra_fall(measured):
         "curves.png",
         "half_attenuation_norms.png",
     }
-    assert out.splitlines()[-2] == f"run folder: {path}"
+    assert out.splitlines()[-3] == f"run folder: {path}"
 
 
 def test_a_state_file_does_as_well_and_a_killed_run_goes_on(trained, measured, tmp_path):

@@ -1,0 +1,301 @@
+"""What was found by the experiments on images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from spectral_tf.errors import UserError
+from spectral_tf.headlines.words import (
+    Summary,
+    Tables,
+    apart,
+    brief,
+    by_name,
+    column,
+    counted,
+    estimate_of,
+    how_sure,
+    listed,
+    named,
+    number,
+    row_estimates,
+    rows,
+    sentence,
+    told,
+)
+from spectral_tf.records.tables import estimates
+from spectral_tf.spectra import Estimate, verdicts
+
+# How sentences call the kinds of primary readings.
+KINDS = ("published", "corrected")
+
+
+def mnist_noise(summary: Summary, tables: Tables) -> str:
+    """At one amplitude, which noise spoils the validation loss most."""
+    table = tables.get("validation")
+    found = rows(table, "noise_amplitude", "cycles_across_data", "frequency")
+    losses = row_estimates(table, "minimum", summary.get("num_runs"))
+    kept = [(a, c, i) for i, (a, c, k) in enumerate(found) if a > 0 and np.isfinite(c) and k > 0]
+    loudest = max((a for a, *_ in kept if sum(b == a for b, *_ in kept) > 1), default=None)
+    if loudest is None or not losses:
+        return ""
+    own = [(c, losses[i]) for a, c, i in kept if a == loudest]
+    (slow, low), (fast, high) = (pick(own, key=lambda pair: pair[0]) for pick in (min, max))
+    side = apart(low, high)
+    words = {
+        1: "slow noise spoils validation more than fast noise",
+        -1: "fast noise spoils validation more than slow noise",
+        0: "slow and fast noise spoil validation alike, as far as intervals tell",
+    }
+    what = words[int(np.sign(low.value - high.value)) if side is None else side]
+    if side is None:  # One run each: what was seen, and no more.
+        what = what.replace("spoil", "spoilt").replace("spoilts", "spoilt")
+        what = what.removesuffix(", as far as intervals tell")
+    return sentence(
+        f"{what}: at amplitude {loudest:g} the lowest loss on clean targets was {told(low)} with "
+        f"{slow:.2g} cycles across the data, {brief(high)} with {fast:.2g}",
+        _clean(summary),
+    )
+
+
+def _clean(summary: Summary) -> str:
+    clean = estimate_of(summary.get("clean_validation_loss"), summary.get("num_runs"))
+    return "" if clean is None or np.isnan(clean.value) else f"{number(clean.value)} without noise"
+
+
+def kernel_projection(summary: Summary, tables: Tables) -> str:
+    """Whether the target is learned before the noise."""
+    runs = summary.get("num_runs")
+    clauses = []
+    for name, facts in summary.items():
+        if not isinstance(facts, dict) or "dip_step" not in facts:
+            continue
+        dip = named(facts, "dip_validation_loss", runs)
+        last = named(facts, "final_validation_loss", runs)
+        if dip is None or last is None or np.isnan([dip.value, last.value]).any():
+            continue
+        what = {
+            1: "the target was learned before the noise",
+            0: "the noise did not clearly come after the target",
+            None: "the loss rose, in one run," if last.value > dip.value else "the loss never rose",
+        }.get(apart(last, dip), "the loss never rose")
+        clauses.append(
+            f"with {name.replace('_', '-')} noise {what}: validation loss {told(dip)} at step "
+            f"{facts['dip_step']:,}, {brief(last)} at the end"
+        )
+    return sentence(*clauses)
+
+
+def mnist_manifold(summary: Summary, tables: Tables) -> str:
+    """Where half of the noise is fitted first."""
+    runs = summary.get("num_runs")
+    entries = summary.get("half_fitted_at_step", summary.get("half_fitted_at_step_with_interval"))
+    steps = by_name(entries, runs)
+    curved = steps.pop("manifold", None)
+    if curved is None or not steps:
+        return ""
+    words = {-1: "sooner than", 1: "later than", 0: "not clearly sooner or later than"}
+    compared: dict[str, list[str]] = {}
+    for name, flat in steps.items():
+        side = apart(curved, flat)
+        word = "by means alone, " + words[int(np.sign(curved.value - flat.value))]
+        word = word if side is None else words[side]
+        compared.setdefault(word, []).append(
+            f"the {name.replace('flat', 'flat cloud', 1)} (step {brief(flat, ',.0f')})"
+        )
+    each = "; ".join(f"{word} on {listed(of)}" for word, of in compared.items())
+    at = f"step {told(curved, ',.0f')}"
+    return sentence(f"half of the noise was fitted on the curved manifold at {at}: {each}")
+
+
+def claims_of(tables: Tables) -> list[verdicts.Finding]:
+    """All readings of all claims of one run."""
+    table = tables.get("claims")
+    asked = ("claim", "statement", "reading", "primary", "direction", "estimate", "estimate_method")
+    found = rows(table, *asked[:5])
+    if table is None or not found or any(name not in table for name in asked):
+        return []
+    return [
+        verdicts.Finding(str(c), str(s), str(r), "" if p == "nan" else str(p), int(float(d)), e)
+        for (c, s, r, p, d), e in zip(found, estimates(table, "estimate"), strict=True)
+    ]
+
+
+def on_claims(summary: Summary, tables: Tables) -> str:
+    """What a run's readings say of its claims, by the rule of `spectra.verdicts`."""
+    return sentence(*_claimed(tables))
+
+
+# More than so many are counted.
+_CLAIMS_TOLD = 2
+
+
+def _claimed(tables: Tables) -> list[str]:
+    findings = claims_of(tables)
+    words = {kind: found for kind in KINDS if (found := _words(findings, kind))}
+    statements = {f.claim: f.statement for f in findings}
+    if len(statements) > _CLAIMS_TOLD:
+        return [
+            f"by {kind} readings, {_tallied({c: v.word for c, v in of.items()})}"
+            f"{_units([f.estimate for f in findings if f.primary == kind])}"
+            for kind, of in words.items()
+        ]
+    return [
+        f"{claim} ({statement[:1].lower() + statement[1:]}) {said}"
+        for claim, statement in statements.items()
+        if (said := _said_of(claim, findings, words))
+    ]
+
+
+def _units(of: Sequence[Estimate]) -> str:
+    """What varies in several estimates."""
+    counts = sorted({int(estimate.n) for estimate in of})
+    units = sorted({estimate.unit.split(" x ")[0] for estimate in of})
+    many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
+    return f" (n = {many} {' or '.join(units)})"
+
+
+def _said_of(
+    claim: str,
+    findings: Sequence[verdicts.Finding],
+    words: Mapping[str, Mapping[str, verdicts.Verdict]],
+) -> str:
+    """Its verdicts, those of the same word together, with the numbers that they rest on."""
+    by_word: dict[str, list[str]] = {}
+    for f in findings:
+        if f.claim == claim and claim in words.get(f.primary, {}):
+            verdict = words[f.primary][claim]
+            rests = _rests(f.estimate)
+            why = f"; {verdict.why}".replace(" on this run", "") if verdict.why else ""
+            by_word.setdefault(_verb(verdict.word), []).append(f"{f.primary} ({rests}{why})")
+    return listed(
+        f"{verb} by the {listed(of)} reading{'s' if len(of) > 1 else ''}"
+        for verb, of in by_word.items()
+    )
+
+
+def _verb(word: str) -> str:
+    return word if word == "holds" else f"is {word}"
+
+
+def _rests(estimate: Estimate) -> str:
+    """The number that a verdict rests on."""
+    if np.isnan(estimate.value):
+        return estimate.missing or "no value"
+    return f"{number(estimate.value, '.2f')}, {how_sure(estimate, '.2f')}"
+
+
+def _words(findings: Sequence[verdicts.Finding], kind: str) -> dict[str, verdicts.Verdict]:
+    """{claim: verdict} of one run."""
+    if not any(finding.primary == kind for finding in findings):
+        return {}
+    try:
+        found = verdicts.verdicts({"this run": findings}, kind)
+    except UserError:  # A reading with an interval and no p-value: no verdict.
+        return {}
+    return {verdict.claim: verdict for verdict in found}
+
+
+def _tallied(words: Mapping[str, str]) -> str:
+    """How many claims hold, with the names of those that are decided."""
+    parts = []
+    for word in ("holds", "contradicted", "mixed", "undecided"):
+        own = [claim for claim, other in words.items() if other == word]
+        if own:
+            verb = f"{'are' if len(own) > 1 else 'is'} {word}"
+            if word == "holds":
+                verb = "hold" if len(own) > 1 else "holds"
+            names = f" ({listed(own, 4)})" if word in ("holds", "contradicted") else ""
+            parts.append(f"{len(own)} {verb}{names}")
+    return f"of {counted(len(words), 'claim')} {listed(parts)}"
+
+
+def comparison_of_claims(summary: Summary, tables: Tables) -> str:
+    """Which claims hold on all data sets."""
+    by_kind: dict[str, dict[str, tuple[str, str]]] = {}
+    for kind, of_kind in summary.get("verdicts", {}).items():
+        split = {claim: str(text).partition(": ") for claim, text in of_kind.items()}
+        by_kind[str(kind)] = {claim: (word, why) for claim, (word, _, why) in split.items()}
+    clauses = []
+    for kind, of_kind in by_kind.items():
+        told_of = _tallied({claim: word for claim, (word, _) in of_kind.items()})
+        if len(of_kind) <= _CLAIMS_TOLD:
+            told_of = listed(
+                f"{claim} {_verb(word)}" + f" ({why})" * bool(why)
+                for claim, (word, why) in of_kind.items()
+            )
+        clauses.append(f"by {kind} readings {told_of}")
+    sets = len(summary.get("folders", ()))
+    on = f"on {counted(sets, 'data set')}, " if sets else ""
+    return sentence(on + clauses[0], *clauses[1:]) if clauses else ""
+
+
+def noise_fitting(summary: Summary, tables: Tables) -> str:
+    """How much of the slowest and the fastest wave was fitted, and what that says of the claims."""
+    entries = summary.get("final_regression_slope", {})
+    slopes = by_name({name: _above_null(entry) for name, entry in entries.items()})
+    fitted = ""
+    if slopes:
+        first, last = next(iter(slopes)), list(slopes)[-1]
+        learned = [e.get("learned") for e in entries.values() if isinstance(e, dict)]
+        fitted = (
+            f"networks fitted {learned.count(True)} of {counted(len(entries), 'wave')}: of {first} "
+        )
+        fitted += f"{told(slopes[first], '.2f')}"
+        fitted += f", of {last} {brief(slopes[last], '.2f')}" if last != first else ""
+    elif not entries and "num_epochs" in summary:
+        fitted = f"no wave was asked for: {counted(summary.get('num_trainings', 0), 'training')} "
+        fitted += f"of {counted(summary['num_epochs'], 'epoch')} without label noise"
+    return sentence(fitted, *_claimed(tables))
+
+
+def _above_null(entry: Any) -> Any:
+    return entry.get("above_null", entry) if isinstance(entry, dict) else entry
+
+
+def interpolation(summary: Summary, tables: Tables) -> str:
+    """Whether predictions change faster between classes than within."""
+    return sentence(*(_claimed(tables) or [_slopes(summary)]))
+
+
+def _slopes(summary: Summary) -> str:
+    """The means within and between classes, where nothing is claimed."""
+    means = summary.get("means", {})
+    parts = []
+    for pair, of_pair in means.items():
+        share = estimate_of(of_pair.get("all", {}).get("dft_share"))
+        if share is not None and not np.isnan(share.value):
+            parts.append(f"{told(share)} {pair} classes")
+    return f"the high-frequency share (DFT) is {listed(parts)}" if parts else ""
+
+
+def fourier_sensitivity(summary: Summary, tables: Tables) -> str:
+    """Which pattern a classifier reacts to most."""
+    worst, clean = summary.get("worst", {}), estimate_of(summary.get("clean_error"))
+    error = estimate_of(worst.get("error"))
+    cycles = worst.get("cycles")
+    if error is None or clean is None or cycles is None:
+        return ""
+    words = {1: "raises the error most, to", 0: "does not clearly raise the error: it is"}
+    side = apart(error, clean)
+    seen = "raised the error most, to" if error.value > clean.value else "left the error at"
+    verb = seen if side is None else words.get(side, "lowers the error, to")
+    pattern = f"the pattern of {' and '.join(f'{c:g}' for c in cycles)} cycles across the image"
+    pattern = pattern if any(cycles) else "a constant pattern"
+    low, high = _ends(tables)
+    return sentence(
+        f"{pattern} {verb} {told(error)}, from {told(clean)} without any",
+        low and f"{low} at the lowest ring of frequencies, {high} at the highest",
+    )
+
+
+def _ends(tables: Tables) -> tuple[str, str]:
+    """The error at the lowest and at the highest ring."""
+    table = tables.get("rings")
+    k, errors = column(table, "frequency"), row_estimates(table, "error")
+    if k is None or len(errors) < 2:
+        return "", ""
+    return brief(errors[int(np.argmin(k))]), brief(errors[int(np.argmax(k))])
