@@ -11,6 +11,7 @@ import unicodedata
 import pytest
 from conftest import ROOT
 
+import spectral_tf
 from spectral_tf.records import read_table
 from spectral_tf.runtime import manual
 
@@ -264,3 +265,10 @@ def test_nothing_refers_to_a_document_that_is_not_there():
             continue
         found = re.search(r"protocol sheet|\bthe protocols?'?s?\b(?! of)", file.read_text(), re.I)
         assert not found, f"{file}: {found[0]}"
+
+
+def test_what_is_cited_is_this_version():
+    text = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {spectral_tf.__version__}\n" in text
+    assert "name: The spectral_tf authors" in text
+    assert f"Version {spectral_tf.__version__} " in (ROOT / "CHANGELOG.md").read_text()
