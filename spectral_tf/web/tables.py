@@ -50,7 +50,7 @@ class Shown(NamedTuple):
       title: in words.
       columns: its columns.
       rows: of cells.
-      count: of all rows of the file.
+      num_rows: of the file.
       notes: what holds of all rows: what intervals are over, how they are made.
     """
 
@@ -58,13 +58,13 @@ class Shown(NamedTuple):
     title: str
     columns: list[Column]
     rows: list[list[Cell]]
-    count: int
+    num_rows: int
     notes: list[str]
 
     @property
     def cut(self) -> bool:
         """Whether rows are left out."""
-        return self.count > len(self.rows)
+        return self.num_rows > len(self.rows)
 
 
 def shown(

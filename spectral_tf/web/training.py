@@ -205,7 +205,7 @@ def record(training: Training, unit: str) -> dict[str, Any]:
       unit: of its frequencies.
     """
     functions = training.functions
-    chosen = thinned(len(functions.steps), MOST_STEPS // 2) if functions else []
+    chosen = thinned(len(functions.steps) if functions else 0, MOST_STEPS // 2)
     return {
         "groups": training.groups,
         "steps": [int(step) for step in training.steps],
