@@ -115,6 +115,8 @@ def test_one_term_for_one_thing(document, word, instead):
 
 @each_document
 def test_an_experiment_is_no_page(document):
+    if document.name == "BUILD_NOTES.md":
+        return  # It speaks of pages for a browser, too.
     results = r"\b(results|manual|web)[ -]pages?\b|\bpages? of results\b"
     text = re.sub(results, "", prose(document), flags=re.I)
     found = re.search(r".{0,40}\bpages?\b.{0,40}", text, re.I)
