@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT
 
 import spectral_tf
+from spectral_tf import catalogue
 from spectral_tf.records import read_table
 from spectral_tf.runtime import manual
 
@@ -182,6 +183,22 @@ def test_results_are_repeated_in_folders_of_their_own():
     runs = {path.parent for path in (ROOT / "results").rglob("run.flags")}
     repeated = {word.replace("--workdir=runs/again", str(ROOT / "results")) for word in written}
     assert {str(path) for path in runs} <= repeated
+
+
+@pytest.mark.parametrize("experiment", catalogue.EXPERIMENTS.values(), ids=lambda of: of.name)
+def test_results_show_the_main_figure(experiment):
+    figures = [
+        path
+        for path in (ROOT / "results" / experiment.results).rglob(f"{experiment.main_figure}.*")
+        if path.parent.name == "figures"
+    ]
+    if experiment.main_figure and figures:
+        shown = {
+            (page.parent / image).resolve()
+            for page in PAGES
+            for image in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text())
+        }
+        assert shown & set(figures)
 
 
 def test_what_is_said_of_uncommitted_code_is_so():
