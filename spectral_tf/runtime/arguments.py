@@ -80,6 +80,8 @@ def _fetched(arguments: Sequence[str]) -> tuple[list[str], dict[str, set[str]]]:
 def _wants_value(argument: str) -> bool:
     """Whether the next argument is the value of this one."""
     name = argument.removeprefix("--")
+    if name == "flagfile":
+        return True
     return name != argument and name in flags.FLAGS and not flags.FLAGS[name].boolean
 
 

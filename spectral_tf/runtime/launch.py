@@ -12,7 +12,7 @@ from absl import app, flags, logging
 from spectral_tf import keras_settings, program
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
-from spectral_tf.runtime import arguments, failures, peers
+from spectral_tf.runtime import arguments, failures, peers, startup_lines
 from spectral_tf.runtime.cluster import several_hosts
 from spectral_tf.runtime.flags import LATER, NOT_CONFIGURATION
 
@@ -40,7 +40,9 @@ def launch(main: Callable[[], int | None]) -> None:
             logging.info("%s: taken for Keras 3 on TensorFlow in this process", told)
         expand_home()
         try:
-            _quieten()
+            if logging.get_verbosity() <= logging.INFO:  # More of it is asked for by --verbosity=1.
+                several = "strategy" in flags.FLAGS and several_hosts(flag("strategy"), flag("tpu"))
+                startup_lines.keep_off(several_hosts=several)
             with peers.minded():
                 return main()
         except UserError as error:
@@ -59,16 +61,6 @@ def launch(main: Callable[[], int | None]) -> None:
             _refuse(name, "interrupted; the same command resumes or starts over", status=130)
 
     app.run(guarded, flags_parser=parse)
-
-
-def _quieten() -> None:
-    """Hides TensorFlow's own start-up messages, which tell the user of an experiment nothing.
-
-    Of several hosts also its errors: every one of them is an exception, too, and a host that is
-    gone is some thirty.
-    """
-    several = "strategy" in flags.FLAGS and several_hosts(flag("strategy"), flag("tpu"))
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if several else "2")
 
 
 def expand_home() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import zipfile
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -139,7 +140,7 @@ def functions_of(
     file = folder / f"{FUNCTIONS}.npz"
     if file.is_file():
         try:
-            with file.open("rb") as opened, np.load(opened) as kept:
+            with np.load(io.BytesIO(file.read_bytes())) as kept:
                 found = Functions(
                     kept["step"].astype(np.int64),
                     kept["position"].astype(np.float64),

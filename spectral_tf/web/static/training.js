@@ -226,9 +226,10 @@
     element("at").textContent = sentence();
     if (functions) {
       const step = functions.steps[kept()];
-      const exact = step === data.steps[at];
-      element("function-title").textContent = `Function of the first network after step ${told(step)}`
-        + (exact ? "" : ", the last one kept until then") + "; target in blue";
+      const early = step < data.steps[at] ? ", the last one kept until then" : "";
+      const which = step > data.steps[at] ? ", the first one kept" : early;
+      element("function-title").textContent =
+        `Function of the first network after step ${told(step)}${which}; target in blue`;
       plots.function.setData(functionData(), true);
       element("function").dataset.step = step;
     }
