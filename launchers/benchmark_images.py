@@ -1,4 +1,4 @@
-"""How fast we train an image classifier, and what waves and probes cost it.
+"""How fast we train an image classifier, and what label noise and probes cost it.
 
 Measures images per second of our trainer and of its peers (`launchers/peers/images_*.py`): a
 PyTorch loop, channels last, eager and compiled, and Keras `fit`, each in a process of its own with
@@ -14,7 +14,8 @@ Every figure is a ratio within one round.
     python launchers/benchmark_images.py --alsologtostderr
 
 takes about 6 minutes on 2 cores (estimated). To see: how many times the peers ours is; at least 95
-% of the images per second with waves and probes, a probe that costs no more than an evaluation
+% of the images per second with label noise and probes, a probe that costs no more than an
+evaluation
 (results/benchmark_images).
 """
 

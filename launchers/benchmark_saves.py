@@ -3,12 +3,13 @@
 A training saves its weights, the slots of its optimiser and what it has measured so far. The last
 grows; what a save writes must not. Two tables show it:
 
-* `saves.csv`, of long runs: the states of pages at their defaults are filled with random numbers,
-  and saved after every twentieth of the run as a training saves them, with the history that there
-  is by then. Beside it, in bytes, a file of the same arrays with all of the history inside;
-* `pages.csv`, of every page that trains: it is run up to its report, with one network of its
+* `saves.csv`, of long runs: the states of experiments at their defaults are filled with random
+  numbers, and saved after every twentieth of the run as a training saves them, with the history
+  that there is by then. Beside it, in bytes, a file of the same arrays with all of the history
+  inside;
+* `pages.csv`, of every experiment that trains: it is run up to its report, with one network of its
   default size and few steps, in a process of its own that saves after every call of the device and
-  tells what each whole save took. Of a page with several trainings the one with the largest state
+  tells what each whole save took. Of several trainings the one with the largest state
   counts.
 
     python launchers/benchmark_saves.py --alsologtostderr

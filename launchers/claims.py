@@ -1,6 +1,6 @@
-"""What may be said: the claims of a page, by all readings on all data sets, with a verdict each.
+"""What may be said: the claims of a study, by all readings on all data sets, with a verdict each.
 
-Reads the claims.csv of finished runs of one page on several data sets, and writes the table of
+Reads claims.csv of finished runs of one experiment on several data sets, and writes the table of
 claims: every reading in one order, the number of settings, interval or exact p-value, Holm's
 correction over the claims, and the word that follows by rules fixed before looking
 (`spectral_tf.spectra.verdicts`). No such table is written by hand.
@@ -8,7 +8,7 @@ correction over the claims, and the word that follows by rules fixed before look
     python launchers/claims.py \
         --folders=results/interventions/fashion_mnist,results/interventions/photo_patches
 
-takes seconds. A page whose claims come from several runs on a data set joins them by colons behind
+takes seconds. A study whose claims come from several runs on a data set joins them by colons behind
 its name, photo_patches=runs/waves:runs/comparison, so that all are one family of claims. To see:
 which claims hold on all data sets, and which readings disagree (results/interventions).
 """

@@ -4,9 +4,9 @@ How fast the predictions of networks change on straight paths within every class
 diverse
 its images are: by the features of another network, and by their distances in pixels. Every class
 has paths of its own, so their length and the accuracy of the class are told beside it, and every
-correlation is also given with either held fixed. What decides is the spectral centroid per unit of
-distance in pixels, at one confidence of all networks and with so many samples that more change
-nothing; the share of high frequencies as published stands beside it.
+correlation is also given as a partial one, given either. What decides is the spectral centroid per
+unit of distance in pixels, at one confidence of all networks and with so many samples that more
+change nothing; the DFT high-frequency fraction as published stands beside it.
 
     python launchers/class_diversity.py --alsologtostderr
 

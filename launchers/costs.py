@@ -1,7 +1,7 @@
 """What do studies cost before they are run? Operations are counted, hours estimated.
 
-Reads flagfiles, builds every network that their pages would train, has TensorFlow's profiler count
-the operations of its answers and gradients, and multiplies by the steps and images that the pages
+Reads flagfiles, builds every network that they would train, has TensorFlow's profiler count
+the operations of its predictions and gradients, and multiplies by the steps and images that these
 would take. Hours follow from peak rates of devices and the share of them that is reached. Both are
 said, not measured: those of your device go into `--devices`.
 

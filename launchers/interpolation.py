@@ -2,7 +2,7 @@
 
 The second method of Fridovich-Keil et al. (2022): straight paths between held-out images, within a
 class and between two, the probabilities along them, and what they do there: their spectra, the
-shares of high frequencies that were published with the method, and what does not depend on how
+high-frequency fractions that were published with the method, and what does not depend on how
 densely a path is sampled or in which unit. Where each measure comes from, and what is unknown of
 the paper's own, stands in `spectral_tf.spectra.path`. Or paths from single images along their
 gradient, a random or a Fourier direction.
@@ -14,7 +14,7 @@ paths, and takes about 3 minutes on 2 cores. A saved model of your own, which is
 
     python launchers/interpolation.py --from_run=mine.keras --dataset=cifar10 --outputs=logits
 
-To see: between classes predictions vary more than within, by the published shares and in total;
+To see: between classes predictions vary more than within, by the published fraction and in total;
 what varies is of lower frequency there, since most of it is one change of class
 (results/interpolation).
 """

@@ -15,8 +15,8 @@ several machines with a common folder, each taking its share:
 
 Every setting and seed is a training of its own in the run folder, resumed one by one; the last one
 to finish compares them all. To see: every claim by all readings, of which two were named before
-looking, the share of high frequencies on all paths and the spectral centroid at a common confidence
-on paths that the compared classifiers know (results/interventions).
+looking, the DFT high-frequency fraction on all paths and the spectral centroid at a common
+confidence on paths that the compared classifiers know (results/interventions).
 """
 
 from __future__ import annotations

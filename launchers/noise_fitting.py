@@ -16,9 +16,9 @@ for a GPU:
 
 Every wave and seed is a training of its own in the run folder, resumed one by one. A seed gives all
 waves and the null the same first weights and order, and a --teacher is one network for all
-students: what another teacher would do is held fixed, and not in the intervals.
+students: what another teacher would do is not in the intervals.
 
-To see: waves of few cycles across the data are followed early and nearly fully, fast ones late or
+To see: waves of few cycles across the data are fitted early and nearly fully, fast ones late or
 no further than by networks that never saw them (results/noise_fitting).
 """
 

@@ -1,15 +1,15 @@
-"""What an intervention does to the waves that a classifier learns, against a baseline.
+"""What an intervention does to the label noise that a classifier fits, against a baseline.
 
 Reads finished runs of noise_fitting.py that share data, waves and seeds and differ in one thing
-(width, weight decay, mixup, augmentation, a teacher, ...), and compares how they follow every wave,
+(width, weight decay, mixup, augmentation, a teacher, ...), and compares how they fit every wave,
 seed by seed and image by image: the regression slope beta, and what beta has more than in networks
 that were trained alike, but without the wave (a difference of differences). Of distillation one
-teacher is compared, the same for all students: it is held fixed, and what another one would do is
+teacher is compared, the same for all students: what another one would do is
 not in the intervals.
 
     python launchers/noise_fitting_compare.py --baseline=runs/plain --cases=runs/wide,runs/decayed
 
-takes seconds. To see: whether at the end of training wider networks follow fast waves further, and
+takes seconds. To see: whether at the end of training wider networks fit fast waves further, and
 regularised ones less far (results/noise_fitting).
 """
 

@@ -38,7 +38,7 @@ class Experiment(NamedTuple):
 
 
 RAHAMAN = "Rahaman et al. (2019)"
-PRACTICE = "Fridovich-Keil et al. (2021)"
+PRACTICE = "Fridovich-Keil et al. (2022)"
 
 # {heading: its experiments}, in the order in which they are best read.
 GROUPS: dict[str, tuple[Experiment, ...]] = {

@@ -1,9 +1,7 @@
 """What the README says is so."""
 
-import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +15,16 @@ LAUNCHERS = sorted((ROOT / "launchers").glob("*.py"))
 
 def command(name):
     return re.search(rf"^<!-- {name} command -->\n```bash\n(.*?)\n```$", README, re.M | re.S)[1]
+
+
+def blocks(document):
+    return re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), re.S)
+
+
+def test_it_fits_180_lines_and_an_own_model_15():
+    assert len(README.splitlines()) <= 180
+    (own,) = blocks("README.md")
+    assert len(own.splitlines()) <= 15
 
 
 def test_both_commands_are_one_line_each():
@@ -56,7 +64,9 @@ def test_ci_runs_the_readmes_test_command(tmp_path):
     assert printed == command("test")
     assert ran == f"ran: {command('test')}"
     assert then == "then: -m pytest -m long"
-    assert "`python -m pytest -m long`" in README
+    told = (ROOT / "CONTRIBUTING.md").read_text()
+    assert "`python -m pytest -m long`" in told
+    assert "```bash\n.ci/run\n```" in told
     assert not os.path.exists(os.path.dirname(venv)), "the environment must be removed"
     assert not (tmp_path / "installed").exists(), "who is not root installs nothing"
 
@@ -85,69 +95,11 @@ def test_every_launcher_is_listed_and_names_its_results(launcher):
     assert (ROOT / folder[1]).is_dir()
 
 
-def test_every_local_link_leads_somewhere():
-    for page in (ROOT / "README.md", ROOT / "results" / "README.md"):
-        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
-            if not link.startswith("http"):
-                assert (page.parent / link).exists(), f"{page.name}: {link}"
-
-
-SHARED = {"workdir", "seed", "overwrite", "quiet", "save_every_seconds", "strategy", "tpu"}
-SHARED |= {"cores", "deterministic", "startup_timeout_seconds"}
-SHARED |= {"data_dir", "download", "manual_dir"}
-
-
-@pytest.mark.parametrize("page", ["lf_first", "noise_fitting"])
-def test_every_flag_of_the_main_pages_is_explained(page):
-    code = (
-        f"import sys; sys.argv[0] = '{page}'; sys.path.insert(0, 'launchers'); import {page}; "
-        f"print(*(f.name for f in {page}.FLAGS.get_key_flags_for_module('{page}')))"
-    )
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    names = result.stdout.split()
-    assert {"workdir", "seed", "width"} <= set(names), result.stderr
-    section = README.split(f"### {page}")[1].split("\n## ")[0].split("\n### ")[0]
-    for name in names if page == "lf_first" else set(names) - SHARED:
-        assert f"`--{name}`" in section, name
-
-
-def page_commands(text):
-    """{page: lists of flags} of all commands in blocks of shell, as a shell takes them."""
-    asked = {}
-    for block in re.findall(r"```bash\n(.*?)```", text, re.S):
-        joined = block.replace("\\\n", " ")
-        for line in re.findall(r"(?<!tests/)launchers/(\w+\.py[^\n\"'&;]*)", joined):
-            page, *words = shlex.split(line, comments=True)
-            plain = [re.sub(r"\$\w+", "1", word) for word in words if word.startswith("--")]
-            of_page = asked.setdefault(page.removesuffix(".py"), [])
-            of_page.append([word for word in plain if not word.startswith("--flagfile")])
-    return asked
-
-
-@pytest.mark.parametrize(
-    "section",
-    [pytest.param("# spectral_tf", marks=pytest.mark.long), "### Recipes"],
-)
-def test_the_flags_of_every_command_are_known(section):
-    """That a page takes them, of these values; files and data are not looked for."""
-    asked = page_commands(README[README.index(section) :])
-    assert {"lf_first", "noise_fitting", "interventions"} <= asked.keys()
-    assert any("--tpu=local" in words for words in asked["noise_fitting"])
-    code = (
-        "import importlib, json, sys; from absl import flags\n"
-        "page, asked = json.loads(sys.argv[1])\n"
-        "sys.path.insert(0, 'launchers'); importlib.import_module(page)\n"
-        "for words in asked: assert flags.FLAGS([page, *words]) == [page], words"
-    )
-    for page, words in asked.items():
-        command = [sys.executable, "-c", code, json.dumps([page, words])]
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        assert result.returncode == 0, result.stderr
-
-
 def test_the_python_examples_run(embedded_dir, tmp_path):
-    # Of those of one's own model the first is tried in a fresh process, below.
-    _, _, probe, along, images, study = re.findall(r"```python\n(.*?)```", README, re.S)
+    # Of those of one's own model the first two are tried in a fresh process, below.
+    _, probe, along = blocks("docs/own_models.md")
+    (images,) = blocks("docs/images.md")
+    (study,) = blocks("docs/own_study.md")
 
     def told(code):
         (tmp_path / "example.py").write_text(code)
@@ -165,7 +117,8 @@ def test_the_python_examples_run(embedded_dir, tmp_path):
 
 
 def test_the_examples_of_ones_own_model_run(tmp_path):
-    follow, hold = re.findall(r"```python\n(.*?)```", README, re.S)[:2]
+    (follow,) = blocks("README.md")
+    hold = blocks("docs/own_models.md")[0]
     result = subprocess.run(
         [sys.executable, "-c", follow], capture_output=True, text=True, cwd=tmp_path, timeout=300
     )

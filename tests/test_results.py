@@ -1,4 +1,4 @@
-"""The committed studies show what the protocol asks for.
+"""The committed studies show what docs/protocols.md asks for.
 
 A change of a committed result is noticed here. Where our numbers differ from the reference's, the
 test holds what was measured and the folder's README says so.
@@ -230,7 +230,7 @@ def test_learning_times_increase_as_a_power_law(study):
     exponent = float(law.exponent.value)
     assert exponent == pytest.approx(study["summary"]["learning_time_exponent"])
     assert law.num_points == K.size
-    # Measured 2.0 and 1.9. The protocol proposes 1.7 +- 0.25 for equal amplitudes: from k = 20 on
+    # Measured 2.0 and 1.9. docs/protocols.md has 1.7 +- 0.25 for equal amplitudes: from k = 20 on
     # that holds, but our lowest frequencies are learned earlier than in its figure (see the
     # folder's README), which makes the line through all of them steeper.
     assert exponent == pytest.approx({"equal": 2.0, "increasing": 1.94}[study["case"]], abs=0.01)

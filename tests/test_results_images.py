@@ -1,4 +1,4 @@
-"""What the committed tables of the pages on images must show, by the protocol."""
+"""What the committed tables of experiments on images must show, by docs/protocols.md."""
 
 import itertools
 import json

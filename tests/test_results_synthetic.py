@@ -1,6 +1,6 @@
 """The committed studies on robustness, manifolds, architecture and theory show what they must.
 
-What the protocol of each experiment asks for, read off the committed tables; where we measured
+What docs/protocols.md asks of each experiment, read off the committed tables; where we measured
 something else, the test holds what was measured and results/README.md says so.
 """
 

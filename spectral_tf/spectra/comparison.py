@@ -187,7 +187,7 @@ def difference_to_published(
 
     As `difference_to_published_from_stats`, which says how.
 
-    What varies: our runs, their runs, the reading. Held fixed: the protocol.
+    What varies: our runs, their runs, the reading. Held fixed: how networks are trained.
 
     Args:
       values: our runs on the first axis, [n, ...], finite.
@@ -227,7 +227,7 @@ def difference_to_published_from_stats(
     freedom; the p-value is Student's of d = 0. Exact for normal samples of one variance and e = 0;
     an e as wide as the samples' errors makes it cautious, since a uniform error has no tails.
 
-    What varies: our runs, their runs, the reading. Held fixed: the protocol.
+    What varies: our runs, their runs, the reading. Held fixed: how networks are trained.
 
     Args:
       mean: over our runs, finite, [...].

@@ -31,7 +31,7 @@ def learning_times(steps: ArrayLike, curves: ArrayLike, level: float = 0.5) -> N
     Raises:
       UserError: steps do not increase, or their number is not that of the curves' points.
 
-    Source: the protocol of Rahaman et al. (2019), Fig 1, read as learning times.
+    Source: Rahaman et al. (2019), Fig 1, read as learning times.
     """
     s = np.asarray(steps, dtype=np.float64)
     c = np.asarray(curves, dtype=np.float64)

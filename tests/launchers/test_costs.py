@@ -107,6 +107,6 @@ def test_the_committed_costs_are_of_the_flagfiles_that_are_there():
     }
     # On two cores the first was timed: 23 minutes beside other work, about 20 alone.
     assert 60 * told["lf_first", "2_cores_float32"] == pytest.approx(20, rel=0.1)
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "docs" / "speed.md").read_text()
     for study, device in (("noise_fitting", "A100_tf32"), ("interventions", "A100_float32")):
-        assert f"{told[study, device]:.3g} h" in text.split("### What a study costs")[1]
+        assert f"{told[study, device]:.3g} h" in text.split("## What a study costs")[1]

@@ -20,8 +20,8 @@ def test_energy_decides_by_hand():
         assert spectra.occupied_bandwidth(circle, [1.0, 0.0], energy) == band
 
 
-# Mean 99 % bandwidth over directions, and the bound |k| max|gamma'| / (2 pi), in cycles: the
-# protocol's table of Eqn 14 and 15.
+# Mean 99 % bandwidth over directions, and the bound |k| max|gamma'| / (2 pi), in cycles:
+# computed once by another program.
 @pytest.mark.parametrize(
     ("petals", "wavenumber", "band", "bound"),
     [

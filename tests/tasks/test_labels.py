@@ -14,7 +14,7 @@ def test_labels_by_hand():
     assert wave(1, 1e-9, 0.8, 8).labels.tolist() == [0, 0, 1, 0, 0, 0, 0, 0]
 
 
-# The protocol's chance levels: a half and 3/5 (five phases on the grid), and about two thirds.
+# Chance levels: a half and 3/5 (five phases on the grid), and about two thirds.
 @pytest.mark.parametrize(
     ("k", "threshold", "chance"),
     [(50, 0, 0.5), (150, 0, 0.5), (200, 0, 0.6), (400, 0, 0.6), (150, 0.5, 2 / 3)],

@@ -27,7 +27,7 @@ def test_the_velocity_is_the_derivative():
     np.testing.assert_allclose(curve.velocity(Z), differences, atol=1e-6)
 
 
-# The protocol's arc lengths and largest speeds.
+# Arc lengths and largest speeds, computed once by another program.
 @pytest.mark.parametrize(
     ("petals", "length", "speed"),
     [(0, 6.28, 6.28), (4, 10.64, 14.1), (10, 21.5, 32.0), (16, 33.1, 50.7), (20, 40.9, 63.2)],

@@ -1,0 +1,241 @@
+"""Writes what documents say of the code and of results anew.
+
+These are docs/flags.md, results/repeat.md and the README's table of experiments:
+
+    python docs/make.py
+
+With `--check` nothing is written; a test looks in this way whether they are up to date.
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+from collections.abc import Mapping, Sequence
+
+from spectral_tf import catalogue
+from spectral_tf.catalogue import Experiment
+from spectral_tf.runtime import manual
+from spectral_tf.runtime.manual import FlagEntry, FlagGroup
+
+ROOT = pathlib.Path(__file__).parents[1]
+BEGIN, END = "<!-- experiments -->", "<!-- end of experiments -->"
+
+
+def results_page(experiment: Experiment) -> str:
+    """Where the results of an experiment are shown, seen from the repository's root."""
+    own = f"results/{experiment.results}/README.md"
+    return own if (ROOT / own).is_file() else f"results/README.md#{experiment.results}"
+
+
+def table_of_experiments() -> str:
+    """The README's table, one row for each launcher and one for each group."""
+    lines = ["| experiment | question | published | minutes | results |"]
+    lines += ["| --- | --- | --- | --- | --- |"]
+    for heading, experiments in catalogue.GROUPS.items():
+        lines.append(f"| **{heading}** | | | | |")
+        for of in experiments:
+            lines.append(
+                f"| `launchers/{of.name}.py` | {of.question} | {of.published} | {of.minutes:g} | "
+                f"[{of.results}]({results_page(of)}) |"
+            )
+    return "\n".join(lines)
+
+
+def readme(text: str) -> str:
+    """The README with that table in its place."""
+    before, _, rest = text.partition(f"{BEGIN}\n")
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{table_of_experiments()}\n{END}{after}"
+
+
+def flags_document(of_experiments: Mapping[str, Sequence[FlagGroup]]) -> str:
+    """docs/flags.md: own flags by experiment, shared ones once."""
+    shared: dict[str, dict[str, FlagEntry]] = {heading: {} for heading in manual.SHARED}
+    for groups in of_experiments.values():
+        for group in groups:
+            for entry in group.flags if group.heading in shared else ():
+                shared[group.heading].setdefault(entry.name, entry)
+    there = {heading: entries for heading, entries in shared.items() if entries}
+    lines = [
+        "# Flags",
+        "",
+        "Made from the code by `python docs/make.py`; `--help` of an experiment says the same.",
+        "Every flag can stand in a file, one a line, for `--flagfile`; `run.flags` of a run folder",
+        "is one. What a line of help has no room for: [notes on flags](flag_notes.md). First each",
+        "experiment's own flags and those whose defaults differ, then those that several share:",
+        f"{', '.join(f'[{heading}](#{anchor(heading)})' for heading in there)}.",
+    ]
+    for name, groups in of_experiments.items():
+        lines += ["", f"## {name}", "", catalogue.EXPERIMENTS[name].question, ""]
+        rows, also = [], []
+        for group in groups:
+            for entry in group.flags:
+                if entry == shared.get(group.heading, {}).get(entry.name):
+                    also.append(f"`--{entry.name}`")
+                else:
+                    rows.append((group.heading, entry))
+        lines += ["| flag | group | default | meaning |", "| --- | --- | --- | --- |"]
+        lines += [row(entry, heading) for heading, entry in rows]
+        lines += ["", f"Shared: {', '.join(also)}."] if also else []
+    for heading, entries in there.items():
+        lines += ["", f"## {heading}", "", "| flag | default | meaning |", "| --- | --- | --- |"]
+        lines += [row(entry) for entry in entries.values()]
+    return "\n".join(lines) + "\n"
+
+
+def row(entry: FlagEntry, heading: str | None = None) -> str:
+    """A flag as a row of a table."""
+    told = f"{entry.help} {entry.values[:1].upper()}{entry.values[1:]}." if entry.values else ""
+    name = f"--[no]{entry.name}" if entry.kind == "switch" else f"--{entry.name}"
+    default = f"`{entry.default}`" if entry.default else ""
+    cells = [f"`{name}`", *([heading] if heading else []), default, told or entry.help]
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def anchor(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    kept = "".join(c for c in heading.lower() if c.isalnum() or c in " -_")
+    return kept.replace(" ", "-")
+
+
+def groups_of_experiments() -> dict[str, list[FlagGroup]]:
+    """The flags of every experiment; where the folder is named after it, as NAME."""
+    found = {}
+    for name in catalogue.EXPERIMENTS:
+        found[name] = [
+            FlagGroup(
+                group.heading,
+                [
+                    entry._replace(default="runs/NAME")
+                    if entry.default == f"runs/{name}"
+                    else entry
+                    for entry in group.flags
+                ],
+            )
+            for group in manual.flag_groups_of(name)
+        ]
+    return found
+
+
+# Their flagfiles are of the script before it had its peers: what measures the same today.
+EARLIER = {
+    "benchmark/n200": "",
+    "benchmark/n1000": " --num_samples=1000",
+    "benchmark/n9585": " --num_samples=9585 --input_dim=784 --members=1,4",
+}
+# What a folder takes from another run, in the place of what its own flagfile names.
+SOURCES = {
+    "robustness": ("lf_first/equal", " --from_run={run}"),
+    "noise_fitting/fashion_mnist/distillation": (
+        "noise_fitting/fashion_mnist/teacher",
+        " --teacher={run}/checkpoints/uniform/seed_0/epoch_020.keras",
+    ),
+    "noise_fitting/photo_patches/distillation": (
+        "noise_fitting/photo_patches/teacher",
+        " --teacher={run}/checkpoints/uniform/seed_0/epoch_020.keras",
+    ),
+}
+FETCHED = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+
+
+def repeated(folder: str) -> str:
+    """The command that repeats a folder of results, into a folder that nothing else writes to."""
+    results = ROOT / "results" / folder
+    experiment = json.loads((results / "summary.json").read_text(encoding="utf-8"))["experiment"]
+    asked = f" --flagfile=results/{folder}/run.flags"
+    if folder in EARLIER:
+        asked = EARLIER[folder]
+    if folder in SOURCES:
+        source, flag = SOURCES[folder]
+        asked += flag.format(run=f"runs/again/{source}")
+    if dataset_of(folder) in FETCHED and folder not in EARLIER:
+        asked += " --download"
+    return f"python launchers/{experiment}.py{asked} --workdir=runs/again/{folder}"
+
+
+def dataset_of(folder: str) -> str:
+    """The data set that its flagfile names, or nothing."""
+    lines = (ROOT / "results" / folder / "run.flags").read_text(encoding="utf-8").splitlines()
+    named = [line.partition("=")[2] for line in lines if line.startswith("--dataset=")]
+    return named[0] if named else ""
+
+
+def needed(folder: str) -> str:
+    """What has to be there first."""
+    if folder in SOURCES:
+        source = SOURCES[folder][0]
+        told = [f"the run of [{source}](#{anchor(source)})"]
+    else:
+        told = []
+    if name := FETCHED.get(dataset_of(folder)):
+        told.append(f"{name}, which `--download` fetches where it is not prepared")
+    if folder.startswith("lf_first_pytorch"):
+        told.append("the extra `torch`")
+    if folder in EARLIER:
+        told.append("its flagfile is of an earlier form of the script; the extras `torch,jax`")
+    if folder.endswith("comparison") or "/claims" in folder:
+        told.append("nothing: it reads the committed folders")
+    return "; ".join(told)
+
+
+def repeat_document() -> str:
+    """results/repeat.md: the command, machine and minutes of every committed run."""
+    lines = [
+        "# How to repeat each folder",
+        "",
+        "Made from the folders by `python docs/make.py`. Run from the root of a clone; every run",
+        "gets a folder of its own below `runs/again`. Minutes and machine are those that the run's",
+        "`environment.json` has; most ran beside other studies on the same two cores.",
+        "*Changed* says that the code had changes that were not committed",
+        "([what that means](README.md#code-that-was-not-committed)).",
+    ]
+    for path in sorted((ROOT / "results").rglob("run.flags")):
+        folder = path.parent.relative_to(ROOT / "results").as_posix()
+        text = (path.parent / "environment.json").read_text(encoding="utf-8")
+        environment = json.loads(text)
+        devices = environment.get("devices")
+        told = "seconds"
+        if devices:
+            told = f"{environment['wall_seconds'] / 60:.1f} minutes on 2 cores of {devices[0]}"
+        if environment.get("git_commit", "").endswith("+changes"):
+            told += ", changed code"
+        lines += ["", f"### {folder}", "", f"{told}. [Folder]({folder})."]
+        if needs := needed(folder):
+            lines[-1] += f" Needs: {needs}."
+        lines += ["", "```bash", repeated(folder), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def written() -> dict[pathlib.Path, str]:
+    """What the documents should say."""
+    page = ROOT / "README.md"
+    return {
+        ROOT / "results" / "repeat.md": repeat_document(),
+        ROOT / "docs" / "flags.md": flags_document(groups_of_experiments()),
+        page: readme(page.read_text(encoding="utf-8")),
+    }
+
+
+def main() -> int:
+    """Writes the documents, or says which are not up to date.
+
+    Returns:
+      exit status: 1 if asked to check and one is not.
+    """
+    checks = sys.argv[1:] == ["--check"]
+    stale = 0
+    for path, text in written().items():
+        if path.is_file() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale += 1
+        if checks:
+            print(f"{path.relative_to(ROOT)} is not what the code says: python docs/make.py")
+        else:
+            path.write_text(text, encoding="utf-8")
+    return int(checks and stale > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

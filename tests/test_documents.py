@@ -1,0 +1,293 @@
+"""README, docs and the pages of results: one can find one's way, and what they say is so."""
+
+import ast
+import json
+import re
+import shlex
+import subprocess
+import sys
+import unicodedata
+
+import pytest
+from conftest import ROOT
+
+import spectral_tf
+from spectral_tf import catalogue
+from spectral_tf.records import read_table
+from spectral_tf.runtime import manual
+
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "BUILD_NOTES.md")]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [*sorted((ROOT / "results").rglob("README.md")), ROOT / "results" / "repeat.md"]
+DOCUMENTS = [*TOP, *DOCS, *PAGES]
+LAUNCHERS = sorted((ROOT / "launchers").glob("*.py"))
+CODE = [
+    file
+    for folder in ("spectral_tf", "launchers", "tests", "docs")
+    for file in sorted((ROOT / folder).rglob("*.py"))
+]
+each_document = pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
+)
+
+
+def prose(document):
+    """A document without code, and without the tables of claims that code has written."""
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.S)
+    for table in document.parent.glob("claims*/claims.md"):
+        text = text.replace(table.read_text().strip(), "")
+    return re.sub(r"`[^`\n]*`", "", text)
+
+
+def links(document):
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.S)
+    found = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    return [link for link in found if not link.startswith("mailto:")]
+
+
+def anchors(document):
+    """Of every heading, as GitHub makes them."""
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.S)
+    found = []
+    for heading in re.findall(r"^#{1,6} (.*)$", text, re.M):
+        kept = "".join(c for c in heading.strip().lower() if c.isalnum() or c in " -_")
+        found.append(kept.replace(" ", "-"))
+    return found
+
+
+@each_document
+def test_every_local_link_leads_somewhere(document):
+    for link in links(document):
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def test_every_document_is_reachable_from_the_readme():
+    seen, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        document = waiting.pop()
+        seen.add(document)
+        for link in links(document):
+            target = (document.parent / link.partition("#")[0]).resolve()
+            if target.is_dir() and (target / "README.md").is_file():
+                target /= "README.md"
+            if target.suffix == ".md" and target not in seen:
+                waiting.append(target)
+    assert set(DOCUMENTS) - seen == set()
+
+
+# {what we do not say: what we say}, in what is read by people.
+WORDS = {
+    r"\bcorrect ends\b": "correctly classified endpoints",
+    r"\b(plain|mirrored) shares?\b": "DFT and DCT high-frequency fraction",
+    r"\banswers?\b": "predictions",
+    # Both are in names of readings, which the pages explain.
+    r"(?<!distance )(?<!length )\bheld fixed\b": "partial correlation given ...; in no interval",
+    r"\baffine layers?\b": "linear layers",
+    r"\bwaves? (is|are|was|were) followed\b|\bfollow\w*( \w+)? waves?\b": "label noise fitted",
+    r"(?<!keras\.)\bapplications (models|networks)\b": "keras.applications models",
+    r"\bsurvival\b|\bhalf-liv": "attenuation, half-attenuation norms",
+    r"\bprotocol sheet\b|\bthe protocols?\b(?! of)": "a document that is there",
+}
+
+
+def docstring(launcher):
+    return ast.get_docstring(ast.parse(launcher.read_text()))
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS, ids=lambda path: path.stem)
+def test_help_has_the_terms_of_the_documents(launcher):
+    text = re.sub(r"`[^`\n]*`", "", docstring(launcher))
+    for word, instead in {**WORDS, r"(?<!_)\bpages?\b(?!=)": "experiment or script"}.items():
+        found = re.search(word, text, re.I)
+        assert not found, f"{found[0]!r}: say {instead}"
+
+
+@each_document
+@pytest.mark.parametrize(("word", "instead"), WORDS.items(), ids=lambda text: text[:20])
+def test_one_term_for_one_thing(document, word, instead):
+    if document.name in ("glossary.md", "BUILD_NOTES.md"):
+        return  # They say how things are called in the code.
+    found = re.search(word, prose(document), re.I)
+    assert not found, f"{found[0]!r}: say {instead}"
+
+
+@each_document
+def test_an_experiment_is_no_page(document):
+    if document.name == "BUILD_NOTES.md":
+        return  # It speaks of pages for a browser, too.
+    results = r"\b(results|manual|web)[ -]pages?\b|\bpages? of results\b"
+    text = re.sub(results, "", prose(document), flags=re.I)
+    found = re.search(r".{0,40}\bpages?\b.{0,40}", text, re.I)
+    assert not found, found[0]
+
+
+@each_document
+def test_python_in_documents_is_python(document):
+    for block in re.findall(r"```python\n(.*?)```", document.read_text(), re.S):
+        compile(block, str(document), "exec")
+
+
+def test_what_is_made_from_code_is_up_to_date():
+    """Flags, the README's table of experiments, the commands that repeat results."""
+    made = [sys.executable, str(ROOT / "docs" / "make.py"), "--check"]
+    result = subprocess.run(made, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def commands(*documents):
+    """(launcher, its flags) of all commands in blocks of shell, as a shell takes them."""
+    asked = []
+    for document in documents:
+        for block in re.findall(r"```bash\n(.*?)```", document.read_text(), re.S):
+            joined = block.replace("\\\n", " ")
+            for line in re.findall(r"(?<!tests/)launchers/(\w+\.py[^\n\"'&;]*)", joined):
+                page, *words = shlex.split(line, comments=True)
+                plain = [re.sub(r"\$\w+", "1", word) for word in words if word.startswith("--")]
+                asked.append((page.removesuffix(".py"), plain))
+    return asked
+
+
+# Data and runs of one's own are not looked for; flagfiles of the repository are.
+PARSED = """
+import json, runpy, sys
+from absl import flags
+from spectral_tf import program
+for name, words in json.loads(sys.argv[1]):
+    before = set(flags.FLAGS)
+    runpy.run_path(str(program.folder() / f"{name}.py"), run_name=name)
+    assert flags.FLAGS([name, *words]) == [name], words
+    flags.FLAGS.remove_flag_values(set(flags.FLAGS) - before)
+    flags.FLAGS.unparse_flags()
+"""
+
+
+def test_the_flags_of_every_command_are_known():
+    asked = commands(*DOCUMENTS)
+    assert {"lf_first", "noise_fitting", "interventions"} <= {name for name, _ in asked}
+    assert any("--tpu=local" in words for name, words in asked if name == "noise_fitting")
+    code = [sys.executable, "-c", PARSED, json.dumps(asked)]
+    result = subprocess.run(code, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_results_are_repeated_in_folders_of_their_own():
+    """No command writes where another one does, or where an experiment does by default."""
+    asked = {(name, *words) for name, words in commands(*PAGES)}
+    folders = [[w for w in words if w.startswith("--workdir=")] for _, *words in asked]
+    assert all(len(of) == 1 and of[0].startswith("--workdir=runs/again/") for of in folders), asked
+    written = [of[0] for of in folders]
+    assert len(set(written)) == len(written)
+    runs = {path.parent for path in (ROOT / "results").rglob("run.flags")}
+    repeated = {word.replace("--workdir=runs/again", str(ROOT / "results")) for word in written}
+    assert {str(path) for path in runs} <= repeated
+
+
+@pytest.mark.parametrize("experiment", catalogue.EXPERIMENTS.values(), ids=lambda of: of.name)
+def test_results_show_the_main_figure(experiment):
+    figures = [
+        path
+        for path in (ROOT / "results" / experiment.results).rglob(f"{experiment.main_figure}.*")
+        if path.parent.name == "figures"
+    ]
+    if experiment.main_figure and figures:
+        shown = {
+            (page.parent / image).resolve()
+            for page in PAGES
+            for image in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text())
+        }
+        assert shown & set(figures)
+
+
+def test_what_is_said_of_uncommitted_code_is_so():
+    said = (ROOT / "results" / "README.md").read_text().split("### Code that was not committed")[1]
+    named = re.findall(r"`([\w/]+)`", said.partition("`+changes`: ")[2].partition("They were")[0])
+    changed = [
+        path.parent.relative_to(ROOT / "results").as_posix()
+        for path in sorted((ROOT / "results").rglob("environment.json"))
+        if "+changes" in json.loads(path.read_text()).get("git_commit", "")
+    ]
+    assert named == changed
+    assert "For seven folders" in said
+    assert len(changed) == 7
+
+
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        ("noise_fitting/claims", "C1"),
+        ("interpolation/claims", "C0, one training"),
+        ("interventions/claims", "C0, 33 settings"),
+        ("class_diversity/claims", "C12 feature angle"),
+        ("class_diversity/claims_merged", "C12 merged"),
+    ],
+)
+def test_the_words_on_claims_are_those_of_the_committed_verdicts(folder, told):
+    rows = {}
+    for line in (ROOT / "docs" / "claims.md").read_text().splitlines():
+        if line.startswith("| [C"):
+            claim, published, corrected, _ = line.strip("| ").split(" | ")
+            rows[re.sub(r"\[(C\d+)\]\([^)]*\)", r"\1", claim)] = (published, corrected)
+    assert told in rows
+    table = read_table(ROOT / "results" / folder / "verdicts.csv")
+    words = dict(
+        zip(zip(table["claim"], table["primary"], strict=True), table["verdict"], strict=True)
+    )
+    for claim in dict.fromkeys(table["claim"]):
+        row = rows[told if claim == "C0" else claim]
+        for kind, word in zip(("published", "corrected"), row, strict=True):
+            assert word == words.get((claim, kind), "not asked"), claim
+
+
+def test_every_exit_status_is_documented():
+    said = (ROOT / "docs" / "run_folder.md").read_text().split("## Exit codes")[1]
+    told = {int(status) for status in re.findall(r"^\| (\d+)", said, re.M)}
+    assert told == set(manual.EXIT_STATUS)
+
+
+def plain(text):
+    """Without accents, as docstrings write names."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
+def test_every_source_that_code_names_is_in_the_references():
+    known = [plain(line) for line in (ROOT / "docs" / "references.md").read_text().splitlines()]
+    years = r"(?:1[89]|20)\d\d"
+    pattern = rf"\b([A-Z][a-z]+(?:-[A-Z][a-z]+)?)(?: et al\.)?,?\s+\(?({years})\)"
+    missing = set()
+    for file in [*CODE, *DOCS, *PAGES]:
+        for name, year in re.findall(pattern, plain(file.read_text())):
+            if not any(name in line and year in line for line in known):
+                missing.add((name, year))
+        for number in re.findall(r"\b\d{4}\.\d{5}\b", file.read_text()):
+            if file in CODE and f"20{number[:2]}" <= "2027" and number[2:4] <= "12":
+                assert any(number in line for line in known), (file.name, number)
+    assert not missing
+
+
+def test_bibtex_has_what_the_references_have():
+    text = (ROOT / "docs" / "references.md").read_text()
+    bibtex = (ROOT / "docs" / "references.bib").read_text()
+    entries = re.findall(r"^@\w+\{(\w+),$", bibtex, re.M)
+    rows = [line for line in text.splitlines() if line.startswith("| ") and " --- " not in line]
+    assert len(set(entries)) == len(entries) == len(rows) - text.count("| cited as")
+    for number in re.findall(r"arxiv\.org/abs/([\d.]+)\)|doi\.org/(\S+?)\) \|", text):
+        assert any(number)
+        assert "".join(number) in bibtex
+
+
+def test_nothing_refers_to_a_document_that_is_not_there():
+    for file in [*CODE, *DOCUMENTS]:
+        if file.name == "test_documents.py":
+            continue
+        found = re.search(r"protocol sheet|\bthe protocols?'?s?\b(?! of)", file.read_text(), re.I)
+        assert not found, f"{file}: {found[0]}"
+
+
+def test_what_is_cited_is_this_version():
+    text = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {spectral_tf.__version__}\n" in text
+    assert "name: The spectral_tf authors" in text
+    assert f"Version {spectral_tf.__version__} " in (ROOT / "CHANGELOG.md").read_text()
