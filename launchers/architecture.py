@@ -39,19 +39,27 @@ NUMBERS = ("depth", "width", "weight_clip", "fourier_scale")
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("architecture", reports=True)
-flags.DEFINE_list("sweeps", list(SWEEPS), f"Which of {', '.join(SWEEPS)}.")
-flags.DEFINE_list("depths", [3, 4, 5, 6], "Affine layers, at width 16 and clip 10.")
-flags.DEFINE_list("widths", [16, 32, 64, 128], "Hidden units, at depth 3 and clip 10.")
-flags.DEFINE_list("weight_clips", [0.1, 0.15, 0.2, 2], "Largest parameters, of the 6 x 64 network.")
-flags.DEFINE_list(
-    "activations", ["relu", "tanh", "sine", "gelu"], "Activations of the 6 x 64 network."
-)
-flags.DEFINE_list("fourier_scales", [1, 10, 30], "Scales of 64 random features, cycles per unit.")
-flags.DEFINE_integer("num_runs", 2, "Networks for each setting (paper: 1).", 1)
-flags.DEFINE_integer("num_steps", 3_000, "Training steps of each network (paper: 60,000).", 1)
-flags.DEFINE_integer("probe_every", 500, "Steps between two spectra.", 1)
-flags.DEFINE_integer("num_samples", 200, "Points of the grid, even.", 4)
-runtime.define_finite_float("learning_rate", 3e-4, "Adam's constant rate.", at_least=1e-12)
+with runtime.flag_group("Sweeps"):
+    flags.DEFINE_list("sweeps", list(SWEEPS), f"Sweeps to make: some of {', '.join(SWEEPS)}.")
+    flags.DEFINE_list("depths", [3, 4, 5, 6], "Numbers of linear layers, at width 16 and clip 10.")
+    flags.DEFINE_list("widths", [16, 32, 64, 128], "Hidden units, at depth 3 and clip 10.")
+    flags.DEFINE_list(
+        "weight_clips",
+        [0.1, 0.15, 0.2, 2],
+        "Largest absolute values of a parameter, of the 6 x 64 network.",
+    )
+    flags.DEFINE_list(
+        "activations", ["relu", "tanh", "sine", "gelu"], "Activations of the 6 x 64 network."
+    )
+    flags.DEFINE_list(
+        "fourier_scales", [1, 10, 30], "Scales of 64 random Fourier features, in cycles per unit."
+    )
+with runtime.flag_group("Training and measuring"):
+    flags.DEFINE_integer("num_runs", 2, "Number of networks for each setting (paper: 1).", 1)
+    flags.DEFINE_integer("num_steps", 3_000, "Training steps of each network (paper: 60,000).", 1)
+    flags.DEFINE_integer("probe_every", 500, "Steps between two spectra.", 1)
+    flags.DEFINE_integer("num_samples", 200, "Points of the grid, an even number.", 4)
+    runtime.define_learning_rate_flag()
 
 FOURIER_FEATURES = 64
 

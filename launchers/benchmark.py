@@ -40,15 +40,21 @@ from spectral_tf.experiments.contest import Contender, Found
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark", resumes=False, distributes=False)
-flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
-runtime.define_finite_float("seconds", 1.5, "Length of one measurement.", at_least=0.01)
-flags.DEFINE_list("members", [1, 2, 4, 8, 16], "Numbers of networks at once that are tried.")
-flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
-flags.DEFINE_integer("depth", 6, "Affine layers.", 2)
-flags.DEFINE_integer("num_samples", 200, "Points.", 3)
-flags.DEFINE_integer("input_dim", 1, "Inputs of the network.", 1)
-flags.DEFINE_integer("cores", 0, "Cores to use; 0: all that the process may use.", 0)
-flags.DEFINE_integer("busy_cores", 0, "Measure also beside so many processes that never rest.", 0)
+with runtime.flag_group("Measurement"):
+    flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
+    runtime.define_finite_float(
+        "seconds", 1.5, "Length of one measurement, in seconds.", at_least=0.01
+    )
+    flags.DEFINE_integer(
+        "busy_cores", 0, "Number of processes that never rest, to measure beside them, too.", 0
+    )
+with runtime.flag_group("Networks and data"):
+    flags.DEFINE_list("members", [1, 2, 4, 8, 16], "Numbers of networks that are trained at once.")
+    flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
+    flags.DEFINE_integer("depth", 6, "Linear layers, the output layer included.", 2)
+    flags.DEFINE_integer("num_samples", 200, "Training points.", 3)
+    flags.DEFINE_integer("input_dim", 1, "Inputs of the network.", 1)
+runtime.define_cores_flag()
 
 PEERS = pathlib.Path(__file__).parent / "peers"
 OURS, FIT = "ours", "Keras fit"

@@ -32,11 +32,14 @@ from spectral_tf.experiments import contest
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_augmentation", resumes=False, distributes=False)
 runtime.define_data_flags("photo_patches")
-flags.DEFINE_integer("train_size", 5_000, "Images of the set.", 1)
-flags.DEFINE_integer("batch_size", 128, "Images of a batch.", 1)
-flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
-runtime.define_finite_float("seconds", 1.5, "Length of one measurement.", at_least=0.01)
-flags.DEFINE_integer("cores", 0, "Cores to use; 0: all that the process may use.", 0)
+with runtime.flag_group("Measurement"):
+    flags.DEFINE_integer("train_size", 5_000, "Number of images that are augmented.", 1)
+    flags.DEFINE_integer("batch_size", 128, "Images of a batch.", 1)
+    flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
+    runtime.define_finite_float(
+        "seconds", 1.5, "Length of one measurement, in seconds.", at_least=0.01
+    )
+runtime.define_cores_flag()
 
 PEERS = pathlib.Path(__file__).parent / "peers"
 OURS, PIL, WITH = "ours, batched", "PIL and NumPy, one by one", "AutoAugment: "

@@ -36,12 +36,17 @@ from spectral_tf.experiments import contest
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_images", resumes=False)
 runtime.define_data_flags("photo_patches")
-flags.DEFINE_string("model", "convnet", f"{', '.join(models.CLASSIFIERS)}; peers have convnet.")
-flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
-flags.DEFINE_integer("train_size", 5_000, "Images of an epoch.", 1)
-flags.DEFINE_integer("batch_size", 128, "Images in a step.", 1)
-flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
-runtime.define_finite_float("seconds", 1.5, "Length of a measurement of peers.", at_least=0.01)
+with runtime.flag_group("Measurement"):
+    flags.DEFINE_string(
+        "model", "convnet", f"Network: {', '.join(models.CLASSIFIERS)}; peers have convnet alone."
+    )
+    flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
+    flags.DEFINE_integer("train_size", 5_000, "Images of an epoch.", 1)
+    flags.DEFINE_integer("batch_size", 128, "Images in a step.", 1)
+    flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
+    runtime.define_finite_float(
+        "seconds", 1.5, "Length of a measurement of peers, in seconds.", at_least=0.01
+    )
 
 PLAIN, WAVE, EVALUATED, PROBED = "plain", "with a wave", "plain, evaluated", "with a wave, probed"
 OURS, FORWARD, TORCH = "ours", "ours, forward", ("torch",)

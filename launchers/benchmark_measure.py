@@ -28,10 +28,13 @@ from spectral_tf import data, experiments, records, runtime
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_measure", resumes=False, distributes=False)
 runtime.define_data_flags("photo_patches")
-flags.DEFINE_integer("num_rounds", 5, "Rounds; each does everything once.", 1)
-flags.DEFINE_integer("num_paths", 1_000, "Straight paths between images.", 4)
-flags.DEFINE_integer("num_samples", 75, "Images on each path, both ends included.", 4)
-flags.DEFINE_integer("fit_steps", 2000, "Training steps of `fit`, on 256 points at once.", 100)
+with runtime.flag_group("Measurement"):
+    flags.DEFINE_integer("num_rounds", 5, "Rounds; each does everything once.", 1)
+    flags.DEFINE_integer("num_paths", 1_000, "Straight paths between images.", 4)
+    flags.DEFINE_integer("num_samples", 75, "Images on each path, both ends included.", 4)
+    flags.DEFINE_integer(
+        "fit_steps", 2000, "Training steps of Keras' `fit`, on 256 points at once.", 100
+    )
 
 _BATCH = 256
 

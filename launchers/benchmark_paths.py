@@ -38,15 +38,27 @@ from spectral_tf.errors import UserError
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_paths", resumes=False, distributes=False)
 runtime.define_data_flags("photo_patches")
-flags.DEFINE_string("split", "train", "Whose images are joined; large enough for all the pairs.")
-flags.DEFINE_enum("model", "convnet", models.CLASSIFIERS, "The network whose outputs are taken.")
-flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
-flags.DEFINE_integer("batch_size", 256, "Images at once.", 1)
-flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
-flags.DEFINE_integer("round_pairs", 5, "Paths of each class pair in a round.", 1)
+with runtime.flag_group("Measurement"):
+    flags.DEFINE_string(
+        "split", "train", "Split whose images are joined; large enough for all the pairs."
+    )
+    flags.DEFINE_enum(
+        "model", "convnet", models.CLASSIFIERS, "Network whose outputs are taken along paths."
+    )
+    flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
+    flags.DEFINE_integer("batch_size", 256, "Images in one call of the network.", 1)
+    flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
+    flags.DEFINE_integer("round_pairs", 5, "Paths of each class pair in a round.", 1)
 runtime.define_path_flags(num_samples=75)
-flags.DEFINE_list("many_pairs", [100, 10_000], "Numbers of pairs whose peak memory is measured.")
-flags.DEFINE_integer("num_processes", 5, "Class pairs measured the published way.", 1)
+with runtime.flag_group("Measurement"):
+    flags.DEFINE_list(
+        "many_pairs",
+        [100, 10_000],
+        "Numbers of paths of a class pair whose peak memory is measured.",
+    )
+    flags.DEFINE_integer(
+        "num_processes", 5, "Class pairs that are measured in the published way, a process each.", 1
+    )
 
 PROBE, BARE = "probe", "bare model"
 # The options of launchers/peers/torch_forward.py, which has convnet.

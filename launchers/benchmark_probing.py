@@ -32,12 +32,13 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_probing", resumes=False)
-flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
-flags.DEFINE_integer("members", 16, "Networks that are probed.", 1)
-flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
-flags.DEFINE_integer("depth", 6, "Affine layers.", 2)
-flags.DEFINE_integer("num_samples", 200, "Points of the grid.", 3)
-flags.DEFINE_integer("probe_every", 100, "Steps between two spectra.", 1)
+with runtime.flag_group("Measurement"):
+    flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
+    flags.DEFINE_integer("members", 16, "Number of networks that are probed.", 1)
+    flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
+    flags.DEFINE_integer("depth", 6, "Linear layers, the output layer included.", 2)
+    flags.DEFINE_integer("num_samples", 200, "Points of the grid.", 3)
+    flags.DEFINE_integer("probe_every", 100, "Steps between two spectra.", 1)
 
 COPIES = "a copy for each direction"
 PROTOCOL = 10_000  # Perturbed networks for one network of experiment 2.

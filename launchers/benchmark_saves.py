@@ -41,10 +41,12 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_saves", resumes=False, distributes=False)
-flags.DEFINE_integer("num_rounds", 5, "Rounds; each makes all saves of all runs once.", 1)
-flags.DEFINE_integer("divide_by", 1, "Networks are so much narrower, and runs shorter.", 1)
-
-flags.DEFINE_string("data_dir", None, "Where the embedded digits are, or are prepared.")
+with runtime.flag_group("Measurement"):
+    flags.DEFINE_integer("num_rounds", 5, "Rounds; each makes all saves of all runs once.", 1)
+    flags.DEFINE_integer(
+        "divide_by", 1, "Divisor of the widths of networks and of the lengths of runs.", 1
+    )
+runtime.define_data_dir_flag()
 
 SAVES = 20
 
@@ -74,7 +76,8 @@ PAGES: dict[str, tuple[str, ...]] = {
     "interpolation": (*IMAGES, *PATHS, "--between_pairs=1"),
     "fourier_sensitivity": (*IMAGES, "--num_images=41", "--norm=2"),
 }
-flags.DEFINE_list("pages", list(PAGES), f"Which are run, of {', '.join(PAGES)}.")
+with runtime.flag_group("Measurement"):
+    flags.DEFINE_list("pages", list(PAGES), f"Experiments to run: some of {', '.join(PAGES)}.")
 
 # Runs a page that saves whenever it may (flags ask for a second between two saves at least), up to
 # its report.

@@ -34,29 +34,56 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_scaling", reports=True)
-flags.DEFINE_list("curves", list(CURVES), f"Some of {', '.join(CURVES)}.")
-flags.DEFINE_list("members", [1, 2, 4, 8, 16, 32, 64, 128, 256], "Networks trained at once.")
-flags.DEFINE_list("points", [50, 100, 200, 500, 1000, 2000, 5000, 10000], "Of every network.")
-flags.DEFINE_list("layer_widths", [32, 64, 128, 256, 512, 1024, 2048], "Units of a layer.")
-flags.DEFINE_list(
-    "kernel_images", [250, 500, 1000, 2000, 4000, 8000, 16000], "Images of a Gaussian kernel."
-)
-flags.DEFINE_list("num_paths", [10, 30, 100, 300, 1000], "Paths between images.")
-flags.DEFINE_list("image_sizes", [16, 32, 64, 96, 128], "Pixels of a side of their images.")
-flags.DEFINE_list("tangent_points", [50, 100, 200, 400, 800, 1600], "Of a tangent kernel.")
-flags.DEFINE_list("batch_sizes", [16, 32, 64, 128, 256, 512], "Images of a classifier's batch.")
-flags.DEFINE_list("replicas", [1, 2], "Logical devices that share a classifier's batch.")
-flags.DEFINE_integer("width", 256, "Units of a layer, where they do not grow.", 1)
-flags.DEFINE_integer("functions", 100, "Eigenfunctions where not all are asked for.", 1)
-flags.DEFINE_enum("classifier", "convnet", models.CLASSIFIERS, "The network of images.")
-flags.DEFINE_integer("channels", 0, "Channels of its first stage; 0: the network's own.", 0)
-runtime.define_finite_float("seconds", 0.5, "For which a size repeats its work.", at_least=0.0)
-runtime.define_finite_float(
-    "most_seconds", 20.0, "A size is left out if it would take longer.", at_least=0.001
-)
-runtime.define_finite_float(
-    "memory_gb", 0.0, "Or more memory, in 10^9 bytes; 0: that of the machine.", at_least=0.0
-)
+with runtime.flag_group("Sizes"):
+    flags.DEFINE_list("curves", list(CURVES), f"Curves to measure: some of {', '.join(CURVES)}.")
+    flags.DEFINE_list(
+        "members", [1, 2, 4, 8, 16, 32, 64, 128, 256], "Numbers of networks trained at once."
+    )
+    flags.DEFINE_list(
+        "points",
+        [50, 100, 200, 500, 1000, 2000, 5000, 10000],
+        "Numbers of training points of every network.",
+    )
+    flags.DEFINE_list("layer_widths", [32, 64, 128, 256, 512, 1024, 2048], "Units of a layer.")
+    flags.DEFINE_list(
+        "kernel_images",
+        [250, 500, 1000, 2000, 4000, 8000, 16000],
+        "Numbers of images of a Gaussian kernel.",
+    )
+    flags.DEFINE_list("num_paths", [10, 30, 100, 300, 1000], "Numbers of paths between images.")
+    flags.DEFINE_list("image_sizes", [16, 32, 64, 96, 128], "Sides of their images, in pixels.")
+    flags.DEFINE_list(
+        "tangent_points", [50, 100, 200, 400, 800, 1600], "Numbers of points of a tangent kernel."
+    )
+    flags.DEFINE_list(
+        "batch_sizes", [16, 32, 64, 128, 256, 512], "Numbers of images in a classifier's batch."
+    )
+    flags.DEFINE_list(
+        "replicas", [1, 2], "Numbers of logical devices that share a classifier's batch."
+    )
+with runtime.flag_group("What stays the same"):
+    flags.DEFINE_integer("width", 256, "Units of a layer, where they do not grow.", 1)
+    flags.DEFINE_integer(
+        "functions", 100, "Number of eigenfunctions where not all are asked for.", 1
+    )
+    flags.DEFINE_enum("classifier", "convnet", models.CLASSIFIERS, "Network of images.")
+    flags.DEFINE_integer("channels", 0, "Channels of its first stage; 0: the network's own.", 0)
+with runtime.flag_group("Limits"):
+    runtime.define_finite_float(
+        "seconds", 0.5, "Seconds for which the work of a size is repeated.", at_least=0.0
+    )
+    runtime.define_finite_float(
+        "most_seconds",
+        20.0,
+        "Longest time of a size, in seconds; those that would take longer are left out.",
+        at_least=0.001,
+    )
+    runtime.define_finite_float(
+        "memory_gb",
+        0.0,
+        "Largest memory of a size, in 10^9 bytes; 0: that of the machine.",
+        at_least=0.0,
+    )
 
 # The flag that holds the sizes of each curve.
 SIZES = {

@@ -32,9 +32,10 @@ from spectral_tf import experiments, records, runtime
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("benchmark_start", resumes=False, distributes=False)
-flags.DEFINE_integer("num_rounds", 2, "Rounds; each runs the page cold and warm.", 1)
-flags.DEFINE_integer("num_steps", 20_000, "Training steps of the page; its default.", 200)
-flags.DEFINE_integer("width", 256, "Units of each hidden layer of its networks.", 1)
+with runtime.flag_group("Measurement"):
+    flags.DEFINE_integer("num_rounds", 2, "Rounds; each runs lf_first cold and warm.", 1)
+    flags.DEFINE_integer("num_steps", 20_000, "Training steps of lf_first.", 200)
+    flags.DEFINE_integer("width", 256, "Units of each hidden layer of its networks.", 1)
 
 LAUNCHERS = pathlib.Path(__file__).parent
 PACKAGES = ("tensorflow", "keras")

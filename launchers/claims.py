@@ -30,7 +30,9 @@ from spectral_tf.storage import as_path
 FLAGS = flags.FLAGS
 runtime.define_run_flags("claims", resumes=False, distributes=False)
 flags.DEFINE_list(
-    "folders", [], "Finished runs of one page, one for each data set, or NAME=RUN:RUN of each."
+    "folders",
+    [],
+    "Finished runs of one experiment, one for each data set, or NAME=RUN:RUN of each.",
 )
 
 # The kinds of primary readings and how the table calls them.

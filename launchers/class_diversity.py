@@ -50,16 +50,20 @@ runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
 runtime.define_class_subset_flag()
 runtime.define_path_flags(pairs=15)
 runtime.define_seeds_flag(experiments.SEEDS)
-flags.DEFINE_string(
-    "features",
-    "",
-    "A .keras or .h5 file, a run folder, or an application, whose features tell diversity.",
-)
-flags.DEFINE_string(
-    "features_weights", "", "Weights of an application given by --features, as --weights."
-)
-runtime.define_contract_flags("features", outputs=False)
-flags.DEFINE_integer("classes_at_once", 50, "Whose images are in memory together.", 1)
+with runtime.flag_group("Diversity"):
+    flags.DEFINE_string(
+        "features",
+        "",
+        "Network whose features tell diversity beside the pixels: a .keras or .h5 file, a run "
+        "folder, or an application.",
+    )
+    flags.DEFINE_string(
+        "features_weights", "", "Weights of an application given by --features, as --weights."
+    )
+    runtime.define_contract_flags("features", outputs=False)
+    flags.DEFINE_integer(
+        "classes_at_once", 50, "Number of classes whose images are in memory together.", 1
+    )
 
 # With fewer there is no correlation over classes.
 CLASSES = spectra.SETTINGS_FOR_CORRELATION

@@ -42,14 +42,22 @@ FLAGS = flags.FLAGS
 runtime.define_run_flags("class_diversity_merged", reports=True)
 runtime.define_data_flags("photo_patches")
 runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
-flags.DEFINE_list("merges", [1, 2, 5], "Classes in each super-class; 1 is what others are held to.")
-flags.DEFINE_list(
-    "groupings", list(merge_study.GROUPINGS), "What is merged at every k: classes that are alike?"
-)
-flags.DEFINE_integer("random_groupings", 6, "Random groupings of each number of merges.", 1)
-flags.DEFINE_integer("seeds", 1, "Trainings of each grouping.", 1)
+with runtime.flag_group("Merged classes"):
+    flags.DEFINE_list(
+        "merges", [1, 2, 5], "Numbers of classes in each super-class; others are held against 1."
+    )
+    flags.DEFINE_list(
+        "groupings",
+        list(merge_study.GROUPINGS),
+        f"Ways to group the classes: some of {', '.join(merge_study.GROUPINGS)}.",
+    )
+    flags.DEFINE_integer(
+        "random_groupings", 6, "Number of random groupings for each entry of --merges.", 1
+    )
+    flags.DEFINE_integer("seeds", 1, "Number of trainings of each grouping.", 1)
 runtime.define_path_flags(pairs=15)
-flags.DEFINE_integer("between_pairs", 3, "Paths between each two classes.", 1)
+with runtime.flag_group("Paths"):
+    flags.DEFINE_integer("between_pairs", 3, "Number of paths between each two classes.", 1)
 
 # Lists that can get longer without touching what is computed already.
 GROWING = ("merges", "groupings", "random_groupings", "seeds")

@@ -40,7 +40,8 @@ flags.DEFINE_list(
         "noise_fitting=results/noise_fitting/cifar10_wrn_32.flags",
         "interventions=results/interventions/cifar10_wrn_32.flags",
     ],
-    "PAGE=FLAGFILE of each study: of lf_first, manifold_grid, noise_fitting or interventions.",
+    "Studies, each EXPERIMENT=FLAGFILE, of lf_first, manifold_grid, noise_fitting or "
+    "interventions.",
 )
 flags.DEFINE_list(
     "devices",
@@ -48,10 +49,12 @@ flags.DEFINE_list(
         *("2_cores_float32:0.49:0.66", "A100_float32:19.5:0.3", "A100_tf32:156:0.3"),
         *("H100_bfloat16:989:0.3", "TPU_v4_chip_bfloat16:275:0.3"),
     ],
-    "NAME:TFLOPS:SHARE of each device: its peak in 10^12 operations a second, and the share of it "
+    "Devices, each NAME:TFLOPS:SHARE: its peak in 10^12 operations a second, and the share of it "
     "that is reached, assumed.",
 )
-flags.DEFINE_integer("path_samples", 75, "Of a path where its length decides; assumed.", 2)
+flags.DEFINE_integer(
+    "path_samples", 75, "Samples of a path where its length decides their number; assumed.", 2
+)
 
 # Shape, classes, training and held-out images of the sets of the papers.
 SETS = {"cifar10": ((32, 32, 3), 10, 50_000, 10_000)}

@@ -43,10 +43,17 @@ runtime.define_run_flags("fourier_sensitivity", reports=True)
 runtime.define_data_flags("photo_patches")
 runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
 runtime.define_seeds_flag(experiments.SEEDS)
-runtime.define_finite_float("norm", 4.0, "L2, of what is added to the pixels.", at_least=1e-9)
-flags.DEFINE_enum("signs", "both", SIGNS, "Add and subtract (the mean of the two), or add alone.")
-flags.DEFINE_integer("num_images", 0, "Held-out images, evenly of each class; 0: at most 500.", 0)
-flags.DEFINE_integer("block_size", 16, "Vectors in one call of the device.", 1)
+with runtime.flag_group("Perturbations"):
+    runtime.define_finite_float(
+        "norm", 4.0, "L2 norm of what is added to the normalised pixels.", at_least=1e-9
+    )
+    flags.DEFINE_enum(
+        "signs", "both", SIGNS, "Signs: add and subtract (the mean of the two), or add alone."
+    )
+    flags.DEFINE_integer(
+        "num_images", 0, "Number of held-out images, evenly of each class; 0: at most 500.", 0
+    )
+    flags.DEFINE_integer("block_size", 16, "Fourier vectors in one call of the device.", 1)
 
 
 class Plan(NamedTuple):

@@ -50,16 +50,27 @@ runtime.define_data_flags("photo_patches")
 runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
 runtime.define_seeds_flag(experiments.SEEDS)
 runtime.define_class_subset_flag()
-flags.DEFINE_enum(
-    "along", "pairs", ("pairs", "gradient", "random", "fourier"), "Pairs of images, or directions."
-)
-runtime.define_path_flags(pairs=15)
-flags.DEFINE_integer("between_pairs", 3, "Paths between each two classes; 0: as --pairs.", 0)
-runtime.define_finite_float("length", 20.0, "Length of paths along directions.", at_least=1e-6)
-runtime.define_finite_float(
-    "spatial_frequency", 4.0, "Cycles per image of a Fourier direction.", at_least=0.0
-)
-flags.DEFINE_integer("drawn", 6, "Paths drawn with their images.", 1, 60)
+with runtime.flag_group("Paths"):
+    flags.DEFINE_enum(
+        "along",
+        "pairs",
+        ("pairs", "gradient", "random", "fourier"),
+        "Paths between pairs of images, or along directions from each image.",
+    )
+    runtime.define_path_flags(pairs=15)
+    flags.DEFINE_integer(
+        "between_pairs", 3, "Number of paths between each two classes; 0: as --pairs.", 0
+    )
+    runtime.define_finite_float(
+        "length",
+        20.0,
+        "Length of paths along directions, L2 of the model's inputs.",
+        at_least=1e-6,
+    )
+    runtime.define_finite_float(
+        "spatial_frequency", 4.0, "Cycles per image of a Fourier direction.", at_least=0.0
+    )
+    flags.DEFINE_integer("drawn", 6, "Number of paths drawn with their images.", 1, 60)
 
 # Of paths along directions, unless --num_samples tells otherwise.
 LOCAL_SAMPLES = 64

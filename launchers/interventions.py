@@ -46,37 +46,53 @@ FLAGS = flags.FLAGS
 runtime.define_run_flags("interventions", reports=True)
 runtime.define_data_flags("photo_patches")
 runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
-flags.DEFINE_list("sweeps", ["time", "width", "augmentation"], f"Some of {', '.join(SWEEPS)}.")
-flags.DEFINE_list("measured_epochs", [1, 2, 3, 5], "When the baseline is measured, too: time.")
-flags.DEFINE_list(
-    "architectures", ["small_resnet"], "Other models, with a width behind a colon if you like."
-)
-flags.DEFINE_list("widths", [8, 32], "Sweep width: other numbers of channels.")
-flags.DEFINE_list(
-    "shares",
-    [0.0625, 0.25],
-    "Sweep examples: parts of the training images, trained for as many epochs and as many steps.",
-)
-flags.DEFINE_list(
-    "recipes",
-    ["flip+pad_and_crop", "cutout"],
-    "Sweep augmentation: names joined by +; mixup takes its alpha behind a colon, mixup:0.2.",
-)
-flags.DEFINE_list("alphas", [0], "Sweep distillation: weights of true labels beside the teacher's.")
-flags.DEFINE_list("decays", [0, 0.002], "Sweep weight_decay: other ones.")
-flags.DEFINE_integer("seeds", 1, "Trainings of each setting.", 1)
-flags.DEFINE_integer(
-    "baseline_seeds",
-    0,
-    "Seeds of the baseline and its students, whose claims are over seeds; 0: as all.",
-    0,
-)
+with runtime.flag_group("Sweeps"):
+    flags.DEFINE_list(
+        "sweeps",
+        ["time", "width", "augmentation"],
+        f"Sweeps to make: some of {', '.join(SWEEPS)}.",
+    )
+    flags.DEFINE_list(
+        "measured_epochs", [1, 2, 3, 5], "Epochs at which the baseline is measured, too (time)."
+    )
+    flags.DEFINE_list(
+        "architectures",
+        ["small_resnet"],
+        "Other models (architecture), with a width behind a colon if you like.",
+    )
+    flags.DEFINE_list("widths", [8, 32], "Other numbers of channels (width).")
+    flags.DEFINE_list(
+        "shares",
+        [0.0625, 0.25],
+        "Parts of the training images (examples), trained for as many epochs and as many steps.",
+    )
+    flags.DEFINE_list(
+        "recipes",
+        ["flip+pad_and_crop", "cutout"],
+        "Augmentations joined by + (augmentation); mixup has its alpha behind a colon, mixup:0.2.",
+    )
+    flags.DEFINE_list("alphas", [0], "Weights of true labels beside the teacher's (distillation).")
+    flags.DEFINE_list("decays", [0, 0.002], "Other factors of weight decay (weight_decay).")
+    flags.DEFINE_integer("seeds", 1, "Number of trainings of each setting.", 1)
+    flags.DEFINE_integer(
+        "baseline_seeds",
+        0,
+        "Number of trainings of the baseline and its students, whose claims are over seeds; 0: as "
+        "all.",
+        0,
+    )
 runtime.define_path_flags(pairs=15)
-flags.DEFINE_integer("between_pairs", 3, "Paths between each two classes; 0: as --pairs.", 0)
-flags.DEFINE_list(
-    "ends", ["held_out"], f"Images at the ends of paths: some of {', '.join(path_study.ENDS)}."
-)
-flags.DEFINE_string("shard", "1/1", "i/n: the i-th of n shares of the trainings.")
+with runtime.flag_group("Paths"):
+    flags.DEFINE_integer(
+        "between_pairs", 3, "Number of paths between each two classes; 0: as --pairs.", 0
+    )
+    flags.DEFINE_list(
+        "ends", ["held_out"], f"Images at the ends of paths: some of {', '.join(path_study.ENDS)}."
+    )
+with runtime.flag_group("Run"):
+    flags.DEFINE_string(
+        "shard", "1/1", "Share i/n of the trainings, for the i-th of n processes on one folder."
+    )
 
 # Lists that can get longer without touching what is computed already.
 GROWING = (

@@ -37,19 +37,40 @@ FLAGS = flags.FLAGS
 runtime.define_run_flags("kernel_projection", reports=True)
 runtime.define_data_flags("digits")
 runtime.define_classes_flag()
-flags.DEFINE_integer("num_samples", 250, "The first images of both classes (paper: 2,000).", 2)
-flags.DEFINE_list("noises", list(NOISES), f"Some of {', '.join(NOISES)}.")
-runtime.define_finite_float("noise_exponent", 2.0, "gamma of the high frequencies.", at_least=0.0)
-runtime.define_finite_float("kernel_width", 1.25, "Width of the Gaussian kernel.", at_least=1e-9)
-runtime.define_finite_float(
-    "line_width", 0.03, "Width of the kernel on a line (Fig 6 and 12; not stated).", at_least=1e-3
-)
-flags.DEFINE_enum("eigensolver", "full", spectra.SOLVERS, "full, or the largest eigenvalues only.")
-flags.DEFINE_integer("num_eigenfunctions", 0, "How many, with the other solvers; 0: all.", 0)
-flags.DEFINE_integer("num_bins", 100, "Stretches of eigenfunctions averaged (paper: of 20).", 1)
-flags.DEFINE_integer("num_runs", 3, "Networks for each noise (paper: 1).", 1)
-flags.DEFINE_integer("num_steps", 2_000, "Training steps (paper: 5,000).", 1)
-flags.DEFINE_integer("probe_every", 10, "Steps between two expansions (paper: 1).", 1)
+with runtime.flag_group("Target and noise"):
+    flags.DEFINE_integer(
+        "num_samples", 250, "Number of images, the first of both classes (paper: 2,000).", 2
+    )
+    flags.DEFINE_list("noises", list(NOISES), f"Noises: some of {', '.join(NOISES)}.")
+    runtime.define_finite_float(
+        "noise_exponent", 2.0, "Exponent gamma of the high-frequency noise.", at_least=0.0
+    )
+with runtime.flag_group("Kernel"):
+    runtime.define_finite_float(
+        "kernel_width",
+        1.25,
+        "Width of the Gaussian kernel, L2 of pixels in [0, 1].",
+        at_least=1e-9,
+    )
+    runtime.define_finite_float(
+        "line_width",
+        0.03,
+        "Width of the kernel on the line [0, 1] (Fig 6 and 12; not stated there).",
+        at_least=1e-3,
+    )
+    flags.DEFINE_enum(
+        "eigensolver", "full", spectra.SOLVERS, "Eigensolver: full, or the largest values only."
+    )
+    flags.DEFINE_integer(
+        "num_eigenfunctions", 0, "Number of eigenfunctions of the other solvers; 0: all.", 0
+    )
+    flags.DEFINE_integer(
+        "num_bins", 100, "Number of stretches of eigenfunctions averaged (paper: of 20).", 1
+    )
+with runtime.flag_group("Training and measuring"):
+    flags.DEFINE_integer("num_runs", 3, "Number of networks for each noise (paper: 1).", 1)
+    flags.DEFINE_integer("num_steps", 2_000, "Training steps (paper: 5,000).", 1)
+    flags.DEFINE_integer("probe_every", 10, "Steps between two expansions (paper: 1).", 1)
 runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS, learning_rate=1e-4)
 
 SHOWN = {"white": (0, 40, 150, 300, 600), "high_frequency": (0, 40, 200, 300, 400, 600)}

@@ -34,20 +34,38 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("lf_first", reports=True)
-flags.DEFINE_integer("num_runs", 4, "Networks, each with its own phases and weights.", 1)
-flags.DEFINE_integer("num_steps", 20_000, "Training steps of each network.", 1)
-flags.DEFINE_integer("batch_size", 0, "Samples per step; 0: all of them (the paper's).", 0)
-flags.DEFINE_integer("probe_every", 100, "Steps between two spectra (the paper's 100).", 1)
-flags.DEFINE_integer("norms_every", 1_000, "Steps between two spectral norms of all layers.", 1)
-flags.DEFINE_list("frequencies", list(range(5, 51, 5)), "Whole cycles per unit.")
-flags.DEFINE_list("amplitudes", "equal", "equal (all 1), increasing (to 1), or a list of numbers.")
-flags.DEFINE_integer("num_samples", 200, "Points of the uniform grid on [0, 1).", 3)
-# Without a default they stay out of the flagfiles of runs without a target of one's own.
-flags.DEFINE_string("target", None, "Samples of your own: csv:PATH, npz:PATH or wav:PATH.")
-flags.DEFINE_string("target_window", None, "start:stop of its positions (seconds of a wav).")
-flags.DEFINE_integer("target_channel", None, "Channel of a wav, from 1; default: their mean.", 1)
-flags.DEFINE_integer("num_frequencies", None, "The strongest of --target; default: 10.", 1)
-flags.DEFINE_string("target_sha256", None, "Hash of its samples, as run.flags keeps it.")
+with runtime.flag_group("Training and measuring"):
+    flags.DEFINE_integer(
+        "num_runs", 4, "Number of networks, each with its own phases and weights.", 1
+    )
+    flags.DEFINE_integer("num_steps", 20_000, "Training steps of each network.", 1)
+    flags.DEFINE_integer("batch_size", 0, "Samples in a step; 0: all of them (the paper's).", 0)
+    flags.DEFINE_integer("probe_every", 100, "Steps between two spectra (the paper's 100).", 1)
+    flags.DEFINE_integer("norms_every", 1_000, "Steps between two spectral norms of all layers.", 1)
+with runtime.flag_group("Target"):
+    flags.DEFINE_list("frequencies", list(range(5, 51, 5)), "Frequencies, whole cycles per unit.")
+    flags.DEFINE_list(
+        "amplitudes", "equal", "Amplitudes: equal (all 1), increasing (to 1), or a list of numbers."
+    )
+    flags.DEFINE_integer("num_samples", 200, "Points of the uniform grid on [0, 1).", 3)
+with runtime.flag_group("Target of your own"):
+    # Without a default they stay out of the flagfiles of runs without a target of one's own.
+    flags.DEFINE_string("target", None, "Samples of your own: csv:PATH, npz:PATH or wav:PATH.")
+    flags.DEFINE_string(
+        "target_window", None, "Window start:stop of its positions (seconds of a wav)."
+    )
+    flags.DEFINE_integer(
+        "target_channel", None, "Channel of a wav, from 1; default: the mean of all.", 1
+    )
+    flags.DEFINE_integer(
+        "num_frequencies",
+        None,
+        "Number of frequencies followed, the strongest of --target; default: 10.",
+        1,
+    )
+    flags.DEFINE_string(
+        "target_sha256", None, "SHA-256 of its samples; run.flags keeps it, to repeat the run."
+    )
 runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS)
 
 OWN_FLAGS = ("target_window", "target_channel", "num_frequencies", "target_sha256")

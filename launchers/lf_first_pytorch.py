@@ -22,11 +22,15 @@ from spectral_tf.errors import UserError
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("lf_first_pytorch", resumes=False, distributes=False)
-flags.DEFINE_integer("num_runs", 9, "Networks, each with its own phases and weights.", 1)
-flags.DEFINE_integer("num_steps", 25_000, "Training steps of each network.", 1)
-flags.DEFINE_integer("probe_every", 100, "Steps between two spectra.", 1)
-flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
-flags.DEFINE_integer("depth", 6, "Affine layers.", 2)
+with runtime.flag_group("Training and measuring"):
+    flags.DEFINE_integer(
+        "num_runs", 9, "Number of networks, each with its own phases and weights.", 1
+    )
+    flags.DEFINE_integer("num_steps", 25_000, "Training steps of each network.", 1)
+    flags.DEFINE_integer("probe_every", 100, "Steps between two spectra.", 1)
+with runtime.flag_group("Network"):
+    flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
+    flags.DEFINE_integer("depth", 6, "Linear layers, the output layer included.", 2)
 
 FREQUENCIES, NUM_SAMPLES, LEARNING_RATE = list(range(5, 51, 5)), 200, 3e-4
 

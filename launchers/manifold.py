@@ -31,12 +31,21 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("manifold", reports=True)
-flags.DEFINE_list("petals", [0, 4, 10, 16], "L: petals of each curve; 0 is the circle.")
-flags.DEFINE_integer("num_runs", 2, "Networks for each curve (paper: 10, its notebook 5).", 1)
-flags.DEFINE_integer("num_steps", 2_000, "Training steps (paper: 50,000, its notebook 10,000).", 1)
-flags.DEFINE_integer("probe_every", 100, "Steps between two spectra (the paper's 100).", 1)
-flags.DEFINE_list("frequencies", list(range(20, 201, 20)), "Whole cycles per unit of z.")
-flags.DEFINE_integer("num_samples", 1_000, "Points on each curve.", 3)
+with runtime.flag_group("Curves and target"):
+    flags.DEFINE_list("petals", [0, 4, 10, 16], "Petals L of each curve; 0 is the circle.")
+with runtime.flag_group("Training and measuring"):
+    flags.DEFINE_integer(
+        "num_runs", 2, "Number of networks for each curve (paper: 10, its notebook 5).", 1
+    )
+    flags.DEFINE_integer(
+        "num_steps", 2_000, "Training steps (paper: 50,000, its notebook 10,000).", 1
+    )
+    flags.DEFINE_integer("probe_every", 100, "Steps between two spectra (the paper's 100).", 1)
+with runtime.flag_group("Curves and target"):
+    flags.DEFINE_list(
+        "frequencies", list(range(20, 201, 20)), "Frequencies, whole cycles per unit of z."
+    )
+    flags.DEFINE_integer("num_samples", 1_000, "Points on each curve.", 3)
 runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS)
 
 WAVENUMBERS = (10, 50)  # Of the plane waves whose band along each curve is tabled.

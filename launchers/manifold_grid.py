@@ -35,17 +35,28 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("manifold_grid", reports=True)
-flags.DEFINE_list(
-    "frequencies", [50, 150, 200, 400], "k: whole cycles per unit, one for each column."
-)
-flags.DEFINE_list("petals", [0, 10, 20], "L: petals of the curve, one for each row.")
-flags.DEFINE_list("thresholds", ["0"], "Class 1 above it: 0 (the published code), 0.5 (the text).")
-flags.DEFINE_integer("num_steps", 2_000, "Training steps of each network (paper: 10,000).", 1)
-flags.DEFINE_integer("probe_every", 100, "Steps between two accuracies (the paper's 100).", 1)
-flags.DEFINE_integer("last_probes", 10, "Accuracies averaged at the end of training.", 1)
-flags.DEFINE_integer("num_samples", 1_000, "Points on each curve.", 3)
+with runtime.flag_group("Grid"):
+    flags.DEFINE_list(
+        "frequencies",
+        [50, 150, 200, 400],
+        "Frequencies k of the labels, whole cycles per unit, one for each column.",
+    )
+    flags.DEFINE_list("petals", [0, 10, 20], "Petals L of the curve, one for each row.")
+    flags.DEFINE_list(
+        "thresholds",
+        ["0"],
+        "Thresholds above which a label is class 1: 0 (the published code), 0.5 (the text).",
+    )
+with runtime.flag_group("Training and measuring"):
+    flags.DEFINE_integer("num_steps", 2_000, "Training steps of each network (paper: 10,000).", 1)
+    flags.DEFINE_integer("probe_every", 100, "Steps between two accuracies (the paper's 100).", 1)
+    flags.DEFINE_integer(
+        "last_probes", 10, "Number of accuracies averaged at the end of training.", 1
+    )
+    flags.DEFINE_integer("num_samples", 1_000, "Points on each curve.", 3)
 runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS)
-flags.DEFINE_bool("knn", False, "Also k-nearest-neighbour classifiers (appendix E.2).")
+with runtime.flag_group("Training and measuring"):
+    flags.DEFINE_bool("knn", False, "Classifiers by nearest neighbours, too (appendix E.2).")
 
 MAP_CELL, RADIAL_CELL = (200, 20), (150, 20)  # k, L of Fig 7 and of Fig 22; or the nearest cell.
 NEIGHBOURS = (5, 10, 15, 20)

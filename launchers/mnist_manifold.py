@@ -32,17 +32,30 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 runtime.define_run_flags("mnist_manifold", reports=True)
 runtime.define_data_flags("digits")
-flags.DEFINE_integer("num_samples", 500, "Reconstructed images, and points of each cloud.", 2)
-flags.DEFINE_integer("latent_dim", 16, "Dimensions of code and clouds (paper: 64 of 784).", 1)
-flags.DEFINE_integer("autoencoder_width", 512, "Units of its two hidden layers.", 1)
-flags.DEFINE_integer("autoencoder_steps", 2_000, "Its training steps (Adam 1e-3, batches).", 1)
-flags.DEFINE_integer("autoencoder_batch_size", 256, "Images in a batch of it.", 1)
-runtime.define_finite_float(
-    "noise_std", 0.3, "Standard deviation of the noise it removes.", at_least=0, at_most=1
-)
-flags.DEFINE_integer("num_runs", 5, "Networks for each cloud (paper: 10).", 1)
-flags.DEFINE_integer("num_steps", 2_000, "Training steps of the networks.", 1)
-flags.DEFINE_integer("probe_every", 20, "Steps between two losses.", 1)
+with runtime.flag_group("Clouds of points"):
+    flags.DEFINE_integer(
+        "num_samples", 500, "Number of reconstructed images, and of points of each cloud.", 2
+    )
+    flags.DEFINE_integer(
+        "latent_dim", 16, "Dimensions of the code and of the clouds (paper: 64 of 784).", 1
+    )
+with runtime.flag_group("Autoencoder"):
+    flags.DEFINE_integer("autoencoder_width", 512, "Units of its two hidden layers.", 1)
+    flags.DEFINE_integer(
+        "autoencoder_steps", 2_000, "Training steps, by Adam at a rate of 1e-3.", 1
+    )
+    flags.DEFINE_integer("autoencoder_batch_size", 256, "Images in a step of it.", 1)
+    runtime.define_finite_float(
+        "noise_std",
+        0.3,
+        "Standard deviation of the noise it removes, of pixels in [0, 1].",
+        at_least=0,
+        at_most=1,
+    )
+with runtime.flag_group("Training and measuring"):
+    flags.DEFINE_integer("num_runs", 5, "Number of networks for each cloud (paper: 10).", 1)
+    flags.DEFINE_integer("num_steps", 2_000, "Training steps of the networks.", 1)
+    flags.DEFINE_integer("probe_every", 20, "Steps between two losses.", 1)
 runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS)
 
 CLOUDS = ("manifold", "flat", "flat, same scale", "flat, same covariance")

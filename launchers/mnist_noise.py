@@ -35,21 +35,29 @@ FLAGS = flags.FLAGS
 runtime.define_run_flags("mnist_noise", reports=True)
 runtime.define_data_flags("digits")
 runtime.define_classes_flag()
-flags.DEFINE_list(
-    "curves",
-    # Clean; panels (a) and (b) of Fig 4 by amplitude; (c) and (d) by frequency. The sets are ours.
-    ["0:0"]
-    + [f"{k:g}:{beta:g}" for k in (0.1, 1) for beta in (0.25, 0.5, 1, 2)]
-    + [f"{k:g}:{beta:g}" for beta in (0.5, 1) for k in (0.05, 0.2, 0.5)],
-    "Noises, each frequency:amplitude; 0:0 is the clean target.",
-)
-flags.DEFINE_enum("convention", "cycles", list(tasks.CONVENTIONS), "sin(2 pi k |x|) or sin(k |x|).")
-flags.DEFINE_integer("num_runs", 2, "Networks for each curve (paper: 1).", 1)
-flags.DEFINE_integer("num_steps", 2_000, "Training steps (paper: 5,000).", 1)
-flags.DEFINE_integer("probe_every", 10, "Steps between two validations (paper: 1).", 1)
-runtime.define_finite_float(
-    "train_share", 0.8, "Share of the images trained on.", at_least=0, at_most=1
-)
+with runtime.flag_group("Noise"):
+    flags.DEFINE_list(
+        "curves",
+        # Clean; panels (a) and (b) of Fig 4 by amplitude; (c) and (d) by frequency. The sets are
+        # ours.
+        ["0:0"]
+        + [f"{k:g}:{beta:g}" for k in (0.1, 1) for beta in (0.25, 0.5, 1, 2)]
+        + [f"{k:g}:{beta:g}" for beta in (0.5, 1) for k in (0.05, 0.2, 0.5)],
+        "Noises, each frequency:amplitude; 0:0 is the clean target.",
+    )
+    flags.DEFINE_enum(
+        "convention",
+        "cycles",
+        list(tasks.CONVENTIONS),
+        "Unit of the frequencies: sin(2 pi k |x|) or sin(k |x|).",
+    )
+with runtime.flag_group("Training and measuring"):
+    flags.DEFINE_integer("num_runs", 2, "Number of networks for each noise (paper: 1).", 1)
+    flags.DEFINE_integer("num_steps", 2_000, "Training steps (paper: 5,000).", 1)
+    flags.DEFINE_integer("probe_every", 10, "Steps between two validations (paper: 1).", 1)
+    runtime.define_finite_float(
+        "train_share", 0.8, "Share of the images that is trained on.", at_least=0, at_most=1
+    )
 runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS, learning_rate=1e-4)
 
 

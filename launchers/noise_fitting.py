@@ -52,35 +52,58 @@ FLAGS = flags.FLAGS
 runtime.define_run_flags("noise_fitting", reports=True)
 runtime.define_data_flags("photo_patches")
 runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
-flags.DEFINE_enum("wave", "radial", tasks.WAVES, "The coordinate c(x) that the wave runs along.")
-flags.DEFINE_list(
-    "cycles", [1, 2, 4, 8], "Frequencies as cycles across the data (4 standard deviations of c)."
-)
-flags.DEFINE_list("frequencies", [], "Frequencies f as such, in cycles per unit of c.")
-flags.DEFINE_list(
-    "spatial_frequencies", [2], "Image frequencies of fourier directions, in cycles per image."
-)
-runtime.define_finite_float(
-    "degrees", 45.0, "Orientation of the first fourier direction.", at_least=0.0
-)
-flags.DEFINE_integer(
-    "directions", 1, "Directions of each image frequency or exponent: turned, or drawn anew.", 1
-)
-flags.DEFINE_list(
-    "exponents", [1], "Exponents of power_law directions: magnitudes fall as rho^-exponent."
-)
-runtime.define_finite_float("amplitude", 0.4, "Mean smoothing A.", at_least=0.0, at_most=1.0)
-flags.DEFINE_bool("per_batch_amplitude", False, "Divide by the batch's mean, as published.")
-flags.DEFINE_integer("noise_class", -1, "The only class that is smoothed; -1: all.", -1)
-flags.DEFINE_integer("seeds", 2, "Trainings of each wave, with weights and order of their own.", 1)
-flags.DEFINE_string(
-    "teacher", "", "A file, SavedModel or run folder of a classifier to distill; default: none."
-)
-runtime.define_contract_flags("teacher")
-runtime.define_finite_float(
-    "distillation_alpha", 0.0, "Weight of true labels beside a teacher's.", at_least=0, at_most=1
-)
-flags.DEFINE_list("checkpoint_epochs", [], "Epochs after which models are kept as .keras files.")
+with runtime.flag_group("Label noise"):
+    flags.DEFINE_enum("wave", "radial", tasks.WAVES, "Coordinate c(x) that the wave runs along.")
+    flags.DEFINE_list(
+        "cycles",
+        [1, 2, 4, 8],
+        "Frequencies as cycles across the data (4 standard deviations of c).",
+    )
+    flags.DEFINE_list("frequencies", [], "Frequencies f as such, in cycles per unit of c.")
+    flags.DEFINE_list(
+        "spatial_frequencies", [2], "Image frequencies of fourier directions, in cycles per image."
+    )
+    runtime.define_finite_float(
+        "degrees", 45.0, "Orientation of the first fourier direction, in degrees.", at_least=0.0
+    )
+    flags.DEFINE_integer(
+        "directions",
+        1,
+        "Number of directions of each image frequency or exponent: turned, or drawn anew.",
+        1,
+    )
+    flags.DEFINE_list(
+        "exponents", [1], "Exponents of power_law directions: magnitudes fall as rho^-exponent."
+    )
+    runtime.define_finite_float(
+        "amplitude", 0.4, "Mean A of the label smoothing.", at_least=0.0, at_most=1.0
+    )
+    flags.DEFINE_bool(
+        "per_batch_amplitude",
+        False,
+        "Division by the mean of each batch, as published, not of the data.",
+    )
+    flags.DEFINE_integer("noise_class", -1, "Only class whose labels are smoothed; -1: all.", -1)
+with runtime.flag_group("Trainings and distillation"):
+    flags.DEFINE_integer(
+        "seeds", 2, "Number of trainings of each wave, with weights and order of their own.", 1
+    )
+    flags.DEFINE_string(
+        "teacher",
+        "",
+        "Classifier to distill: a file, a SavedModel or a run folder; default: none.",
+    )
+    runtime.define_contract_flags("teacher")
+    runtime.define_finite_float(
+        "distillation_alpha",
+        0.0,
+        "Weight of true labels beside a teacher's.",
+        at_least=0,
+        at_most=1,
+    )
+    flags.DEFINE_list(
+        "checkpoint_epochs", [], "Epochs after which models are kept as .keras files."
+    )
 
 # Training images on which waves are placed.
 MEASURED_ON = 10_000

@@ -36,9 +36,14 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("noise_fitting_compare", resumes=False, distributes=False)
-flags.DEFINE_string("baseline", "runs/noise_fitting", "Run folder to compare with.")
-flags.DEFINE_list("cases", [], "Run folders to compare, named by their last part.")
-flags.DEFINE_list("allow_differences", [], "Flags that may differ beside the one compared.")
+with runtime.flag_group("Runs to compare"):
+    flags.DEFINE_string(
+        "baseline", "runs/noise_fitting", "Run folder that the others are compared with."
+    )
+    flags.DEFINE_list("cases", [], "Run folders to compare, named by their last part.")
+    flags.DEFINE_list(
+        "allow_differences", [], "Names of flags that may differ beside the one compared."
+    )
 # Flags that make seeds, images and waves what they are, and the version of the data.
 SAME = (
     "dataset",

@@ -39,23 +39,31 @@ OPTIMIZERS = {"adam": 1.0, "sgd": 100.0, "lion": 1 / 3, "muon": 1.0}
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("own_models", reports=True)
-flags.DEFINE_list("networks", list(NETWORKS), f"Which of {', '.join(NETWORKS)}.")
-flags.DEFINE_list("optimizers", ["adam"], f"Which of {', '.join(OPTIMIZERS)}.")
-flags.DEFINE_list(
-    "learning_rates",
-    [1e-4, 3e-4, 1e-3],
-    "Rates of Adam, each of networks of its own; SGD has 100 times these, Lion a third, Muon them.",
-)
-runtime.define_finite_float("omega_0", 30.0, "Of SIREN, radians.", at_least=1e-6)
-flags.DEFINE_integer("width", 256, "Units of ReLU network and SIREN; KAN has an eighth.", 8)
-flags.DEFINE_integer("depth", 6, "Layers of ReLU network and SIREN; KAN has half as many.", 2)
-flags.DEFINE_integer(
-    "num_runs", 2, "Networks of each kind, with phases and weights of their own.", 1
-)
-flags.DEFINE_integer("num_steps", 1_000, "Training steps of each network.", 1)
-flags.DEFINE_integer("probe_every", 50, "Steps between two spectra.", 1)
-flags.DEFINE_list("frequencies", list(range(5, 51, 5)), "Of the sines, whole cycles per unit.")
-flags.DEFINE_integer("num_samples", 200, "Points of the grid.", 4)
+with runtime.flag_group("Networks and optimisers"):
+    flags.DEFINE_list("networks", list(NETWORKS), f"Networks: some of {', '.join(NETWORKS)}.")
+    flags.DEFINE_list("optimizers", ["adam"], f"Optimisers: some of {', '.join(OPTIMIZERS)}.")
+    flags.DEFINE_list(
+        "learning_rates",
+        [1e-4, 3e-4, 1e-3],
+        "Learning rates of Adam, each of networks of its own; SGD has 100 times these, Lion a "
+        "third, Muon the same.",
+    )
+    runtime.define_finite_float(
+        "omega_0", 30.0, "Factor omega_0 of SIREN, in radians.", at_least=1e-6
+    )
+    flags.DEFINE_integer("width", 256, "Units of ReLU network and SIREN; KAN has an eighth.", 8)
+    flags.DEFINE_integer("depth", 6, "Layers of ReLU network and SIREN; KAN has half as many.", 2)
+with runtime.flag_group("Training and measuring"):
+    flags.DEFINE_integer(
+        "num_runs", 2, "Number of networks of each kind, with phases and weights of their own.", 1
+    )
+    flags.DEFINE_integer("num_steps", 1_000, "Training steps of each network.", 1)
+    flags.DEFINE_integer("probe_every", 50, "Steps between two spectra.", 1)
+with runtime.flag_group("Target"):
+    flags.DEFINE_list(
+        "frequencies", list(range(5, 51, 5)), "Frequencies of the sines, whole cycles per unit."
+    )
+    flags.DEFINE_integer("num_samples", 200, "Points of the grid.", 4)
 
 
 class Setting(NamedTuple):

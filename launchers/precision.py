@@ -33,15 +33,24 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("precision", reports=True)
-flags.DEFINE_list("precisions", list(models.PRECISIONS[1:]), "Which are compared with float32.")
-flags.DEFINE_list("frequencies", list(range(5, 51, 5)), "Of the sines, in cycles per unit.")
-flags.DEFINE_integer("num_runs", 5, "Networks for each precision.", 2)
-flags.DEFINE_integer("num_steps", 3_000, "Training steps of each network.", 1)
-flags.DEFINE_integer("probe_every", 50, "Steps between two spectra.", 1)
-flags.DEFINE_integer("num_samples", 200, "Points of the grid.", 3)
-flags.DEFINE_integer("width", 256, "Units of each hidden layer; below 64 all is float32.", 64)
-flags.DEFINE_integer("depth", 6, "Affine layers.", 3)
-runtime.define_finite_float("learning_rate", 3e-4, "Adam's constant rate.", at_least=1e-12)
+with runtime.flag_group("Comparison"):
+    flags.DEFINE_list(
+        "precisions",
+        list(models.PRECISIONS[1:]),
+        f"Precisions compared with float32: some of {', '.join(models.PRECISIONS[1:])}.",
+    )
+    flags.DEFINE_list(
+        "frequencies", list(range(5, 51, 5)), "Frequencies of the sines, in cycles per unit."
+    )
+with runtime.flag_group("Training and measuring"):
+    flags.DEFINE_integer("num_runs", 5, "Number of networks for each precision.", 2)
+    flags.DEFINE_integer("num_steps", 3_000, "Training steps of each network.", 1)
+    flags.DEFINE_integer("probe_every", 50, "Steps between two spectra.", 1)
+    flags.DEFINE_integer("num_samples", 200, "Points of the grid.", 3)
+with runtime.flag_group("Network"):
+    flags.DEFINE_integer("width", 256, "Units of each hidden layer; below 64 all is float32.", 64)
+    flags.DEFINE_integer("depth", 6, "Linear layers, the output layer included.", 3)
+    runtime.define_learning_rate_flag()
 
 EXACT, CONTROL = "float32", "float32, other last bits"
 LEVEL = 0.5  # Of the normalised magnitude: learned.

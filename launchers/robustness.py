@@ -30,19 +30,38 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("robustness", reports=True)
-flags.DEFINE_string("from_run", "", "Finished run of lf_first (or its state file) to take.")
-flags.DEFINE_integer("num_runs", 0, "Networks; 0: all of --from_run, or 3 trained here.", 0)
-flags.DEFINE_integer("num_steps", 20_000, "Training steps, without --from_run.", 1)
-flags.DEFINE_list("frequencies", [], "Whole cycles per unit; default: the run's, or 5,10,...,50.")
-flags.DEFINE_integer("num_samples", 200, "Points of the grid, without --from_run.", 3)
+with runtime.flag_group("Networks to perturb"):
+    flags.DEFINE_string(
+        "from_run",
+        "",
+        "Finished run of lf_first (or its state file) whose networks are taken; default: they are "
+        "trained here.",
+    )
+    flags.DEFINE_integer(
+        "num_runs", 0, "Number of networks; 0: all of --from_run, or 3 trained here.", 0
+    )
+    flags.DEFINE_integer("num_steps", 20_000, "Training steps, without --from_run.", 1)
+    flags.DEFINE_list(
+        "frequencies",
+        [],
+        "Frequencies, whole cycles per unit; default: the run's, or 5,10,...,50.",
+    )
+    flags.DEFINE_integer("num_samples", 200, "Points of the grid, without --from_run.", 3)
 runtime.define_network_flags(models.ACTIVATIONS, models.PRECISIONS)
-runtime.define_finite_float(
-    "max_norm", 5.0, "Largest length of a perturbation.", at_least=1e-12, at_most=1e6
-)
-flags.DEFINE_integer("num_norms", 100, "Lengths from 0 to --max_norm.", 2)
-flags.DEFINE_integer("num_directions", 100, "Random directions for each length.", 1)
-flags.DEFINE_bool("shared_directions", False, "The same directions for all lengths (smoother).")
-flags.DEFINE_integer("block_size", 8, "Perturbed networks in memory at once.", 1)
+with runtime.flag_group("Perturbations"):
+    runtime.define_finite_float(
+        "max_norm",
+        5.0,
+        "Largest L2 norm of a perturbation of the weights.",
+        at_least=1e-12,
+        at_most=1e6,
+    )
+    flags.DEFINE_integer("num_norms", 100, "Number of norms from 0 to --max_norm.", 2)
+    flags.DEFINE_integer("num_directions", 100, "Number of random directions for each norm.", 1)
+    flags.DEFINE_bool(
+        "shared_directions", False, "Directions that are the same for all norms (smoother)."
+    )
+    flags.DEFINE_integer("block_size", 8, "Number of perturbed networks in memory at once.", 1)
 
 TRAINING_FLAGS = (
     *("num_steps", "num_samples", "width", "depth", "activation", "learning_rate", "precision"),

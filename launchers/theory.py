@@ -45,20 +45,36 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("theory", reports=True)
-flags.DEFINE_integer("num_runs", 5, "Networks for each optimiser, with phases of their own.", 1)
-flags.DEFINE_integer("num_steps", 20_000, "Training steps of each network.", 1)
-flags.DEFINE_integer("probe_every", 100, "Steps between two spectra.", 1)
-flags.DEFINE_list("frequencies", [1, 2, 3, 4, 5, 6, 8, 10], "Whole cycles per unit.")
-flags.DEFINE_integer("num_samples", 64, "Points of the uniform grid on [0, 1).", 3)
-flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
-flags.DEFINE_integer("depth", 4, "Affine layers, the linear output layer included.", 2)
-flags.DEFINE_integer("wide_width", 4_096, "Units of the one hidden layer of the wide networks.", 1)
-runtime.define_finite_float("learning_rate", 3e-4, "Adam's constant rate.", at_least=1e-12)
-runtime.define_finite_float(
-    "stable_share", 0.2, "Rate of gradient descent over the largest stable one.", at_least=1e-6
-)
-flags.register_validator("stable_share", lambda v: v < 1, "expected below 1, else descent diverges")
-flags.DEFINE_integer("volume_networks", 10_000, "Random networks of the volume argument.", 1_000)
+with runtime.flag_group("Training and measuring"):
+    flags.DEFINE_integer(
+        "num_runs", 5, "Number of networks for each optimiser, with phases of their own.", 1
+    )
+    flags.DEFINE_integer("num_steps", 20_000, "Training steps of each network.", 1)
+    flags.DEFINE_integer("probe_every", 100, "Steps between two spectra.", 1)
+with runtime.flag_group("Target"):
+    flags.DEFINE_list(
+        "frequencies", [1, 2, 3, 4, 5, 6, 8, 10], "Frequencies, whole cycles per unit."
+    )
+    flags.DEFINE_integer("num_samples", 64, "Points of the uniform grid on [0, 1).", 3)
+with runtime.flag_group("Network"):
+    flags.DEFINE_integer("width", 256, "Units of each hidden layer.", 1)
+    flags.DEFINE_integer("depth", 4, "Linear layers, the output layer included.", 2)
+    flags.DEFINE_integer(
+        "wide_width", 4_096, "Units of the one hidden layer of the wide networks.", 1
+    )
+    runtime.define_learning_rate_flag()
+    runtime.define_finite_float(
+        "stable_share",
+        0.2,
+        "Learning rate of gradient descent, as a share of the largest stable one; below 1.",
+        at_least=1e-6,
+    )
+    flags.register_validator(
+        "stable_share", lambda v: v < 1, "expected below 1, else descent diverges"
+    )
+    flags.DEFINE_integer(
+        "volume_networks", 10_000, "Number of random networks of the volume argument.", 1_000
+    )
 
 # Steps at which kinks and kernels are computed: about geometric, as learning times are.
 KERNEL_STEPS = (0, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)

@@ -28,12 +28,17 @@ if TYPE_CHECKING:
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("untrained", reports=True)
-flags.DEFINE_list("depths", [2, 3, 4, 6, 8], "Affine layers, the linear output layer included.")
-flags.DEFINE_list("activations", ["relu", "tanh", "gelu", "sine"], "After each hidden layer.")
-flags.DEFINE_list("scales", [1, 2, 4, 8], "By which all weights are multiplied.")
-flags.DEFINE_integer("width", 64, "Units of each hidden layer.", 1)
-flags.DEFINE_integer("num_networks", 32, "For each depth and activation.", 2)
-flags.DEFINE_integer("num_samples", 1_024, "Points of the circle.", 8)
+with runtime.flag_group("Networks"):
+    flags.DEFINE_list(
+        "depths", [2, 3, 4, 6, 8], "Numbers of linear layers, the output layer included."
+    )
+    flags.DEFINE_list(
+        "activations", ["relu", "tanh", "gelu", "sine"], "Activations after each hidden layer."
+    )
+    flags.DEFINE_list("scales", [1, 2, 4, 8], "Factors by which all weights are multiplied.")
+    flags.DEFINE_integer("width", 64, "Units of each hidden layer.", 1)
+    flags.DEFINE_integer("num_networks", 32, "Number of networks of each depth and activation.", 2)
+    flags.DEFINE_integer("num_samples", 1_024, "Points of the circle.", 8)
 
 
 class Plan(NamedTuple):

@@ -16,13 +16,16 @@ ALLOWED = {
     "probes": {"spectra"},
     "records": {"spectra"},
     "headlines": {"spectra", "records"},
-    "runtime": {"records"},
-    "measuring": {"spectra", "probes", "records", "data"},
+    "web": {"records", "headlines"},
+    "runtime": {"records", "web"},
+    "measuring": {"spectra", "probes", "records", "data", "web"},
     "training": {"probes", "records", "spectra", "runtime"},
     "experiments": {
         *("spectra", "tasks", "data", "models", "probes", "records", "headlines", "runtime"),
         "training",
     },
+    # Of the command `spectral-tf`.
+    "commands": {"spectra", "data", "models", "records", "web", "measuring", "runtime"},
 }
 FILES = sorted((ROOT / "spectral_tf").glob("*/**/*.py"))
 

@@ -11,6 +11,7 @@ from absl import logging
 from etils import epath
 from numpy.typing import NDArray
 
+from spectral_tf import program
 from spectral_tf.errors import UserError
 from spectral_tf.records.arrays import Arrays, Damaged
 from spectral_tf.records.flagfile import FLAGFILE, read_flags, read_lines
@@ -73,7 +74,7 @@ def trained_networks(
     folder = given.parent.parent if given.suffix == ".npz" else given
     if not folder.is_dir():
         raise refuse(
-            f"no folder {folder}", f"make it: python launchers/{experiment}.py --workdir={folder}"
+            f"no folder {folder}", f"make it: {program.command(experiment)} --workdir={folder}"
         )
     flags = read_flags(folder)
     if flags is None:
@@ -95,7 +96,7 @@ def trained_networks(
             raise Damaged(f"without {', '.join(sorted(missing))}")
         return {name: saved[name] for name in saved.names if _OF_NETWORKS.match(name)}
 
-    again = f"repeat it: python launchers/{experiment}.py --flagfile={folder}/run.flags --workdir="
+    again = f"repeat it: {program.command(experiment)} --flagfile={folder}/run.flags --workdir="
     if given != folder and not (given.name in NAMES and given.exists()):
         raise refuse(f"{folder} without {given.name}", f"{again}...")
     saved = StateFiles(run.state_file, writes=False).newest(networks, bad)

@@ -21,11 +21,17 @@ def read_flags(folder: epath.Path) -> dict[str, str] | None:
     file = folder / FLAGFILE
     if not file.is_file():
         return None
-    flags = {}
-    for line in read_lines(folder):
-        name, given, value = line.removeprefix("--").partition("=")
-        flags[flag_name(line)] = value if given else str(name == flag_name(line)).lower()
-    return flags
+    return {flag_name(line): flag_text(line) for line in read_lines(folder)}
+
+
+def flag_text(line: str) -> str:
+    """The text of a flag, of a line of a flagfile; "true" or "false" of a boolean one.
+
+    >>> flag_text("--width=256"), flag_text("--nodecay_all"), flag_text("")
+    ('256', 'false', '')
+    """
+    name, given, value = line.removeprefix("--").partition("=")
+    return value if given or not line else str(name == flag_name(line)).lower()
 
 
 def flag_name(line: str) -> str:

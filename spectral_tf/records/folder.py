@@ -5,7 +5,7 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, cast
 
 from absl import logging
@@ -36,6 +36,8 @@ _FILES = "files_sha256"
 _ANEW = "it is written anew, with this start as the first"
 # All that a run has measured.
 FOUND = "found.npz"
+# The page that tells all of it; made again at any time, so that a run is finished without it, too.
+REPORT = "report.html"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +82,7 @@ class RunFolder:
       writes: whether this process writes (the chief does); others only read.
       growing: names of flags whose lists may get longer, or numbers larger, than those the run
         began with: what is computed for one value does not depend on the others.
+      then: is called with the path when the run is finished, on the host that writes.
 
     Raises:
       UserError: the folder holds another configuration (the flags that differ are named) or
@@ -94,6 +97,7 @@ class RunFolder:
         overwrite: bool = False,
         writes: bool = True,
         growing: Collection[str] = (),
+        then: Callable[[epath.Path], object] | None = None,
     ) -> None:
         if not str(path):
             raise UserError(
@@ -104,6 +108,7 @@ class RunFolder:
         self._configuration = configuration
         self._overwrite = overwrite
         self._growing = growing
+        self._then = then
         self._lock: Held | None = None
         self._environment: Mapping[str, Any] = {}
         if not writes:
@@ -191,7 +196,7 @@ class RunFolder:
         before = self._environment_before()
         self._refuse_other_data(before.get("data", {}), environment.get("data", {}))
         if not self.same_flags:
-            for name in (_SUMMARY, FOUND):  # They are of the flags of before.
+            for name in (_SUMMARY, FOUND, REPORT):  # They are of the flags of before.
                 (self.path / name).unlink(missing_ok=True)
             with atomic_write(self.path / FLAGFILE) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in self._lines))
@@ -313,7 +318,7 @@ class RunFolder:
             remove(self.path / name)
         # Its flags last: until then the folder is still known as a run.
         made = [file for kind in ("csv", "npz") for file in self.path.glob(f"*.{kind}")]
-        for file in (self.path / _SUMMARY, *made, self.path / _ENVIRONMENT):
+        for file in (self.path / _SUMMARY, self.path / REPORT, *made, self.path / _ENVIRONMENT):
             file.unlink(missing_ok=True)
         (self.path / FLAGFILE).unlink(missing_ok=True)
 
@@ -382,6 +387,8 @@ class RunFolder:
         self._write_json(_ENVIRONMENT, {**environment, "wall_seconds": round(wall_seconds, 1)})
         record = {_FILES: dict(files)} if files else {}
         self._write_json(_SUMMARY, {**summary, **record})
+        if self._then and self.writes:
+            self._then(self.path)
 
     def reopen(self) -> None:
         """From now on the run is unfinished again, and goes on from its saved states."""

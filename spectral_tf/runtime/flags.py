@@ -1,8 +1,9 @@
 """The flags that all launchers share, each defined once."""
 
+import contextlib
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from absl import flags
@@ -33,6 +34,24 @@ _INPUTS = (
     "MODULE:FUNCTION; then, if need be, bgr and channels_first. That of a run is known."
 )
 
+# Headings under which flags are explained; those of one experiment come before these.
+SUBJECT, NETWORK, TRAINING = "Measured network", "Network", "Training"
+IMAGES, RUN, DEVICES = "Images", "Run", "Devices"
+PATHS = "Paths"
+
+
+@contextlib.contextmanager
+def flag_group(heading: str) -> Iterator[None]:
+    """Puts the flags that are defined within under a heading of `--help` and of the documents.
+
+    Flags that are under one already stay there.
+    """
+    before = set(flags.FLAGS)
+    yield
+    for name in set(flags.FLAGS) - before:
+        if not hasattr(flags.FLAGS[name], "group"):
+            flags.FLAGS[name].group = heading
+
 
 def define_run_flags(
     experiment: str, *, resumes: bool = True, distributes: bool = True, reports: bool = False
@@ -45,53 +64,63 @@ def define_run_flags(
       distributes: whether it runs under other strategies; else there is no `--strategy`.
       reports: whether its report can be made again of what was found.
     """
-    flags.DEFINE_string(
-        "workdir",
-        f"runs/{experiment}",
-        "Folder of the run: flags, tables, figures, TensorBoard events, state to resume from.",
-    )
-    flags.DEFINE_integer(
-        "seed", 0, "Root of all random draws of the run, 0 or more.", lower_bound=0
-    )
-    flags.DEFINE_bool("overwrite", False, "Remove the run that the folder holds and start anew.")
-    if reports:
+    with flag_group(RUN):
+        flags.DEFINE_string(
+            "workdir",
+            f"runs/{experiment}",
+            "Folder of the run: flags, tables, figures, TensorBoard events, state to resume from.",
+        )
+        flags.DEFINE_integer("seed", 0, "Root of all random draws of the run.", lower_bound=0)
         flags.DEFINE_bool(
-            "report_only", False, "Make tables and figures again of what the run has measured."
+            "overwrite", False, "Removal of the run that the folder holds, to start anew."
         )
-    if resumes:
-        # Each makes two files.
-        define_finite_float(
-            "save_every_seconds",
-            60.0,
-            "Seconds between two saved states; a killed run loses no more than that.",
-            at_least=1.0,
-        )
+        if reports:
+            flags.DEFINE_bool(
+                "report_only",
+                False,
+                "Tables and figures alone, made again of what the run has measured.",
+            )
+        if resumes:
+            # Each makes two files.
+            define_finite_float(
+                "save_every_seconds",
+                60.0,
+                "Seconds between two saved states; a killed run loses no more than that.",
+                at_least=1.0,
+            )
     if not distributes:
         return
-    flags.DEFINE_enum(
-        "strategy",
-        "auto",
-        STRATEGIES,
-        "Where to compute. auto: a TPU if --tpu or TPU_NAME names one, several hosts if TF_CONFIG "
-        "does, all GPUs if there are two or more, else the one device.",
-    )
-    flags.DEFINE_string(
-        "tpu", "", "Name or address of the TPU, `local` on a TPU VM; default: TPU_NAME."
-    )
-    flags.DEFINE_integer(
-        "cores", 0, "Processor cores to compute on; 0: all that this process may use.", 0
-    )
-    define_finite_float(
-        "startup_timeout_seconds",
-        300.0,
-        "Longest wait for a TPU or for the other hosts of TF_CONFIG.",
-        at_least=1.0,
-    )
-    flags.DEFINE_bool(
-        "deterministic",
-        False,
-        "Operations that give the same bits every time, on GPUs, too (slower).",
-    )
+    with flag_group(DEVICES):
+        flags.DEFINE_enum(
+            "strategy",
+            "auto",
+            STRATEGIES,
+            "Devices to compute on. auto: a TPU if --tpu or TPU_NAME names one, several hosts if "
+            "TF_CONFIG does, all GPUs if there are two or more, else the one device.",
+        )
+        flags.DEFINE_string(
+            "tpu", "", "Name or address of the TPU, `local` on a TPU VM; default: TPU_NAME."
+        )
+        define_cores_flag()
+        define_finite_float(
+            "startup_timeout_seconds",
+            300.0,
+            "Longest wait for a TPU or for the other hosts of TF_CONFIG, in seconds.",
+            at_least=1.0,
+        )
+        flags.DEFINE_bool(
+            "deterministic",
+            False,
+            "Operations that give the same bits every time, on GPUs, too (slower).",
+        )
+
+
+def define_cores_flag() -> None:
+    """Defines the flag of the processor cores; of `define_run_flags` where it distributes."""
+    with flag_group(DEVICES):
+        flags.DEFINE_integer(
+            "cores", 0, "Processor cores to compute on; 0: all that this process may use.", 0
+        )
 
 
 def define_network_flags(
@@ -103,107 +132,170 @@ def define_network_flags(
     learning_rate: float = 3e-4,
 ) -> None:
     """Defines the flags of a fully connected network and its optimiser."""
-    flags.DEFINE_integer("width", width, "Units of each hidden layer.", 1)
-    flags.DEFINE_integer("depth", depth, "Affine layers, the linear output layer included.", 1)
-    flags.DEFINE_enum("activation", activations[0], activations, "After each hidden layer.")
-    flags.DEFINE_enum(
-        # Without a value it is no part of the configuration of runs that did not know it.
-        "precision",
-        None,
-        precisions,
-        "Of the factors of matrix products; default: float32.",
-    )
-    define_finite_float("learning_rate", learning_rate, "Adam's constant rate.", at_least=1e-12)
+    with flag_group(NETWORK):
+        flags.DEFINE_integer("width", width, "Units of each hidden layer.", 1)
+        flags.DEFINE_integer("depth", depth, "Linear layers, the output layer included.", 1)
+        flags.DEFINE_enum(
+            "activation", activations[0], activations, "Activation after each hidden layer."
+        )
+        flags.DEFINE_enum(
+            # Without a value it is no part of the configuration of runs that did not know it.
+            "precision",
+            None,
+            precisions,
+            "Precision of the factors of matrix products; default: float32.",
+        )
+        define_learning_rate_flag(learning_rate)
+
+
+def define_learning_rate_flag(learning_rate: float = 3e-4) -> None:
+    """Defines the flag of Adam's rate."""
+    with flag_group(NETWORK):
+        define_finite_float(
+            "learning_rate", learning_rate, "Constant learning rate of Adam.", at_least=1e-12
+        )
 
 
 def define_data_flags(default: str) -> None:
     """Defines the flags that say which images to take and where they lie."""
-    flags.DEFINE_string(
-        "dataset",
-        default,
-        "A TFDS name (mnist, cifar10, ...), digits or photo_patches (embedded), npz:PATH with "
-        "arrays such as x and y, or folder:PATH with a sub-folder for each class.",
-    )
-    flags.DEFINE_bool(
-        "channels_first",
-        None,
-        "Whether the images of npz:PATH are [n, c, h, w]; default: refused where they look so.",
-    )
-    flags.DEFINE_string(
-        "data_dir", None, "Folder of prepared TFDS data sets; default: TFDS_DATA_DIR or TFDS's own."
-    )
-    flags.DEFINE_bool("download", False, "Fetch and prepare the data set if it is not there.")
-    flags.DEFINE_string(
-        "manual_dir", None, "Folder of archives that cannot be fetched (ImageNet's), to prepare."
-    )
+    with flag_group(IMAGES):
+        flags.DEFINE_string(
+            "dataset",
+            default,
+            "Data set: a TFDS name (mnist, cifar10, ...), digits or photo_patches (embedded), "
+            "npz:PATH with arrays such as x and y, or folder:PATH with a sub-folder of each class.",
+        )
+        flags.DEFINE_bool(
+            "channels_first",
+            None,
+            "Order [n, c, h, w] of the images of npz:PATH; default: refused where they look so.",
+        )
+        define_data_dir_flag()
+        flags.DEFINE_bool(
+            "download", False, "Permission to fetch and prepare the data set if it is not there."
+        )
+        flags.DEFINE_string(
+            "manual_dir",
+            None,
+            "Folder of archives that cannot be fetched (ImageNet's), to prepare the data set from.",
+        )
+
+
+def define_data_dir_flag() -> None:
+    """Defines the flag of the folder of prepared data sets."""
+    with flag_group(IMAGES):
+        flags.DEFINE_string(
+            "data_dir",
+            None,
+            "Folder of prepared TFDS data sets; default: TFDS_DATA_DIR or TFDS's own.",
+        )
 
 
 def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str]) -> None:
     """Defines the flags of an image classifier: its images, training and augmentations."""
-    flags.DEFINE_string("train_split", "train", "Split to learn from, or a slice: train[:80%].")
-    flags.DEFINE_string("held_out", "test", "Split to measure on, of other images.")
-    flags.DEFINE_integer(
-        "train_size",
-        0,
-        "So many training images (TFDS: the first as stored; own: drawn); 0: all.",
-        0,
-    )
-    flags.DEFINE_string(
-        "model", "convnet", f"{', '.join(models)}, or the path of a .keras or .h5 file."
-    )
-    flags.DEFINE_list(
-        "import",
-        None,
-        "Modules (or paths of .py files) of the layers in your files, imported before these.",
-    )
-    flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
+    with flag_group(IMAGES):
+        flags.DEFINE_string("train_split", "train", "Split to learn from, or a slice: train[:80%].")
+        flags.DEFINE_string("held_out", "test", "Split to measure on, of other images.")
+        flags.DEFINE_integer(
+            "train_size",
+            0,
+            "Number of training images (TFDS: the first as stored; own: drawn); 0: all.",
+            0,
+        )
+    with flag_group(NETWORK):
+        flags.DEFINE_string(
+            "model",
+            "convnet",
+            f"Network: {', '.join(models)}, or the path of a .keras or .h5 file.",
+        )
+        flags.DEFINE_list(
+            "import",
+            None,
+            "Modules (or paths of .py files) of the layers in your files, imported before these.",
+        )
+        flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
+    with flag_group(TRAINING):
+        _define_descent_flags()
+    with flag_group(NETWORK):
+        flags.DEFINE_enum(
+            "precision",
+            "float32",
+            ("float32", "tf32", "bfloat16"),
+            "Precision of the layers; tf32: float32, but a GPU may round the factors of its "
+            "products.",
+        )
+    with flag_group(TRAINING):
+        _define_augmentation_flags(augmentations)
+
+
+def _define_descent_flags() -> None:
     flags.DEFINE_integer("num_epochs", 20, "Passes over the training images (paper: 200).", 1)
     flags.DEFINE_integer("batch_size", 128, "Images in a step, over all replicas (paper: 256).", 1)
-    define_finite_float("learning_rate", 0.1, "The highest, of a cosine.", at_least=1e-12)
     define_finite_float(
-        "warmup_epochs", 0.0, "Epochs over which the rate rises first.", at_least=0.0
+        "learning_rate",
+        0.1,
+        "Highest learning rate, from which it falls as a cosine.",
+        at_least=1e-12,
     )
-    define_finite_float("momentum", 0.9, "Nesterov momentum.", at_least=0.0, at_most=0.999999)
+    define_finite_float(
+        "warmup_epochs", 0.0, "Epochs over which the learning rate rises first.", at_least=0.0
+    )
+    define_finite_float(
+        "momentum", 0.9, "Momentum of SGD, after Nesterov.", at_least=0.0, at_most=0.999999
+    )
     define_finite_float("weight_decay", 5e-4, "Factor of (1/2) |w|^2 in the loss.", at_least=0.0)
-    flags.DEFINE_bool("decay_all", True, "Also biases and normalisations decay, as published.")
-    define_finite_float("clip_norm", 5.0, "Longest gradient; 0: any.", at_least=0.0)
-    flags.DEFINE_enum(
-        "precision",
-        "float32",
-        ("float32", "tf32", "bfloat16"),
-        "Of the layers; tf32: float32, but a GPU may round the factors of its products.",
+    flags.DEFINE_bool(
+        "decay_all", True, "Decay of biases and normalisations, too, as it was published."
     )
+    define_finite_float(
+        "clip_norm",
+        5.0,
+        "Longest gradient, to which longer ones are clipped; 0: any.",
+        at_least=0.0,
+    )
+
+
+def _define_augmentation_flags(augmentations: Sequence[str]) -> None:
     flags.DEFINE_bool("compiled", False, "Steps compiled by XLA, where there is one replica.")
     flags.DEFINE_list(
-        "augmentations", [], f"Some of {', '.join(augmentations)}; always done in this order."
+        "augmentations",
+        [],
+        f"Augmentations: some of {', '.join(augmentations)}; always done in this order.",
     )
     define_finite_float(
-        "mixup_alpha", 0.0, "Mixup: alpha of Beta(alpha, alpha); 0: none.", at_least=0.0
+        "mixup_alpha", 0.0, "alpha of mixup's Beta(alpha, alpha); 0: no mixup.", at_least=0.0
     )
-    flags.DEFINE_bool("mixup_per_example", False, "One mixture for each example, not each batch.")
+    flags.DEFINE_bool(
+        "mixup_per_example", False, "Mixtures drawn for each example, not for each batch."
+    )
 
 
 def define_subject_flags(models: Sequence[str], augmentations: Sequence[str]) -> None:
     """Defines the flags of a classifier that is measured: a saved one, or else one to train."""
-    flags.DEFINE_string(
-        "from_run",
-        "",
-        "A .keras or .h5 file, a SavedModel, or a run folder; default: train one first.",
-    )
-    flags.DEFINE_string(
-        "application", "", "A network of keras.applications instead, such as ResNet50."
-    )
-    flags.DEFINE_string(
-        "weights", "", "Weights of --application: imagenet (Keras fetches them), a PATH, or random."
-    )
-    flags.DEFINE_integer(
-        "side",
-        0,
-        "Side of the square inputs of --application; 0: that of the published weights.",
-        0,
-    )
-    flags.DEFINE_enum("outputs", "logits", _OUTPUTS, "What the model gives.")
-    flags.DEFINE_string("normalisation", "standard", f"Inputs of a --from_run file: {_INPUTS}")
+    with flag_group(SUBJECT):
+        flags.DEFINE_string(
+            "from_run",
+            "",
+            "Classifier to measure: a .keras or .h5 file, a SavedModel, or a run folder; default: "
+            "one that is trained first.",
+        )
+        flags.DEFINE_string(
+            "application", "", "Network of keras.applications to measure, such as ResNet50."
+        )
+        flags.DEFINE_string(
+            "weights",
+            "",
+            "Weights of --application: imagenet (Keras fetches them), a PATH, or random.",
+        )
+        flags.DEFINE_integer(
+            "side",
+            0,
+            "Side of the square inputs of --application, in pixels; 0: that of the published "
+            "weights.",
+            0,
+        )
+        flags.DEFINE_enum("outputs", "logits", _OUTPUTS, "Outputs of the model.")
+        flags.DEFINE_string("normalisation", "standard", f"Inputs of a --from_run file: {_INPUTS}")
     define_classifier_flags(models, augmentations)
 
 
@@ -218,25 +310,37 @@ def define_contract_flags(of: str, *, outputs: bool = True) -> None:
         f"{of}_normalisation", None, f"Inputs of a --{of} file, as --normalisation says: {_INPUTS}"
     )
     if outputs:
-        flags.DEFINE_enum(f"{of}_outputs", None, _OUTPUTS, "What it gives; default: logits.")
+        flags.DEFINE_enum(
+            f"{of}_outputs", None, _OUTPUTS, f"Outputs of a --{of} file; default: logits."
+        )
 
 
 def define_seeds_flag(seeds: int) -> None:
     """Defines the flag of the number of networks that are measured."""
-    flags.DEFINE_integer("seeds", seeds, "Networks that are trained; a saved one is one.", 1)
+    with flag_group(SUBJECT):
+        flags.DEFINE_integer(
+            "seeds", seeds, "Number of networks that are trained; a saved one is one.", 1
+        )
 
 
 def define_path_flags(num_samples: int = 0, *, pairs: int = 20) -> None:
     """Defines the flags of straight paths between images."""
-    flags.DEFINE_integer("pairs", pairs, "Paths within each class, and between each two.", 1)
-    flags.DEFINE_integer(
-        "num_samples", num_samples, "Samples of each path; 0: one for every unit of distance.", 0
-    )
+    with flag_group(PATHS):
+        flags.DEFINE_integer(
+            "pairs", pairs, "Number of paths within each class, and between each two.", 1
+        )
+        flags.DEFINE_integer(
+            "num_samples",
+            num_samples,
+            "Samples of each path; 0: one for every unit of distance.",
+            0,
+        )
 
 
 def define_class_subset_flag() -> None:
     """Defines the flag of the classes of a data set that take part."""
-    flags.DEFINE_list("classes", [], "Classes of the data set, by number; default: all.")
+    with flag_group(IMAGES):
+        flags.DEFINE_list("classes", [], "Classes of the data set, by number; default: all.")
 
 
 def asked_classes() -> list[int]:
@@ -271,7 +375,8 @@ def class_subset(classes: list[int], num_classes: int, at_least: int = 1) -> lis
 
 def define_classes_flag() -> None:
     """Defines the flag of the two classes of a regression to -1 and +1."""
-    flags.DEFINE_list("classes", [3, 8], "Two labels, to become -1 and +1.")
+    with flag_group(IMAGES):
+        flags.DEFINE_list("classes", [3, 8], "Labels of the two classes, to become -1 and +1.")
 
 
 def two_classes() -> tuple[int, int]:
@@ -305,6 +410,7 @@ def define_finite_float(
     if at_most < sys.float_info.max:
         bounds += f" and at most {at_most:g}"
     flags.DEFINE_float(name, default, text)
+    flags.FLAGS[name].values = bounds.removeprefix("of ")
     flags.register_validator(
         name,
         lambda value: at_least <= value <= at_most,  # NaN fails both.

@@ -5,14 +5,14 @@ from collections.abc import Collection
 
 from absl import flags, logging
 
-from spectral_tf import storage
+from spectral_tf import storage, web
 from spectral_tf.errors import UserError
 from spectral_tf.records import RunFolder, read_flags
 from spectral_tf.records.arrays import Damaged
 from spectral_tf.records.folder import FOUND, experiment_of
 from spectral_tf.records.found import Found
 from spectral_tf.runtime.cluster import is_chief
-from spectral_tf.runtime.launch import configuration
+from spectral_tf.runtime.launch import configuration, defaults
 from spectral_tf.storage import as_path
 
 
@@ -53,6 +53,7 @@ def run_folder(
         overwrite=values.overwrite,
         growing=growing,
         writes="strategy" not in values or is_chief(values.strategy, values.tpu),
+        then=lambda path: web.write_report(path, defaults()),
     )
     if (folder.path / "summary.json").exists() and not values.overwrite:
         try:
@@ -75,6 +76,7 @@ def run_folder(
             return folder
         if _reopened(folder):
             return folder
+        _report_again(folder)
         print(f"{experiment}: {folder.path} holds this run, finished; --overwrite makes it anew")
         sys.exit(0)
     return folder
@@ -100,6 +102,15 @@ def _reopened(folder: RunFolder) -> bool:
             folder.reopen()
         return states
     return False
+
+
+def _report_again(folder: RunFolder) -> None:
+    """Makes the page of a finished run that has none, where it can be written."""
+    if folder.writes and not (folder.path / web.REPORT).exists():
+        try:
+            web.write_report(folder.path, defaults())
+        except (OSError, UserError) as error:
+            logging.warning("no %s: %s", web.REPORT, error)
 
 
 def _mend(folder: RunFolder, altered: list[str], remakes: bool) -> None:
@@ -128,5 +139,12 @@ def say_where(folder: RunFolder, *, num_images: int = 0) -> None:
     """
     shown = f" --samples_per_plugin=images={num_images}" if num_images else ""
     print(f"run folder: {folder.path}")
+    say_report(folder)
     if folder.tensorboard.is_dir():  # A report made again elsewhere has none.
         print(f"look at it: tensorboard --logdir={folder.path}{shown}")
+
+
+def say_report(folder: RunFolder) -> None:
+    """Prints where the page of a run is."""
+    if (folder.path / web.REPORT).exists():
+        print(f"all of it, in a browser: {folder.path / web.REPORT}")

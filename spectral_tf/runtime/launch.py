@@ -1,5 +1,6 @@
 """The way into a launcher and out of it: flags parsed, mistakes told in one line."""
 
+import copy
 import logging as standard_logging
 import os
 import re
@@ -9,11 +10,12 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from spectral_tf import keras_settings, storage
+from spectral_tf import keras_settings, program, storage
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
-from spectral_tf.runtime import failures, peers
+from spectral_tf.records.flagfile import flag_text
+from spectral_tf.runtime import failures, manual, peers
 from spectral_tf.runtime.cluster import several_hosts
 from spectral_tf.runtime.flags import LATER, NOT_CONFIGURATION
 
@@ -24,12 +26,13 @@ def launch(main: Callable[[], int | None]) -> None:
     A mistake in the flags, a `UserError` or what the machine refuses (`failures`) is printed as one
     line and the exit status is 2. Any other exception is a defect of ours and keeps its traceback.
     """
-    name = os.path.basename(sys.argv[0])
+    name = program.called()
 
     def parse(arguments: Sequence[str]) -> Sequence[str]:
         for before, now in former_names.FLAGS.items():
             if now in flags.FLAGS and before not in flags.FLAGS:
                 flags.DEFINE_alias(before, now)  # Of older flagfiles; in no run.flags.
+        manual.define_help()
         try:
             pairs = zip(("", *arguments), arguments, strict=False)
             rest = flags.FLAGS([_fetched(before, argument) for before, argument in pairs])
@@ -165,6 +168,18 @@ def configuration() -> dict[str, str]:
         and flag.value is not None
         and not (flag.name in LATER and flag.value == flag.default)
     }
+
+
+def defaults() -> dict[str, str]:
+    """What the launcher's flags are if nothing is said: {name: text, as `read_flags` has it}."""
+    launcher = flags.FLAGS.find_module_defining_flag("workdir")
+    found = {}
+    for flag_of in flags.FLAGS.get_key_flags_for_module(launcher):
+        if flag_of.name not in NOT_CONFIGURATION:
+            plain = copy.deepcopy(flag_of)
+            plain.value = plain.default
+            found[flag_of.name] = flag_text(plain.serialize())
+    return found
 
 
 def settings() -> dict[str, bool | int | float | str]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import NoReturn
 
+from spectral_tf import program
 from spectral_tf.errors import UserError
 from spectral_tf.runtime.cluster import Cluster
 
@@ -155,7 +156,7 @@ def leave_at_once(line: str, status: int) -> NoReturn:
 
 
 def _line(line: str) -> str:
-    return f"{os.path.basename(sys.argv[0])}: {' '.join(line.split())}"
+    return f"{program.called()}: {' '.join(line.split())}"
 
 
 # TensorFlow's own code may hold the interpreter while it waits, so that no thread of Python's runs

@@ -1,0 +1,215 @@
+"""What a folder of results holds, and what of it cannot be told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from etils import epath
+from numpy.typing import NDArray
+
+import spectral_tf
+from spectral_tf import catalogue, headlines
+from spectral_tf.errors import UserError
+from spectral_tf.records import RunFolder, read_flags, read_json, read_table, reading
+from spectral_tf.records.folder import REPORT as REPORT
+from spectral_tf.records.former_names import current_entries
+from spectral_tf.storage import as_path
+
+_SUMMARY, _ENVIRONMENT = "summary.json", "environment.json"
+# What a table may hold in a page of a browser; more has no reader, and costs memory.
+_LARGEST_TABLE = 200_000_000
+
+
+class WholeTables(Mapping[str, Mapping[str, NDArray]]):
+    """The tables of a folder, each read once; those that are damaged are left out.
+
+    Args:
+      folder: that holds the CSV files.
+
+    Attributes:
+      damaged: {name of a table: why it cannot be read}.
+    """
+
+    def __init__(self, folder: epath.Path) -> None:
+        self.damaged: dict[str, str] = {}
+        self._read: dict[str, dict[str, NDArray]] = {}
+        for path in sorted(folder.glob("*.csv")):
+            with self._telling(path.stem):
+                self._read[path.stem] = self._table(path)
+
+    @contextlib.contextmanager
+    def _telling(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except UserError as error:
+            self.damaged[name] = str(error)
+
+    def _table(self, path: epath.Path) -> dict[str, NDArray]:
+        with reading(path, path.name, "a whole table"):
+            if path.stat().length > _LARGEST_TABLE:
+                raise ValueError("too large to be shown")
+            return {name: np.asarray(column) for name, column in read_table(path).items()}
+
+    def __getitem__(self, name: str) -> Mapping[str, NDArray]:
+        """{column: its entries}, numbers as float64 with NaN for what is not there."""
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Names, sorted."""
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        """The number of whole tables."""
+        return len(self._read)
+
+
+class Contents(NamedTuple):
+    """What a folder holds.
+
+    Attributes:
+      path: of the folder.
+      experiment: whose results these are.
+      flags: {name: text} of the run; none of a measurement.
+      environment: what `environment.json` says.
+      summary: what `summary.json` says, by the names of now; empty where a run is unfinished.
+      headline: what was found, in a sentence; "" where none can be made.
+      tables: the whole ones.
+      figures: names of PNG files without their ends.
+      animations: names of GIF files likewise.
+      remarks: what a reader has to know first: what is damaged, missing or unfinished.
+    """
+
+    path: epath.Path
+    experiment: catalogue.Experiment
+    flags: dict[str, str]
+    environment: dict[str, Any]
+    summary: dict[str, Any]
+    headline: str
+    tables: WholeTables
+    figures: list[str]
+    animations: list[str]
+    remarks: list[str]
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is a summary, which is written last."""
+        return bool(self.summary)
+
+    @property
+    def title(self) -> str:
+        """What stands behind `results` or `runs` in its path, else the folder's own name."""
+        return title_of(self.path)
+
+
+def read_contents(folder: str | os.PathLike[str]) -> Contents:
+    """Reads a run folder, a folder of results, or one of `Measurement.save`.
+
+    A table that is damaged is left out and remarked; so is, as long as there is no summary, that
+    the run is unfinished.
+
+    Raises:
+      UserError: it is none of these; a newer version has made it; its summary is damaged.
+    """
+    path = as_path(folder, "folder")
+    flags = read_flags(path) if path.is_dir() else None
+    summary = _entries(path / _SUMMARY)
+    if flags is None and "experiment" not in summary:
+        raise UserError(
+            "folder",
+            expected="one that an experiment or Measurement.save has written",
+            got=_instead(path),
+            hint="name the --workdir of a run, or a folder of results",
+        )
+    environment = _entries(path / _ENVIRONMENT)
+    _refuse_newer(path, environment)
+    name = str(summary.get("experiment") or environment.get("experiment") or _guessed(path))
+    tables = WholeTables(path)
+    damaged = tables.damaged
+    remarks = [f"A table is left out. {told}" for told in damaged.values()]
+    if not summary:
+        remarks.append(
+            "This run is unfinished: it has no summary yet. What is here is what it had written "
+            "when this page was made; the same command goes on with it."
+        )
+    elif altered := [n for n in _altered(path, flags) if n.removesuffix(".csv") not in damaged]:
+        remarks.append(
+            f"Missing, or not as the run wrote it: {', '.join(altered)}. The same command makes "
+            "it again where all that was measured is there."
+        )
+    return Contents(
+        path=path,
+        experiment=catalogue.EVERY.get(name) or catalogue.Experiment(name, name, "", 0, ""),
+        flags=flags or {},
+        environment=environment,
+        summary=current_entries(summary),
+        headline=str(summary.get("headline") or headlines.headline(name, summary, tables)),
+        tables=tables,
+        figures=_names(path, "png"),
+        animations=_names(path, "gif"),
+        remarks=remarks,
+    )
+
+
+def title_of(path: epath.Path) -> str:
+    """What stands behind `results` or `runs` in a path, else the folder's own name.
+
+    >>> title_of(epath.Path("/home/me/results/lf_first/equal")), title_of(epath.Path("/x/mine"))
+    ('lf_first/equal', 'mine')
+    """
+    parts = path.resolve().parts
+    homes = [i for i, part in enumerate(parts[:-1]) if part in ("results", "runs")]
+    return "/".join(parts[homes[-1] + 1 :]) if homes else parts[-1]
+
+
+def _entries(file: epath.Path) -> dict[str, Any]:
+    """The object of a JSON file, empty where there is none."""
+    return read_json(file, file.name) if file.exists() else {}
+
+
+def _instead(path: epath.Path) -> str:
+    if not path.exists():
+        return f"{path}, which is not there"
+    if not path.is_dir():
+        return f"the file {path}"
+    inside = sorted(entry.name for entry in path.iterdir() if read_flags(entry) is not None)
+    return f"{path}, a folder of such folders ({', '.join(inside[:3])})" if inside else str(path)
+
+
+def _refuse_newer(path: epath.Path, environment: Mapping[str, Any]) -> None:
+    """A newer version may mean something else by the same names; its own page is there."""
+    made_by, own = str(environment.get("spectral_tf", "")), spectral_tf.__version__
+    if _numbers(made_by) > _numbers(own):
+        raise UserError(
+            "folder",
+            expected=f"results of spectral_tf {own} or before",
+            got=f"{path} of version {made_by}",
+            hint="bring this installation up to date; the page that came with them is whole",
+        )
+
+
+def _numbers(version: str) -> list[int]:
+    """Those of a version, to compare.
+
+    >>> _numbers("0.10.1") > _numbers("0.9")
+    True
+    """
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _guessed(path: epath.Path) -> str:
+    """Older runs that are unfinished say nowhere whose they are; their folders mostly do."""
+    around = (path.resolve().name, path.resolve().parent.name)
+    return next((name for name in around if name in catalogue.EXPERIMENTS), path.name)
+
+
+def _altered(path: epath.Path, flags: Mapping[str, str] | None) -> list[str]:
+    return RunFolder(path, {}, writes=False).altered() if flags is not None else []
+
+
+def _names(path: epath.Path, kind: str) -> list[str]:
+    return sorted(file.stem for file in (path / "figures").glob(f"*.{kind}"))

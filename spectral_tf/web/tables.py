@@ -1,0 +1,153 @@
+"""Tables as a page shows them: an estimate in one cell, a unit under each name, not too long."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from spectral_tf.web.numbers import interval_text, number_text, words
+from spectral_tf.web.units import unit_of
+
+# Up to so many rows a table is shown whole; of a longer one so many are, since figures show it
+# better and a page should stay light.
+WHOLE, FIRST = 250, 30
+
+
+class Cell(NamedTuple):
+    """What a cell says.
+
+    Attributes:
+      text: as it is read.
+      key: the number that rows are sorted by, "" where the text itself is.
+    """
+
+    text: str
+    key: str = ""
+
+
+class Column(NamedTuple):
+    """A column of a table that is shown.
+
+    Attributes:
+      name: in words.
+      unit: of its numbers, if they have one.
+      numbers: whether it holds numbers.
+    """
+
+    name: str
+    unit: str
+    numbers: bool
+
+
+class Shown(NamedTuple):
+    """A table that is shown.
+
+    Attributes:
+      name: of its file without the end.
+      title: in words.
+      columns: its columns.
+      rows: of cells.
+      count: of all rows of the file.
+      notes: what holds of all rows: what intervals are over, how they are made.
+    """
+
+    name: str
+    title: str
+    columns: list[Column]
+    rows: list[list[Cell]]
+    count: int
+    notes: list[str]
+
+    @property
+    def cut(self) -> bool:
+        """Whether rows are left out."""
+        return self.count > len(self.rows)
+
+
+def shown(
+    name: str,
+    table: Mapping[str, NDArray],
+    experiment: str,
+    units: Mapping[str, str] | None = None,
+) -> Shown:
+    """A table as it is shown.
+
+    Args:
+      name: of its file without the end.
+      table: {column: its entries}.
+      experiment: whose it is; units depend on that.
+      units: {column: unit} that the folder itself says.
+    """
+    own = units or {}
+    count = len(next(iter(table.values()), ()))
+    many = count if count <= WHOLE else FIRST
+    part = {column: entries[:many].tolist() for column, entries in table.items()}
+    columns: list[Column] = []
+    cells: list[list[Cell]] = []
+    notes: list[str] = []
+    for column in part:
+        if _belongs(column, part):
+            continue
+        unit = "" if "unit" in part else own.get(column, unit_of(column, experiment))
+        columns.append(Column(words(column), unit, _numeric(part[column])))
+        if f"{column}_low" in part:
+            ends = (part[column], part[f"{column}_low"], part[f"{column}_high"])
+            cells.append(
+                [Cell(interval_text(*e), _key(e[0])) for e in zip(*ends, strict=True)]
+            )
+            extra, told = _beside(column, part)
+            notes += told
+            columns += [of for of, _ in extra]
+            cells += [entries for _, entries in extra]
+        else:
+            cells.append([Cell(number_text(entry), _key(entry)) for entry in part[column]])
+    rows = [list(row) for row in zip(*cells, strict=True)]
+    return Shown(name, words(name), columns, rows, count, notes)
+
+
+# What stands beside an estimate: its end, and how that is called.
+_BESIDE = {"_n": "n", "_method": "how", "_p": "p-value", "_least_p": "least p-value"}
+
+
+def _belongs(column: str, table: Mapping[str, Any]) -> bool:
+    """Whether a column is a part of an estimate."""
+    return any(
+        column.endswith(end) and f"{column.removesuffix(end)}_low" in table
+        for end in ("_low", "_high", *_BESIDE)
+    )
+
+
+def _beside(
+    column: str, table: Mapping[str, Sequence[Any]]
+) -> tuple[list[tuple[Column, list[Cell]]], list[str]]:
+    """Columns of what differs from row to row beside an estimate, and notes of what does not."""
+    extra: list[tuple[Column, list[Cell]]] = []
+    notes: list[str] = []
+    same = {}
+    for end, called in _BESIDE.items():
+        entries = table.get(f"{column}{end}", ())
+        texts = list(dict.fromkeys(number_text(entry) for entry in entries))
+        if end in ("_n", "_method") and len(texts) == 1:
+            same[end] = texts[0]
+        elif any(texts):
+            cells = [Cell(number_text(entry), _key(entry)) for entry in entries]
+            extra.append((Column(f"{words(column)}: {called}", "", _numeric(entries)), cells))
+    if same:
+        told = [f"n = {same['_n']}"] if same.get("_n") else []
+        told += [same["_method"]] if same.get("_method") else []
+        notes.append(f"{words(column)}: {', '.join(told)}")
+    return extra, notes
+
+
+def _numeric(entries: Sequence[Any]) -> bool:
+    return all(isinstance(entry, float | int) for entry in entries)
+
+
+def _key(entry: Any) -> str:
+    """What a number is sorted by; what is not there goes last in either direction."""
+    if isinstance(entry, str):
+        return ""
+    return "" if math.isnan(entry) else f"{entry:.6g}".replace("inf", "Infinity")

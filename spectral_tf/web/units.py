@@ -1,0 +1,61 @@
+"""Units of columns whose names do not say them."""
+
+from __future__ import annotations
+
+_STEPS = "training steps"
+# What is so in every table.
+_EVERYWHERE = {
+    "step": _STEPS,
+    "minimum_step": _STEPS,
+    "predicted_step": _STEPS,
+    "measured_step": _STEPS,
+    "epoch": "epochs",
+    "cycles": "cycles across the data",
+    "cycles_across_data": "cycles",
+    "cycles_down": "cycles per image",
+    "cycles_right": "cycles per image",
+    "seconds": "s",
+    "seconds_median": "s",
+    "hours": "h",
+    "peak_megabytes": "MB",
+    "radial_frequency": "cycles per unit",
+    "target_frequency": "cycles per unit",
+    "level": "share of the amplitude",
+    "loss": "mean squared error",
+}
+_OF_PATHS = {
+    "distance": "distance of normalised pixels",
+    "pixel_distance": "distance of pixels in [0, 1]",
+    "centroid": "cycles per unit of pixels in [0, 1]",
+    "matched_centroid": "cycles per unit of pixels in [0, 1]",
+}
+# {experiment: what is so in its tables}.
+_OF = {
+    **dict.fromkeys(
+        ("lf_first", "lf_first_pytorch", "robustness", "architecture", "own_models", "precision"),
+        {"frequency": "cycles per unit", "position": "unit"},
+    ),
+    "theory": {"frequency": "cycles per unit"},
+    "manifold": {
+        "frequency": "cycles along the curve",
+        "learned_cycles": "cycles along the curve",
+        "arc_length": "units of the plane",
+    },
+    "manifold_grid": {"frequency": "cycles along the curve", "loss": "cross-entropy"},
+    "untrained": {"mean_frequency": "cycles per turn"},
+    "mnist_noise": {"frequency": "cycles per unit of the norm"},
+    "noise_fitting": {"frequency": "cycles per unit of normalised pixels", "loss": "cross-entropy"},
+    "interpolation": _OF_PATHS,
+    "class_diversity": _OF_PATHS,
+    "interventions": {"loss": "cross-entropy"},
+    "fourier_sensitivity": {"frequency": "cycles per image"},
+}
+
+
+def unit_of(column: str, experiment: str) -> str:
+    """The unit of a column's numbers; "" where they have none, or its name says it.
+
+    >>> unit_of("step", "lf_first"), unit_of("frequency", "manifold"), unit_of("frequency", "mine")
+    ('training steps', 'cycles along the curve', '')
+    """
+    return {**_EVERYWHERE, **_OF.get(experiment, {})}.get(column, "")
