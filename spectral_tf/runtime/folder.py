@@ -52,6 +52,7 @@ def run_folder(
         configuration(),
         overwrite=values.overwrite,
         growing=growing,
+        experiment=experiment,
         writes="strategy" not in values or is_chief(values.strategy, values.tpu),
         then=lambda path: web.write_report(path, defaults()),
     )
@@ -140,7 +141,7 @@ def say_where(folder: RunFolder, *, num_images: int = 0) -> None:
     shown = f" --samples_per_plugin=images={num_images}" if num_images else ""
     print(f"run folder: {folder.path}")
     say_report(folder)
-    if folder.tensorboard.is_dir():  # A report made again elsewhere has none.
+    if folder.events.is_dir():  # A report made again elsewhere has none.
         print(f"look at it: tensorboard --logdir={folder.path}{shown}")
 
 

@@ -46,11 +46,11 @@ def test_what_is_saved_is_read_again(name, found, tmp_path):
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["where"] == found.where
     assert (folder / "figures" / "measurement.png").stat().st_size > 5000
-    assert list((folder / "tensorboard").glob("*tfevents*"))
+    assert list((folder / "tensorboard" / name).glob("*tfevents*"))
     with pytest.raises(UserError, match="overwrite=True"):
         found.save(folder)
     found.save(folder, overwrite=True)
-    assert len(list((folder / "tensorboard").glob("*tfevents*"))) == 1
+    assert len(list((folder / "tensorboard" / name).glob("*tfevents*"))) == 1
 
 
 def test_what_replaces_leaves_nothing_of_before(tmp_path):

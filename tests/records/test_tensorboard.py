@@ -14,7 +14,7 @@ def read(folder):
 
 def test_scalars_images_and_description_are_read_back(tmp_path):
     board = EventWriter(tmp_path)
-    board.write_hparams({"width": 4, "rate": 0.5, "word": "x"}, {"all": ["magnitude/k=.*"]})
+    board.begin("page", {"width": 4, "rate": 0.5, "word": "x"}, {"all": ["magnitude/k=.*"]})
     for step in (0, 5):
         board.scalars({"magnitude/k=005": step / 10, "loss": 1.0}, step)
     picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
@@ -56,7 +56,7 @@ def test_segments_after_the_saved_one_are_removed_and_foreign_files_are_not(tmp_
 
 def test_hosts_that_do_not_write_leave_no_trace(tmp_path):
     board = EventWriter(tmp_path / "t", writes=False)
-    board.write_hparams({"a": 1}, {})
+    board.begin("page", {"a": 1})
     board.scalars({"loss": 1.0}, 0)
     board.image("i", np.zeros((2, 2, 3), np.uint8), 0)
     board.commit()
