@@ -128,7 +128,7 @@ class Page:
           UserError: as `TrainingLoop`; every run has diverged.
         """
         loop = self._loop_of(members, measures, self._folder, self._name, pictures or {})
-        self._begin(loop, charts, hparams, self._folder.started)
+        self._begin(loop, self._folder, charts, hparams)
         try:
             self._go(loop, measures, pictures or {})
         except Unmeasurable as error:
@@ -217,7 +217,7 @@ class Page:
         )
         kept = {step: part.state_file.with_name(file) for step, file in (keep or {}).items()}
         given_up: dict[str, Any] = {}
-        self._begin(loop, charts, hparams)
+        self._begin(loop, part, charts, hparams)
         try:
             self._go(loop, measures, {}, kept, is_part=True)
         except Unmeasurable as error:
@@ -302,13 +302,15 @@ class Page:
     def _begin(
         self,
         loop: TrainingLoop,
+        folder: RunFolder | Part,
         charts: Mapping[str, Sequence[str]] | None,
         hparams: Mapping[str, Any] | None,
-        started: float | None = None,
     ) -> None:
         """Says in TensorBoard what is trained; a loop that is resumed has said it."""
         if not loop.resumed:
-            loop.board.begin(self._name, {**settings(), **(hparams or {})}, charts, started)
+            started = self._folder.started if folder is self._folder else None
+            name = board_name_of(self._folder, folder)
+            loop.board.begin(self._name, {**settings(), **(hparams or {})}, charts, started, name)
 
     def _go(
         self,
@@ -417,8 +419,13 @@ def new_board(name: str, folder: RunFolder) -> EventWriter:
     from spectral_tf.records.tensorboard import EventWriter
 
     board = EventWriter(folder.tensorboard, writes=folder.writes)
-    board.begin(name, settings(), started=folder.started)
+    board.begin(name, settings(), started=folder.started, name=board_name_of(folder, folder))
     return board
+
+
+def board_name_of(folder: RunFolder, part: RunFolder | Part) -> str:
+    """How TensorBoard calls a run, or a part of it, below the folder of its events."""
+    return "/".join(part.tensorboard.relative_to(folder.events).parts)
 
 
 class Unmeasurable(Exception):

@@ -1,6 +1,8 @@
 """TensorBoard events that survive a kill without repeated or lost steps."""
 
+import hashlib
 import io
+import json
 import os
 import re
 import time
@@ -116,7 +118,8 @@ class EventWriter:
 
     def scalars(self, values: Mapping[str, float | np.floating], step: int) -> None:
         """One point of each curve; none of what is not finite in the 32 bits that are kept."""
-        kept = {tag: float(value) for tag, value in values.items() if abs(value) < _LARGEST}
+        plain = {tag: float(value) for tag, value in values.items()}
+        kept = {tag: value for tag, value in plain.items() if abs(value) < _LARGEST}
         self._write(step, *(scalar.scalar_pb(tag, value) for tag, value in kept.items()))
 
     def image(self, tag: str, pixels: np.ndarray, step: int) -> None:
@@ -135,6 +138,7 @@ class EventWriter:
         settings: Mapping[str, bool | int | float | str],
         charts: Mapping[str, Sequence[str]] | None = None,
         started: float | None = None,
+        name: str = "",
     ) -> None:
         """What the run is: settings as text and for the HParams dashboard, and the chart layout.
 
@@ -146,12 +150,16 @@ class EventWriter:
           settings: {name: value}.
           charts: {title: regular expressions of the tags that share this chart}.
           started: in seconds since 1970; None: now.
+          name: of the run in the HParams dashboard, which takes runs of one name for repetitions:
+            a few letters that are of its settings alone go with it.
         """
         rows = sorted(settings.items())
+        said = json.dumps(rows, default=str).encode()
+        trial = f"{name or experiment} {hashlib.sha256(said).hexdigest()[:6]}"
         self._write(
             0,
             text.text_pb("flags", _markdown(("flag", "value"), rows)),
-            hparams.hparams_pb({"experiment": experiment, **settings}, start_time_secs=started),
+            hparams.hparams_pb({"experiment": experiment, **settings}, trial, started),
             *([_layout(experiment, charts)] if charts else []),
         )
 
@@ -175,7 +183,10 @@ class EventWriter:
         self.scalars({f"headline/{name}": told["value"] for name, told in numbers.items()}, step)
         if numbers:
             columns = ("value", "low", "high", "n", "unit")
-            rows = [(name, *map(told.get, columns)) for name, told in numbers.items()]
+            rows = [
+                (name, *(_rounded(told.get(column)) for column in columns))
+                for name, told in numbers.items()
+            ]
             self._write(step, text.text_pb("headline", _markdown(("number", *columns), rows)))
         if said := "\n".join(lines):
             self._write(step, text.text_pb("result", f"```\n{said}\n```"))
@@ -223,6 +234,10 @@ def _markdown(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
         return "| " + " | ".join(words) + " |\n"
 
     return line(head) + line(["---"] * len(head)) + "".join(map(line, rows))
+
+
+def _rounded(entry: Any) -> Any:
+    return f"{entry:.4g}" if isinstance(entry, float) else entry
 
 
 def _session_end(success: bool) -> Summary:
