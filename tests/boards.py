@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -49,15 +50,23 @@ def charts(board: EventAccumulator) -> dict[str, list[str]]:
 
 def session(board: EventAccumulator) -> tuple[dict[str, object], float, float, int]:
     """Hyper-parameters, start, end and status of the session of a run."""
-    started, ended = (
-        metadata._parse_plugin_data_as(board.summary_metadata[tag].plugin_data.content, kind)
-        for tag, kind in (
-            (metadata.SESSION_START_INFO_TAG, "session_start_info"),
-            (metadata.SESSION_END_INFO_TAG, "session_end_info"),
-        )
+    started = _started(board)
+    ended = metadata.parse_session_end_info_plugin_data(
+        board.summary_metadata[metadata.SESSION_END_INFO_TAG].plugin_data.content
     )
     settings = {name: getattr(v, v.WhichOneof("kind")) for name, v in started.hparams.items()}
     return settings, started.start_time_secs, ended.end_time_secs, ended.status
+
+
+def group(board: EventAccumulator) -> str:
+    """The name of a run in the HParams dashboard."""
+    return str(_started(board).group_name)
+
+
+def _started(board: EventAccumulator) -> Any:
+    return metadata.parse_session_start_info_plugin_data(
+        board.summary_metadata[metadata.SESSION_START_INFO_TAG].plugin_data.content
+    )
 
 
 def assert_board(path: pathlib.Path, experiment: str) -> None:
