@@ -246,6 +246,9 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         },
         figures={**figures, "summary": summary_figure(plan, by_step)},
         animations={"learned_function": growing_function(plan, found, learned)},
+        arrays=records.learning.function_arrays(
+            found["function"], plan.target.positions, plan.target.targets
+        ),
         summary={
             "num_runs": plan.num_runs,
             "num_steps": plan.num_steps,

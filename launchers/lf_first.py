@@ -277,6 +277,11 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         [learned, told],
         lines=[*told.lines, records.learning.learning_table(curves, target.frequency_unit)],
         animations={"learned_function": animation(plan, found)},
+        arrays=records.learning.function_arrays(
+            records.Series(found["function"].steps, target.in_units(found["function"].values)),
+            target.positions,
+            target.in_units(target.targets),
+        ),
         images_shown=100,
     )
 

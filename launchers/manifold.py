@@ -171,6 +171,9 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         },
         figures={"heat_maps": heat_maps(plan, found), **figures(plan, found, groups, means)},
         animations={"learned_function": growing_function(plan, found)},
+        arrays=records.learning.function_arrays(
+            found["function"], plan.targets[0].positions, plan.targets[0].targets
+        ),
         summary={
             "num_runs": len(plan.targets),
             "num_steps": plan.num_steps,

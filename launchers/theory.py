@@ -276,6 +276,11 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         ],
         lines=[*lines, *learned.lines],
         animations={"learned_function": growing_function(plan, found)},
+        arrays=records.learning.function_arrays(
+            found["function"]._replace(values=found["function"].values[:, :, 0]),
+            plan.targets[0].positions,
+            plan.targets[0].targets,
+        ),
     )
 
 

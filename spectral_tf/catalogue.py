@@ -285,7 +285,6 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
                 "phases and weights of a run: differences of several neighbouring frequencies "
                 "are not so many pieces of evidence."
             ),
-            main_figure="learning_times",
             main_table="learning_times",
         ),
     ),

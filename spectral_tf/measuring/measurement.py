@@ -266,7 +266,7 @@ class Measurement:
         overwrite: bool = False,
         events: bool = True,
     ) -> os.PathLike[str]:
-        """Writes tables, the figure, TensorBoard events, `summary.json` and `measurement.npz`.
+        """Writes tables, figure, `measurement.npz`, `summary.json`, events and `report.html`.
 
         `load` reads the folder.
 
@@ -282,6 +282,8 @@ class Measurement:
           UserError: the folder holds something else, or a measurement that is not to be replaced,
             or cannot be written.
         """
+        from spectral_tf import web  # It is not needed to measure.
+
         path = writable_folder(folder, overwrite=overwrite)
         summary = {
             "experiment": "measure",
@@ -298,7 +300,9 @@ class Measurement:
         }
         figure = self.plot()
         try:
-            (path / _SUMMARY).unlink(missing_ok=True)  # Written last, so a whole folder has it.
+            # Written last, so a whole folder has both.
+            for name in (_SUMMARY, web.REPORT):
+                (path / name).unlink(missing_ok=True)
             # Not what somebody keeps in folders below.
             for folder_of, suffix in ((path, ".csv"), (path / "figures", ".png")):
                 for file in [f for f in _entries(folder_of) if f.suffix == suffix]:
@@ -311,6 +315,7 @@ class Measurement:
             with atomic_write(path / _SUMMARY) as temporary:
                 text = json.dumps(json_value(summary), indent=2, allow_nan=False)
                 temporary.write_text(text + "\n")
+            web.write_report(path)
         except OSError as error:
             raise UserError(
                 "folder",

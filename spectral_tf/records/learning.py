@@ -7,8 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spectral_tf.records.found import Series
 from spectral_tf.records.tables import Table, averaged, joined, tidy
 from spectral_tf.spectra import Estimate, LearningCurves, mean_over_runs
+
+# Numbers of functions that are kept to be looked at.
+_PICTURED = 100_000
 
 # What distinguishes the groups of runs in one table, e.g. (4,) for four petals; () if nothing does.
 Setting = tuple[Any, ...]
@@ -81,6 +85,49 @@ def loss_tables(
     }
     means = {s: tidy({"step": steps}, loss=over_runs(values)) for s, values in losses.items()}
     return {"runs": joined(runs, columns), "losses": joined(means, columns)}
+
+
+def function_arrays(
+    found: Series, positions: ArrayLike, targets: ArrayLike
+) -> dict[str, dict[str, NDArray]]:
+    """Learned functions at some steps, to be looked at, by the name of their file.
+
+    `functions`: step [s], position [n], target [g, n] and function [s, g, n], which has the digits
+    that a picture needs (float16). Steps are denser at the beginning, and fewer where functions are
+    many or long, so that the file stays light.
+
+    Args:
+      found: of the series `function`, [steps, n] or [steps, g, n]; g as the settings of a table.
+      positions: of the samples, [n].
+      targets: [n], or [g, n] where they differ.
+    """
+    functions = found.values.reshape(len(found.steps), -1, found.values.shape[-1])
+    kept = thinned(len(found.steps), max(10, min(80, _PICTURED // functions[0].size)))
+    return {
+        "functions": {
+            "step": np.asarray(found.steps)[kept],
+            "position": np.asarray(positions, np.float32),
+            "target": np.broadcast_to(targets, functions.shape[1:]).astype(np.float32),
+            "function": np.clip(functions[kept], -6e4, 6e4).astype(np.float16),
+        }
+    }
+
+
+def thinned(count: int, most: int) -> NDArray[np.int64]:
+    """Which of so many are kept, at most so many, denser at the beginning; first and last are.
+
+    >>> thinned(5, 10).tolist(), thinned(100, 6).tolist()
+    ([0, 1, 2, 3, 4], [0, 2, 5, 15, 39, 99])
+    """
+    if count <= most:
+        return np.arange(count)
+    # Rounding joins those at the beginning: ask for more, until they are as many as may be.
+    kept, asked = np.array([0, count - 1]), most
+    while True:
+        more = np.unique(np.geomspace(1, count, asked).round().astype(np.int64) - 1)
+        if len(more) > most:
+            return kept
+        kept, asked = more, asked + 1
 
 
 def learning_table(curves: LearningCurves, unit: str = "cycles per unit") -> str:

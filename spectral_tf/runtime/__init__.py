@@ -4,6 +4,7 @@ Only launchers and `spectral_tf.training` import it; nothing here imports Tensor
 """
 
 from spectral_tf.runtime.cores import chosen_cores
+from spectral_tf.runtime.defaults import defaults_of
 from spectral_tf.runtime.flags import (
     asked_classes,
     check_at_least,
@@ -30,7 +31,7 @@ from spectral_tf.runtime.flags import (
     parse_ints,
     two_classes,
 )
-from spectral_tf.runtime.folder import run_folder, say_report, say_where
+from spectral_tf.runtime.folder import run_folder, say_where
 from spectral_tf.runtime.launch import configuration, flag, launch, settings
 from spectral_tf.runtime.seeds import derive_seed, generator
 
@@ -42,6 +43,7 @@ __all__ = [
     "class_subset",
     "configuration",
     "data_locations",
+    "defaults_of",
     "define_class_subset_flag",
     "define_classes_flag",
     "define_classifier_flags",
@@ -65,7 +67,6 @@ __all__ = [
     "parse_floats",
     "parse_ints",
     "run_folder",
-    "say_report",
     "say_where",
     "settings",
     "two_classes",

@@ -12,7 +12,8 @@ from spectral_tf.records.arrays import Damaged
 from spectral_tf.records.folder import FOUND, experiment_of
 from spectral_tf.records.found import Found
 from spectral_tf.runtime.cluster import is_chief
-from spectral_tf.runtime.launch import configuration, defaults
+from spectral_tf.runtime.defaults import defaults
+from spectral_tf.runtime.launch import configuration
 from spectral_tf.storage import as_path
 
 
@@ -140,12 +141,7 @@ def say_where(folder: RunFolder, *, num_images: int = 0) -> None:
     """
     shown = f" --samples_per_plugin=images={num_images}" if num_images else ""
     print(f"run folder: {folder.path}")
-    say_report(folder)
-    if folder.events.is_dir():  # A report made again elsewhere has none.
-        print(f"look at it: tensorboard --logdir={folder.path}{shown}")
-
-
-def say_report(folder: RunFolder) -> None:
-    """Prints where the page of a run is."""
     if (folder.path / web.REPORT).exists():
         print(f"all of it, in a browser: {folder.path / web.REPORT}")
+    if folder.events.is_dir():  # A report made again elsewhere has none.
+        print(f"look at it: tensorboard --logdir={folder.path}{shown}")

@@ -1,6 +1,5 @@
 """The way into a launcher and out of it: flags parsed, mistakes told in one line."""
 
-import copy
 import logging as standard_logging
 import os
 import re
@@ -14,7 +13,6 @@ from spectral_tf import keras_settings, program, storage
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
 from spectral_tf.records import former_names
-from spectral_tf.records.flagfile import flag_text
 from spectral_tf.runtime import failures, manual, peers
 from spectral_tf.runtime.cluster import several_hosts
 from spectral_tf.runtime.flags import LATER, NOT_CONFIGURATION
@@ -168,18 +166,6 @@ def configuration() -> dict[str, str]:
         and flag.value is not None
         and not (flag.name in LATER and flag.value == flag.default)
     }
-
-
-def defaults() -> dict[str, str]:
-    """What the launcher's flags are if nothing is said: {name: text, as `read_flags` has it}."""
-    launcher = flags.FLAGS.find_module_defining_flag("workdir")
-    found = {}
-    for flag_of in flags.FLAGS.get_key_flags_for_module(launcher):
-        if flag_of.name not in NOT_CONFIGURATION:
-            plain = copy.deepcopy(flag_of)
-            plain.value = plain.default
-            found[flag_of.name] = flag_text(plain.serialize())
-    return found
 
 
 def settings() -> dict[str, bool | int | float | str]:

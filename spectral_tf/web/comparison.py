@@ -93,7 +93,9 @@ def page_of(every: Sequence[Contents]) -> str:
             for name, contents in zip(names, every, strict=True)
             for remark in contents.remarks
         ],
-        settings=differing(rows([contents.flags for contents in every])),
+        settings=differing(
+            rows([{f"--{name}": text for name, text in c.flags.items()} for c in every])
+        ),
         numbers=numbers[:_MOST_NUMBERS],
         more_numbers=max(0, len(numbers) - _MOST_NUMBERS),
         figures={kind: _figures(kind, names, every) for kind in kinds[:_MOST_FIGURES]},
@@ -132,9 +134,7 @@ def _figures(
     return [
         (
             name,
-            figure(contents.path / "figures" / f"{kind}.png")
-            if kind in contents.figures
-            else None,
+            figure(contents.path / "figures" / f"{kind}.png") if kind in contents.figures else None,
         )
         for name, contents in zip(names, every, strict=True)
     ]

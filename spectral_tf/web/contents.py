@@ -53,6 +53,8 @@ class WholeTables(Mapping[str, Mapping[str, NDArray]]):
         with reading(path, path.name, "a whole table"):
             if path.stat().length > _LARGEST_TABLE:
                 raise ValueError("too large to be shown")
+            if not path.read_bytes().endswith(b"\n"):
+                raise ValueError("it ends within a row")
             return {name: np.asarray(column) for name, column in read_table(path).items()}
 
     def __getitem__(self, name: str) -> Mapping[str, NDArray]:

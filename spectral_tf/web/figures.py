@@ -8,7 +8,6 @@ import re
 from typing import NamedTuple
 
 from etils import epath
-from PIL import Image, ImageChops
 
 from spectral_tf.storage import local_copy
 from spectral_tf.web.numbers import words
@@ -41,26 +40,24 @@ def figure(path: epath.Path) -> Figure | None:
 
     As WebP without loss it takes a third to a half of the file. None of what is no picture.
     """
+    from PIL import Image, ImageChops
+
     try:
         with local_copy(path) as file, Image.open(file) as opened:
             pixels = opened.convert("RGB")
     except (OSError, ValueError, SyntaxError):  # Pillow's of a damaged file.
         return None
-    reduced = pixels.quantize(
-        _COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
-    ).convert("RGB")
+    reduced = pixels.quantize(_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert(
+        "RGB"
+    )
     written = io.BytesIO()
-    chosen = pixels if _seen(pixels, reduced) else reduced
+    counts = ImageChops.difference(pixels, reduced).histogram()
+    missed = (counts[256 * i + _VISIBLE + 1 : 256 * (i + 1)] for i in range(3))
+    seen = max(map(sum, missed)) > 0.01 * pixels.width * pixels.height
+    chosen = pixels if seen else reduced
     chosen.save(written, format="WEBP", lossless=True, quality=60, method=4)
     text = base64.b64encode(written.getvalue()).decode("ascii")
     return Figure(path.stem, words(path.stem), f"data:image/webp;base64,{text}", *pixels.size)
-
-
-def _seen(first: Image.Image, second: Image.Image) -> bool:
-    """Whether more than 1 % of the pixels differ visibly in one of their three colours."""
-    counts = ImageChops.difference(first, second).histogram()
-    of_colours = (counts[256 * i + _VISIBLE + 1 : 256 * (i + 1)] for i in range(3))
-    return max(map(sum, of_colours)) > 0.01 * first.width * first.height
 
 
 def in_order(names: list[str], first: str) -> list[str]:

@@ -23,8 +23,10 @@ def number_text(value: float | str | bool | None) -> str:
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
-    if isinstance(value, bool | str):
-        return {True: "yes", False: "no"}.get(value, str(value))  # type: ignore[call-overload]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
     if math.isinf(value):
         return "never" if value > 0 else "−∞"
     if value == int(value) and abs(value) < 1e15:

@@ -18,7 +18,7 @@ from spectral_tf.records.found import Found
 from spectral_tf.storage import atomic_write, is_local
 from spectral_tf.web import numbers, tables, training
 from spectral_tf.web.contents import REPORT, Contents, read_contents
-from spectral_tf.web.figures import Figure, figure, in_order, is_snapshot
+from spectral_tf.web.figures import figure, in_order, is_snapshot
 from spectral_tf.web.units import unit_of
 
 if TYPE_CHECKING:
@@ -64,7 +64,11 @@ def write_report(
     Raises:
       UserError: as `read_contents`.
     """
-    contents = read_contents(folder)
+    return write_page(read_contents(folder), defaults)
+
+
+def write_page(contents: Contents, defaults: Mapping[str, str] | None = None) -> epath.Path:
+    """The same of what was read."""
     text = page_of(contents, defaults)
     with atomic_write(contents.path / REPORT) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -202,11 +206,7 @@ def needs(contents: Contents) -> list[str]:
 
 def render(template: str, **values: Any) -> str:
     """A page of a template; whatever is put in is escaped."""
-    return (
-        _templates()
-        .get_template(template)
-        .render(version=spectral_tf.__version__, **values)
-    )
+    return _templates().get_template(template).render(version=spectral_tf.__version__, **values)
 
 
 @functools.cache
@@ -232,7 +232,4 @@ def _templates() -> jinja2.Environment:
 def asset(name: str) -> Markup:
     """A style or a program of ours, as it stands in the page."""
     file = resources.files("spectral_tf.web") / "static" / name
-    return Markup(file.read_text(encoding="utf-8"))  # noqa: S704  # It is ours.
-
-
-__all__ = ["Figure", "page_of", "write_report"]
+    return Markup(file.read_text(encoding="utf-8"))  # It is ours.

@@ -50,7 +50,7 @@ class Shown(NamedTuple):
       title: in words.
       columns: its columns.
       rows: of cells.
-      count: of all rows of the file.
+      num_rows: of the file.
       notes: what holds of all rows: what intervals are over, how they are made.
     """
 
@@ -58,13 +58,13 @@ class Shown(NamedTuple):
     title: str
     columns: list[Column]
     rows: list[list[Cell]]
-    count: int
+    num_rows: int
     notes: list[str]
 
     @property
     def cut(self) -> bool:
         """Whether rows are left out."""
-        return self.count > len(self.rows)
+        return self.num_rows > len(self.rows)
 
 
 def shown(
@@ -95,17 +95,18 @@ def shown(
         columns.append(Column(words(column), unit, _numeric(part[column])))
         if f"{column}_low" in part:
             ends = (part[column], part[f"{column}_low"], part[f"{column}_high"])
-            cells.append(
-                [Cell(interval_text(*e), _key(e[0])) for e in zip(*ends, strict=True)]
-            )
+            cells.append([Cell(interval_text(*e), _key(e[0])) for e in zip(*ends, strict=True)])
             extra, told = _beside(column, part)
             notes += told
             columns += [of for of, _ in extra]
             cells += [entries for _, entries in extra]
         else:
             cells.append([Cell(number_text(entry), _key(entry)) for entry in part[column]])
-    rows = [list(row) for row in zip(*cells, strict=True)]
-    return Shown(name, words(name), columns, rows, count, notes)
+    filled = [i for i, entries in enumerate(cells) if any(cell.text for cell in entries)]
+    if empty := [columns[i].name for i in range(len(cells)) if i not in filled]:
+        notes.append(f"without an entry, and left out: {', '.join(empty)}")
+    rows = [list(row) for row in zip(*(cells[i] for i in filled), strict=True)]
+    return Shown(name, words(name), [columns[i] for i in filled], rows, count, notes)
 
 
 # What stands beside an estimate: its end, and how that is called.
@@ -126,20 +127,31 @@ def _beside(
     """Columns of what differs from row to row beside an estimate, and notes of what does not."""
     extra: list[tuple[Column, list[Cell]]] = []
     notes: list[str] = []
-    same = {}
+    name = words(column)
     for end, called in _BESIDE.items():
         entries = table.get(f"{column}{end}", ())
-        texts = list(dict.fromkeys(number_text(entry) for entry in entries))
-        if end in ("_n", "_method") and len(texts) == 1:
-            same[end] = texts[0]
+        texts = [number_text(entry) for entry in entries]
+        kinds = list(dict.fromkeys(texts))
+        if end in ("_n", "_method") and len(kinds) == 1:
+            notes.append(f"{name}: {called} = {kinds[0]}")
+        elif end == "_method" and kinds:  # They are long: letters stand for them.
+            letters = {text: _letter(i) for i, text in enumerate(kinds)}
+            notes += [f"{name}, how: {letter} = {text}" for text, letter in letters.items()]
+            cells = [Cell(letters[text]) for text in texts]
+            extra.append((Column(f"{name}: how", "", numbers=False), cells))
         elif any(texts):
             cells = [Cell(number_text(entry), _key(entry)) for entry in entries]
-            extra.append((Column(f"{words(column)}: {called}", "", _numeric(entries)), cells))
-    if same:
-        told = [f"n = {same['_n']}"] if same.get("_n") else []
-        told += [same["_method"]] if same.get("_method") else []
-        notes.append(f"{words(column)}: {', '.join(told)}")
+            extra.append((Column(f"{name}: {called}", "", _numeric(entries)), cells))
     return extra, notes
+
+
+def _letter(number: int) -> str:
+    """a, b, ... z, then numbers.
+
+    >>> _letter(0), _letter(26)
+    ('a', '27')
+    """
+    return chr(ord("a") + number) if number < 26 else str(number + 1)
 
 
 def _numeric(entries: Sequence[Any]) -> bool:

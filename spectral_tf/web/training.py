@@ -11,6 +11,7 @@ import numpy as np
 from etils import epath
 from numpy.typing import ArrayLike, NDArray
 
+from spectral_tf.records.learning import thinned
 from spectral_tf.web.numbers import number_text, words
 
 # Steps that a slider stops at, and functions that are kept.
@@ -58,9 +59,7 @@ class Training(NamedTuple):
     functions: Functions | None
 
 
-def training_of(
-    tables: Mapping[str, Mapping[str, NDArray]], folder: epath.Path
-) -> Training | None:
+def training_of(tables: Mapping[str, Mapping[str, NDArray]], folder: epath.Path) -> Training | None:
     """What the tables tell of a training step by step; None if they tell nothing.
 
     Args:
@@ -176,24 +175,6 @@ def _of_table(
     return Functions(steps.astype(np.int64), positions, wanted, values)
 
 
-def thinned(count: int, most: int) -> NDArray[np.int64]:
-    """Which of so many are kept, at most so many, denser at the beginning; first and last are.
-
-    >>> thinned(5, 10).tolist(), thinned(100, 6).tolist()
-    ([0, 1, 2, 3, 4], [0, 1, 5, 14, 38, 99])
-    """
-    if count <= most:
-        return np.arange(count)
-    # Rounding leaves fewer at the beginning: ask for more until they are as many as may be.
-    wanted = most
-    while True:
-        spaced = np.unique(np.geomspace(1, count, wanted).round().astype(int) - 1)
-        more = np.unique(np.geomspace(1, count, wanted + 1).round().astype(int) - 1)
-        if len(more) > most:
-            return spaced
-        wanted += 1
-
-
 def packed(values: ArrayLike) -> dict[str, Any]:
     """An array as 16-bit numbers between its ends, in text; -1 (the highest) is NaN.
 
@@ -224,7 +205,7 @@ def record(training: Training, unit: str) -> dict[str, Any]:
       unit: of its frequencies.
     """
     functions = training.functions
-    chosen = thinned(len(functions.steps), MOST_STEPS // 2) if functions else []
+    chosen = thinned(len(functions.steps) if functions else 0, MOST_STEPS // 2)
     return {
         "groups": training.groups,
         "steps": [int(step) for step in training.steps],

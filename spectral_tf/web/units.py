@@ -31,10 +31,11 @@ _OF_PATHS = {
 }
 # {experiment: what is so in its tables}.
 _OF = {
-    **dict.fromkeys(
-        ("lf_first", "lf_first_pytorch", "robustness", "architecture", "own_models", "precision"),
-        {"frequency": "cycles per unit", "position": "unit"},
-    ),
+    **{
+        name: {"frequency": "cycles per unit", "position": "unit"}
+        for name in ("lf_first", "lf_first_pytorch", "robustness", "architecture", "own_models")
+    },
+    "precision": {"frequency": "cycles per unit"},
     "theory": {"frequency": "cycles per unit"},
     "manifold": {
         "frequency": "cycles along the curve",

@@ -190,12 +190,14 @@
       show(Math.round(plot.posToVal(event.clientY - place.top, "y")));
     };
     plot.over.style.cursor = "ns-resize";
-    plot.over.style.touchAction = "none";
+    // A finger that moves scrolls the page; a tap chooses, as the mouse does by dragging, too.
+    plot.over.addEventListener("click", chosen);
     plot.over.addEventListener("pointerdown", (event) => {
-      plot.over.setPointerCapture(event.pointerId);
-      chosen(event);
+      if (event.pointerType !== "touch") plot.over.setPointerCapture(event.pointerId);
     });
-    plot.over.addEventListener("pointermove", (event) => { if (event.buttons) chosen(event); });
+    plot.over.addEventListener("pointermove", (event) => {
+      if (event.buttons && event.pointerType !== "touch") chosen(event);
+    });
     return plot;
   };
 

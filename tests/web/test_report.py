@@ -1,0 +1,216 @@
+"""The page of a folder: whole, named, escaped, and of what stands in the folder alone."""
+
+import base64
+import io
+import json
+import re
+import shutil
+
+import pytest
+from conftest import ROOT
+from etils import epath
+from PIL import Image
+
+from spectral_tf import catalogue, web
+from spectral_tf.commands import compare, report
+from spectral_tf.errors import UserError
+from spectral_tf.web import figures, page
+
+from .conftest import NASTY, make_folder
+from .reading import Page, faults
+
+RESULTS = sorted(file.parent for file in (ROOT / "results").glob("**/summary.json"))
+# One of each experiment, and all.
+FIRST = {json.loads((d / "summary.json").read_text())["experiment"]: d for d in RESULTS}
+
+
+def name_of(folder):
+    return str(folder.relative_to(ROOT / "results"))
+
+
+@pytest.mark.parametrize("folder", FIRST.values(), ids=name_of)
+def test_committed_results_of_every_kind_have_a_page(folder, monkeypatch):
+    picture = figures.Figure("name", "name", "data:,", 1, 1)
+    monkeypatch.setattr(page, "figure", lambda path: picture._replace(name=path.stem))
+    contents = web.read_contents(folder)
+    text = page.page_of(contents)
+    assert faults(text) == []
+    assert contents.remarks == []
+    for name in contents.tables:
+        assert f"{name}.csv" in text
+    of = catalogue.EXPERIMENTS[contents.experiment.name]
+    assert of.reading, "it says how to read it"
+    assert of.misleads
+    assert not of.main_figure or {of.main_figure} <= {*contents.figures}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("folder", RESULTS, ids=name_of)
+def test_every_committed_folder_has_a_page_with_its_figures(folder):
+    contents = web.read_contents(folder)
+    text = page.page_of(contents)
+    assert faults(text) == []
+    assert contents.remarks == []
+    assert text.count("data:image/webp") == sum("_step_" not in n for n in contents.figures)
+    assert len(text) < 1_500_000
+
+
+def test_it_tells_what_stands_in_the_folder(folder):
+    file = web.write_report(folder, {"num_runs": "4", "width": "8"})
+    assert file == folder / "report.html"
+    text = file.read_text()
+    assert faults(text) == []
+    read = Page(text)
+    assert read.text("h1") == catalogue.EXPERIMENTS["lf_first"].question
+    assert "It was found that class <3 & co." in read.text("p")
+    assert catalogue.EXPERIMENTS["lf_first"].misleads in read.text("p")
+    cells = read.text("td")
+    assert "2 (1.752 to 2.248)" in cells, "an estimate is one cell"
+    assert "never" in cells
+    # The main figure first, snapshots as links; each with a text.
+    shown = [values["alt"] for values in read.of("img")]
+    assert shown == ["Figure of lf_first, mine: heat map", "Figure of lf_first, mine: losses"]
+    assert "figures/heat_map_step_000100.png" in [v.get("href") for v in read.of("a")]
+    # What was chosen comes first.
+    names = [setting.name for setting in page.settings({"a": "1", "z": "2"}, {"a": "1", "z": "0"})]
+    assert names == ["z", "a"]
+    assert re.search(r'<tr class="differs"><th scope="row">--num_runs<td>3<td>4', text)
+    assert "--flagfile=mine/run.flags --workdir=runs/mine_again" in read.text("code")
+    assert str(folder.parent) not in text, "no path of the machine"
+    assert "It took 1.5 minutes" in read.text("p")
+
+
+def test_a_figure_keeps_its_pixels(folder):
+    picture = figures.figure(folder / "figures" / "losses.png")
+    kind, text = picture.source.split(";base64,")
+    with Image.open(io.BytesIO(base64.b64decode(text))) as shown:
+        assert kind == "data:image/webp"
+        assert shown.convert("RGB").getpixel((3, 3)) == (50, 100, 200)
+    assert (picture.width, picture.height) == (40, 30)
+    (folder / "figures" / "losses.png").write_bytes(b"no picture")
+    assert figures.figure(folder / "figures" / "losses.png") is None
+    assert "losses.png is no picture" in web.write_report(folder).read_text()
+
+
+def test_names_cannot_become_part_of_the_page(tmp_path):
+    path = make_folder(
+        epath.Path(tmp_path / "x<b>"), flags=[f"dataset={NASTY}", "num_runs=3"], name=NASTY
+    )
+    shutil.copy(path / "spectra.csv", path / "a&<i>b.csv")
+    shutil.copy(path / "figures" / "losses.png", path / "figures" / "'\"<u>.png")
+    rows = (path / "spectra.csv").read_text().splitlines()
+    grouped = [f"{'kind' if i == 0 else '</script><script>'},{row}" for i, row in enumerate(rows)]
+    other = [row.replace("</script><script>", NASTY) for row in grouped[1:]]
+    (path / "spectra.csv").write_text("\n".join(grouped + other) + "\n")
+    text = web.write_report(path).read_text()
+    assert faults(text) == []
+    read = Page(text)
+    assert not {"b", "i", "u"} & {tag for tag, _ in read.tags}
+    # Four of ours, of which one is data; nothing of theirs.
+    assert len(read.of("script")) == 4
+    assert NASTY not in text
+    assert f"It was found that {NASTY}." in read.text("p")
+    data = re.search(r'id="training-data">(.*?)</script>', text, re.S)[1]
+    assert json.loads(data)["groups"] == ["</script><script>", NASTY]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda path: path / "nothing", "which is not there; name the --workdir"),
+        (lambda path: path.parent, "a folder of such folders \\(mine\\)"),
+        (lambda path: path / "summary.json", "got the file"),
+        (lambda path: path / "figures", "expected one that an experiment or Measurement.save"),
+    ],
+)
+def test_what_is_no_run_is_told_in_one_line(folder, spoil, told):
+    with pytest.raises(UserError, match=told) as error:
+        web.write_report(spoil(folder))
+    assert "\n" not in str(error.value)
+
+
+def test_a_newer_version_keeps_its_own_page(folder):
+    (folder / "report.html").write_text("theirs")
+    (folder / "environment.json").write_text('{"spectral_tf": "99.0", "experiment": "lf_first"}')
+    with pytest.raises(UserError, match=r"got .* of version 99\.0; bring this installation up"):
+        web.write_report(folder)
+    assert (folder / "report.html").read_text() == "theirs"
+
+
+def test_a_damaged_table_is_left_out_and_said(folder):
+    whole = (folder / "spectra.csv").read_text()
+    (folder / "spectra.csv").write_text(whole[:-20])
+    (folder / "classes.csv").write_bytes(b"\xff\x00")
+    contents = web.read_contents(folder)
+    assert sorted(contents.tables) == ["functions"]
+    told = " ".join(contents.remarks)
+    assert "spectra.csv, damaged" in told
+    assert "classes.csv, damaged" in told
+    text = web.write_report(folder).read_text()
+    assert faults(text) == []
+    assert "A table is left out. spectra.csv" in Page(text).text("li")
+    assert "training-data" not in text
+
+
+def test_a_table_that_is_gone_or_altered_is_said(folder):
+    summary = json.loads((folder / "summary.json").read_text())
+    summary["files_sha256"] = {"gone.csv": "0" * 64}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    assert "not as the run wrote it: gone.csv" in web.read_contents(folder).remarks[0]
+
+
+def test_a_damaged_summary_is_an_error_and_an_unfinished_run_a_page(folder):
+    (folder / "summary.json").write_text('{"experiment": "lf_')
+    with pytest.raises(UserError, match=r"summary\.json, damaged"):
+        web.write_report(folder)
+    (folder / "summary.json").unlink()
+    text = web.write_report(folder).read_text()
+    assert faults(text) == []
+    assert "This run is unfinished" in Page(text).text("li")
+    # Figures as they grow are all that there is then.
+    assert "heat map, step 100" in " ".join(v["alt"] for v in Page(text).of("img"))
+
+
+def test_the_command_writes_says_and_refuses(folder, capsys):
+    assert report.main([str(folder)]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(folder / "report.html")]
+    assert ">--num_runs<td>3<td>4" in (folder / "report.html").read_text(), "defaults are known"
+    with pytest.raises(UserError, match="which is not there"):
+        report.main([str(folder / "none")])
+
+
+def test_several_folders_beside_each_other(tmp_path, capsys):
+    first, second = (epath.Path(tmp_path / "runs" / name) for name in ("a", "b"))
+    make_folder(first, name="one")
+    make_folder(second, flags=("num_runs=3", "width=16"), name="another")
+    (second / "figures" / "losses.png").unlink()
+    output = str(tmp_path / "both.html")
+    assert compare.main([str(first), str(second), f"--output={output}"]) == 0
+    assert capsys.readouterr().out.strip() == output
+    text = epath.Path(output).read_text()
+    assert faults(text) == []
+    read = Page(text)
+    assert "It was found that one." in read.text("p")
+    assert "It was found that another." in read.text("p")
+    assert re.search(r">--width<td>8<td>16", text)
+    assert not re.search(r"num_runs<td>3<td>3", text), "what does not differ"
+    assert read.text("td").count("2 (1.752 to 2.248)") == 2
+    assert len(read.of("img")) == 3
+    assert "b has none." in read.text("p")
+
+
+@pytest.mark.parametrize(
+    ("folders", "told"),
+    [
+        (["a"], "expected two or more, got 1"),
+        (["a", "a"], "the same one twice"),
+        (["a", "c"], "results of one experiment, got .*a of lf_first, .*c of theory"),
+        (["a", "b"], "the file to write, got the folder"),
+    ],
+)
+def test_what_cannot_be_compared(tmp_path, folders, told):
+    make_folder(epath.Path(tmp_path / "a"))
+    make_folder(epath.Path(tmp_path / "b"))
+    make_folder(epath.Path(tmp_path / "c"), experiment="theory")
+    with pytest.raises(UserError, match=told):
+        web.write_comparison([tmp_path / name for name in folders], tmp_path)
