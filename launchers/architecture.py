@@ -170,7 +170,10 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "function": training.Measure(lambda s: outputs(s)[:, 0], at),
             "cutoff_frequency": training.Measure(learned, at, (by_setting,)),
         },
-        charts={f"highest frequency by {s}": [f"cutoff_frequency/{s}=.*"] for s in plan.sweeps},
+        charts={
+            **{f"highest frequency by {s}": [f"cutoff_frequency/{s}=.*"] for s in plan.sweeps},
+            "loss": ["loss/.*"],
+        },
     )
 
 

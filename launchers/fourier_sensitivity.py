@@ -207,7 +207,6 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             }
         },
         figures=figures(plan, found, means),
-        curves={name: mean.value.tolist() for name, mean in means.rings.items()},
         summary={
             "rests_on": rests_on,
             "diverged_at_step": found.fact("diverged"),

@@ -391,11 +391,6 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     return records.Report(
         tables=tables(of, findings, found.fact("runs")),
         figures=figures(plan, found, of),
-        curves={
-            f"{name}/{pair_type}": [float(of.values[name][:, where].mean())]
-            for pair_type, where in of.pair_types.items()
-            for name in MEASURES
-        },
         summary=summary(found, of, rests_on, reach, findings),
         lines=[
             f"{rests_on}, on held-out images of {found.fact('dataset')}",

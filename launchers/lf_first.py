@@ -192,6 +192,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     of_k = [f"k={k:g}" if plan.own else f"k={k:03d}" for k in target.frequencies]
     layers = probes.kernel_names(members.architecture)
     tenths = [plan.num_steps * i // 10 for i in range(1, 10)]
+    early = [step for step in FUNCTION_STEPS if step < plan.num_steps]
     found = page.follow(
         members,
         {
@@ -202,10 +203,9 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         },
         charts={"magnitude of every frequency": ["magnitude/k=.*"], "loss": ["loss"]},
         pictures={
-            "heat_map": experiments.Picture(lambda f, step: heat_map(plan, f), tenths),
+            "heat_map": experiments.Picture(lambda f, step: heat_map(plan, f), {*tenths, *early}),
             "learned_function": experiments.Picture(
-                lambda f, step: learned_function(plan, f, step),
-                [step for step in FUNCTION_STEPS if step < plan.num_steps],
+                lambda f, step: learned_function(plan, f, step), early
             ),
         },
     )

@@ -144,7 +144,10 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "magnitude": training.Measure(magnitudes, plan.probed_at, (names, "run", of_k)),
             "loss": training.Measure(losses, plan.probed_at, (names, "run")),
         },
-        charts={f"magnitudes of {name}": [f"magnitude/{name}/.*"] for name in names},
+        charts={
+            **{f"magnitudes of {name}": [f"magnitude/{name}/.*"] for name in names},
+            "loss": ["loss/.*"],
+        },
     )
 
 

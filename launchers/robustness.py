@@ -184,12 +184,10 @@ def runs_networks() -> records.TrainedNetworks:
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Measures one network after the other, of a run or trained here."""
     page.begin({"networks_sha256": plan.networks.digest} if plan.networks else None)
-    charts = {"what is left": ["ratio/k=.*"]}
     if plan.networks:
         weights, states = plan.networks.weights, plan.networks.states
-        page.board(charts)
     else:
-        weights, states = trained(plan, page, charts), []
+        weights, states = trained(plan, page), []
     model = plan.network.build(0)
     inputs = (np.arange(plan.num_samples) / plan.num_samples).astype(np.float32)[:, None]
 
@@ -221,7 +219,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     return records.Found(facts={"ratios": np.array(measured), "seconds": page.seconds})
 
 
-def trained(plan: Plan, page: experiments.Page, charts: dict[str, list[str]]) -> list[np.ndarray]:
+def trained(plan: Plan, page: experiments.Page) -> list[np.ndarray]:
     """The weights of networks trained here as lf_first does; only their loss is followed."""
     members = training.Ensemble(
         plan.network.build,
@@ -232,7 +230,7 @@ def trained(plan: Plan, page: experiments.Page, charts: dict[str, list[str]]) ->
     )
     at = training.every(plan.num_steps, 1_000)
     loss = training.Measure(lambda loop: loop.losses, at, ("run",))
-    found = page.follow(members, {"loss": loss}, charts={**charts, "loss": ["loss"]})
+    found = page.follow(members, {"loss": loss}, charts={"loss": ["loss"]})
     if diverged := found.fact("diverged"):
         raise UserError(
             "robustness",
@@ -268,11 +266,6 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             ),
         },
         figures=figures(plan, magnitude, function, half, law, count),
-        curves={
-            # Step i is the i-th norm, from 0 to --max_norm.
-            f"ratio/k={k:03d}": magnitude.value[:, j].tolist()
-            for j, k in enumerate(frequencies)
-        },
         summary={
             "num_runs": len(ratios),
             "half_attenuation_exponent": law.exponent.record(),

@@ -188,7 +188,10 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "bounds": training.Measure(bounds_of_all, kernel_steps),
             "rate": training.Measure(rates, kernel_steps),
         },
-        charts={f"magnitude, {name}": [f"magnitude/{name}/.*"] for name in GROUPS},
+        charts={
+            **{f"magnitude, {name}": [f"magnitude/{name}/.*"] for name in GROUPS},
+            "loss": ["loss/.*"],
+        },
     )
     last = members.ensembles[ADAM].weights
     found.facts |= {**facts, **{f"weights {i:02d}": array for i, array in enumerate(last)}}

@@ -128,8 +128,9 @@ class Page:
           UserError: as `TrainingLoop`; every run has diverged.
         """
         loop = self._loop_of(members, measures, self._folder, self._name, pictures or {})
+        self._begin(loop, self._folder, charts, hparams)
         try:
-            self._go(loop, measures, charts or {}, hparams or {}, pictures or {})
+            self._go(loop, measures, pictures or {})
         except Unmeasurable as error:
             raise error.mistake from error
         self._board, self._last_step = loop.board, loop.steps[-1]
@@ -219,13 +220,17 @@ class Page:
         )
         kept = {step: part.state_file.with_name(file) for step, file in (keep or {}).items()}
         given_up: dict[str, Any] = {}
+        self._begin(loop, part, charts, hparams)
         try:
-            self._go(loop, measures, charts or {}, hparams or {}, {}, kept)
+            self._go(loop, measures, {}, kept, is_part=True)
         except Unmeasurable as error:
             if error.step == 0:  # Then it is the data, or what was asked.
                 raise error.mistake from error
             logging.warning("%s: given up at step %d: %s", name, error.step, error.mistake)
             given_up = {"diverged": {"0": error.step}, "reason": str(error.mistake)}
+        if given_up or len(loop.diverged) == members.num_members:
+            loop.board.end(loop.ensemble.step, success=False)
+            loop.board.commit()
         found = found_by(loop)
         found.facts |= given_up
         return found, members
@@ -297,18 +302,29 @@ class Page:
             networks_wanted=networks_wanted,
         )
 
+    def _begin(
+        self,
+        loop: TrainingLoop,
+        folder: RunFolder | Part,
+        charts: Mapping[str, Sequence[str]] | None,
+        hparams: Mapping[str, Any] | None,
+    ) -> None:
+        """Says in TensorBoard what is trained; a loop that is resumed has said it."""
+        if not loop.resumed:
+            started = self._folder.started if folder is self._folder else None
+            name = board_name_of(self._folder, folder)
+            loop.board.begin(self._name, {**settings(), **(hparams or {})}, charts, started, name)
+
     def _go(
         self,
         loop: TrainingLoop,
         measures: Mapping[str, Measure],
-        charts: Mapping[str, Sequence[str]],
-        hparams: Mapping[str, Any],
         pictures: Mapping[str, Picture],
         keep: Mapping[int, epath.Path] | None = None,
+        *,
+        is_part: bool = False,
     ) -> None:
-        """Measures, records, shows and keeps, step by step."""
-        if not loop.resumed:
-            loop.board.write_hparams({**settings(), **hparams}, charts)
+        """Measures, records, shows and keeps, step by step; the end of a part is its last step."""
         for step in loop:
             shown: dict[str, float] = {}
             for name, measure in measures.items():
@@ -325,6 +341,8 @@ class Page:
                 self._draw(loop, pictures, step)
                 if keep and step in keep:
                     loop.ensemble.save_model(keep[step])
+            if is_part and step == loop.steps[-1]:
+                loop.board.end(step)
 
     def once(self, name: str, measure: Callable[[], Mapping[str, ArrayLike]]) -> dict[str, NDArray]:
         """What is measured once and kept, so that a killed run goes on after it.
@@ -359,17 +377,6 @@ class Page:
             self._folder.part(name).identity.holds(saved, file)
             return {key: saved[key] for key in saved.names if key != IDENTITY}
 
-    def board(self, charts: Mapping[str, Sequence[str]]) -> None:
-        """Opens TensorBoard's record of a page that trains nothing.
-
-        Args:
-          charts: as for `follow`.
-        """
-        from spectral_tf.records.tensorboard import EventWriter
-
-        self._board = EventWriter(self._folder.tensorboard, writes=self.writes)
-        self._board.write_hparams(settings(), charts)
-
     def _draw(self, loop: TrainingLoop, pictures: Mapping[str, Picture], step: int) -> None:
         due = {tag: p for tag, p in pictures.items() if step in p.at}
         if not due:
@@ -400,25 +407,28 @@ class Page:
         leave(self.strategy)
 
     def _publish(self, found: Found, report: Report) -> None:
-        """Writes a report and shows its figures and curves in TensorBoard."""
-        from spectral_tf.records.tensorboard import EventWriter
-
-        board = self._board or EventWriter(self._folder.tensorboard / "figures")
-        if not self._board:  # What the page shows beside its trainings, if there are any.
-            board.write_hparams(settings(), charts_of(report.curves))
+        """Writes a report and shows it in TensorBoard."""
+        board = self._board or new_board(self._name, self._folder)
         publish(self._name, self._folder, found, report, board, self._last_step)
 
 
-def charts_of(tags: Iterable[str]) -> dict[str, list[str]]:
-    """{what is before the slash of tags, or all of them: those that share its chart}.
+def new_board(name: str, folder: RunFolder) -> EventWriter:
+    """TensorBoard's record of a run that trains nothing of its own, instead of one of before.
 
-    >>> charts_of(["error", "centroid/within", "centroid/between"])
-    {'all': ['error'], 'centroid': ['centroid/within', 'centroid/between']}
+    Args:
+      name: of the experiment.
+      folder: of the run.
     """
-    charts: dict[str, list[str]] = {}
-    for tag in tags:
-        charts.setdefault(tag.rpartition("/")[0] or "all", []).append(tag)
-    return charts
+    from spectral_tf.records.tensorboard import EventWriter
+
+    board = EventWriter(folder.tensorboard, writes=folder.writes)
+    board.begin(name, settings(), started=folder.started, name=board_name_of(folder, folder))
+    return board
+
+
+def board_name_of(folder: RunFolder, part: RunFolder | Part) -> str:
+    """How TensorBoard calls a run, or a part of it, below the folder of its events."""
+    return "/".join(part.tensorboard.relative_to(folder.events).parts)
 
 
 class Unmeasurable(Exception):
@@ -468,21 +478,12 @@ def publish(
       folder: of the run.
       found: what was measured.
       report: made of it.
-      board: where TensorBoard's events of its figures and curves go; None: nowhere.
-      step: of the figures there.
+      board: where TensorBoard's events of it go; None: nowhere.
+      step: of the figures and numbers there.
     """
     show = None if board is None else lambda tag, pixels: board.image(tag, pixels, step)
     files = report.write(folder.path, show)
-    if board is not None:  # Before the run counts as finished, after which nothing is written.
-        for tag, numbers in report.curves.items():
-            for i, number in enumerate(numbers):
-                board.scalars({tag: number}, i)
-        board.commit()
-    conclude(
-        *(name, folder, report.summary, found.fact("seconds"), files),
-        lines=report.lines,
-        num_images=report.images_shown,
-    )
+    _conclude(name, folder, report, found.fact("seconds"), files, board, step)
 
 
 def conclude(
@@ -490,28 +491,40 @@ def conclude(
     folder: RunFolder,
     summary: Mapping[str, Any],
     seconds: float,
-    files: Mapping[str, str] | None = None,
     *,
-    lines: Iterable[str] = (),
-    num_images: int = 0,
+    lines: Sequence[str] = (),
 ) -> None:
-    """Finishes a run: its summary, closing lines, where to look, and last what was found.
+    """Finishes a run whose launcher has written its tables by itself.
 
     Args:
       name: of the experiment.
       folder: with all tables of the run.
       summary: headline numbers.
       seconds: of the whole run.
-      files: {name: SHA-256} of what its report has written.
       lines: that the screen shows first.
-      num_images: as for `runtime.say_where`.
     """
-    sentence = headline(name, summary, Tables(folder.path))
-    told = {"experiment": name, "headline": sentence, **summary}
-    folder.finish(told, seconds, files)
-    for line in lines:
+    board = new_board(name, folder)
+    _conclude(name, folder, Report(summary, lines), seconds, {}, board, 0)
+
+
+def _conclude(
+    name: str,
+    folder: RunFolder,
+    report: Report,
+    seconds: float,
+    files: Mapping[str, str],
+    board: EventWriter | None,
+    step: int,
+) -> None:
+    """The summary of a run, its closing lines, where to look, and last what was found."""
+    sentence = headline(name, report.summary, Tables(folder.path))
+    if board:  # Before the run counts as finished, after which nothing is written.
+        board.end(step, report.summary, [*report.lines, sentence])
+        board.commit()
+    folder.finish({"experiment": name, "headline": sentence, **report.summary}, seconds, files)
+    for line in report.lines:
         print(line)
-    runtime.say_where(folder, num_images=num_images)
+    runtime.say_where(folder, num_images=report.images_shown)
     print(sentence)
 
 
@@ -577,8 +590,7 @@ def launch_comparison(
         planned = plan()
         made = report(planned)
         folder.start({"compared": dict(record(planned))})
-        files = made.write(folder.path)
-        conclude(name, folder, made.summary, 0.0, files, lines=made.lines)
+        publish(name, folder, Found(facts={"seconds": 0.0}), made, new_board(name, folder))
 
     runtime.launch(main)
 

@@ -16,9 +16,9 @@ from spectral_tf.errors import UserError
 from spectral_tf.measuring.measurement import (
     Measurement,
     curves,
+    events_folder,
     load,
     scalars,
-    shown,
     writable_folder,
 )
 from spectral_tf.measuring.places import Place
@@ -161,7 +161,7 @@ class SpectrumCallback(keras.callbacks.Callback):
             # Beside what others write there, and behind what earlier trainings have written.
             return EventWriter.behind_others(as_path(self._log_dir, "log_dir") / "spectrum")
         assert self._folder
-        events = EventWriter(self._folder / "tensorboard")
+        events = EventWriter(events_folder(self._folder))
         if self.probe.steps:
             for at, values in scalars(self.history).items():
                 events.scalars(values, at)
@@ -214,7 +214,7 @@ class SpectrumCallback(keras.callbacks.Callback):
         if self._events:
             values = {n: float(q.values) for n, q in taken.quantities.items() if q.axes == ()}
             values |= {tag: float(v[0]) for tag, v in curves(taken.at_step(step)).items()}
-            self._events.scalars({t: v for t, v in values.items() if shown(v)}, step)
+            self._events.scalars(values, step)
         for note in taken.notes:
             kind = re.sub(r"[\d.]+", "", note)  # The same is true of most steps, in other numbers.
             if kind not in self._said:

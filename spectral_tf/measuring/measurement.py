@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from absl import logging
 from etils import epath
 from numpy.typing import ArrayLike, NDArray
 
@@ -101,6 +100,11 @@ class Measurement:
     def in_training(self) -> bool:
         """Whether it was measured at several steps."""
         return "step" in self.coordinates
+
+    @property
+    def last_step(self) -> int:
+        """Of those at which it was measured; 0 if it was measured once."""
+        return int(self.coordinates["step"].values[-1]) if self.in_training else 0
 
     def estimate(self, name: str, kind: str = "") -> spectra.Estimate:
         """The mean of a quantity of paths over them, with its interval.
@@ -270,7 +274,7 @@ class Measurement:
     ) -> os.PathLike[str]:
         """Writes tables, figure, `measurement.npz`, `summary.json`, events and `report.html`.
 
-        TensorBoard's are written where TensorFlow is installed. `load` reads the folder.
+        `load` reads the folder.
 
         Args:
           folder: new, empty, or one that holds a measurement.
@@ -310,7 +314,7 @@ class Measurement:
             for folder_of, suffix in ((path, ".csv"), (path / "figures", ".png")):
                 for file in [f for f in _entries(folder_of) if f.suffix == suffix]:
                     file.unlink()  # They are of the measurement that is replaced.
-            writer = _Events(path / "tensorboard", events)
+            writer = _Events(path, events, self.last_step)
             report = Report(summary, tables=self.tables(), figures={"measurement": figure})
             report.write(path, writer.image)
             writer.scalars(self)
@@ -454,24 +458,23 @@ def stacked(steps: Sequence[int], taken: Sequence[Measurement]) -> Measurement:
 
 
 class _Events:
-    """TensorBoard's part of a saved measurement, if TensorFlow is there."""
+    """TensorBoard's part of a saved measurement, if it is wanted."""
 
-    def __init__(self, folder: epath.Path, wanted: bool) -> None:
+    def __init__(self, path: epath.Path, wanted: bool, step: int) -> None:
         self._writer: Any = None
+        self._name, self._step = path.name, step
         if not wanted:
             return
-        for file in [f for f in _entries(folder) if "tfevents" in f.name]:
+        own = events_folder(path)
+        for file in [f for f in (*_entries(own.parent), *_entries(own)) if "tfevents" in f.name]:
             file.unlink()  # They are of the measurement that is replaced.
-        try:
-            from spectral_tf.records.tensorboard import EventWriter
-        except ImportError:
-            logging.info("no TensorFlow, so no events for TensorBoard")
-            return
-        self._writer = EventWriter(folder)
+        from spectral_tf.records.tensorboard import EventWriter
+
+        self._writer = EventWriter(own)
 
     def image(self, name: str, pixels: NDArray[np.uint8]) -> None:
         if self._writer:
-            self._writer.image(name, pixels, 0)
+            self._writer.image(name, pixels, self._step)
 
     def scalars(self, measurement: Measurement) -> None:
         if not self._writer:
@@ -481,8 +484,14 @@ class _Events:
         said = {"where": measurement.where, "outputs": measurement.outputs}
         said |= {name: _words(value) for name, value in measurement.record.items()}
         tags = sorted({tag.rpartition("/")[0] for tag in curves(measurement) if "/" in tag})
-        self._writer.write_hparams(said, {tag: [f"{tag}/.*"] for tag in tags})
+        self._writer.begin(self._name, said, {tag: [f"{tag}/.*"] for tag in tags})
+        self._writer.end(self._step)
         self._writer.commit()
+
+
+def events_folder(path: epath.Path) -> epath.Path:
+    """Where TensorBoard's events of a folder go; its name is what TensorBoard shows."""
+    return path / "tensorboard" / (path.name or "measurement")
 
 
 def curves(measurement: Measurement) -> dict[str, NDArray[np.float64]]:
@@ -506,19 +515,14 @@ def scalars(measurement: Measurement) -> dict[int, dict[str, float]]:
     """{step: {tag: number}} of all finite ones; a single measurement stands at step 0."""
     if not measurement.in_training:
         numbers = {n: float(q.values) for n, q in measurement.quantities.items() if q.axes == ()}
-        return {0: {name: value for name, value in numbers.items() if shown(value)}}
+        return {0: {name: value for name, value in numbers.items() if np.isfinite(value)}}
     found: dict[int, dict[str, float]] = {}
     steps = measurement.coordinates["step"].values
     for tag, values in curves(measurement).items():
         for step, value in zip(steps, values, strict=True):
-            if shown(value):
+            if np.isfinite(value):
                 found.setdefault(int(step), {})[tag] = float(value)
     return found
-
-
-def shown(value: float) -> bool:
-    """Whether TensorBoard, which keeps 32 bits, can hold a number."""
-    return bool(abs(value) < np.finfo(np.float32).max)  # NaN is not.
 
 
 def _is_number(place: Any) -> bool:

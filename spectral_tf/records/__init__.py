@@ -1,6 +1,6 @@
 """The run folder: flags, environment, tables, TensorBoard events, figures, state.
 
-`RunFolder` and the tables are light; `spectral_tf.records.tensorboard` imports TensorFlow and
+`RunFolder` and the tables are light; `spectral_tf.records.tensorboard` imports TensorBoard and
 `spectral_tf.records.figures` (the only module that draws) matplotlib.
 """
 

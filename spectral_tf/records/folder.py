@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import datetime
 import json
 import os
 import time
@@ -34,6 +35,8 @@ _SUMMARY, _ENVIRONMENT = "summary.json", "environment.json"
 _FILES = "files_sha256"
 # What is told of a record of a start that is not whole.
 _ANEW = "it is written anew, with this start as the first"
+# Of `environment.json`: how TensorBoard calls the run, as its first start has named it.
+_BOARD_NAME = "tensorboard_run"
 # All that a run has measured.
 FOUND = "found.npz"
 # The page that tells all of it; made again at any time, so that a run is finished without it, too.
@@ -82,6 +85,7 @@ class RunFolder:
       writes: whether this process writes (the chief does); others only read.
       growing: names of flags whose lists may get longer, or numbers larger, than those the run
         began with: what is computed for one value does not depend on the others.
+      experiment: whose run it is; TensorBoard's name of the run begins with it.
       then: is called with the path when the run is finished, on the host that writes.
 
     Raises:
@@ -97,6 +101,7 @@ class RunFolder:
         overwrite: bool = False,
         writes: bool = True,
         growing: Collection[str] = (),
+        experiment: str = "",
         then: Callable[[epath.Path], object] | None = None,
     ) -> None:
         if not str(path):
@@ -109,6 +114,7 @@ class RunFolder:
         self._overwrite = overwrite
         self._growing = growing
         self._then = then
+        self._board_name = board_name(experiment, self.path.name) if experiment else ""
         self._lock: Held | None = None
         self._environment: Mapping[str, Any] = {}
         if not writes:
@@ -201,7 +207,11 @@ class RunFolder:
             with atomic_write(self.path / FLAGFILE) as temporary:
                 temporary.write_text("".join(f"{line}\n" for line in self._lines))
         first = {"start_utc": before["start_utc"]} if "start_utc" in before else {}
-        self._write_json(_ENVIRONMENT, {**environment, **first})
+        if before:  # Runs of before have no name there: their events lie in the folder itself.
+            self._board_name = str(before.get(_BOARD_NAME, ""))
+        named = {_BOARD_NAME: self._board_name} if self._board_name else {}
+        self._environment = {**environment, **first, **named}
+        self._write_json(_ENVIRONMENT, self._environment)
 
     def _environment_before(self) -> dict[str, Any]:
         """What an earlier start has recorded; nothing if that cannot be read."""
@@ -328,9 +338,26 @@ class RunFolder:
         return self.path / "figures"
 
     @property
-    def tensorboard(self) -> epath.Path:
-        """The folder of event files."""
+    def events(self) -> epath.Path:
+        """The folder of all event files."""
         return self.path / "tensorboard"
+
+    @property
+    def tensorboard(self) -> epath.Path:
+        """The folder of the run's own event files; after `start`.
+
+        Its name is what TensorBoard shows, and that of the run's first start: a run that is
+        resumed goes on in the same one, also if the run folder is called otherwise by now.
+        """
+        return self.events / self._board_name
+
+    @property
+    def started(self) -> float | None:
+        """When the run was first started, in seconds since 1970; after `start`."""
+        with contextlib.suppress(ValueError):
+            told = datetime.datetime.fromisoformat(str(self._environment.get("start_utc")))
+            return told.timestamp()
+        return None
 
     @property
     def state_file(self) -> epath.Path:
@@ -432,6 +459,19 @@ def _refused_by_system(error: BaseException | None) -> bool:
     """Whether a file may be there and whole, but cannot be read now."""
     of_the_file = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
     return isinstance(error, OSError) and not isinstance(error, of_the_file)
+
+
+def board_name(experiment: str, case: str) -> str:
+    """How TensorBoard calls a run.
+
+    Args:
+      experiment: that it is of.
+      case: the last part of its folder's path.
+
+    >>> board_name("lf_first", "equal"), board_name("lf_first", "lf_first_equal")
+    ('lf_first_equal', 'lf_first_equal')
+    """
+    return case if experiment in case else "_".join(filter(None, (experiment, case)))
 
 
 def experiment_of(folder: epath.Path) -> str:

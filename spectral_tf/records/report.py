@@ -40,7 +40,6 @@ class Report:
       animations: {name of a moving picture: it}.
       arrays: {name of an npz file: {name: array}}.
       texts: {name of a Markdown file: its text}.
-      curves: {tag: numbers}, for TensorBoard alone: the i-th stands at step i.
       images_shown: of each tag that TensorBoard is to show; 0: its own 10.
     """
 
@@ -51,7 +50,6 @@ class Report:
     animations: Mapping[str, Animation] = dataclasses.field(default_factory=dict)
     arrays: Mapping[str, Mapping[str, NDArray]] = dataclasses.field(default_factory=dict)
     texts: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    curves: Mapping[str, Sequence[float]] = dataclasses.field(default_factory=dict)
     images_shown: int = 0
 
     @classmethod

@@ -1,11 +1,13 @@
 """TensorBoard events that survive a kill without repeated or lost steps."""
 
+import hashlib
 import io
+import json
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
-from typing import BinaryIO
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 from etils import epath
@@ -14,7 +16,8 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import metadata as custom_scalar
-from tensorboard.plugins.hparams import api as hparams
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+from tensorboard.plugins.hparams import summary_v2 as hparams  # `api` imports TensorFlow.
 from tensorboard.plugins.image import metadata as image
 from tensorboard.plugins.scalar import summary_v2 as scalar
 from tensorboard.plugins.text import summary_v2 as text
@@ -22,6 +25,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util import tensor_util
 
 from spectral_tf import storage
+from spectral_tf.records.json_values import json_value
 from spectral_tf.storage import as_path, atomic_write, is_local
 
 
@@ -113,8 +117,10 @@ class EventWriter:
         self._file.flush()
 
     def scalars(self, values: Mapping[str, float | np.floating], step: int) -> None:
-        """One point of each curve."""
-        self._write(step, *(scalar.scalar_pb(tag, float(v)) for tag, v in values.items()))
+        """One point of each curve; none of what is not finite in the 32 bits that are kept."""
+        plain = {tag: float(value) for tag, value in values.items()}
+        kept = {tag: value for tag, value in plain.items() if abs(value) < _LARGEST}
+        self._write(step, *(scalar.scalar_pb(tag, value) for tag, value in kept.items()))
 
     def image(self, tag: str, pixels: np.ndarray, step: int) -> None:
         """An RGB picture, uint8 [height, width, 3]."""
@@ -126,26 +132,89 @@ class EventWriter:
         value = Summary.Value(tag=tag, tensor=tensor_util.make_tensor_proto(shown), metadata=kind)
         self._write(step, Summary(value=[value]))
 
-    def write_hparams(
+    def begin(
         self,
+        experiment: str,
         settings: Mapping[str, bool | int | float | str],
-        charts: Mapping[str, Sequence[str]],
+        charts: Mapping[str, Sequence[str]] | None = None,
+        started: float | None = None,
+        name: str = "",
     ) -> None:
         """What the run is: settings as text and for the HParams dashboard, and the chart layout.
 
+        No list of metrics goes with them: TensorBoard takes the first that it finds for all runs
+        below its folder, also those of other experiments. Without one each scalar is a metric.
+
         Args:
+          experiment: whose run it is.
           settings: {name: value}.
           charts: {title: regular expressions of the tags that share this chart}.
+          started: in seconds since 1970; None: now.
+          name: of the run in the HParams dashboard, which takes runs of one name for repetitions:
+            a few letters that are of its settings alone go with it.
         """
-        rows = "".join(f"| {name} | {value} |\n" for name, value in sorted(settings.items()))
+        rows = sorted(settings.items())
+        said = json.dumps(rows, default=str).encode()
+        trial = f"{name or experiment} {hashlib.sha256(said).hexdigest()[:6]}"
         self._write(
             0,
-            text.text_pb("flags", f"| flag | value |\n| --- | --- |\n{rows}"),
-            hparams.hparams_pb(dict(settings)),
-            _layout(charts),
+            text.text_pb("flags", _markdown(("flag", "value"), rows)),
+            hparams.hparams_pb({"experiment": experiment, **settings}, trial, started),
+            *([_layout(experiment, charts)] if charts else []),
         )
 
+    def end(
+        self,
+        step: int = 0,
+        summary: Mapping[str, Any] | None = None,
+        lines: Iterable[str] = (),
+        *,
+        success: bool = True,
+    ) -> None:
+        """What the run has found, and that it is over.
 
+        Args:
+          step: at which its numbers stand.
+          summary: headline numbers: one scalar each, and a table with their intervals.
+          lines: that the screen shows.
+          success: False if it came to no result.
+        """
+        numbers = numbers_of(summary or {})
+        self.scalars({f"headline/{name}": told["value"] for name, told in numbers.items()}, step)
+        if numbers:
+            columns = ("value", "low", "high", "n", "unit")
+            rows = [
+                (name, *(_rounded(told.get(column)) for column in columns))
+                for name, told in numbers.items()
+            ]
+            self._write(step, text.text_pb("headline", _markdown(("number", *columns), rows)))
+        if said := "\n".join(lines):
+            self._write(step, text.text_pb("result", f"```\n{said}\n```"))
+        self._write(step, _session_end(success))
+
+
+def numbers_of(summary: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """{name: value, and interval where there is one} of what a summary says in real numbers.
+
+    Counts are none, nor what is of several networks by themselves. Numbers within others have
+    names with slashes.
+
+    >>> numbers_of({"runs": 3, "loss": 0.5, "of": {"a": {"value": 2.0, "low": 1.0, "high": 3.0}}})
+    {'loss': {'value': 0.5}, 'of/a': {'value': 2.0, 'low': 1.0, 'high': 3.0}}
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, entry in json_value(summary).items():
+        if isinstance(entry, float):
+            found[str(name)] = {"value": entry}
+        elif isinstance(entry, dict) and isinstance(entry.get("value"), float):
+            found[str(name)] = entry
+        elif isinstance(entry, dict) and "value" not in entry:
+            found |= {f"{name}/{inner}": told for inner, told in numbers_of(entry).items()}
+    return found
+
+
+# Of a scalar; NaN is not less.
+_LARGEST = float(np.finfo(np.float32).max)
 _PREFIX = "events.out.tfevents."
 
 
@@ -157,20 +226,42 @@ def _segments(folder: epath.Path) -> dict[epath.Path, int]:
     return {file: int(match[1]) for file, match in found.items() if match and file.is_file()}
 
 
-def _layout(charts: Mapping[str, Sequence[str]]) -> Summary:
-    layout = layout_pb2.Layout(
-        category=[
-            layout_pb2.Category(
-                title="all curves in one chart",
-                chart=[
-                    layout_pb2.Chart(
-                        title=title, multiline=layout_pb2.MultilineChartContent(tag=list(tags))
-                    )
-                    for title, tags in charts.items()
-                ],
-            )
-        ]
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table."""
+
+    def line(cells: Sequence[Any]) -> str:
+        words = ("" if cell is None else str(cell).replace("|", r"\|") for cell in cells)
+        return "| " + " | ".join(words) + " |\n"
+
+    return line(head) + line(["---"] * len(head)) + "".join(map(line, rows))
+
+
+def _rounded(entry: Any) -> Any:
+    return f"{entry:.4g}" if isinstance(entry, float) else entry
+
+
+def _session_end(success: bool) -> Summary:
+    """For the HParams dashboard; TensorBoard's own function imports TensorFlow."""
+    info = plugin_data_pb2.SessionEndInfo(
+        status=api_pb2.STATUS_SUCCESS if success else api_pb2.STATUS_FAILURE,
+        end_time_secs=time.time(),
     )
+    content = plugin_data_pb2.HParamsPluginData(session_end_info=info)
+    value = Summary.Value(
+        tag=metadata.SESSION_END_INFO_TAG,
+        tensor=metadata.NULL_TENSOR,
+        metadata=metadata.create_summary_metadata(content),
+    )
+    return Summary(value=[value])
+
+
+def _layout(experiment: str, charts: Mapping[str, Sequence[str]]) -> Summary:
+    """The charts of an experiment; runs of several stand side by side."""
+    shared = [
+        layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=list(tags)))
+        for title, tags in charts.items()
+    ]
+    layout = layout_pb2.Layout(category=[layout_pb2.Category(title=experiment, chart=shared)])
     tensor = tensor_util.make_tensor_proto(layout.SerializeToString())
     kind = custom_scalar.create_summary_metadata()
     return Summary(

@@ -53,6 +53,7 @@ def run_folder(
         configuration(),
         overwrite=values.overwrite,
         growing=growing,
+        experiment=experiment,
         writes="strategy" not in values or is_chief(values.strategy, values.tpu),
         then=lambda path: web.write_report(path, defaults()),
     )
@@ -142,5 +143,5 @@ def say_where(folder: RunFolder, *, num_images: int = 0) -> None:
     if (folder.path / web.REPORT).exists():
         print(f"all of it, in a browser: {folder.path / web.REPORT}")
     print(f"run folder: {folder.path}")
-    if folder.tensorboard.is_dir():  # A report made again elsewhere has none.
+    if folder.events.is_dir():  # A report made again elsewhere has none.
         print(f"look at it: tensorboard --logdir={folder.path}{shown}")

@@ -270,9 +270,10 @@ DAMAGE = {**conftest.DAMAGE, "missing": lambda file: file.unlink()}
 
 @pytest.mark.parametrize("fault", DAMAGE)
 def test_damaged_events_do_not_keep_a_run_from_its_end(fault, killed, whole, embedded_dir):
-    for file in sorted((killed / "tensorboard").iterdir()):
+    events = killed / "tensorboard" / "lf_first_run"
+    for file in sorted(events.iterdir()):
         DAMAGE[fault](file)
-    shutil.copy(whole("lf_first") / "run.flags", killed / "tensorboard" / "x.tfevents.1.segment1 b")
+    shutil.copy(whole("lf_first") / "run.flags", events / "x.tfevents.1.segment1 b")
     assert_ends_as("lf_first", whole("lf_first"), killed, embedded_dir, events=False)
 
 

@@ -11,8 +11,8 @@ import time
 import conftest
 import numpy as np
 import pytest
+from boards import assert_board
 from conftest import ROOT, assert_estimates, assert_refused, estimated
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from spectral_tf import spectra
 from spectral_tf.data import find_images, to_unit
@@ -119,10 +119,7 @@ def test_a_page_leaves_its_records_and_they_name_the_data(name, finished):
         assert list(read_table(path / f"{table}.csv"))[: len(columns)] == columns
     assert_estimates(path)
     assert len(list((path / "figures").iterdir())) >= 2
-    events = EventAccumulator(str(path / "tensorboard"), {"images": 0})
-    events.Reload()
-    assert events.PluginTagToContent("scalars")
-    assert events.PluginTagToContent("images")
+    assert_board(path, name)
     assert "--data_dir" not in (path / "run.flags").read_text()
 
 

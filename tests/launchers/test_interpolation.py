@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from boards import assert_board
 from conftest import ROOT, assert_refused, free_addresses, launch
 from PIL import Image
 
@@ -87,7 +88,7 @@ def test_tables_follow_from_the_paths(finished):
     assert len(set(zip(classes["first_class"], classes["last_class"], strict=True))) == 55
     for picture in ("spectra", "classes", "classes_centroid", "paths"):
         Image.open(path / "figures" / f"{picture}.png").verify()
-    assert list((path / "tensorboard" / "figures").glob("*tfevents*"))
+    assert_board(path, "interpolation")
 
 
 def test_the_claim_is_read_in_every_way_named_before(finished):

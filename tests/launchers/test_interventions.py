@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 import scipy.stats
+from boards import assert_board
 from conftest import ROOT, assert_refused, launch, mocked_cifar10
 from PIL import Image
 
@@ -57,7 +58,7 @@ def test_a_sweep_compares_its_trainings(finished):
         Image.open(path / "figures" / f"{sweep}.png").verify()
     for name in ("baseline", "width=3", "distillation=0"):
         assert (path / "checkpoints" / name / "seed_1" / "final.keras").exists()
-        assert list((path / "tensorboard" / name / "seed_1").glob("*tfevents*"))
+    assert_board(path, "interventions")
 
 
 def test_every_claim_is_there_in_every_reading_and_follows_from_the_paths(finished):

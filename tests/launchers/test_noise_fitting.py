@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from boards import assert_board
 from conftest import (
     ROOT,
     assert_recomputed,
@@ -63,9 +64,9 @@ def test_a_run_says_what_it_is_and_leaves_everything(finished):
     environment = json.loads((path / "environment.json").read_text())
     assert environment["data"]["normalisation"]["mean"]
     for run in ("seed_0", "seed_1"):
-        assert list((path / "tensorboard" / "radial_cycles_1" / run).glob("*tfevents*"))
         kept = (path / "checkpoints" / "radial_cycles_1" / run).glob("*.keras")
         assert sorted(file.name for file in kept) == ["epoch_000.keras", "epoch_002.keras"]
+    assert_board(path, "noise_fitting")
 
 
 def test_every_network_is_held_against_the_null_of_its_seed(finished):

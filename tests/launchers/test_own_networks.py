@@ -5,9 +5,8 @@ import json
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from boards import assert_board, boards, value
 from conftest import assert_refused, launch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from spectral_tf import data
 from spectral_tf.records import read_table
@@ -103,22 +102,15 @@ def test_one_function_of_the_pixels_has_the_same_tables(
     assert ("imports_sha256" in record(tmp_path)) == (name == "custom.keras")
 
 
-def test_a_saved_network_in_tensorboard_has_flags_hparams_and_a_chart(measured):
+def test_a_saved_network_in_tensorboard_has_flags_hparams_and_its_numbers(measured):
     path, _ = measured
-    (folder,) = {file.parent for file in (path / "tensorboard").rglob("*tfevents*")}
-    events = EventAccumulator(str(folder), size_guidance={"tensors": 0, "images": 0})
-    events.Reload()
-    tags = events.Tags()["tensors"]
-    assert "flags" in tags
-    text = tf.make_ndarray(events.Tensors("flags")[0].tensor_proto).item().decode()
+    assert_board(path, "interpolation")
+    ((_, board),) = boards(path)
+    text = value(board, "flags").item().decode()
     assert "| normalisation | unit |" in text
     assert "import" not in text  # What was not said is no setting.
-    assert any("hparams" in tag for tag in tags)
-    (layout,) = (tag for tag in tags if "custom_scalars" in tag)
-    chart = tf.make_ndarray(events.Tensors(layout)[0].tensor_proto).item()
-    for tag in ("dft_share/within", "dft_share/between"):
-        assert tag in tags
-        assert tag.encode() in chart
+    for pair_type in ("within", "between"):
+        assert f"headline/means/{pair_type}/all/dft_share" in board.summary_metadata
 
 
 def test_a_first_look_warns_before_anything_is_measured(own, embedded_dir, tmp_path):

@@ -3,6 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
+from boards import assert_board
 from conftest import estimated, launch
 
 from spectral_tf.records import read_table
@@ -66,6 +67,7 @@ def test_the_table_starts_at_the_trained_network_and_spectra_fall(measured):
         "curves.png",
         "half_attenuation_norms.png",
     }
+    assert_board(path, "robustness")
     assert out.splitlines()[-3] == f"run folder: {path}"
 
 

@@ -49,11 +49,11 @@ def test_what_is_saved_is_read_again(name, found, tmp_path):
     assert summary["headline"].lower()[:-1] in found.summary().lower().replace("\n", "; ")
     assert html.escape(summary["headline"]) in (folder / "report.html").read_text()
     assert (folder / "figures" / "measurement.png").stat().st_size > 5000
-    assert list((folder / "tensorboard").glob("*tfevents*"))
+    assert list((folder / "tensorboard" / name).glob("*tfevents*"))
     with pytest.raises(UserError, match="overwrite=True"):
         found.save(folder)
     found.save(folder, overwrite=True)
-    assert len(list((folder / "tensorboard").glob("*tfevents*"))) == 1
+    assert len(list((folder / "tensorboard" / name).glob("*tfevents*"))) == 1
 
 
 def test_what_replaces_leaves_nothing_of_before(tmp_path):

@@ -145,7 +145,9 @@ def test_a_second_fit_and_a_resumed_one_go_on(tmp_path):
     assert steps(rest) == [0, 4, 8, 12, 16]
     kept = load(tmp_path / "part")
     np.testing.assert_allclose(kept["power"][:3], load(tmp_path / "whole")["power"][:3])
-    events = EventAccumulator(str(tmp_path / "part" / "tensorboard"), size_guidance={"tensors": 0})
+    events = EventAccumulator(
+        str(tmp_path / "part" / "tensorboard" / "part"), size_guidance={"tensors": 0}
+    )
     events.Reload()
     tags = events.Tags()["tensors"]
     shown = [e.step for e in events.Tensors("normalised_magnitude/target_frequency=1")]

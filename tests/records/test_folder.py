@@ -259,3 +259,29 @@ def test_a_finished_run_knows_which_of_its_files_are_not_what_it_wrote(tmp_path)
     assert sorted(folder.altered()) == ["cut.csv", "gone.csv", "words.md"]
     folder.finish(report.summary, 1.0)  # As versions of before: of those nothing is known.
     assert folder.altered() == []
+
+
+def test_a_run_is_named_after_its_experiment_and_its_folder_and_keeps_the_name(tmp_path):
+    named = {"experiment": "lf_first"}
+    then = {"start_utc": "2026-01-02T03:04:05+00:00"}
+    first = started(tmp_path / "equal", environment=then, **named)
+    assert first.tensorboard == tmp_path / "equal" / "tensorboard" / "lf_first_equal"
+    assert first.part("a/b").tensorboard == first.tensorboard / "a" / "b"
+    assert first.started == 1767323045.0
+    del first  # The run ends, and with it its lock.
+    (tmp_path / "equal").rename(tmp_path / "moved")
+    later = {"start_utc": "2026-01-03T00:00:00+00:00"}
+    again = started(tmp_path / "moved", environment=later, **named)
+    assert again.tensorboard == tmp_path / "moved" / "tensorboard" / "lf_first_equal"
+    assert again.started == 1767323045.0
+    del again
+    anew = started(tmp_path / "moved", **named, overwrite=True)
+    assert anew.tensorboard.name == "lf_first_moved"
+    assert anew.started is None
+
+
+def test_a_run_from_before_names_goes_on_where_its_events_are(tmp_path):
+    del started(tmp_path, environment={"start_utc": "2026-01-02T03:04:05+00:00"}).path
+    again = started(tmp_path, experiment="lf_first")
+    assert again.tensorboard == tmp_path / "tensorboard"
+    assert again.part("a").tensorboard == tmp_path / "tensorboard" / "a"

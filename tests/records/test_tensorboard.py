@@ -1,8 +1,14 @@
+import time
+
+import boards
 import numpy as np
 import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.hparams import api_pb2
+from test_package import without_tensorflow
 
+from spectral_tf import spectra
 from spectral_tf.records.tensorboard import EventWriter
 
 
@@ -14,7 +20,7 @@ def read(folder):
 
 def test_scalars_images_and_description_are_read_back(tmp_path):
     board = EventWriter(tmp_path)
-    board.write_hparams({"width": 4, "rate": 0.5, "word": "x"}, {"all": ["magnitude/k=.*"]})
+    board.begin("page", {"width": 4, "rate": 0.5, "word": "x"}, {"all": ["magnitude/k=.*"]})
     for step in (0, 5):
         board.scalars({"magnitude/k=005": step / 10, "loss": 1.0}, step)
     picture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
@@ -56,8 +62,70 @@ def test_segments_after_the_saved_one_are_removed_and_foreign_files_are_not(tmp_
 
 def test_hosts_that_do_not_write_leave_no_trace(tmp_path):
     board = EventWriter(tmp_path / "t", writes=False)
-    board.write_hparams({"a": 1}, {})
+    board.begin("page", {"a": 1})
     board.scalars({"loss": 1.0}, 0)
     board.image("i", np.zeros((2, 2, 3), np.uint8), 0)
     board.commit()
     assert not (tmp_path / "t").exists()
+
+
+def test_what_a_run_found_and_that_it_is_over(tmp_path):
+    board = EventWriter(tmp_path)
+    board.begin("page", {"width": 4}, started=1000.0, name="a/b")
+    exponent = spectra.mean_over_runs([1.9, 2.0, 2.1])
+    summary = {
+        "runs": 3,
+        "whole": True,
+        "loss": 0.25,
+        "exponent": exponent,
+        "of": {"first": {"value": 0.5, "unit": "steps"}, "never": float("inf")},
+        "list": [0.5],
+        "huge": 1e300,
+    }
+    before = time.time()
+    board.end(7, summary, ["a | b", "found"])
+    board.commit()
+    log = read(tmp_path)
+    plugins = boards.by_plugin(log)
+    assert plugins["scalars"] == ["headline/exponent", "headline/loss", "headline/of/first"]
+    assert [event.step for event in log.Tensors("headline/exponent")] == [7]
+    assert boards.value(log, "headline/exponent") == np.float32(2.0)
+    table = boards.value(log, "headline").item().decode().splitlines()
+    assert f"| exponent | 2 | {exponent.low:.4g} | {exponent.high:.4g} | 3 | runs |" in table
+    assert "| of/first | 0.5 |  |  |  | steps |" in table
+    assert boards.value(log, "result").item() == b"```\na | b\nfound\n```"
+    settings, start, end, status = boards.session(log)
+    assert settings == {"experiment": "page", "width": 4}
+    assert start == 1000.0
+    assert before <= end <= time.time()
+    assert status == api_pb2.STATUS_SUCCESS
+    assert boards.charts(log) == {}
+
+
+def test_runs_that_differ_have_other_names_in_the_table_of_runs(tmp_path):
+    names = []
+    for i, width in enumerate((4, 4, 5)):
+        board = EventWriter(tmp_path / str(i))
+        board.begin("page", {"width": width}, name="a/b")
+        board.end(success=False)
+        board.commit()
+        log = read(tmp_path / str(i))
+        names.append(boards.group(log))
+        assert boards.session(log)[3] == api_pb2.STATUS_FAILURE
+    assert names[0] == names[1] != names[2]
+    assert all(name.startswith("a/b ") for name in names)
+
+
+def test_writing_events_does_without_tensorflow(tmp_path):
+    result = without_tensorflow(
+        "import numpy as np\n"
+        "from spectral_tf.records.tensorboard import EventWriter\n"
+        f"board = EventWriter({str(tmp_path)!r})\n"
+        "board.begin('page', {'a': 1}, {'all': ['loss']})\n"
+        "board.scalars({'loss': 0.5}, 1)\n"
+        "board.image('i', np.zeros((2, 2, 3), np.uint8), 1)\n"
+        "board.end(1, {'x': 0.5})\n"
+        "board.commit()"
+    )
+    assert result.returncode == 0, result.stderr
+    assert {"loss", "i", "headline/x"} <= read(tmp_path).summary_metadata.keys()

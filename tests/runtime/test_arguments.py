@@ -68,7 +68,7 @@ MISTAKES = {
 }
 FOREIGN = {
     "results/manifold/run.flags": "manifold",  # As its summary says.
-    "results/manifold_grid/half.flags": "manifold_grid",  # As its flags say.
+    "results/noise_fitting/cifar10_wrn_32.flags": "noise_fitting",  # As its flags say.
 }
 
 

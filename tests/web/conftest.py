@@ -1,6 +1,7 @@
 """A small run folder with all kinds of content, made by hand."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from spectral_tf.records import write_table
 from spectral_tf.spectra import mean_over_runs
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 STEPS, FREQUENCIES, POSITIONS = [0, 100, 200, 300], [5, 10], np.arange(8) / 8
 NASTY = "<script>alert('x')</script>"
 
@@ -17,6 +19,27 @@ NASTY = "<script>alert('x')</script>"
 def magnitude(step, frequency):
     """What the folder's networks have learned: 0 at first, all of k = 5 at step 300."""
     return step / 300 * (1.0 if frequency == 5 else 0.5)
+
+
+@pytest.fixture(scope="session")
+def driver():
+    """A browser without a window; skips where there is none with its driver."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
+    chromedriver = shutil.which("chromedriver")
+    if binary is None or chromedriver is None:
+        pytest.skip("no Chromium with its driver here")
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(flag)
+    # No page needs a network; what this machine serves is there.
+    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(chromedriver)
+    opened = webdriver.Chrome(options=options, service=service)
+    yield opened
+    opened.quit()
 
 
 @pytest.fixture
