@@ -393,7 +393,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
         ),
         Experiment(
             "noise_fitting_compare",
-            "What do width, weight decay, mixup and distillation do to that?",
+            "What do width, weight decay, mixup and distillation do to the fitting of label noise?",
             f"{PRACTICE} claims C3, C4",
             0.1,
             "noise_fitting",
@@ -443,8 +443,8 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
         ),
         Experiment(
             "interventions",
-            "What do training time, width, data and augmentation do to that, and does it go with "
-            "accuracy?",
+            "What do training time, width, data and augmentation do to the frequencies of a "
+            "classifier, and does it go with accuracy?",
             f"{PRACTICE} claims C0, C5 to C10",
             5,
             "interventions",
@@ -511,7 +511,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
         ),
         Experiment(
             "class_diversity_merged",
-            "And where the diversity is made, by merging classes?",
+            "Are functions faster where the diversity of classes is made, by merging them?",
             f"{PRACTICE} claim C12",
             8,
             "class_diversity",
