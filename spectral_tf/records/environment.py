@@ -6,7 +6,6 @@ import importlib.metadata
 import os
 import pathlib
 import platform
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ import tensorflow as tf
 
 import spectral_tf
 from spectral_tf.records import products
+from spectral_tf.records.commit import git_commit
 
 _OPTIONAL = ("torch", "finufft", "scikit-learn")
 _PACKAGES = ("keras", "numpy", "scipy", "tensorboard", "tensorflow-datasets", "matplotlib")
@@ -50,12 +50,12 @@ def environment(
     """
     return {
         "spectral_tf": spectral_tf.__version__,
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
         "versions": versions(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu_count": os.cpu_count(),
         "cores": tf.config.threading.get_intra_op_parallelism_threads() or os.cpu_count(),
-        "devices": [_device_name(device) for device in tf.config.list_physical_devices()],
+        "devices": [device_name(device) for device in tf.config.list_physical_devices()],
         "strategy": type(strategy).__name__,
         "num_replicas": strategy.num_replicas_in_sync,
         "float32_products": products.record(strategy),
@@ -66,7 +66,8 @@ def environment(
     }
 
 
-def _device_name(device: tf.config.PhysicalDevice) -> str:
+def device_name(device: tf.config.PhysicalDevice) -> str:
+    """What its maker calls it."""
     if device.device_type != "CPU":
         details = tf.config.experimental.get_device_details(device)
         return str(details.get("device_name", device.device_type))
@@ -75,21 +76,3 @@ def _device_name(device: tf.config.PhysicalDevice) -> str:
         return next(line.split(":", 1)[1].strip() for line in lines if "model name" in line)
     except (OSError, StopIteration):
         return f"CPU {platform.processor()}".strip()
-
-
-def _git_commit() -> str | None:
-    """The commit of the code that runs, with `+changes` if files differ from it."""
-    root = pathlib.Path(spectral_tf.__file__).parents[1]
-    if not (root / ".git").exists():
-        return None
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, check=True, timeout=10
-        ).stdout.strip()
-
-    try:
-        changed = git("status", "--porcelain", "--", "spectral_tf", "launchers")
-        return git("rev-parse", "HEAD") + ("+changes" if changed else "")
-    except (OSError, subprocess.SubprocessError):
-        return None

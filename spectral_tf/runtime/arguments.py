@@ -11,6 +11,7 @@ from absl import flags
 from spectral_tf import catalogue, program, storage
 from spectral_tf.errors import UserError, nearest
 from spectral_tf.records import flagfile, former_names
+from spectral_tf.records.folder import experiment_of
 from spectral_tf.runtime import manual
 
 # What a value of a kind of flag is, in words.
@@ -104,7 +105,7 @@ def _read(file: str) -> tuple[str, set[str]]:
             got=f"{file} ({told})",
             hint=manual.NO_RESULTS if away else "name the run.flags of a run",
         ) from error
-    of = flagfile.experiment_of(path)
+    of = experiment_of(path.parent) if path.name == flagfile.FLAGFILE else ""
     if of in catalogue.EXPERIMENTS and of != program.experiment():
         raise _of_another(file, [of])
     current = [former_names.current_line(line.strip()) for line in lines]

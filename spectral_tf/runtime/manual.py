@@ -160,7 +160,8 @@ def page(width: int | None = None) -> str:
     name = program.experiment()
     title, *about = _paragraphs(sys.modules["__main__"].__doc__ or "")
     command = next((i for i, text in enumerate(about) if text.startswith(" ")), len(about))
-    lines = [f"{name}: {catalogue.EXPERIMENTS[name].question}"] if _listed(name) else [name]
+    of = catalogue.EXPERIMENTS.get(name)
+    lines = _filled(f"{name}: {of.question}" if of else name, width, "", "")
     lines += ["", f"  {program.command(name)} [--FLAG=VALUE ...]", ""]
     for text in (title, *about[:command]):
         lines += [*_shown(text, width), ""]
@@ -180,10 +181,6 @@ def page(width: int | None = None) -> str:
     if not program.results():
         lines += _filled(f"{NO_RESULTS}.", width, "", "")
     return "\n".join(lines).rstrip()
-
-
-def _listed(name: str) -> bool:
-    return name in catalogue.EXPERIMENTS
 
 
 def _paragraphs(text: str) -> list[str]:
@@ -208,8 +205,8 @@ def _as_called(line: str) -> str:
 
 
 def _filled(text: str, width: int, first: str, after: str) -> list[str]:
-    """A text in lines; words with hyphens stay whole, lists without blanks break after commas."""
-    words = " ".join(text.split()).replace(",", ",\v").replace(",\v ", ", ")
+    """A text in lines; words with hyphens stay whole, long lists break after commas."""
+    words = re.sub(r"\S{20,}", lambda of: of[0].replace(",", ",\v"), " ".join(text.split()))
     lines = textwrap.wrap(
         words,
         width,
@@ -252,9 +249,8 @@ class _PageFlag(flags.BooleanFlag):
 
 def define_help() -> None:
     """Puts the manual page in the place of absl's help."""
-    flags.FLAGS.remove_flag_values(
-        [name for name in ("help", "helpshort", "helpfull") if name in flags.FLAGS]
-    )
+    before = ("help", "h", "?", "helpshort", "helpfull")
+    flags.FLAGS.remove_flag_values([name for name in before if name in flags.FLAGS])
     flags.DEFINE_flag(_PageFlag("help", "h"))
     flags.DEFINE_flag(_PageFlag("helpshort"))
     flags.DEFINE_flag(_PageFlag("helpfull", full=True))
