@@ -105,8 +105,10 @@
     return new uPlot(options(view, {
       scales: { x: { time: false }, y: { range: [least - margin, most + margin] } },
       axes: [axis("position"), axis("value", { size: 56 })],
-      series: [{}, { label: "target", stroke: colour("--target"), width: 1.2 },
-        { label: "network", stroke: colour("--network"), width: 2.2 }],
+      series: [{}, { label: "target", stroke: colour("--target"), width: 1.2,
+        points: { show: false } },
+        { label: "network", stroke: colour("--network"), width: 2.2,
+        points: { show: false } }],
     }), functionData(), view);
   };
   const functionData = () => {
