@@ -60,6 +60,11 @@ def test_groups_are_told_by_what_differs_between_them():
     }
     found = training.training_of({"spectra": table}, epath.Path("nowhere"))
     assert found.groups == ["depth 3", "depth 4"]
+    table = {"width": np.repeat([16.0, 32.0], 4), **table}
+    assert training.training_of({"spectra": table}, epath.Path("nowhere")).groups == found.groups
+    del table["sweep"]
+    of_both = training.training_of({"spectra": table}, epath.Path("nowhere")).groups
+    assert sorted(of_both[0].split(", ")) == ["depth 3", "width 16"]
     assert found.magnitudes.tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
     assert found.low is None
     assert found.functions is None
