@@ -126,7 +126,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         },
         lines=records.estimate_lines(
             "mean frequency in cycles per turn (* more than 5 % of the power may be folded)",
-            {f"{a}, {d} layers, x {s:g}" + "*" * (h > 0.05): m for a, d, s, m, h in rows},
+            {f"{a}, {d} layers, x {s:g}" + ("*" if h > 0.05 else ""): m for a, d, s, m, h in rows},
         ),
     )
 

@@ -152,8 +152,11 @@ def _claimed(tables: Tables) -> list[str]:
 
 def _units(of: Sequence[Estimate]) -> str:
     """What varies in several estimates."""
-    counts = sorted({int(estimate.n) for estimate in of})
-    units = sorted({estimate.unit.split(" x ")[0] for estimate in of})
+    known = [estimate for estimate in of if not np.isnan(estimate.value)]
+    if not known:
+        return ""
+    counts = sorted({int(estimate.n) for estimate in known})
+    units = sorted({estimate.unit.split(" x ")[0] for estimate in known})
     many = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else f"{counts[0]}"
     return f" (n = {many} {' or '.join(units)})"
 
