@@ -33,7 +33,6 @@ import numpy as np
 from absl import flags
 
 from spectral_tf import experiments, models, records, runtime
-from spectral_tf.errors import UserError
 from spectral_tf.records.state_files import StateFiles
 
 if TYPE_CHECKING:
@@ -129,10 +128,7 @@ class Save(NamedTuple):
 
 def main() -> None:
     """Saves, writes the tables, and prints them."""
-    if unknown := [page for page in FLAGS.pages if page not in PAGES]:
-        raise UserError(
-            "--pages", expected=f"some of {', '.join(PAGES)}", got=unknown[0], hint="leave it out"
-        )
+    runtime.parse_choices("pages", FLAGS.pages, list(PAGES))
     folder = runtime.run_folder("benchmark_saves")
 
     import tensorflow as tf

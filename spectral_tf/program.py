@@ -24,6 +24,12 @@ def folder() -> pathlib.Path:
     return inside if inside.is_dir() else package.parent / "launchers"
 
 
+def results() -> pathlib.Path | None:
+    """The folder of committed results, which is in a clone alone."""
+    beside = folder().parent / "results"
+    return beside if beside.is_dir() else None
+
+
 def experiment() -> str:
     """The name of the experiment that this process runs."""
     return os.path.basename(sys.argv[0]).removesuffix(".py")

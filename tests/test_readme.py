@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -25,25 +26,55 @@ def test_both_commands_are_one_line_each():
     assert command("test") == "pip install -e '.[cpu,test]' && python -m pytest"
 
 
-def test_ci_runs_the_readmes_test_command(tmp_path):
-    # The real script with a python3 and a bash that only tell what they are asked to do.
-    (tmp_path / "python3").write_text(
-        '#!/bin/sh\nmkdir -p "$3/bin"; echo "PATH=$OLD:\\$PATH" > "$3/bin/activate"; echo "$3"\n'
-    )
-    (tmp_path / "bash").write_text('#!/bin/sh\necho "ran: $4"\n')
-    (tmp_path / "python").write_text('#!/bin/sh\necho "then: $*"\n')
-    for name in ("python3", "bash", "python"):
-        os.chmod(tmp_path / name, 0o755)
-    environment = {**os.environ, "OLD": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    result = subprocess.run(
+# What .ci/run calls, beside the doubles that only tell what they are asked to do.
+PLAIN = ("awk", "dirname", "mktemp", "rm", "sh", "mkdir")
+DOUBLES = {
+    "python3": 'mkdir -p "$3/bin"; echo "PATH=$OLD:\\$PATH" > "$3/bin/activate"; echo "$3"',
+    "bash": 'echo "ran: $4"',
+    "python": 'echo "then: $*"',
+    "id": 'echo "$USER_NUMBER"',
+    "apt-get": 'echo "$*" >> "$OLD/installed"; exit $REFUSED',
+}
+
+
+def run_ci(folder, user="0", refused="0", **doubles):
+    for name in PLAIN:
+        (folder / name).symlink_to(shutil.which(name))
+    for name, does in {**DOUBLES, **doubles}.items():
+        (folder / name).write_text(f"#!{folder}/sh\n{does}\n")
+        os.chmod(folder / name, 0o755)
+    environment = {"OLD": str(folder), "PATH": str(folder), "TMPDIR": str(folder)}
+    environment |= {"USER_NUMBER": user, "REFUSED": refused}
+    return subprocess.run(
         ["/bin/bash", str(ROOT / ".ci" / "run")], capture_output=True, text=True, env=environment
     )
+
+
+def test_ci_runs_the_readmes_test_command(tmp_path):
+    result = run_ci(tmp_path, user="1000")
     venv, printed, ran, then = result.stdout.splitlines()
     assert printed == command("test")
     assert ran == f"ran: {command('test')}"
     assert then == "then: -m pytest -m long"
     assert "`python -m pytest -m long`" in README
     assert not os.path.exists(os.path.dirname(venv)), "the environment must be removed"
+    assert not (tmp_path / "installed").exists(), "who is not root installs nothing"
+
+
+def test_ci_installs_a_browser_where_there_is_none_and_it_can(tmp_path):
+    (there := tmp_path / "there").mkdir()
+    assert run_ci(there, chromedriver="").returncode == 0
+    assert not (there / "installed").exists()
+    (lacks := tmp_path / "lacks").mkdir()
+    assert run_ci(lacks).stderr == ""
+    assert (lacks / "installed").read_text().splitlines() == [
+        "update",
+        "install -y --no-install-recommends chromium chromium-driver",
+    ]
+    (refused := tmp_path / "refused").mkdir()
+    result = run_ci(refused, refused="100")
+    assert result.returncode == 0, "tests run without one, too"
+    assert "no browser could be installed" in result.stderr
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS, ids=lambda file: file.stem)

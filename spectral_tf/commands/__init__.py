@@ -6,7 +6,6 @@ line of its docstring is what the list says of it.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 import shutil
@@ -16,7 +15,7 @@ from collections.abc import Sequence
 
 import spectral_tf
 from spectral_tf import catalogue, program
-from spectral_tf.errors import UserError
+from spectral_tf.errors import UserError, nearest
 
 _HELP = ("-h", "--help", "help")
 _GAP = "  "
@@ -57,15 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def unknown(word: str) -> UserError:
     """The error of a name that is neither that of an experiment nor of a command."""
-    every = [*catalogue.EXPERIMENTS, *names()]
-    near = difflib.get_close_matches(word.replace("-", "_"), every, n=3)
     return UserError(
         word,
         expected="an experiment or a command",
         got="neither",
-        hint=f"did you mean {' or '.join(near)}?"
-        if near
-        else f"{program.COMMAND} without arguments lists both",
+        hint=nearest(
+            word.replace("-", "_"),
+            [*catalogue.EXPERIMENTS, *names()],
+            f"{program.COMMAND} without arguments lists both",
+        ),
     )
 
 

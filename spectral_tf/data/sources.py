@@ -1,6 +1,5 @@
 """One way to labelled images: TFDS data sets, those embedded here, and one's own arrays."""
 
-import difflib
 import functools
 import os
 import pathlib
@@ -15,7 +14,7 @@ from spectral_tf.data.own_arrays import find_npz
 from spectral_tf.data.own_folder import find_folder
 from spectral_tf.data.preparing import is_prepared, prepare, quiet
 from spectral_tf.data.splits import parts, within
-from spectral_tf.errors import UserError
+from spectral_tf.errors import UserError, nearest
 from spectral_tf.streams import without_autotune
 
 _NUMBERED = ("mnist", "fashion_mnist")  # Their keys are the positions in the published files.
@@ -191,12 +190,11 @@ def _refuse_unknown(name: str, plain: str, where: str) -> None:
     known = tfds.list_builders(with_community_datasets=False)
     # Asked for other names, TFDS would look for them on the network.
     if plain not in known and not (plain and os.path.isdir(os.path.join(where, plain))):
-        near = difflib.get_close_matches(plain, known, n=3)
         raise UserError(
             "dataset",
             expected=f"a TFDS name, {', '.join(EMBEDDED)}, npz:PATH or folder:PATH",
             got=name or "nothing",
-            hint=f"did you mean {' or '.join(near)}?" if near else "for example mnist",
+            hint=nearest(plain, known, "for example mnist"),
         )
 
 

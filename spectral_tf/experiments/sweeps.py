@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from spectral_tf.data import AUGMENTATIONS
-from spectral_tf.errors import UserError
+from spectral_tf.errors import UserError, nearest
 from spectral_tf.experiments.classification import Setting
 from spectral_tf.models import CLASSIFIERS, files
 from spectral_tf.runtime import flags
@@ -127,7 +127,7 @@ def _architecture(base: Setting, text: str) -> Variant:
             "architectures",
             expected=f"some of {', '.join(CLASSIFIERS)}, with a width behind a colon if you like",
             got=text or "nothing",
-            hint="for example small_resnet,small_resnet:4",
+            hint=nearest(name, CLASSIFIERS, "for example small_resnet,small_resnet:4"),
         )
     setting = dataclasses.replace(base, model=name, width=int(width) if given else 0)
     return Variant("architecture", text, setting)
@@ -148,7 +148,7 @@ def _recipe(base: Setting, text: str) -> Setting:
             "recipes",
             expected=f"names of {', '.join(AUGMENTATIONS)}, and mixup:ALPHA, joined by +, or none",
             got=text,
-            hint="for example flip+cutout+mixup:0.2",
+            hint=nearest(others, AUGMENTATIONS, "for example flip+cutout+mixup:0.2"),
         )
     return dataclasses.replace(base, augmentations=tuple(others), mixup_alpha=alpha)
 

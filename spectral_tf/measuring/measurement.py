@@ -201,6 +201,12 @@ class Measurement:
             lines.append(f"learned to half at step, by {k.unit}: {', '.join(times)}{more}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
+    def _headline(self) -> str:
+        """The lines of `summary` that hold numbers, as one sentence."""
+        told = [line for line in self.summary().split("\n")[1:] if not line.startswith("note: ")]
+        sentence = "; ".join(told)
+        return f"{sentence[:1].upper()}{sentence[1:]}." if told else ""
+
     def _strongest(self) -> list[str]:
         """Where most of what varies lies, of a single measurement."""
         place, power = self.coordinates["frequency"], self["power"]
@@ -287,6 +293,7 @@ class Measurement:
         path = writable_folder(folder, overwrite=overwrite)
         summary = {
             "experiment": "measure",
+            "headline": self._headline(),
             "where": self.where,
             "outputs": self.outputs,
             **{n: float(q.values) for n, q in self.quantities.items() if q.axes == ()},

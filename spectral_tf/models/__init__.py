@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from spectral_tf import lazy
-from spectral_tf.errors import UserError
+from spectral_tf.errors import UserError, nearest
 from spectral_tf.storage import as_path
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def refuse_application(name: str, weights: str, flag: str = "weights") -> None:
             "application",
             expected=", ".join(APPLICATIONS),
             got=name,
-            hint="choose one, or name a saved model with --from_run",
+            hint=nearest(name, APPLICATIONS, "choose one, or name a saved model with --from_run"),
         )
     if weights not in ("imagenet", "random") and not as_path(weights, flag).is_file():
         raise UserError(

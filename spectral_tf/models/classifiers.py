@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import keras
 
-from spectral_tf.errors import UserError
+from spectral_tf.errors import UserError, nearest
 from spectral_tf.models import files
 from spectral_tf.models.shake import pyramid_net, shake_shake
 from spectral_tf.models.small import convnet
@@ -54,7 +54,7 @@ def classifier(
             "model",
             expected=f"{', '.join(_BUILDERS)} or the path of a .keras or .h5 file",
             got=name or "nothing",
-            hint="convnet trains fastest",
+            hint=nearest(name, _BUILDERS, "convnet trains fastest"),
         )
     if width and name == "pyramid_net":
         raise UserError("width", expected="0 for pyramid_net", got=width, hint="leave it out")

@@ -5,7 +5,7 @@ import functools
 import keras
 import numpy as np
 
-from spectral_tf.errors import UserError
+from spectral_tf.errors import UserError, nearest
 from spectral_tf.models import ACTIVATIONS, PRECISIONS
 from spectral_tf.models.fourier import RandomFourierFeatures
 from spectral_tf.models.products import Dense
@@ -58,7 +58,10 @@ def mlp(
         raise UserError("seed", expected="0 or more", got=seed, hint="take another seed")
     if activation not in ACTIVATIONS:
         raise UserError(
-            "activation", expected=", ".join(ACTIVATIONS), got=activation, hint="choose one"
+            "activation",
+            expected=", ".join(ACTIVATIONS),
+            got=activation,
+            hint=nearest(activation, ACTIVATIONS, "choose one"),
         )
     if fourier_features < 0 or not fourier_scale > 0:
         raise UserError(

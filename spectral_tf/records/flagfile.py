@@ -1,5 +1,8 @@
 """The flags of a run as its folder keeps them."""
 
+import contextlib
+import json
+
 from etils import epath
 
 from spectral_tf.records.former_names import current_line
@@ -32,6 +35,16 @@ def flag_text(line: str) -> str:
     """
     name, given, value = line.removeprefix("--").partition("=")
     return value if given or not line else str(name == flag_name(line)).lower()
+
+
+def experiment_of(flagfile: epath.Path) -> str | None:
+    """The experiment whose run a flagfile repeats, as what lies beside it says; None if nothing."""
+    for name in ("summary.json", "environment.json") if flagfile.name == FLAGFILE else ():
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            told = json.loads((flagfile.parent / name).read_text()).get("experiment")
+            if isinstance(told, str):
+                return told
+    return None
 
 
 def flag_name(line: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from absl import flags
 
-from spectral_tf.errors import UserError
+from spectral_tf.errors import UserError, nearest
 
 STRATEGIES = ("auto", "default", "mirrored", "multi_worker", "tpu")
 
@@ -445,7 +445,7 @@ def parse_choices(name: str, given: Sequence[str], known: Sequence[str]) -> list
             f"--{name}",
             expected=f"some of {', '.join(known)}, each once",
             got=",".join(given) or "nothing",
-            hint="separate them by commas",
+            hint=nearest(given, known, "separate them by commas"),
         )
     return list(given)
 

@@ -140,8 +140,8 @@ def say_where(folder: RunFolder, *, num_images: int = 0) -> None:
       num_images: of each tag that TensorBoard is to show; 0: its own 10.
     """
     shown = f" --samples_per_plugin=images={num_images}" if num_images else ""
-    print(f"run folder: {folder.path}")
     if (folder.path / web.REPORT).exists():
         print(f"all of it, in a browser: {folder.path / web.REPORT}")
+    print(f"run folder: {folder.path}")
     if folder.events.is_dir():  # A report made again elsewhere has none.
         print(f"look at it: tensorboard --logdir={folder.path}{shown}")

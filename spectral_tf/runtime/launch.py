@@ -9,11 +9,10 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from spectral_tf import keras_settings, program, storage
+from spectral_tf import keras_settings, program
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
-from spectral_tf.records import former_names
-from spectral_tf.runtime import failures, manual, peers
+from spectral_tf.runtime import arguments, failures, peers, startup_lines
 from spectral_tf.runtime.cluster import several_hosts
 from spectral_tf.runtime.flags import LATER, NOT_CONFIGURATION
 
@@ -26,21 +25,11 @@ def launch(main: Callable[[], int | None]) -> None:
     """
     name = program.called()
 
-    def parse(arguments: Sequence[str]) -> Sequence[str]:
-        for before, now in former_names.FLAGS.items():
-            if now in flags.FLAGS and before not in flags.FLAGS:
-                flags.DEFINE_alias(before, now)  # Of older flagfiles; in no run.flags.
-        manual.define_help()
+    def parse(given: Sequence[str]) -> Sequence[str]:
         try:
-            pairs = zip(("", *arguments), arguments, strict=False)
-            rest = flags.FLAGS([_fetched(before, argument) for before, argument in pairs])
-        except (flags.Error, UnicodeDecodeError) as error:
-            _refuse(name, f"{error}; see {name} --helpshort")
-        if len(rest) > 1:
-            _refuse(
-                name, f"arguments: expected flags only, got {rest[1]!r}; see {name} --helpshort"
-            )
-        return rest
+            return arguments.parse(given)
+        except UserError as error:
+            _refuse(name, str(error))
 
     def guarded(_: Sequence[str]) -> int | None:
         # Nor does its remark that several ensembles are compiled.
@@ -51,7 +40,9 @@ def launch(main: Callable[[], int | None]) -> None:
             logging.info("%s: taken for Keras 3 on TensorFlow in this process", told)
         expand_home()
         try:
-            _quieten()
+            if logging.get_verbosity() <= logging.INFO:  # More of it is asked for by --verbosity=1.
+                several = "strategy" in flags.FLAGS and several_hosts(flag("strategy"), flag("tpu"))
+                startup_lines.keep_off(several_hosts=several)
             with peers.minded():
                 return main()
         except UserError as error:
@@ -70,32 +61,6 @@ def launch(main: Callable[[], int | None]) -> None:
             _refuse(name, "interrupted; the same command resumes or starts over", status=130)
 
     app.run(guarded, flags_parser=parse)
-
-
-def _fetched(before: str, argument: str) -> str:
-    """An argument whose flagfile lies on this machine, where absl looks for it.
-
-    Args:
-      before: the argument before it, which may be the name of the flag.
-      argument: as it was given.
-    """
-    flag_of, _, path = argument.rpartition("=")
-    if (flag_of or before).lstrip("-") != "flagfile" or storage.is_local(path):
-        return argument
-    try:
-        return f"{flag_of}{'=' if flag_of else ''}{storage.here(path)}"
-    except (OSError, UserError) as error:
-        raise flags.Error(f"--flagfile={path}: {error}") from error
-
-
-def _quieten() -> None:
-    """Hides TensorFlow's own start-up messages, which tell the user of an experiment nothing.
-
-    Of several hosts also its errors: every one of them is an exception, too, and a host that is
-    gone is some thirty.
-    """
-    several = "strategy" in flags.FLAGS and several_hosts(flag("strategy"), flag("tpu"))
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if several else "2")
 
 
 def expand_home() -> None:

@@ -65,7 +65,7 @@ def flag_groups() -> list[FlagGroup]:
     module = flags.FLAGS.find_module_defining_flag("workdir")
     groups: dict[str, list[FlagEntry]] = {}
     for flag in flags.FLAGS.get_key_flags_for_module(module):
-        groups.setdefault(getattr(flag, "group", OWN), []).append(_entry(flag))
+        groups.setdefault(getattr(flag, "group", OWN), []).append(entry(flag))
     order = [heading for heading in groups if heading not in SHARED]
     order += [heading for heading in SHARED if heading in groups]
     return [FlagGroup(heading, groups[heading]) for heading in order]
@@ -85,7 +85,7 @@ def flag_groups_of(experiment: str) -> list[FlagGroup]:
         flags.FLAGS.remove_flag_values(set(flags.FLAGS) - before)
 
 
-def _entry(flag: Any) -> FlagEntry:
+def entry(flag: Any) -> FlagEntry:
     """What is told of a flag of absl."""
     kind, values = _kind(flag)
     if flag.default is None or flag.default in ("", []):
@@ -144,9 +144,9 @@ _OF_ALL = FlagGroup(
     ],
 )
 
-_NO_RESULTS = (
-    "What lies in `results/` is in the repository of this package, not in what is installed: bring "
-    "such a flagfile from there, or set its flags."
+NO_RESULTS = (
+    "results/ is in the repository, not in the installed package: bring the file from there, or "
+    "give its flags"
 )
 
 
@@ -177,8 +177,8 @@ def page(width: int | None = None) -> str:
     lines += ["", "Examples", ""]
     for text in about[command:]:
         lines += [*_shown(text, width), ""]
-    if not (program.folder().parent / "results").is_dir():
-        lines += _filled(_NO_RESULTS, width, "", "")
+    if not program.results():
+        lines += _filled(f"{NO_RESULTS}.", width, "", "")
     return "\n".join(lines).rstrip()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf import spectra
-from spectral_tf.errors import UserError
+from spectral_tf.errors import UserError, nearest
 from spectral_tf.tasks.pairs import pairs
 
 if TYPE_CHECKING:
@@ -183,6 +183,6 @@ def amplitudes_from_spec(spec: Sequence[str], count: int) -> list[float]:
             "amplitudes",
             expected=f"equal, increasing or {count} numbers, one for each frequency",
             got=",".join(spec) or "nothing",
-            hint="for example --amplitudes=equal",
+            hint=nearest(spec, ("equal", "increasing"), "for example --amplitudes=equal"),
         )
     return values

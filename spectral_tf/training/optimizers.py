@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from spectral_tf.errors import UserError
+from spectral_tf.errors import UserError, nearest
 
 # A float; a sequence, one for each member; in a compiled step the member's own scalar tensor.
 Hyperparameter = Any
@@ -463,7 +463,7 @@ def _unknown(given: object) -> UserError:
         "optimizer",
         expected=f"{', '.join(_OF_KERAS)}, of spectral_tf.training or of keras.optimizers",
         got=given,
-        hint="others have no update of stacked networks here",
+        hint=nearest(str(given), _OF_KERAS, "others have no update of stacked networks here"),
     )
 
 

@@ -34,6 +34,11 @@ class Figure(NamedTuple):
     width: int
     height: int
 
+    @property
+    def wide(self) -> bool:
+        """Whether it is moved sideways on a small screen rather than made too small to read."""
+        return self.width > 1000
+
 
 def figure(path: epath.Path) -> Figure | None:
     """A PNG file as a figure, pixel by pixel the same but for colours that nobody tells apart.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import zipfile
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -112,17 +113,21 @@ def _groups(table: Mapping[str, NDArray]) -> tuple[list[str], NDArray[np.int64]]
         return [""], np.zeros(len(table["step"]), np.int64)
     keys = list(dict.fromkeys(rows))
     number = {key: i for i, key in enumerate(keys)}
-    varying = [i for i in range(len(setting)) if len({key[i] for key in keys}) > 1]
     names = list(setting)
-    told = [
-        ", ".join(
-            number_text(key[i])
-            if isinstance(key[i], str)
-            else f"{words(names[i])} {number_text(key[i])}"
-            for i in varying
+    varying = [i for i in range(len(names)) if len({key[i] for key in keys}) > 1]
+    told = []
+    for key in keys:
+        # Of several sweeps in one table the column `sweep` names the setting that varies.
+        swept = dict(zip(names, key, strict=True)).get("sweep")
+        own = [names.index(swept)] if swept in names else varying
+        told.append(
+            ", ".join(
+                number_text(key[i])
+                if isinstance(key[i], str)
+                else f"{words(names[i])} {number_text(key[i])}"
+                for i in own
+            )
         )
-        for key in keys
-    ]
     return told, np.array([number[row] for row in rows])
 
 
@@ -139,7 +144,7 @@ def functions_of(
     file = folder / f"{FUNCTIONS}.npz"
     if file.is_file():
         try:
-            with file.open("rb") as opened, np.load(opened) as kept:
+            with np.load(io.BytesIO(file.read_bytes())) as kept:
                 found = Functions(
                     kept["step"].astype(np.int64),
                     kept["position"].astype(np.float64),

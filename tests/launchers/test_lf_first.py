@@ -1,3 +1,4 @@
+import html
 import json
 import os
 import pathlib
@@ -139,6 +140,36 @@ def test_a_finished_run_says_so_and_does_nothing(finished, run_launcher):
     assert result.returncode == 0
     assert "finished; --overwrite makes it anew" in result.stdout
     assert before == {f: f.stat().st_mtime_ns for f in path.rglob("*") if f.name != ".lock"}
+
+
+def test_a_finished_run_has_a_page_and_gets_it_again(finished, run_launcher, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(finished[0], path)
+    page = (path / "report.html").read_text()
+    summary = json.loads((path / "summary.json").read_text())
+    assert f'<p class="headline">{html.escape(summary["headline"])}</p>' in page
+    assert "report.html" not in summary["files_sha256"], "a run is finished without it, too"
+    assert 'class="differs"><th scope="row">--num_runs' in page
+    assert 'id="function"' in page, "the learned function can be dragged through"
+    with np.load(path / "functions.npz") as kept:
+        assert kept["step"][[0, -1]].tolist() == [0, 300]
+        functions = read_table(path / "functions.csv")
+        last = functions["output"][-len(kept["position"]) :]
+        np.testing.assert_allclose(kept["function"][-1, 0], last, rtol=1e-3, atol=1e-3)
+    (path / "report.html").unlink()
+    before = {file: file.stat().st_mtime_ns for file in path.rglob("*") if file.is_file()}
+    result = run_launcher("lf_first", *TINY, f"--workdir={path}")
+    assert "finished; --overwrite makes it anew" in result.stdout
+    again = (path / "report.html").read_text()
+    # Between its title and its command, which name the folder.
+    first, last = '<section id="tables"', '<section id="repeat"'
+    assert (
+        again[again.index(first) : again.index(last)] == page[page.index(first) : page.index(last)]
+    )
+    assert (
+        before.items()
+        <= {file: file.stat().st_mtime_ns for file in path.rglob("*") if file.is_file()}.items()
+    )
 
 
 def test_a_report_is_made_again_without_training(finished, run_launcher, tmp_path):

@@ -1,3 +1,4 @@
+import html
 import json
 
 import numpy as np
@@ -45,6 +46,8 @@ def test_what_is_saved_is_read_again(name, found, tmp_path):
     assert again.summary() == found.summary()
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["where"] == found.where
+    assert summary["headline"].lower()[:-1] in found.summary().lower().replace("\n", "; ")
+    assert html.escape(summary["headline"]) in (folder / "report.html").read_text()
     assert (folder / "figures" / "measurement.png").stat().st_size > 5000
     assert list((folder / "tensorboard" / name).glob("*tfevents*"))
     with pytest.raises(UserError, match="overwrite=True"):

@@ -62,7 +62,8 @@ def make_folder(path, experiment="lf_first", flags=("num_runs=3", "width=8"), na
     kept = [(s, z, np.sin(z), s * z) for s in (0, 200) for z in POSITIONS]
     write_table(path / "functions.csv", ("step", "position", "target", "output"), kept)
     classes = [(name, 0.25, float("inf")), ("b", -1.5, 2.0), ("c", float("nan"), 30.0)]
+    classes.append(("d", -10.0, 1e5))
     write_table(path / "classes.csv", ("name", "score", "step"), classes)
-    for i, figure in enumerate(("heat_map", "losses", "heat_map_step_000100")):
+    for i, figure in enumerate(("heat_map", "errors", "heat_map_step_000100")):
         Image.new("RGB", (40, 30), (50 * i, 100, 200)).save(path / "figures" / f"{figure}.png")
     return path

@@ -69,7 +69,7 @@ def test_it_tells_what_stands_in_the_folder(folder):
     assert "never" in cells
     # The main figure first, snapshots as links; each with a text.
     shown = [values["alt"] for values in read.of("img")]
-    assert shown == ["Figure of lf_first, mine: heat map", "Figure of lf_first, mine: losses"]
+    assert shown == ["Figure of lf_first, mine: heat map", "Figure of lf_first, mine: errors"]
     assert "figures/heat_map_step_000100.png" in [v.get("href") for v in read.of("a")]
     # What was chosen comes first.
     names = [setting.name for setting in page.settings({"a": "1", "z": "2"}, {"a": "1", "z": "0"})]
@@ -81,15 +81,15 @@ def test_it_tells_what_stands_in_the_folder(folder):
 
 
 def test_a_figure_keeps_its_pixels(folder):
-    picture = figures.figure(folder / "figures" / "losses.png")
+    picture = figures.figure(folder / "figures" / "errors.png")
     kind, text = picture.source.split(";base64,")
     with Image.open(io.BytesIO(base64.b64decode(text))) as shown:
         assert kind == "data:image/webp"
         assert shown.convert("RGB").getpixel((3, 3)) == (50, 100, 200)
     assert (picture.width, picture.height) == (40, 30)
-    (folder / "figures" / "losses.png").write_bytes(b"no picture")
-    assert figures.figure(folder / "figures" / "losses.png") is None
-    assert "losses.png is no picture" in web.write_report(folder).read_text()
+    (folder / "figures" / "errors.png").write_bytes(b"no picture")
+    assert figures.figure(folder / "figures" / "errors.png") is None
+    assert "errors.png is no picture" in web.write_report(folder).read_text()
 
 
 def test_names_cannot_become_part_of_the_page(tmp_path):
@@ -97,7 +97,7 @@ def test_names_cannot_become_part_of_the_page(tmp_path):
         epath.Path(tmp_path / "x<b>"), flags=[f"dataset={NASTY}", "num_runs=3"], name=NASTY
     )
     shutil.copy(path / "spectra.csv", path / "a&<i>b.csv")
-    shutil.copy(path / "figures" / "losses.png", path / "figures" / "'\"<u>.png")
+    shutil.copy(path / "figures" / "errors.png", path / "figures" / "'\"<u>.png")
     rows = (path / "spectra.csv").read_text().splitlines()
     grouped = [f"{'kind' if i == 0 else '</script><script>'},{row}" for i, row in enumerate(rows)]
     other = [row.replace("</script><script>", NASTY) for row in grouped[1:]]
@@ -183,7 +183,7 @@ def test_several_folders_beside_each_other(tmp_path, capsys):
     first, second = (epath.Path(tmp_path / "runs" / name) for name in ("a", "b"))
     make_folder(first, name="one")
     make_folder(second, flags=("num_runs=3", "width=16"), name="another")
-    (second / "figures" / "losses.png").unlink()
+    (second / "figures" / "errors.png").unlink()
     output = str(tmp_path / "both.html")
     assert compare.main([str(first), str(second), f"--output={output}"]) == 0
     assert capsys.readouterr().out.strip() == output

@@ -5,12 +5,13 @@ import base64
 import numpy as np
 from etils import epath
 
-from spectral_tf import records, web
+from spectral_tf import Grid, SpectrumProbe, records, web
 from spectral_tf.records import Series
 from spectral_tf.records.learning import function_arrays
 from spectral_tf.web import tables, training
 
 from .conftest import FREQUENCIES, POSITIONS, STEPS, magnitude
+from .reading import faults
 
 
 def unpacked(field):
@@ -59,9 +60,35 @@ def test_groups_are_told_by_what_differs_between_them():
     }
     found = training.training_of({"spectra": table}, epath.Path("nowhere"))
     assert found.groups == ["depth 3", "depth 4"]
+    table = {"width": np.repeat([16.0, 32.0], 4), **table}
+    assert training.training_of({"spectra": table}, epath.Path("nowhere")).groups == found.groups
+    del table["sweep"]
+    of_both = training.training_of({"spectra": table}, epath.Path("nowhere")).groups
+    assert sorted(of_both[0].split(", ")) == ["depth 3", "width 16"]
     assert found.magnitudes.tolist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
     assert found.low is None
     assert found.functions is None
+
+
+def test_a_model_of_ones_own_that_was_followed(tmp_path):
+    def wave(x):
+        return np.sin(2 * np.pi * 3 * x)
+
+    probe = SpectrumProbe(Grid(64), targets=wave)
+    for step in (0, 50, 100):  # It learns the wave in 100 steps.
+        probe.update(lambda x, share=step / 100: share * wave(x), step)
+    contents = web.read_contents(probe.history.save(tmp_path / "mine", events=False))
+    assert "Learned to half at step, by cycles per unit: 3: 50." in contents.headline.replace(
+        "learned", "Learned"
+    )
+    found = training.training_of(contents.tables, contents.path)
+    assert found.frequencies.tolist() == [3]
+    np.testing.assert_allclose(found.magnitudes[0, :, 0], [0, 0.5, 1], atol=1e-12)
+    assert found.functions.steps.tolist() == [100], "the last one alone"
+    np.testing.assert_allclose(found.functions.values[0], found.functions.target, atol=1e-12)
+    text = (contents.path / "report.html").read_text()
+    assert faults(text) == []
+    assert "frequency <small>[cycles per unit]</small>" in text
 
 
 def test_what_is_no_training_has_none(folder):

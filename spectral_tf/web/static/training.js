@@ -105,8 +105,10 @@
     return new uPlot(options(view, {
       scales: { x: { time: false }, y: { range: [least - margin, most + margin] } },
       axes: [axis("position"), axis("value", { size: 56 })],
-      series: [{}, { label: "target", stroke: colour("--target"), width: 1.2 },
-        { label: "network", stroke: colour("--network"), width: 2.2 }],
+      series: [{}, { label: "target", stroke: colour("--target"), width: 1.2,
+        points: { show: false } },
+        { label: "network", stroke: colour("--network"), width: 2.2,
+        points: { show: false } }],
     }), functionData(), view);
   };
   const functionData = () => {
@@ -226,9 +228,10 @@
     element("at").textContent = sentence();
     if (functions) {
       const step = functions.steps[kept()];
-      const exact = step === data.steps[at];
-      element("function-title").textContent = `Function of the first network after step ${told(step)}`
-        + (exact ? "" : ", the last one kept until then") + "; target in blue";
+      const early = step < data.steps[at] ? ", the last one kept until then" : "";
+      const which = step > data.steps[at] ? ", the first one kept" : early;
+      element("function-title").textContent =
+        `Function of the first network after step ${told(step)}${which}; target in blue`;
       plots.function.setData(functionData(), true);
       element("function").dataset.step = step;
     }
