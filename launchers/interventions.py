@@ -111,6 +111,19 @@ GROWING = (
 )
 # Kept of a classifier at its end, for students and for whoever measures it further.
 FINAL = "final.keras"
+# What TensorBoard shows of a classifier in charts of their own.
+CHARTS = {
+    "loss": ["loss", "train_loss"],
+    "accuracy": ["accuracy"],
+    **{
+        title: [f"held_out/{measure}/.*"]
+        for title, measure in (
+            ("DFT share", "dft_share"),
+            ("centroid", "centroid"),
+            ("centroid at matched confidence", "matched_centroid"),
+        )
+    },
+}
 
 
 class Plan(NamedTuple):
@@ -314,7 +327,7 @@ def trained(
 
     hparams = {
         **variant.setting.hparams(),
-        "dataset": task.training.title,
+        "images": task.training.title,
         "sweep": variant.sweep,
         "value": variant.value,
         "run": run_of,
@@ -325,6 +338,7 @@ def trained(
         unit_name(variant, run_of),
         make,
         {"classifier": measure},
+        charts=CHARTS,
         hparams=hparams,
         keep={task.num_steps: FINAL},
         # Fewer training images for one setting move the paths between them for all.

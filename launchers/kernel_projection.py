@@ -177,7 +177,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "magnitude": training.Measure(lambda s: bins(outputs(s)), at),
         },
         charts={"losses": [".*_loss/.*"]},
-        hparams={"dataset": images.title},
+        hparams={"images": images.title},
     )
     found.facts |= {
         "dataset": images.title,

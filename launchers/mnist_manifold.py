@@ -138,7 +138,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             )
         },
         charts={"loss": ["loss/.*"]},
-        hparams={"dataset": images.title},
+        hparams={"images": images.title},
     )
     sizes = [tasks.scale(originals), *(tasks.scale(clouds[name][0]) for name in CLOUDS)]
     error = np.mean((manifold - originals) ** 2) / originals.var(axis=0).mean()

@@ -165,7 +165,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "validation_loss": training.Measure(validated, at, (names, 0)),
         },
         charts={"validation": ["validation_loss/.*"], "training": ["train_loss/.*"]},
-        hparams={"dataset": images.title},
+        hparams={"images": images.title},
     )
     found.facts |= {
         "dataset": images.title,

@@ -298,7 +298,7 @@ def trained(
             },
             charts={"losses": ["clean_loss", "noisy_loss", "train_loss"]},
             hparams={
-                "dataset": task.training.title,
+                "images": task.training.title,
                 "wave_name": wave.name,
                 "cycles": wave.cycles,
                 "frequency": wave.frequency,

@@ -3,7 +3,7 @@
 import json
 import pathlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from tensorboard.plugins.custom_scalar.metadata import CONFIG_SUMMARY_TAG
 from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.util import tensor_util
 
+from spectral_tf.records import read_flags
 from spectral_tf.records.folder import board_name
 from spectral_tf.records.tensorboard import numbers_of
 from spectral_tf.web.figures import is_snapshot
@@ -72,15 +73,20 @@ def _started(board: EventAccumulator) -> Any:
 def assert_board(path: pathlib.Path, experiment: str) -> None:
     """That TensorBoard has of a finished run what every run has, each thing once."""
     own = board_name(experiment, path.name)
+    flags = read_flags(path)
+    assert flags
     found = dict(boards(path))
     assert own in found, found.keys()
     for name, board in found.items():
         assert name.split("/")[0] == own
         tags = by_plugin(board)
         assert "flags" in tags["text"], name
-        assert "| seed |" in value(board, "flags").item().decode() or experiment == "claims"
         settings, start, end, status = session(board)
         assert settings["experiment"] == experiment
+        text = value(board, "flags").item().decode()
+        for flag in flags:
+            assert flag in settings
+            assert f"| {flag} |" in text
         assert start <= end, name
         assert status == api_pb2.STATUS_SUCCESS, name
         for tag in board.summary_metadata:
@@ -102,23 +108,27 @@ def described(path: pathlib.Path) -> str:
 
     Of headline numbers within others only the first name is told.
     """
-    lines: dict[str, None] = {}
+    found: dict[str, dict[str, list[str]]] = {}
     for run, board in boards(path):
-        lines[f"  {_short([run])}"] = None
         tags = by_plugin(board)
-        headline = [t.split("/")[1] for t in tags.get("scalars", []) if t.startswith("headline/")]
+        scalars = tags.get("scalars", [])
         told = {
             "text": tags.get("text", []),
-            "headline": headline,
-            "scalars": [t for t in tags.get("scalars", []) if not t.startswith("headline/")],
+            "headline": [t.split("/")[1] for t in scalars if t.startswith("headline/")],
+            "scalars": [t for t in scalars if not t.startswith("headline/")],
             "images": tags.get("images", []),
-            "charts": [title.replace(" ", "_") for title in charts(board)],
+            "charts": list(charts(board)),
         }
+        of_run = found.setdefault(_short(run), {})
         for plugin, names in told.items():
-            if names:
-                lines[f"    {plugin}: {_short(names)}"] = None
+            of_run[plugin] = of_run.get(plugin, []) + [_short(name) for name in names]
+    lines = []
+    for run, plugins in found.items():
+        lines.append(f"  {run}")
+        for plugin, names in plugins.items():
+            lines += [f"    {plugin}: {' | '.join(dict.fromkeys(names))}"] if names else []
     return "\n".join(lines)
 
 
-def _short(names: Iterable[str]) -> str:
-    return " ".join(dict.fromkeys(re.sub(r"\d+(\.\d+)?", "#", name) for name in names))
+def _short(name: str) -> str:
+    return re.sub(r"\d+(\.\d+)?", "#", name)

@@ -585,6 +585,7 @@ def networks(page: Page, of: Evaluated, runs: Sequence[int], parts: str = "seed_
             parts.format(run),
             functools.partial(task.trainer, page.seed, run),
             {"loss": loss},
+            charts={"loss": ["loss"]},
             keep={epochs[-1]: "final.keras"},
         )
         trainings.append(told)

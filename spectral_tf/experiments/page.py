@@ -119,7 +119,7 @@ class Page:
           measures: {name: measure}.
           charts: {title: tags that share a chart of TensorBoard}.
           pictures: {tag: figure that grows with the run}.
-          hparams: what TensorBoard's table shows beside the flags.
+          hparams: what TensorBoard's table shows beside the flags, under names of its own.
 
         Returns:
           the measures' series; facts: `seconds`, `probe_seconds`, `diverged`, {run: step}.

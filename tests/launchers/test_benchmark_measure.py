@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from boards import assert_board
 from conftest import assert_refused, launch
 
 from spectral_tf.records import read_table
@@ -30,6 +31,7 @@ def test_saves_do_not_grow_along_a_run(tmp_path):
     flags = ("--num_rounds=1", "--divide_by=8", "--pages=", f"--workdir={tmp_path / 'run'}")
     result = launch("benchmark_saves", *flags)
     assert result.returncode == 0, result.stderr
+    assert_board(tmp_path / "run", "benchmark_saves")
     table = read_table(tmp_path / "run" / "saves.csv")
     assert len(table["page"]) == 60
     sizes, inside = (np.array(table[name]) for name in ("bytes", "bytes_with_history_inside"))

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 import scipy.stats
+from boards import assert_board
 from conftest import ROOT, assert_refused, launch, tiny_imagenet
 from PIL import Image
 
@@ -48,6 +49,7 @@ def test_classes_of_two_trained_networks(finished):
     lines = result.stdout.splitlines()
     assert lines[0] == "2 networks of different seeds"
     assert "run folder" in result.stdout
+    assert_board(path, "class_diversity")
     classes, rhos = columns(path, "classes"), columns(path, "correlations")
     assert classes["class"].tolist() == list(range(10))
     for name in ("distance", "feature_angle", "feature_variance", "pixel_distance"):

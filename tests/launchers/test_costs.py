@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from boards import assert_board
 from conftest import ROOT, assert_refused, launch
 
 from spectral_tf.records import read_table
@@ -30,6 +31,7 @@ def counted(tmp_path_factory):
         "costs", f"--studies={','.join(studies)}", "--devices=mine:2:0.25", f"--workdir={path}"
     )
     assert result.returncode == 0, result.stderr
+    assert_board(path, "costs")
     table = read_table(path / "operations.csv")
     rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
     return path, result, {(r["study"], r["width"]): r for r in rows}

@@ -265,6 +265,18 @@ def test_a_clock_that_was_set_back(killed, whole, embedded_dir):
     assert_ends_as("lf_first", whole("lf_first"), killed, embedded_dir)
 
 
+def test_a_run_of_when_events_had_no_name_goes_on_where_they_are(killed, whole, embedded_dir):
+    events = killed / "tensorboard"
+    for file in [*(events / "lf_first_run").iterdir()]:
+        file.rename(events / file.name)
+    (events / "lf_first_run").rmdir()
+    record = json.loads((killed / "environment.json").read_text())
+    assert record.pop("tensorboard_run") == "lf_first_run"
+    (killed / "environment.json").write_text(json.dumps(record))
+    assert_ends_as("lf_first", whole("lf_first"), killed, embedded_dir)
+    assert all(file.is_file() for file in events.iterdir())
+
+
 DAMAGE = {**conftest.DAMAGE, "missing": lambda file: file.unlink()}
 
 

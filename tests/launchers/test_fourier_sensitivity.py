@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+from boards import assert_board
 from conftest import assert_refused, launch
 from PIL import Image
 
@@ -27,6 +28,7 @@ def test_a_run_leaves_the_plane_and_its_rings(embedded_dir, tmp_path):
         "3 networks of different seeds, on 60 held-out images of digits"
     )
     path = tmp_path / "run"
+    assert_board(path, "fourier_sensitivity")
     plane, networks, rings = (columns(path, n) for n in ("sensitivity", "networks", "rings"))
     assert len(plane["error"]) == 64
     assert set(plane["cycles_down"]) == set(range(-4, 4))

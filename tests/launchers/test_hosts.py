@@ -1,9 +1,12 @@
 """Every page on every kind of host gives what it gives on one device."""
 
+import pathlib
+import re
 import shutil
 
 import numpy as np
 import pytest
+from boards import assert_board, described
 from conftest import ROOT, another_machine, in_memory, launch, launch_on, two_devices, two_workers
 from test_package import without_tensorflow
 
@@ -16,6 +19,9 @@ ALWAYS = {
     ("fourier_sensitivity", "two devices"),
     ("lf_first", "a bucket"),
 }
+
+# What TensorBoard shows of each page: runs, and in them tags by plugin; # stands for a number.
+TAGS = pathlib.Path(__file__).with_name("tensorboard_tags.txt")
 
 NETWORK = ("--width=16", "--depth=3", "--learning_rate=0.003")
 DIGITS = ("--dataset=digits",)
@@ -227,6 +233,15 @@ def test_a_folder_in_use_ends_all_hosts(tmp_path):
     assert "expected a folder that no other process works in" in results[0].stderr
     assert "another host has refused" in results[1].stderr
     assert not any("Traceback" in result.stderr for result in results)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("page", PAGES)
+def test_tensorboard_has_of_every_page(page, alone):
+    assert_board(alone(page), page)
+    sections = re.split(r"^(\w+)\n", TAGS.read_text(), flags=re.M)[1:]
+    expected = dict(zip(sections[::2], sections[1::2], strict=True))
+    assert described(alone(page)) == expected[page].rstrip()
 
 
 @pytest.mark.long

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from boards import assert_board
 from conftest import launch
 
 from spectral_tf.records import read_table
@@ -25,6 +26,7 @@ def finished(tmp_path_factory):
 
 def test_every_setting_has_its_learning_times(finished):
     path, told = finished
+    assert_board(path, "own_models")
     table = read_table(path / "learning_times.csv")
     settings = dict.fromkeys(
         zip(table["network"], table["optimizer"], table["learning_rate"], strict=True)

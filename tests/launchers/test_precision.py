@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from boards import assert_board
 from conftest import assert_estimates, assert_refused, launch
 from PIL import Image
 
@@ -14,6 +15,7 @@ def test_a_short_run(tmp_path):
     result = launch("precision", *TINY, f"--workdir={path}")
     assert result.returncode == 0, result.stderr
     assert "on 2 of 2 frequencies" in result.stdout
+    assert_board(path, "precision")
     table = read_table(path / "learning_times.csv")
     times = {
         group: np.array(

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+from boards import assert_board
 from conftest import assert_estimates, assert_refused, launch
 from PIL import Image
 
@@ -41,6 +42,7 @@ def test_it_measures_what_a_plain_loop_does(tmp_path):
     # More depths can be asked for; what is there stays.
     more = launch("untrained", *TINY, "--depths=1,2,3", f"--workdir={path}")
     assert more.returncode == 0, more.stderr
+    assert_board(path, "untrained")  # What is told again is there once.
     grown = read_table(path / "mean_frequencies.csv")
     rows = [i for i, depth in enumerate(grown["depth"]) if depth != 2]
     assert [grown["mean_frequency"][i] for i in rows] == table["mean_frequency"]
