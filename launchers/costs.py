@@ -116,7 +116,9 @@ def plan() -> Plan:
                 "studies",
                 expected=f"PAGE=FLAGFILE, the page one of {', '.join(PAGES)}",
                 got=text or "nothing",
-                hint="for example lf_first=results/lf_first/equal/run.flags",
+                hint="results/ is in the repository alone: name a run.flags of your own"
+                if page in PAGES and file.startswith("results/")
+                else "for example lf_first=results/lf_first/equal/run.flags",
             )
         if page in studies:
             raise UserError("studies", expected="each page once", got=f"{page} twice", hint="once")

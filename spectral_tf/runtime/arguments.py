@@ -165,7 +165,8 @@ def _illegal(line: str) -> UserError:
         return UserError("flags", expected="--FLAG=VALUE", got=line, hint=_see())
     name, value, reason = found.groups()
     entry = manual.entry(flags.FLAGS[name])
-    expected = ", ".join(filter(None, (_KINDS.get(entry.kind, ""), entry.values)))
+    joined = " of " if entry.kind == "number" else ", "
+    expected = joined.join(filter(None, (_KINDS.get(entry.kind, ""), entry.values)))
     if reason.startswith("expected ") and "finite" not in reason:
         expected = reason.removeprefix("expected ")
     known = getattr(flags.FLAGS[name].parser, "enum_values", ())

@@ -53,8 +53,8 @@ MISTAKES = {
     ("--num_runs=x",): "--num_runs: expected a whole number, 1 or more, got x; see lf_first.py "
     "--help",
     ("--seed=-1",): "--seed: expected a whole number, 0 or more, got -1; see lf_first.py --help",
-    ("--learning_rate=nan",): "--learning_rate: expected a finite number, at least 1e-12, got nan; "
-    "see lf_first.py --help",
+    ("--learning_rate=nan",): "--learning_rate: expected a finite number of at least 1e-12, got "
+    "nan; see lf_first.py --help",
     ("--overwrite=perhaps",): "--overwrite: expected true or false, got perhaps; see lf_first.py "
     "--help",
     ("--workdir", "--seed=3"): "--workdir: expected a value, got --seed=3; see lf_first.py --help",
