@@ -30,8 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs what the arguments name, or lists what there is.
 
     Returns:
-      exit status: 0, 2 for a mistake of the user, 130 if interrupted. That of an experiment is
-      given by `SystemExit`, as by its own file.
+      exit status: 0, 2 for a mistake of the user, 130 if interrupted.
+
+    Raises:
+      SystemExit: with the status of an experiment, as its own file does.
     """
     first, *others = (sys.argv[1:] if arguments is None else arguments) or _HELP
     try:

@@ -229,7 +229,12 @@ class Tables(Mapping[str, Mapping[str, NDArray]]):
         self._folder, self._read = folder, dict[str, Mapping[str, NDArray]]()
 
     def __getitem__(self, name: str) -> Mapping[str, NDArray]:
-        """Reads a table, by its name without `.csv`."""
+        """Reads a table, by its name without `.csv`.
+
+        Raises:
+          KeyError: there is none.
+          UserError: it is damaged.
+        """
         if name not in self._read:
             path = self._folder / f"{name}.csv"
             if not path.is_file():

@@ -33,6 +33,9 @@ class WholeTables(Mapping[str, Mapping[str, NDArray]]):
 
     Attributes:
       damaged: {name of a table: why it cannot be read}.
+
+    Raises:
+      OSError: the folder cannot be read.
     """
 
     def __init__(self, folder: epath.Path) -> None:
