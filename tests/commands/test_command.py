@@ -85,3 +85,13 @@ def test_a_command_ends_in_one_line(monkeypatch, capsys, raised, status, told):
     assert err.startswith("spectral-tf: ")
     assert told in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help", "--helpshort", "--helpfull"])
+def test_help_of_an_experiment_is_its_manual_page(flag, run_launcher):
+    result = run_launcher("untrained", flag, python=("-X", "importtime"))
+    assert result.returncode == 0
+    assert "\n  python launchers/untrained.py [--FLAG=VALUE ...]\n" in result.stdout
+    assert "\n  --num_networks=INTEGER\n" in result.stdout
+    assert ("--log_dir" in result.stdout) == (flag == "--helpfull")
+    assert "| tensorflow" not in result.stderr.replace("  ", " ")
