@@ -175,7 +175,7 @@ def fourier_responses(
     means = np.empty((i.size, 2))
     sums = np.zeros((every.max() + 1, 2, len(x)))
     blocks = math.ceil(i.size / block_size)
-    moved = stream(perturbed, part, blocks * batches, strategy)
+    moved = stream(perturbed, part, blocks * batches, strategy, "batch of patterns")
     for block in range(blocks):
         pieces = [found for (found,) in itertools.islice(moved, batches)]
         chosen = slice(block * block_size, (block + 1) * block_size)

@@ -92,7 +92,7 @@ def perturbed_outputs(
         return [draw(rows), delta[norms_of.start : norms_of.stop], inputs, *theta, *states]
 
     moved = _program(model, len(theta), strategy)
-    batches = stream(moved, part, len(blocks) // replicas, strategy)
+    batches = stream(moved, part, len(blocks) // replicas, strategy, "batch of perturbations")
     outputs = itertools.chain.from_iterable(np.split(batch, replicas) for (batch,) in batches)
     for (norms_of, rows), of_block in zip(blocks, outputs, strict=False):
         for i, norm in enumerate(norms_of):

@@ -26,9 +26,9 @@ models = [mlp(width=6, depth=3, seed=seed) for seed in range(3)]  # Three, over 
 weights = [np.stack(own) for own in zip(*(model.get_weights() for model in models))]
 batches = []
 for module in (tangent, perturbations):
-    def counting(function, part, num_batches, strategy, stream=module.stream):
+    def counting(function, part, num_batches, strategy, *unit, stream=module.stream):
         batches.append(num_batches)
-        return stream(function, part, num_batches, strategy)
+        return stream(function, part, num_batches, strategy, *unit)
     module.stream = counting
 one, two = (
     probes.tangent_kernels(models[0], weights, [], x, strategy=s) for s in (None, both)
