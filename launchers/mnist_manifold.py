@@ -200,6 +200,7 @@ def reconstructions(plan: Plan, page: experiments.Page, inputs: np.ndarray) -> n
         "autoencoder",
         lambda: trained,
         {"unexplained_variance": training.Measure(missed, at, ("run",))},
+        charts={"unexplained variance": ["unexplained_variance"]},
     )
     if found.fact("diverged"):
         raise UserError(

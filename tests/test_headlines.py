@@ -345,6 +345,12 @@ CASES = [
     ),
     (
         "mnist_manifold",
+        {"half_fitted_at_step": {"manifold": {"value": "never"}, "flat": {"value": "never"}}},
+        {},
+        ["by means alone, not clearly sooner or later than on the flat cloud (step never"],
+    ),
+    (
+        "mnist_manifold",
         {
             "half_fitted_at_step": {
                 "manifold": about(1.0),

@@ -101,7 +101,9 @@ def mnist_manifold(summary: Summary, tables: Tables) -> str:
     compared: dict[str, list[str]] = {}
     for name, flat in steps.items():
         side = apart(curved, flat)
-        word = "by means alone, " + words[int(np.sign(curved.value - flat.value))]
+        # Compared, not subtracted: neither may ever be half fitted.
+        order = int(curved.value > flat.value) - int(curved.value < flat.value)
+        word = "by means alone, " + words[order]
         word = word if side is None else words[side]
         compared.setdefault(word, []).append(
             f"the {name.replace('flat', 'flat cloud', 1)} (step {brief(flat, ',.0f')})"
