@@ -1,5 +1,6 @@
 """Curves and points with their intervals, alone or in panels."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -90,9 +91,12 @@ def draw_all(
       axes: to draw on.
       series: the curves.
       ordered: whether their numbers are an order.
-      numbers: of each; default: its place.
+      numbers: of each; default: its place among those without a colour of their own.
     """
-    places = range(len(series)) if numbers is None else numbers
+    places = numbers
+    if places is None:
+        without = itertools.accumulate((not line.colour for line in series), initial=0)
+        places = list(without)[: len(series)]
     colours = (shades if ordered else hues)(max(places, default=0) + 1)
     for place, line in zip(places, series, strict=True):
         turn = 0 if ordered or line.colour else turn_of(place)
