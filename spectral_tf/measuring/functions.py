@@ -208,7 +208,10 @@ def _of_keras(
     if on_tensorflow:
         import tensorflow as tf
 
-        traced = tf.function(infer, autograph=False, reduce_retracing=True)
+        # TensorFlow counts traces by code, and would warn of retracing where several models are
+        # measured; a partial counts by itself.
+        own = functools.partial(infer)
+        traced = tf.function(own, autograph=False, reduce_retracing=True)
 
         def ask(inputs: Inputs) -> Any:
             given = nested(tf.convert_to_tensor, inputs)

@@ -331,3 +331,10 @@ def test_axes_that_keras_would_add_by_itself_are_asked_for():
         measure(recurrent, GRID)
     series = lambda x: np.tile(x[:, None], (1, 5, 1))  # noqa: E731
     assert measure(recurrent, GRID, to_inputs=series)["power"].shape == (33,)
+
+
+def test_several_models_are_no_retracing(caplog):
+    for _ in range(6):
+        model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        measure(model, Grid(8))
+    assert [line for line in caplog.messages if "retracing" in line] == []
