@@ -82,7 +82,7 @@ def test_a_unit_with_other_facts_is_refused(page):
 def trained_by(losing):
     """A page whose trainings of these numbers diverge at step 7, and what it trains."""
 
-    def train(name, make, measures, keep):
+    def train(name, make, measures, charts, keep):
         run = int(name.removeprefix("seed_"))
         facts = {"seconds": 2.0, "diverged": {"0": 7} if run in losing else {}}
         return records.Found(facts=facts), types.SimpleNamespace(model=f"network {run}")
