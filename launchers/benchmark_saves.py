@@ -130,7 +130,8 @@ class Save(NamedTuple):
 
 def main() -> None:
     """Saves, writes the tables, and prints them."""
-    runtime.parse_choices("pages", FLAGS.pages, list(PAGES))
+    if FLAGS.pages:  # None: the long runs alone.
+        runtime.parse_choices("pages", FLAGS.pages, list(PAGES))
     folder = runtime.run_folder("benchmark_saves")
 
     import tensorflow as tf
