@@ -252,7 +252,7 @@ CASES = [
         "manifold_grid",
         {"by_threshold": {"0": {"gain_of_most_petals": about(-0.3)}}},
         {},
-        ["more petals lower the accuracy, by −0.300"],
+        ["more petals lower the accuracy, by 0.300"],
     ),
     (
         "manifold_grid",

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf import runtime
 from spectral_tf.errors import UserError
-from spectral_tf.headlines import headline
+from spectral_tf.headlines import TOO_LITTLE, headline
 from spectral_tf.models import files
 from spectral_tf.records import Part, RunFolder, Tables
 from spectral_tf.records.arrays import Damaged, open_arrays, write_arrays
@@ -517,7 +517,7 @@ def _conclude(
     step: int,
 ) -> None:
     """The summary of a run, its closing lines, where to look, and last what was found."""
-    sentence = headline(name, report.summary, Tables(folder.path))
+    sentence = headline(name, report.summary, Tables(folder.path)) or TOO_LITTLE
     if board:  # Before the run counts as finished, after which nothing is written.
         board.end(step, report.summary, [*report.lines, sentence])
         board.commit()

@@ -51,6 +51,9 @@ _OF: dict[str, Callable[[Summary, Tables], str]] = {
     "costs": speed.costs,
 }
 
+# What a run says that has no sentence of its own: one setting, one frequency, no peer.
+TOO_LITTLE = "There is too little in this run to say more than its tables do."
+
 
 def headline(
     experiment: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -223,6 +224,10 @@ def _change(facts: Summary, gain: str, means: str, what: str) -> str:
         verb = verbs.get(sign(estimate) or 0, "")
         if sign(estimate) is None:
             verb = "raised" if estimate.value > 0 else "lowered"
+        if estimate.value < 0 and sign(estimate) != 0:  # The verb has the sign.
+            estimate = dataclasses.replace(
+                estimate, value=-estimate.value, low=-estimate.high, high=-estimate.low
+            )
         return f"{what} {verb} the accuracy, by {told(estimate, '.3f')}"
     if len(ends) < 2 or any(mean is None for _, mean in ends):
         return ""

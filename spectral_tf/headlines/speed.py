@@ -45,8 +45,8 @@ def benchmark(summary: Summary, tables: Tables) -> str:
         peer = max(others, key=lambda name: others[name])
         ratio = max(own.values()) / others[peer]
     fastest = max((r for name, r in rates.items() if name.startswith("ours")), default=None)
-    made = f", {number(fastest, ',.0f')} member-steps per second" if fastest else ""
-    clause = f"ensembles train {_times(ratio)} the strongest peer, {peer}{made}{_rounds(summary)}"
+    made = f", at {number(fastest, ',.0f')} member-steps per second," if fastest else ""
+    clause = f"ensembles train{made} {_times(ratio)} the strongest peer, {peer}{_rounds(summary)}"
     return sentence(clause)
 
 

@@ -1,9 +1,11 @@
 """The run folder that the flags name."""
 
+import contextlib
 import sys
 from collections.abc import Collection
 
 from absl import flags, logging
+from etils import epath
 
 from spectral_tf import storage, web
 from spectral_tf.errors import UserError
@@ -55,7 +57,7 @@ def run_folder(
         growing=growing,
         experiment=experiment,
         writes="strategy" not in values or is_chief(values.strategy, values.tpu),
-        then=lambda path: web.write_report(path, defaults()),
+        then=_write_page,
     )
     if (folder.path / "summary.json").exists() and not values.overwrite:
         try:
@@ -109,10 +111,20 @@ def _reopened(folder: RunFolder) -> bool:
 def _report_again(folder: RunFolder) -> None:
     """Makes the page of a finished run that has none, where it can be written."""
     if folder.writes and not (folder.path / web.REPORT).exists():
-        try:
-            web.write_report(folder.path, defaults())
-        except (OSError, UserError) as error:
-            logging.warning("no %s: %s", web.REPORT, error)
+        _write_page(folder.path)
+
+
+def _write_page(folder: epath.Path) -> None:
+    """The page of a finished run; what was found stands without it, so no error is one of the run.
+
+    The page of a report before would tell other numbers, and goes.
+    """
+    with contextlib.suppress(OSError):
+        (folder / web.REPORT).unlink(missing_ok=True)
+    try:
+        web.write_report(folder, defaults())
+    except Exception as error:
+        logging.warning("no %s: %s: %s", web.REPORT, type(error).__name__, error)
 
 
 def _mend(folder: RunFolder, altered: list[str], remakes: bool) -> None:

@@ -152,7 +152,7 @@ def read_contents(folder: str | os.PathLike[str]) -> Contents:
         flags=flags or {},
         environment=environment,
         summary=current_entries(summary),
-        headline=str(summary.get("headline") or headlines.headline(name, summary, tables)),
+        headline=str(summary.get("headline") or _headline(name, summary, tables)),
         tables=tables,
         figures=_names(path, "png"),
         animations=_names(path, "gif"),
@@ -210,6 +210,14 @@ def _guessed(path: epath.Path) -> str:
     """Older runs that are unfinished say nowhere whose they are; their folders mostly do."""
     around = (path.resolve().name, path.resolve().parent.name)
     return next((name for name in around if name in catalogue.EXPERIMENTS), path.name)
+
+
+def _headline(name: str, summary: Mapping[str, Any], tables: WholeTables) -> str:
+    """The sentence of a summary that has none; "" of one that no run has written so."""
+    try:
+        return headlines.headline(name, summary, tables)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return ""
 
 
 def _altered(path: epath.Path, flags: Mapping[str, str] | None) -> list[str]:

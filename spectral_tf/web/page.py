@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 import spectral_tf
 from spectral_tf import program
+from spectral_tf.records.arrays import Damaged
 from spectral_tf.records.found import Found
 from spectral_tf.storage import atomic_write, is_local
 from spectral_tf.web import numbers, tables, training
@@ -107,7 +108,7 @@ def page_of(contents: Contents, defaults: Mapping[str, str] | None = None) -> st
         environment=environment_rows(contents.environment),
         command=command(contents),
         needs=needs(contents),
-        minutes=contents.environment.get("wall_seconds", 0) / 60,
+        minutes=(contents.environment.get("wall_seconds") or 0) / 60,
     )
 
 
@@ -129,7 +130,10 @@ def units_of(contents: Contents) -> dict[str, str]:
         return {"frequency": str(target["frequency_unit"]), "position": ""}
     file = contents.path / "measurement.npz"
     if contents.experiment.name == "measure" and file.is_file():
-        facts = Found.read(file).facts
+        try:
+            facts = Found.load(file).facts
+        except (OSError, Damaged):  # Its tables are shown, without units.
+            return {}
         units = {**facts.get("units", {}), **facts.get("coordinate_units", {})}
         return {name: str(unit) for name, unit in units.items()}
     return {}

@@ -157,10 +157,12 @@ def functions_of(
     if (table := tables.get(FUNCTIONS)) and groups == 1:
         return _of_table(table, "step", "position", "target", "output")
     last = tables.get("by_sample_and_output", {})
-    if groups == 1 and {"sample", "output", "samples", "targets"} <= last.keys():
+    steps = tables.get("steps", {}).get("step", np.array([]))
+    whole = {"sample", "output", "samples", "targets"} <= last.keys()
+    if groups == 1 and whole and len(last["output"]) and len(steps):
         first = last["output"] == last["output"][0]
         one = {name: entries[first] for name, entries in last.items()}
-        one["step"] = np.full(len(one["sample"]), tables["steps"]["step"][-1])
+        one["step"] = np.full(len(one["sample"]), steps[-1])
         return _of_table(one, "step", "sample", "targets", "samples")
     return None
 

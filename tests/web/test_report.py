@@ -6,12 +6,13 @@ import json
 import re
 import shutil
 
+import numpy as np
 import pytest
 from conftest import ROOT
 from etils import epath
 from PIL import Image
 
-from spectral_tf import catalogue, web
+from spectral_tf import Grid, SpectrumProbe, catalogue, web
 from spectral_tf.commands import compare, report
 from spectral_tf.errors import UserError
 from spectral_tf.web import figures, page
@@ -214,3 +215,28 @@ def test_what_cannot_be_compared(tmp_path, folders, told):
     make_folder(epath.Path(tmp_path / "c"), experiment="theory")
     with pytest.raises(UserError, match=told):
         web.write_comparison([tmp_path / name for name in folders], tmp_path)
+
+
+def test_any_table_of_a_history_may_be_cut(tmp_path):
+    probe = SpectrumProbe(Grid(16), targets=np.sin)
+    for step in (0, 1, 2):
+        probe.update(lambda x, of=step: of * np.sin(x), step)
+    probe.history.save(tmp_path / "run")
+    tables = sorted((tmp_path / "run").glob("*.csv"))
+    assert {"steps.csv", "by_sample_and_output.csv"} <= {path.name for path in tables}
+    for table in [*tables, tmp_path / "run" / "measurement.npz"]:
+        folder = tmp_path / table.stem
+        shutil.copytree(tmp_path / "run", folder)
+        for kept in (table.read_bytes()[:-9], table.read_bytes().partition(b"\n")[0] + b"\n"):
+            (folder / table.name).write_bytes(kept)
+            assert faults(web.write_report(folder).read_text()) == []
+
+
+def test_entries_that_no_run_writes_are_no_crash(folder):
+    path = folder / "summary.json"
+    summary = json.loads(path.read_text())
+    summary.pop("headline", None)
+    path.write_text(json.dumps({**summary, "target": "x", "learning_time_exponent": [[]]}))
+    environment = json.loads((folder / "environment.json").read_text())
+    (folder / "environment.json").write_text(json.dumps({**environment, "wall_seconds": None}))
+    assert faults(web.write_report(folder).read_text()) == []
