@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import pathlib
+import shlex
 from collections.abc import Mapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 # Flags that name what has to be there before a run can be repeated.
 _NEEDED = ("from_run", "teacher", "folders", "baseline", "cases", "features", "target")
+_FLAGS = "run.flags"
 # Long summaries are read in their file.
 _MOST_NUMBERS = 120
 
@@ -174,29 +176,26 @@ def command(contents: Contents) -> str:
     """What repeats the run, in a folder of its own; "" of a measurement."""
     if not contents.flags:
         return ""
-    folder = shell_path(contents.path)
     own = contents.title.replace("/", "_")
-    return (
-        f"{program.command(contents.experiment.name)} --flagfile={folder}/run.flags "
-        f"--workdir=runs/{own}_again"
-    )
+    flags = (f"--flagfile={flagfile(contents.path)}", f"--workdir=runs/{own}_again")
+    return f"{program.command(contents.experiment.name)} {shlex.join(flags)}"
 
 
-def shell_path(path: epath.Path) -> str:
-    """A folder as it is named from where one works; where it lies elsewhere, by its name alone.
+def flagfile(folder: epath.Path) -> str:
+    """The flags of a run as they are named from where one works; those from elsewhere, from there.
 
     So no path of this machine gets into a page that is passed on.
     """
-    if not is_local(path):
-        return str(path)
-    here = pathlib.Path.cwd()
-    folder = pathlib.Path(os.path.abspath(path))
-    return str(folder.relative_to(here)) if folder.is_relative_to(here) else folder.name
+    if not is_local(folder):
+        return str(folder / _FLAGS)
+    here, path = pathlib.Path.cwd(), pathlib.Path(os.path.abspath(folder))
+    return str(path.relative_to(here) / _FLAGS) if path.is_relative_to(here) else _FLAGS
 
 
 def needs(contents: Contents) -> list[str]:
     """What has to be there before the command can run."""
-    told = [
+    told = [f"{_FLAGS}, beside this page"] if flagfile(contents.path) == _FLAGS else []
+    told += [
         f"what --{name}={contents.flags[name]} names"
         for name in _NEEDED
         if contents.flags.get(name)

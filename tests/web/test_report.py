@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import shlex
 import shutil
 
 import numpy as np
@@ -76,7 +77,8 @@ def test_it_tells_what_stands_in_the_folder(folder):
     names = [setting.name for setting in page.settings({"a": "1", "z": "2"}, {"a": "1", "z": "0"})]
     assert names == ["z", "a"]
     assert re.search(r'<tr class="differs"><th scope="row">--num_runs<td>3<td>4', text)
-    assert "--flagfile=mine/run.flags --workdir=runs/mine_again" in read.text("code")
+    assert "--flagfile=run.flags --workdir=runs/mine_again" in read.text("code")
+    assert "run.flags, beside this page" in text
     assert str(folder.parent) not in text, "no path of the machine"
     assert "It took 1.5 minutes" in read.text("p")
 
@@ -240,3 +242,14 @@ def test_entries_that_no_run_writes_are_no_crash(folder):
     environment = json.loads((folder / "environment.json").read_text())
     (folder / "environment.json").write_text(json.dumps({**environment, "wall_seconds": None}))
     assert faults(web.write_report(folder).read_text()) == []
+
+
+def test_a_command_can_be_typed_as_it_is_printed(folder, monkeypatch):
+    where = folder.parent / "two words"
+    shutil.copytree(folder, where)
+    monkeypatch.chdir(folder.parent)
+    said = page.command(web.read_contents(where))
+    assert shlex.split(said)[-2:] == [
+        "--flagfile=two words/run.flags",
+        "--workdir=runs/two words_again",
+    ]
