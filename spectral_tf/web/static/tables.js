@@ -21,7 +21,7 @@
     known.sort(([a], [b]) => turn * compare(a, b));
     body.append(...[...known, ...rows.filter(([key]) => key === "")].map(([, row]) => row));
   };
-  for (const table of document.querySelectorAll("table")) {
+  for (const table of document.querySelectorAll("table:not(.key)")) {
     [...table.tHead.rows[0].cells].forEach((header, column) => {
       const button = document.createElement("button");
       button.type = "button";
