@@ -9,11 +9,13 @@ import peer
 
 def trainer(batches: peer.Batches, threads: int, forward: int = 0) -> peer.Work:
     """`training.classifier.Classifier` on the same batches; or outputs as a probe asks for them."""
+    from spectral_tf.runtime.cores import use_cores, use_onednn
+
+    use_onednn()
     import keras
     import tensorflow as tf
 
     from spectral_tf.models.small import convnet
-    from spectral_tf.runtime.cores import use_cores
     from spectral_tf.training.classifier import Classifier, CosineSgd
 
     use_cores(threads)

@@ -12,7 +12,15 @@ from absl import app, flags, logging
 from spectral_tf import interrupted, keras_settings, program, progress
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
-from spectral_tf.runtime import arguments, children, failures, interrupts, peers, startup_lines
+from spectral_tf.runtime import (
+    arguments,
+    children,
+    cores,
+    failures,
+    interrupts,
+    peers,
+    startup_lines,
+)
 from spectral_tf.runtime.cluster import several_hosts
 from spectral_tf.runtime.flags import LATER, NOT_CONFIGURATION
 
@@ -48,6 +56,7 @@ def launch(main: Callable[[], int | None]) -> None:
             if logging.get_verbosity() <= logging.INFO:  # More of it is asked for by --verbosity=1.
                 several = "strategy" in flags.FLAGS and several_hosts(flag("strategy"), flag("tpu"))
                 startup_lines.keep_off(several_hosts=several)
+            cores.use_onednn()
             progress.show(not flag("quiet"))
             interrupts.watch(_leave)
             with peers.minded():

@@ -52,3 +52,19 @@ def test_no_more_than_there_are(monkeypatch):
         with pytest.raises(UserError, match=rf"--cores: expected 0 \(all\) to 3.*got {count}"):
             cores.use_cores(count)
     assert (cores.chosen_cores(), cores.chosen_cores(2)) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("machine", "before", "after"),
+    [
+        ("x86_64", None, "1"),
+        ("AMD64", None, "1"),
+        ("x86_64", "0", "0"),  # What the user has said stays.
+        ("aarch64", None, None),
+    ],
+)
+def test_onednn(machine, before, after, monkeypatch):
+    monkeypatch.setattr(cores.platform, "machine", lambda: machine)
+    monkeypatch.setattr(cores.os, "environ", {"TF_ENABLE_ONEDNN_OPTS": before} if before else {})
+    cores.use_onednn()
+    assert cores.os.environ.get("TF_ENABLE_ONEDNN_OPTS") == after
