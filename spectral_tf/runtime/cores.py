@@ -69,11 +69,11 @@ def use_cores(count: int = 0) -> None:
 
 
 def use_onednn() -> None:
-    """Lets TensorFlow convolve by oneDNN on every x86 processor, unless the user has said otherwise.
+    """Lets TensorFlow convolve by oneDNN on every x86 processor; what a user has set stays.
 
-    By itself TensorFlow does so on those with AVX512_VNNI, AVX512_BF16 or AMX alone; elsewhere, with
-    its other kernels, a small convolutional network trains at less than half the speed. What is
-    computed differs by rounding. Call it before TensorFlow is imported.
+    By itself TensorFlow does so on those with AVX512_VNNI, AVX512_BF16 or AMX alone; elsewhere,
+    with its other kernels, a small convolutional network trains at less than half the speed. What
+    is computed differs by rounding. Call it before TensorFlow is imported.
     """
     if platform.machine().lower() in ("x86_64", "amd64"):
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
