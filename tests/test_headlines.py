@@ -549,9 +549,7 @@ CASES = [
         "fourier_sensitivity",
         {"worst": {"cycles": [0, 0], OTHERS: about(0.5)}},
         {},
-        [
-            "largest with a constant pattern; where the other networks had their largest, a network had"
-        ],
+        ["largest with a constant pattern; where the other networks had their largest, a net"],
     ),
     (
         "benchmark",
