@@ -138,8 +138,9 @@ def test_every_package_that_is_imported_is_declared(built):
     (wheel,) = built.glob("*.whl")
     base, optional = declared(wheel, ""), set().union(*(declared(wheel, e) for e in EXTRAS))
     held = metadata.packages_distributions()
-    assert {"keras", "numpy", "tensorflow"} <= imported(wheel)
-    for name in sorted(imported(wheel)):
+    names = imported(wheel)
+    assert {"keras", "numpy", "tensorflow"} <= names
+    for name in sorted(names):
         of = {d.lower().replace("_", "-") for d in held.get(name, [name])}
         if name == "tensorflow":
             of.add("tensorflow-cpu")
