@@ -85,6 +85,7 @@ def main() -> None:
         {
             "dataset": images.title,
             "cores": cores,
+            "num_rounds": FLAGS.num_rounds,
             "images_per_second_and_core": {row.contender: row.median / cores for row in rows},
             "ours_over": times,
         },

@@ -90,6 +90,7 @@ def main() -> None:
         {
             "dataset": training.title,
             "cores": cores,
+            "num_rounds": FLAGS.num_rounds,
             "ours_over": peers,
             "images_per_second_and_ratio": {row[0]: [float(row[1]), float(row[3])] for row in rows},
             "probed_with_wave_over_plain_evaluated": kept,

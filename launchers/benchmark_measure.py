@@ -74,7 +74,7 @@ def main() -> None:
     experiments.conclude(
         "benchmark_measure",
         folder,
-        {"dataset": images.title, "times_the_bare": summary},
+        {"dataset": images.title, "num_rounds": FLAGS.num_rounds, "times_the_bare": summary},
         time.monotonic() - start,
         lines=lines,
     )

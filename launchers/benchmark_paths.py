@@ -129,6 +129,7 @@ def main() -> None:
         folder,
         {
             "dataset": held_out.title,
+            "num_rounds": FLAGS.num_rounds,
             "share_of_the_bare_model": shares[BARE],
             "share_of_the_bare_forward_passes": shares,
             "images_per_second": {name: float(np.median(r)) for name, r in rates.items()},
@@ -181,7 +182,7 @@ def start_peers(
         except contest.Failed as error:
             raise UserError(
                 name,
-                expected="a program that answers",
+                expected="a program that runs",
                 got=str(error),
                 hint="a compiler must be at hand; without the package torch it does not take part",
             ) from error

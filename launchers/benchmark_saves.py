@@ -177,7 +177,7 @@ def long_runs(folder: records.RunFolder) -> dict[str, dict[str, int]]:
 def every_page(folder: records.RunFolder) -> dict[str, dict[str, float]]:
     """Runs pages; the table of their saves, and what its summary tells."""
     rows, summary = [], {}
-    for page in progress.track(FLAGS.pages, "page"):
+    for page in progress.track(FLAGS.pages, "experiment"):
         saves = saves_of(page)
         median = float(np.median([save.seconds for save in saves]))
         largest = max(save.num_bytes for save in saves)

@@ -119,7 +119,7 @@ def read_findings(path: epath.Path) -> list[Finding]:
     if not table.is_file() or not (path / "summary.json").exists():
         raise UserError(
             "--folders",
-            expected="finished runs of a page that writes claims.csv",
+            expected="finished runs of an experiment that writes claims.csv",
             got=f"{path}",
             hint="start its command again to finish it",
         )

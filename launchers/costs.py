@@ -114,14 +114,16 @@ def plan() -> Plan:
         if page not in PAGES or not pathlib.Path(file).is_file():
             raise UserError(
                 "studies",
-                expected=f"PAGE=FLAGFILE, the page one of {', '.join(PAGES)}",
+                expected=f"EXPERIMENT=FLAGFILE, the experiment one of {', '.join(PAGES)}",
                 got=text or "nothing",
                 hint="results/ is in the repository alone: name a run.flags of your own"
                 if page in PAGES and file.startswith("results/")
                 else "for example lf_first=results/lf_first/equal/run.flags",
             )
         if page in studies:
-            raise UserError("studies", expected="each page once", got=f"{page} twice", hint="once")
+            raise UserError(
+                "studies", expected="each experiment once", got=f"{page} twice", hint="once"
+            )
         studies[page] = summed(PAGES[page](Said(file, FLAGS.path_samples)))
     return Plan(studies, [device(text) for text in FLAGS.devices or [""]])
 

@@ -398,7 +398,7 @@ def refuse_few(num_images: int, flag: str) -> None:
 
 
 def refuse_still(waves: Sequence[tasks.PlacedWave]) -> None:
-    """Raises a UserError for a wave that no network could be seen to follow."""
+    """Raises a UserError for a wave that no network could be seen to fit."""
     for wave in waves:
         if wave.kind != "control" and wave.levels.std() < 1e-6:
             raise UserError(
@@ -451,7 +451,7 @@ def numbers(found: dict[str, Any]) -> dict[str, float]:
 
 
 def report(plan: Plan, found: records.Found) -> records.Report:
-    """How far each wave is followed, above the networks that never saw it."""
+    """How closely each wave is fitted, above the networks that never saw it."""
     of = WaveTrainings.of_facts(found.facts)
     num_images = int(of.chosen.sum())
     refuse_few(num_images, "held-out images with finite outputs")
@@ -495,7 +495,7 @@ def summary(
     known: Sequence[bool | None],
     findings: Sequence[Finding],
 ) -> dict[str, Any]:
-    """What was trained and how far each wave is followed, in numbers."""
+    """What was trained and how closely each wave is fitted, in numbers."""
     shown = plan.setting.num_epochs * len(of.names) * found.fact("num_training_images")
     return {
         "dataset": found.fact("dataset"),
@@ -563,16 +563,14 @@ def verdict(line: FittedWave, is_learned: bool | None) -> str:
 
 def label(line: FittedWave) -> str:
     """How lines, legends and records call a wave, or its directions together."""
-    along = "" if math.isnan(line.image_frequency) else f"F = {line.image_frequency:.3g}, "
-    by = f"f = {line.value:.3g}, " if line.kind == "frequency" else ""
-    return f"{along}{by}{line.cycles:.3g} cycles"
+    return tasks.wave_title(line.kind, line.value, line.cycles, line.image_frequency)
 
 
 def figures(plan: Plan, found: records.Found, lines: Sequence[FittedWave]) -> dict[str, Figure]:
     """NF and beta against epoch, frequency and image frequency, each with its null."""
     levels = ideal(plan.amplitude, found.fact("num_classes"))
     panels = {
-        "epochs": epoch_panels(lines, "regression_slope", {"ignored": 0.0, "followed": 1.0}),
+        "epochs": epoch_panels(lines, "regression_slope", {"ignored": 0.0, "fitted": 1.0}),
         "epochs_noise_fitting": epoch_panels(lines, "noise_fitting", levels),
     }
     if len(lines) > 1:

@@ -231,7 +231,7 @@ def read_run(path: str) -> Run:
             "--baseline and --cases",
             expected="finished runs of noise_fitting.py",
             got=f"{path}",
-            hint="name runs of that page; an unfinished one is finished by its command",
+            hint="name runs of that experiment; an unfinished one is finished by its command",
         )
     held_out = read_held_out(folder.path / "held_out.npz")
     file = folder.path / "waves.csv"
@@ -320,7 +320,7 @@ def held_against(baseline: Run, case: Run, allowed: Sequence[str]) -> Run:
 
 
 class Effect(NamedTuple):
-    """How a run follows a wave, and what differs from the baseline on the same seeds and images.
+    """How closely a run fits a wave, and what differs from the baseline on the same images.
 
     Attributes:
       regression_slope, null, above_null: beta, that of networks that never saw the wave, the rest.
@@ -380,7 +380,7 @@ def comparison(runs: Sequence[Run], found: Mapping[str, Mapping[str, Effect]]) -
 
 
 class Pair(NamedTuple):
-    """Two runs of which a claim says that one follows fast waves further than the other.
+    """Two runs of which a claim says that one fits fast label noise more closely than the other.
 
     Attributes:
       claim, statement: which.
@@ -419,7 +419,7 @@ class Pair(NamedTuple):
 
 
 def claimed_pairs(baseline: Run, cases: Sequence[Run]) -> list[Pair]:
-    """C3, larger networks follow fast waves further, and C4, regularised ones less far.
+    """C3, larger networks fit fast label noise more closely, and C4, regularised ones less.
 
     None for runs of several directions, whose waves share no seeds.
     """
@@ -431,7 +431,7 @@ def claimed_pairs(baseline: Run, cases: Sequence[Run]) -> list[Pair]:
     # The smallest and the largest decide; then each and the next.
     of_sizes = [(sized[0], sized[-1]), *(itertools.pairwise(sized) if len(sized) > 2 else ())]
     for i, (small, large) in enumerate(of_sizes if len(sized) > 1 else ()):
-        statement = "Larger networks follow fast waves further"
+        statement = "Larger networks fit fast label noise more closely"
         pairs.append(Pair("C3", statement, large, small, 1, decides=i == 0))
     more = {
         case.name: strength(case, case.thing) - strength(baseline, case.thing) for case in cases
@@ -442,7 +442,7 @@ def claimed_pairs(baseline: Run, cases: Sequence[Run]) -> list[Pair]:
             strong, weak = (case, baseline) if more[case.name] > 0 else (baseline, case)
             called = case.thing if things.count(case.thing) == 1 else case.name
             by = called.replace("_", " ")
-            statement = f"Regularisation by {by}: fast waves are followed less far"
+            statement = f"Regularisation by {by}: fast label noise is fitted less closely"
             pairs.append(Pair(f"C4 {called}", statement, strong, weak, -1, decides=True))
     return pairs
 

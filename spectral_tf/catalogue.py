@@ -376,7 +376,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
             ),
             reading=(
                 "The regression slope on held-out images tells how much of a wave the classifier "
-                "has learned: 0 ignores it, 1 follows it. What counts is the slope above its "
+                "has fitted: 0 ignores it, 1 fits it fully. What counts is the slope above its "
                 "null, that of networks of the same seeds that never saw the wave. waves.csv has "
                 "it for every wave at the end, curves.csv after every epoch."
             ),
@@ -385,8 +385,8 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
                 "chance. Part of a slow wave can be told from the class alone "
                 "(correlation_ratio). NF mixes accuracy and confidence with the wave; the slope "
                 "does not. Waves of a run share their seeds, so that what a seed does to all of "
-                "them is held fixed. A wave is called learned only after Holm's correction over "
-                "all waves of the run."
+                "them is in no interval. A wave is called learned only after Holm's correction "
+                "over all waves of the run."
             ),
             main_figure="frequencies",
             main_table="waves",
@@ -398,18 +398,19 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
             0.1,
             "noise_fitting",
             shows=(
-                "Larger networks fit faster waves further; regularised ones (mixup, weight "
-                "decay, augmentation, distillation) less far."
+                "Larger networks fit label noise of higher frequency more closely; regularised "
+                "ones (mixup, weight decay, augmentation, distillation) less closely."
             ),
             reading=(
                 "Differences of a case to the baseline on the same seeds and images, of the "
                 "slope above its null. A case differs from the baseline in the one thing that is "
-                "named. Above 0 the case follows the wave further."
+                "named. Above 0 the case fits the wave more closely."
             ),
             misleads=(
                 "Claims are read at the two fastest waves that one of both runs has learned, so "
                 "that which waves these are depends on the runs. With three seeds a sign test "
-                "cannot go below p = 0.25. Of distillation one teacher is held fixed."
+                "cannot go below p = 0.25. Of distillation there is one teacher, and others are "
+                "in no interval."
             ),
             main_figure="comparison",
             main_table="comparison",
@@ -483,7 +484,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
             ),
             misleads=(
                 "Undecided is not the same as wrong: the intervals or Holm's correction over all "
-                "claims of a page leave both signs open. The data sets are small ones, and what "
+                "claims of a run leave both signs open. The data sets are small ones, and what "
                 "holds on them is said of them."
             ),
             main_table="verdicts",
@@ -498,13 +499,13 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
             reading=(
                 "Each point is a class: how diverse its images are against how fast predictions "
                 "change along paths within it. correlations.csv has Spearman's correlation by "
-                "every reading, also with the length of the paths held fixed (partial "
-                "correlation)."
+                "every reading, also the partial correlation given the length of the paths (those "
+                "with *length held fixed*)."
             ),
             misleads=(
                 "Paths within diverse classes are longer, and a centroid per distance is lower "
-                "on longer paths whatever a network does: look at the readings with the length "
-                "held fixed. Ten classes are few, and one saved network is one network."
+                "on longer paths whatever a network does: look at the partial correlations "
+                "given the length. Ten classes are few, and one saved network is one network."
             ),
             main_figure="dft_share",
             main_table="claims",

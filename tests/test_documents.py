@@ -105,6 +105,84 @@ def test_help_has_the_terms_of_the_documents(launcher):
         assert not found, f"{found[0]!r}: say {instead}"
 
 
+# Of what programs say, besides: `page` is what code calls an experiment, and *following* a wave.
+SAID = {
+    **WORDS,
+    r"(?<!_)\bpages?\b(?!=)": "experiment or script",
+    r"^followed$|\bfollow\w* (it|(a|the) wave)\b|\bfollowed (further|less)": "label noise fitted",
+}
+ANY = re.compile("|".join(SAID), re.I)
+# Names of flags, tables and code, and a reading of committed claims, stay as they are.
+NAMES = {"Page", "page", "pages", "page.html", "pages.csv", ", {} held fixed"}
+# {word: where it is the right one: of a browser's or a manual's page, of a machine's answer}.
+RIGHT = {
+    "page": ("spectral_tf/web/", "spectral_tf/commands/", "spectral_tf/runtime/manual.py"),
+    "answer": ("spectral_tf/runtime/", "spectral_tf/data/preparing.py"),
+}
+
+
+def said(tree):
+    """(line, text) of every string of a module that is no docstring, with {} for what is put in.
+
+    The unit of a bar of progress stands as it is read: "of experiments". Programs are no texts.
+    """
+    skipped = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):  # A docstring, or a string that nobody reads.
+            skipped.add(node.value)
+        if isinstance(node, ast.JoinedStr):
+            skipped.update(node.values)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            parts = (v.value if isinstance(v, ast.Constant) else "{}" for v in node.values)
+            yield node.lineno, "".join(map(str, parts))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("track"):
+            units = (a.value for a in node.args if isinstance(a, ast.Constant))
+            yield from ((node.lineno, f"of {unit}s") for unit in units)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from ((node.lineno, node.value) for _ in {node} - skipped)
+
+
+def refused(tree, file=""):
+    """What a module says in words that are not ours."""
+    for line, text in said(tree):
+        text = re.sub(r"`[^`]*`", "", text)
+        if text in NAMES or text.startswith("\nimport ") or not ANY.search(text):
+            continue
+        for word, instead in SAID.items():
+            right = next((places for w, places in RIGHT.items() if w in word), ())
+            if (found := re.search(word, text, re.I)) and not file.startswith(right):
+                yield f"line {line}: {found[0]!r} in {text!r}: say {instead}"
+
+
+PROGRAMS = [
+    str(file.relative_to(ROOT))
+    for file in CODE
+    if file.relative_to(ROOT).parts[0] != "tests" and file.stem != "former_names"
+]
+
+
+@pytest.mark.parametrize("file", PROGRAMS)
+def test_what_programs_say_has_the_terms_of_the_documents(file):
+    """Catalogue, headlines, help of flags, statements of claims, labels of figures, errors."""
+    assert list(refused(ast.parse((ROOT / file).read_text()), file)) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'statement = "Waves along low image frequencies are followed further"',
+        'x = f"Regularisation by {by}: fast waves are followed less far"',
+        'levels = {"ignored": 0.0, "followed": 1.0}',
+        'progress.track(FLAGS.pages, "page")',
+        'depth = (6, "affine layers")',
+        'misleads = ("what a seed does to all of " "them is held fixed.")',
+    ],
+)
+def test_a_word_that_is_not_ours_would_be_seen(code):
+    assert list(refused(ast.parse(code)))
+
+
 @each_document
 @pytest.mark.parametrize(("word", "instead"), WORDS.items(), ids=lambda text: text[:20])
 def test_one_term_for_one_thing(document, word, instead):

@@ -1,11 +1,14 @@
 """The wheel and the sdist: complete, and usable away from the clone."""
 
+import ast
+import email
 import os
 import re
 import subprocess
 import sys
 import tarfile
 import zipfile
+from importlib import metadata
 
 import pytest
 from conftest import ROOT
@@ -13,12 +16,16 @@ from setuptools import find_packages
 
 pytestmark = pytest.mark.long
 
-# What a short API example needs of the package: a function, without TensorFlow.
+# Where the package is, and a short use of it without TensorFlow.
 EXAMPLE = """
 import numpy as np, spectral_tf as st
 found = st.measure(lambda x: np.sin(2 * np.pi * 3 * x), st.Grid(64))
 print(st.__file__, found["power"].round(6).tolist()[3])
 """
+# What works without: a build of TensorFlow to choose, and libraries of models and peers.
+OPTIONAL = {"finufft", "jax", "optax", "tensorflow", "torch", "torchvision"}
+# Extras with which parts of the package work; the others are builds of TensorFlow, and tests.
+EXTRAS = ("cpu", "finufft", "torch", "jax", "torchvision", "s3")
 
 
 def run(*command, **settings):
@@ -98,6 +105,58 @@ def test_the_api_runs_away_from_the_clone(away):
     file, power = result.stdout.split()
     assert str(ROOT) not in file
     assert power == "0.5"
+
+
+def imported(wheel):
+    """Names of the packages that the modules of a wheel import, without Python's and its own."""
+    with zipfile.ZipFile(wheel) as opened:
+        files = [name for name in opened.namelist() if name.endswith(".py")]
+        trees = [ast.parse(opened.read(name)) for name in files]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    found |= {n.module for n in nodes if isinstance(n, ast.ImportFrom) and n.module and not n.level}
+    own = {"spectral_tf", *(name.rpartition("/")[2].removesuffix(".py") for name in files)}
+    return {name.partition(".")[0] for name in found} - own - set(sys.stdlib_module_names)
+
+
+def declared(wheel, extra):
+    """The distributions that a wheel wants, with one of its extras or ("") without."""
+    with zipfile.ZipFile(wheel) as opened:
+        (file,) = (name for name in opened.namelist() if name.endswith(".dist-info/METADATA"))
+        lines = email.message_from_bytes(opened.read(file)).get_all("Requires-Dist")
+    of = [line.partition(";") for line in lines]
+    wanted = [
+        name
+        for name, _, when in of
+        if re.findall(r'extra == "(\w+)"', when) == [extra] * bool(extra)
+    ]
+    return {re.match(r"[\w.-]+", name)[0].lower().replace("_", "-") for name in wanted}
+
+
+def test_every_package_that_is_imported_is_declared(built):
+    """Always, or with an extra where the package works without."""
+    (wheel,) = built.glob("*.whl")
+    base, optional = declared(wheel, ""), set().union(*(declared(wheel, e) for e in EXTRAS))
+    held = metadata.packages_distributions()
+    names = imported(wheel)
+    assert {"keras", "numpy", "tensorflow"} <= names
+    for name in sorted(names):
+        of = {d.lower().replace("_", "-") for d in held.get(name, [name])}
+        if name == "tensorflow":
+            of.add("tensorflow-cpu")
+        assert of & (optional if name in OPTIONAL else base), f"{name}, of {of}"
+
+
+def test_the_model_of_the_readme_is_measured_away_from_the_clone(away, tmp_path):
+    """Its own example, as it stands there: a Keras model, `fit` with the callback, a folder."""
+    section = (ROOT / "README.md").read_text().split("## Your own model")[1]
+    example = re.search(r"```python\n(.*?)```", section, re.S)[1]
+    assert "import keras" in example
+    result = away("python", "-c", example)
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"learned to half at step, by cycles per unit: 2: \d+", result.stdout)
+    assert "strongest, by cycles per unit: 2: " in result.stdout
+    assert (tmp_path / "runs" / "mine" / "report.html").is_file()
 
 
 def test_a_short_experiment_runs_away_from_the_clone(away, tmp_path):

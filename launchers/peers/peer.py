@@ -91,7 +91,7 @@ def train_networks(build: Callable[..., Work], *packages: str, **options: int | 
         options,
         members=(1, "networks trained at once"),
         width=(256, "units of a hidden layer"),
-        depth=(6, "affine layers"),
+        depth=(6, "linear layers"),
         num_samples=(200, "points"),
         input_dim=(1, "inputs of a network"),
     )
@@ -189,7 +189,7 @@ def _asked(
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--seconds", type=float, default=2.0, help="of the measurement")
     parser.add_argument("--steps", type=int, default=0, help="make so many and print the losses")
-    parser.add_argument("--serve", action="store_true", help="answer a benchmark")
+    parser.add_argument("--serve", action="store_true", help="work for a benchmark")
     parser.add_argument("--seed", type=int, default=0)
     for name, value in options.items():
         parser.add_argument(f"--{name}", type=type(value), default=value)

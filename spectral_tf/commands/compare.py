@@ -1,9 +1,10 @@
 """Writes one page of several folders of one experiment, beside each other.
 
-    spectral-tf compare FOLDER FOLDER [...] [--output=FILE]
+    spectral-tf compare FOLDER FOLDER [...] [--output=FILE] [--overwrite]
 
 What differs between them in flags, their key numbers with intervals, and their figures side by
-side. Folders are those that `spectral-tf report` takes.
+side. Folders are those that `spectral-tf report` takes. A page that is there is not replaced
+without being told so.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--output", default=_OUTPUT, metavar="FILE", help=f"the page; default: {_OUTPUT}"
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace a page that is there")
     chosen = parser.parse_args(arguments)
-    print(web.write_comparison(chosen.folders, chosen.output))
+    print(web.write_comparison(chosen.folders, chosen.output, overwrite=chosen.overwrite))
     return 0

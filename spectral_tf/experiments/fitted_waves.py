@@ -1,4 +1,4 @@
-"""Waves as networks follow them, against networks that never saw them; and claims about that."""
+"""Label noise as networks fit it, against networks that never saw it; and claims about that."""
 
 import dataclasses
 import functools
@@ -96,7 +96,7 @@ _Wave = TypeVar("_Wave", bound=KeptWave)
 
 @dataclasses.dataclass(frozen=True)
 class FittedWave(KeptWave):
-    """A wave as it is followed while networks are trained.
+    """A wave as it is fitted while networks are trained.
 
     Attributes:
       waves: one for each direction.
@@ -128,7 +128,7 @@ class FittedWave(KeptWave):
 def learned(lines: Sequence[KeptWave]) -> list[bool | None]:
     """Which waves of a run are learned: beta - null is above 0, after Holm's correction over them.
 
-    Without the correction one of 8 waves that nobody follows would be called learned in about a
+    Without the correction one of 8 waves that nobody fits would be called learned in about a
     tenth of runs, and be the fastest.
 
     Args:
@@ -471,7 +471,7 @@ def _by_cluster(line: KeptWave, measure: str, above_null: bool) -> NDArray[np.fl
 
 
 def direction_claims(lines: Sequence[KeptWave], *, rising: bool) -> list[Finding]:
-    """C11, low image frequencies are followed further: the lowest against the highest.
+    """C11, label noise of low image frequencies is fitted more closely: lowest against highest.
 
     What varies: directions, each with seeds of its own (the same for both parameters, by the number
     of the direction), and images.
@@ -499,7 +499,7 @@ def direction_claims(lines: Sequence[KeptWave], *, rising: bool) -> list[Finding
                 claims.append(
                     Finding(
                         claim="C11",
-                        statement="Waves along low image frequencies are followed further",
+                        statement="Label noise of low image frequencies is fitted more closely",
                         reading=f"{called}, lowest image frequency − highest, {equal}",
                         primary=primary if primary == decides else "",
                         direction=1,

@@ -58,7 +58,7 @@ def _spectrum(target: OwnTarget) -> Any:
         [
             # Far below lie rounding and nothing.
             figures.Line(k, np.maximum(sizes, 1e-4 * sizes.max()), "of the samples"),
-            figures.Line(target.frequencies, chosen, "followed", style="o"),
+            figures.Line(target.frequencies, chosen, "measured while training", style="o"),
         ],
         xlabel=f"frequency [{target.frequency_unit}]",
         ylabel="amplitude 2|F|",

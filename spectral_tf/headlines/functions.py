@@ -21,6 +21,7 @@ from spectral_tf.headlines.words import (
     listed,
     named,
     number,
+    percent,
     row_estimates,
     rows,
     sentence,
@@ -51,7 +52,7 @@ def times_at(table: Any, level: float) -> tuple[NDArray, NDArray]:
 
 def amount(level: float) -> str:
     """How sentences call a level."""
-    return "half" if level == 0.5 else f"to {level:.0%}"
+    return "half" if level == 0.5 else percent(level)
 
 
 def order(k: NDArray, times: NDArray, unit: str, half: str) -> str:
@@ -98,12 +99,10 @@ def law(exponent: Estimate | None, summary: Summary) -> str:
     if exponent is None:
         return ""
     count = summary.get("learning_time_num_frequencies")
-    if np.isnan(exponent.value):
-        reason = f" ({exponent.missing})" if exponent.missing else ""
-        return f"the learning times follow no power law{reason}"
-    if count is not None and count < POINTS_FOR_POWER_LAW:  # Of older runs.
-        points = counted(count, "frequency", "frequencies")
-        return f"{points} are too few for a power law (n = {_replicates(exponent)})"
+    level = summary.get("learning_time_level", 0.5)
+    few = count is not None and count < POINTS_FOR_POWER_LAW  # Older runs have a number for two.
+    if np.isnan(exponent.value) or few:
+        return no_law("the learning times", exponent, count, f"{amount(level)} learned")
     power = f"frequency^{number(exponent.value, '.2f')}"
     points = f", from {counted(count, 'frequency', 'frequencies')}" if count else ""
     sure = f"({how_sure(exponent, '.2f')}{points})"
@@ -118,8 +117,19 @@ def law(exponent: Estimate | None, summary: Summary) -> str:
     return f"the learning time {verb} as {power} {sure}"
 
 
-def _replicates(estimate: Estimate) -> str:
-    return f"{estimate.n} {estimate.unit}"
+def no_law(of: str, exponent: Estimate, count: int | None, what: str) -> str:
+    """Why there is no power law, and what one needs.
+
+    Args:
+      of: what it would be of.
+      exponent: without a value, or of too few points.
+      count: frequencies that it would rest on; None where that is not known.
+      what: was done by them.
+    """
+    if count is None or count >= POINTS_FOR_POWER_LAW:
+        return f"no power law is fitted to {of}" + f" ({exponent.missing})" * bool(exponent.missing)
+    those = f"{counted(count, 'frequency', 'frequencies')} {'was' if count == 1 else 'were'} {what}"
+    return f"no power law is fitted to {of}: {those}, and a law needs {POINTS_FOR_POWER_LAW}"
 
 
 def robustness(summary: Summary, tables: Tables) -> str:
@@ -135,10 +145,9 @@ def robustness(summary: Summary, tables: Tables) -> str:
 def _bearing(exponent: Estimate | None, summary: Summary) -> str:
     if exponent is None:
         return ""
-    if np.isnan(exponent.value):
-        reason = f" ({exponent.missing})" if exponent.missing else ""
-        return f"the norm that leaves half of a frequency follows no power law{reason}"
     count = summary.get("half_attenuation_num_frequencies")
+    if np.isnan(exponent.value):
+        return no_law("the norms that leave half", exponent, count, "halved")
     points = f", from {counted(count, 'frequency', 'frequencies')}" if count else ""
     power = f"frequency^{number(exponent.value, '.2f')} ({how_sure(exponent, '.2f')}{points})"
     norm = "the norm that leaves half of a frequency"
@@ -310,16 +319,28 @@ _PROVED = ("chain_of_bounds_holds", "jumps_within_twice_regions_times_lipschitz"
 
 
 def _predicted(tables: Tables) -> str:
-    """How far measured learning times are from those of the untrained kernels."""
-    found = rows(tables.get("tangent_times"), "group", "frequency", "measured_over_predicted")
-    ranges = []
-    for group in dict.fromkeys(row[0] for row in found):
-        ratios = [float(r) for name, _, r in found if name == group and np.isfinite(float(r))]
-        if ratios:
-            ends = f"{number(min(ratios))} to {number(max(ratios))}" if ratios[1:] else ""
-            ends = ends or number(ratios[0])
-            ranges.append(f"{ends} ({group}, {counted(len(ratios), 'frequency', 'frequencies')})")
-    return f"measured over predicted learning times: {listed(ranges)}" if ranges else ""
+    """How far measured learning times are from those that the untrained kernels predict."""
+    names = ("group", "measured_over_predicted", "measured_step", "predicted_step")
+    groups: dict[str, list[tuple[float, ...]]] = {}
+    for group, *times in rows(tables.get("tangent_times"), *names):
+        groups.setdefault(group, []).append(tuple(map(float, times)))
+    told_of = listed((_ratios(group, of) for group, of in groups.items()), len(groups))
+    return f"measured over predicted learning times: {told_of}" if groups else ""
+
+
+def _ratios(group: str, times: list[tuple[float, ...]]) -> str:
+    """The span of a group's (measured over predicted, measured, predicted), and what has none."""
+    ratios = [ratio for ratio, *_ in times if np.isfinite(ratio)]
+    span = " to ".join(number(r) for r in sorted({min(ratios), max(ratios)})) if ratios else "none"
+    never = {
+        word: sum(map(np.isinf, own))
+        for word, own in zip(
+            ("measured", "predicted"), [*zip(*times, strict=True)][1:], strict=True
+        )
+    }
+    why = listed(f"{count} as {word}" for word, count in never.items() if count)
+    of = f"{len(ratios)} of {counted(len(times), 'frequency', 'frequencies')}"
+    return f"{span} ({group}, {of}" + f"; never learned: {why}" * bool(why) + ")"
 
 
 # More of the power beyond half of the Nyquist frequency may be folded: the mean is not to be had.
@@ -340,14 +361,20 @@ def untrained(summary: Summary, tables: Tables) -> str:
     left = f"{counted(len(folded), 'setting')} of {len(means)} left out, whose power may be folded"
     left *= bool(folded)
     if least == most:
-        clause = f"untrained networks ({least}) have mean frequency {told(kept[least])}"
+        clause = f"untrained networks ({_weights(least)}) have mean frequency {told(kept[least])}"
         return sentence(clause, left)
     whether = "is highest" if apart(kept[most], kept[least]) == 1 else "seems highest"
     return sentence(
-        f"the mean frequency of untrained networks {whether} with {most}, {told(kept[most])} "
-        f"cycles per turn, and lowest with {least}, {brief(kept[least])}",
+        f"the mean frequency of untrained networks {whether} with {_weights(most)}, "
+        f"{told(kept[most])} cycles per turn, and lowest with {_weights(least)}, "
+        f"{brief(kept[least])}",
         left,
     )
+
+
+def _weights(setting: str) -> str:
+    """A setting of `untrained`, with what it is that is multiplied."""
+    return setting.replace(", x ", ", weights x ")
 
 
 def own_models(summary: Summary, tables: Tables) -> str:
@@ -365,13 +392,16 @@ def own_models(summary: Summary, tables: Tables) -> str:
     kinds = {word: [n for n, e in laws.items() if sign(e) == side] for side, word in words.items()}
     told_of = [f"{word} in {len(own)}" for word, own in kinds.items() if own]
     if without := len(entries) - len(laws):
-        told_of.append(f"follows no power law in {without}, where too few were learned")
+        told_of.append(
+            f"has none in {without}, where too few frequencies were learned for a power law"
+        )
     sure = {name: e for name, e in laws.items() if sign(e) is not None} or laws
     every = sorted(sure, key=lambda name: float(sure[name].value))
     span = ""
     if every:
         least, most = every[0], every[-1]
-        span = f"the largest exponent is {told(laws[most], '.2f')} of {most}"
+        of_what = " (network, optimiser, learning rate)"
+        span = f"the largest exponent is {told(laws[most], '.2f')} of {most}{of_what}"
         span += f", the smallest {brief(laws[least], '.2f')} of {least}" if least != most else ""
     of = counted(len(entries), "setting")
     return sentence(f"of {of}, the learning time {listed(told_of)}", span)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -244,17 +245,37 @@ def noise_fitting(summary: Summary, tables: Tables) -> str:
     slopes = by_name({name: _above_null(entry) for name, entry in entries.items()})
     fitted = ""
     if slopes:
-        first, last = next(iter(slopes)), list(slopes)[-1]
         learned = [e.get("learned") for e in entries.values() if isinstance(e, dict)]
+        slowest, fastest = (pick(slopes, key=_frequency) for pick in (min, max))
+        ends = f"{told(slopes[slowest], '.2f')} for {_wave(slowest)}"
+        if fastest != slowest:
+            ends = ends.replace(" for ", " for the slowest, ")
+            ends += f", and {brief(slopes[fastest], '.2f')} for the fastest, {_wave(fastest)}"
         fitted = (
-            f"networks fitted {learned.count(True)} of {counted(len(entries), 'wave')}: of {first} "
+            f"networks fitted {learned.count(True)} of {counted(len(entries), 'wave')} of label "
+            f"noise: β − null (regression slope, less that of networks that never saw it) is {ends}"
         )
-        fitted += f"{told(slopes[first], '.2f')}"
-        fitted += f", of {last} {brief(slopes[last], '.2f')}" if last != first else ""
     elif not entries and "num_epochs" in summary:
         fitted = f"no wave was asked for: {counted(summary.get('num_trainings', 0), 'training')} "
         fitted += f"of {counted(summary['num_epochs'], 'epoch')} without label noise"
     return sentence(fitted, *_claimed(tables))
+
+
+def _frequency(wave: str) -> tuple[float, float]:
+    """(cycles across the data, image frequency) of a wave, as its name has them."""
+    cycles, along = (re.search(p, wave) for p in (r"([\d.e+-]+) cycles?$", r"F = ([\d.e+-]+)"))
+    return float(cycles[1]) if cycles else np.nan, float(along[1]) if along else 0.0
+
+
+def _wave(name: str) -> str:
+    """How sentences call a wave; names of older runs say "1 cycles".
+
+    >>> _wave("F = 2.24, 1 cycles"), _wave("2.5 cycles")
+    ('1 cycle across the data (F = 2.24)', '2.5 cycles across the data')
+    """
+    along, _, cycles = name.rpartition(", ")
+    cycles = f"{re.sub('^1 cycles$', '1 cycle', cycles)} across the data"
+    return f"{cycles} ({along.replace('-', '−')})" if along else cycles
 
 
 def _above_null(entry: Any) -> Any:
@@ -279,28 +300,45 @@ def _slopes(summary: Summary) -> str:
 
 def fourier_sensitivity(summary: Summary, tables: Tables) -> str:
     """Which pattern a classifier reacts to most."""
-    worst, clean = summary.get("worst", {}), estimate_of(summary.get("clean_error"))
-    error = estimate_of(worst.get("error"))
+    clean = estimate_of(summary.get("clean_error"))
+    low, high = _ends(tables)
+    rings = ""
+    if clean is not None and low is not None and high is not None:
+        words = {
+            1: "the error is higher with patterns of the lowest frequency than of the highest",
+            0: "the errors with patterns of the lowest and of the highest frequency meet",
+            -1: "the error is lower with patterns of the lowest frequency than of the highest",
+        }
+        side = apart(low, high)
+        word = words[int(np.sign(low.value - high.value)) if side is None else side]
+        if side is None:  # One network: what was seen, and no more.
+            word = word.replace("is ", "was ", 1).replace("meet", "were the same")
+        rings = f"{word}: {told(low)}, {brief(high)}, and {brief(clean)} without a pattern"
+    return sentence(rings, _most(summary.get("worst", {})))
+
+
+def _most(worst: Summary) -> str:
+    """The pattern of the largest error, whose size is that of networks that did not choose it."""
     cycles = worst.get("cycles")
-    if error is None or clean is None or cycles is None:
+    if cycles is None:
         return ""
-    words = {1: "raises the error most, to", 0: "does not clearly raise the error: it is"}
-    side = apart(error, clean)
-    seen = "raised the error most, to" if error.value > clean.value else "left the error at"
-    verb = seen if side is None else words.get(side, "lowers the error, to")
     pattern = f"the pattern of {' and '.join(f'{c:g}' for c in cycles)} cycles across the image"
     pattern = pattern if any(cycles) else "a constant pattern"
-    low, high = _ends(tables)
-    return sentence(
-        f"{pattern} {verb} {told(error)}, from {told(clean)} without any",
-        low and f"{low} at the lowest ring of frequencies, {high} at the highest",
-    )
+    largest = f"the error was largest with {pattern}"
+    others = estimate_of(worst.get("error_of_networks_that_did_not_choose"))
+    if others is not None and not np.isnan(others.value):
+        at = "where the other networks had their largest, a network had"
+        return f"{largest}; {at} {told(others)}"
+    chosen = estimate_of(worst.get("error"))  # Of older runs.
+    if chosen is not None and not np.isnan(chosen.value):
+        return f"{largest}, {told(chosen)}, chosen by the networks that it is read on"
+    return f"{largest}, and there are too few networks to say how large without having chosen it"
 
 
-def _ends(tables: Tables) -> tuple[str, str]:
+def _ends(tables: Tables) -> tuple[Estimate | None, Estimate | None]:
     """The error at the lowest and at the highest ring."""
     table = tables.get("rings")
     k, errors = column(table, "frequency"), row_estimates(table, "error")
     if k is None or len(errors) < 2:
-        return "", ""
-    return brief(errors[int(np.argmin(k))]), brief(errors[int(np.argmax(k))])
+        return None, None
+    return errors[int(np.argmin(k))], errors[int(np.argmax(k))]

@@ -309,7 +309,8 @@ def _refuse_misfits(named: Mapping[str, Sequence[Measurement]], paired: bool) ->
                     "groups",
                     expected=f"measurements of one place, as of {first_name}",
                     got=f"another one in {name}: {one.where}, {dict(one.record)}",
-                    hint="measure all of them with the same where=",
+                    hint="measure all of them with the same where="
+                    + ", on the paths that spectra.common_paths gives for all" * of_paths,
                 )
 
 

@@ -39,10 +39,17 @@ _PIECES = {
     r"(manifold|by|most)_lobes": r"\1_petals",
     r"(coordinate|augmented|held_out|smoothing)_deviation": r"\1_std",
 }
-_READINGS = {
+_TEXTS = {
+    # Readings of claims, measures, transforms.
     "plain share": "DFT share",
     "mirrored share": "DCT share",
     "correct ends": "correctly classified endpoints",
+    # Statements of claims.
+    "Waves along low image frequencies are followed further": (
+        "Label noise of low image frequencies is fitted more closely"
+    ),
+    "networks follow fast waves further": "networks fit fast label noise more closely",
+    "fast waves are followed less far": "fast label noise is fitted less closely",
 }
 
 
@@ -67,13 +74,15 @@ def current_column(name: str, table: Collection[str]) -> str:
     return current(name)
 
 
-def current_reading(text: str) -> str:
-    """The words of now for a reading of a claim, a measure or a transform.
+def current_text(text: str) -> str:
+    """The words of now for a claim, a reading of it, a measure or a transform.
 
-    >>> current_reading("plain share, correct ends")
+    >>> current_text("plain share, correct ends")
     'DFT share, correctly classified endpoints'
+    >>> current_text("Larger networks follow fast waves further")
+    'Larger networks fit fast label noise more closely'
     """
-    return _replaced(current(text), _READINGS)
+    return _replaced(current(text), _TEXTS)
 
 
 def current_entries(entry: Any) -> Any:

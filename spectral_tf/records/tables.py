@@ -11,12 +11,12 @@ import numpy as np
 from etils import epath
 from numpy.typing import NDArray
 
-from spectral_tf.records.former_names import current_column, current_reading
+from spectral_tf.records.former_names import current_column, current_text
 from spectral_tf.spectra import Estimate
 from spectral_tf.storage import atomic_write
 
 # Columns that hold names.
-_READINGS = ("reading", "primary", "measure", "transform")
+_TEXTS = ("statement", "reading", "primary", "measure", "transform")
 # What an estimate x takes in a table: x itself, and these; those with a p-value two more.
 _ESTIMATED = ("_low", "_high", "_n", "_method")
 _TESTED = ("_p", "_least_p")
@@ -206,12 +206,12 @@ def averaged(num_runs: int) -> str:
 def read_table(path: epath.Path) -> dict[str, list[float | str]]:
     """Reads what `write_table` wrote: {column: values}, numbers as floats, `null` as NaN.
 
-    Columns, measures and readings of older tables get their names of now (`former_names`).
+    Names and words of older tables become those of now (`former_names`).
     """
     header, *rows = csv.reader(io.StringIO(path.read_bytes().decode(), newline=""))
     named = [current_column(name, header) for name in header]
     return {
-        name: [_value(current_reading(row[i]) if name in _READINGS else row[i]) for row in rows]
+        name: [_value(current_text(row[i]) if name in _TEXTS else row[i]) for row in rows]
         for i, name in enumerate(named)
     }
 

@@ -24,7 +24,13 @@ from spectral_tf.tasks.manifolds import Flower
 from spectral_tf.tasks.own_samples import Samples, read_samples
 from spectral_tf.tasks.own_target import Leakage, OwnTarget, target_spectrum
 from spectral_tf.tasks.pairs import pairs
-from spectral_tf.tasks.placed_waves import AskedWave, PlacedWave, ask_waves, place_waves
+from spectral_tf.tasks.placed_waves import (
+    AskedWave,
+    PlacedWave,
+    ask_waves,
+    place_waves,
+    wave_title,
+)
 from spectral_tf.tasks.radial import CONVENTIONS, RadialWave
 from spectral_tf.tasks.sines import SumOfSines, amplitudes_from_spec
 from spectral_tf.tasks.two_classes import TwoClasses
@@ -64,4 +70,5 @@ __all__ = [
     "scale",
     "still_wave",
     "target_spectrum",
+    "wave_title",
 ]

@@ -75,9 +75,24 @@ class PlacedWave(NamedTuple):
     def __str__(self) -> str:
         if self.kind == "control":
             return "uniform"
-        along = "" if math.isnan(self.image_frequency) else f"F = {self.image_frequency:.3g}, "
-        by = f"f = {self.frequency:.3g}, " if self.kind == "frequency" else ""
-        return f"{along}{by}{self.cycles:.3g} cycles"
+        return wave_title(self.kind, self.frequency, self.cycles, self.image_frequency)
+
+
+def wave_title(kind: str, frequency: float, cycles: float, image_frequency: float) -> str:
+    """How lines, legends and records call a wave.
+
+    Args:
+      kind: what was asked for, `cycles` or `frequency`.
+      frequency: in cycles per unit of the coordinate.
+      cycles: across the data.
+      image_frequency: of the wave's direction; NaN for a coordinate without one.
+
+    >>> wave_title("cycles", 0.2, 1, float("nan")), wave_title("frequency", 0.15, 0.99, 2.236)
+    ('1 cycle', 'F = 2.24, f = 0.15, 0.99 cycles')
+    """
+    along = "" if math.isnan(image_frequency) else f"F = {image_frequency:.3g}, "
+    by = f"f = {frequency:.3g}, " if kind == "frequency" else ""
+    return f"{along}{by}{cycles:.3g} cycle{'s' * (cycles != 1)}"
 
 
 def ask_waves(

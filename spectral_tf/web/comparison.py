@@ -33,20 +33,37 @@ class Row(NamedTuple):
 
 
 def write_comparison(
-    folders: Sequence[str | os.PathLike[str]], file: str | os.PathLike[str]
+    folders: Sequence[str | os.PathLike[str]],
+    file: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
 ) -> epath.Path:
     """Writes one page of several folders.
 
     Args:
       folders: two or more of one experiment.
       file: to write.
+      overwrite: whether one that is there may be replaced.
 
     Returns:
       the file.
 
     Raises:
-      UserError: fewer than two, two that are one, of different experiments; as `read_contents`.
+      UserError: fewer than two, two that are one, of different experiments; the file is there; as
+        `read_contents`.
     """
+    path = as_path(file, "output")
+    if path.is_dir():
+        raise UserError(
+            "output", expected="the file to write", got=f"the folder {path}", hint="add a name"
+        )
+    if path.exists() and not overwrite:
+        raise UserError(
+            "output",
+            expected="a file that is not there yet",
+            got=f"{path}",
+            hint="--output=FILE writes another one, --overwrite replaces it",
+        )
     if len(folders) < 2:
         raise UserError(
             "folders", expected="two or more", got=len(folders), hint="name those to compare"
@@ -63,11 +80,6 @@ def write_comparison(
     if len({str(contents.path.resolve()) for contents in every}) < len(every):
         raise UserError(
             "folders", expected="different ones", got="the same one twice", hint="leave one out"
-        )
-    path = as_path(file, "output")
-    if path.is_dir():
-        raise UserError(
-            "output", expected="the file to write", got=f"the folder {path}", hint="add a name"
         )
     with atomic_write(path) as temporary:
         temporary.write_text(page_of(every), encoding="utf-8")

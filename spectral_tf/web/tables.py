@@ -162,4 +162,4 @@ def _key(entry: Any) -> str:
     """What a number is sorted by; what is not there goes last in either direction."""
     if isinstance(entry, str):
         return ""
-    return "" if math.isnan(entry) else f"{entry:.6g}".replace("inf", "Infinity")
+    return "" if math.isnan(entry) else repr(float(entry)).replace("inf", "Infinity")

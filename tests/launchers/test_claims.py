@@ -91,7 +91,10 @@ def test_mistakes_get_one_line(two_sets, tmp_path):
     where = f"--workdir={tmp_path / 'claims'}"
     for folders, line in (
         ("", "--folders: expected run folders"),
-        (f"{two_sets[0]},{unfinished}", "--folders: expected finished runs of a page that writes"),
+        (
+            f"{two_sets[0]},{unfinished}",
+            "--folders: expected finished runs of an experiment that writes",
+        ),
         (f"{two_sets[0]},{strange}", "findings: expected the same claims and readings"),
         (f"{two_sets[0]},{two_sets[0]}", "expected data sets of different names, got one twice"),
     ):

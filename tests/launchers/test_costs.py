@@ -79,9 +79,12 @@ def test_hours_are_operations_over_what_is_reached(counted):
 @pytest.mark.parametrize(
     ("flag", "line"),
     [
-        ("--studies=lf_first=nowhere.flags", "--studies: expected PAGE=FLAGFILE"),
-        ("--studies=theory=README.md", "--studies: expected PAGE=FLAGFILE, the page one of"),
-        ("--studies=", "--studies: expected PAGE=FLAGFILE"),
+        ("--studies=lf_first=nowhere.flags", "--studies: expected EXPERIMENT=FLAGFILE"),
+        (
+            "--studies=theory=README.md",
+            "--studies: expected EXPERIMENT=FLAGFILE, the experiment one of",
+        ),
+        ("--studies=", "--studies: expected EXPERIMENT=FLAGFILE"),
         ("--devices=mine", "--devices: expected NAME:TFLOPS:SHARE"),
         ("--devices=mine:1:2", "the share above 0 and at most 1, got mine:1:2"),
         ("--studies=noise_fitting={file}", "expected --seeds, got none"),

@@ -613,12 +613,12 @@ def test_images_without_finite_outputs_are_counted_named_and_left_out(lost, tmp_
     if lost == 3:  # More than 1 in 100.
         assert_refused(
             result,
-            "1 cycles, seed 0: expected finite outputs on 99% of 240 held-out images or more, "
+            "1 cycle, seed 0: expected finite outputs on 99% of 240 held-out images or more, "
             "got 3 images with others, the first is number 5",
         )
         return
     assert result.returncode == 0, result.stderr
-    assert "1 cycles, seed 0: outputs on 1 held-out images are not finite" in result.stderr
+    assert "1 cycle, seed 0: outputs on 1 held-out images are not finite" in result.stderr
     assert "1 more are left out" in result.stdout
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["num_held_out_images"], summary["num_images_left_out"]) == (239, 1)

@@ -198,7 +198,7 @@ def test_c4_is_the_more_regularised_minus_the_less(tmp_path):
     np.testing.assert_allclose(t["estimate"][corrected], -0.1 * np.array(signs), atol=0.02)
     assert (np.sign(t["estimate_low"][corrected]) == np.sign(t["estimate_high"][corrected])).all()
     differs = dict(zip(t["claim"], t["statement"], strict=True))
-    statement = "Regularisation by mixup: fast waves are followed less far"
+    statement = "Regularisation by mixup: fast label noise is fitted less closely"
     assert differs["C4 mixup"] == statement
     told = json.loads((tmp_path / "compared" / "summary.json").read_text())["differs"]
     assert told["mixup"] == "mixup_alpha 0.2 for 0.0, mixup_per_example true for false"

@@ -190,7 +190,7 @@ def test_one_run_has_no_interval_and_says_so():
                 name: measure(classes(1), StraightPaths(*ends, 8), outputs="probabilities")
                 for name, ends in (("a", ENDS), ("b", ENDS[::-1]))
             },
-            "one place",
+            "one place.*on the paths that spectra.common_paths gives for all",
         ),
         (
             {

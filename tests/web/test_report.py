@@ -16,7 +16,8 @@ from PIL import Image
 from spectral_tf import Grid, SpectrumProbe, catalogue, web
 from spectral_tf.commands import compare, report
 from spectral_tf.errors import UserError
-from spectral_tf.web import figures, page
+from spectral_tf.records import write_table
+from spectral_tf.web import figures, page, tables
 
 from .conftest import NASTY, make_folder
 from .reading import Page, faults
@@ -215,8 +216,41 @@ def test_what_cannot_be_compared(tmp_path, folders, told):
     make_folder(epath.Path(tmp_path / "a"))
     make_folder(epath.Path(tmp_path / "b"))
     make_folder(epath.Path(tmp_path / "c"), experiment="theory")
+    at = tmp_path if folders == ["a", "b"] else tmp_path / "page.html"
     with pytest.raises(UserError, match=told):
-        web.write_comparison([tmp_path / name for name in folders], tmp_path)
+        web.write_comparison([tmp_path / name for name in folders], at)
+
+
+def test_a_comparison_that_is_there_is_replaced_when_that_is_said(tmp_path):
+    folders = [make_folder(epath.Path(tmp_path / name)) for name in "ab"]
+    written = tmp_path / "comparison.html"
+    written.write_text("mine")
+    with pytest.raises(UserError, match="not there yet, got .*comparison.html; --output=FILE"):
+        web.write_comparison(folders, written)
+    assert written.read_text() == "mine"
+    arguments = [*map(str, folders), f"--output={written}", "--overwrite"]
+    assert compare.main(arguments) == 0
+    assert "<html" in written.read_text()
+
+
+def test_names_in_links_are_those_of_urls(tmp_path):
+    folder = make_folder(epath.Path(tmp_path / "a"))
+    name = "50 % #1?"
+    write_table(folder / f"{name}.csv", ("x",), [(i,) for i in range(tables.WHOLE + 1)])
+    (folder / "figures" / f"{name}.gif").write_bytes(b"GIF89a")
+    text = web.write_report(folder).read_text()
+    quoted = "50%20%25%20%231%3F"
+    assert f'href="{quoted}.csv"' in text
+    assert f'href="figures/{quoted}.gif"' in text
+
+
+def test_rows_are_sorted_by_whole_numbers():
+    """Two that differ in the seventh digit alone, and what is never reached."""
+    values = np.array([1.00000012, 1.00000011, np.inf, np.nan])
+    rows = tables.shown("t", {"x": values}, "lf_first").rows
+    keys = [row[0].key for row in rows]
+    assert [float(key) for key in keys[:3]] == values[:3].tolist()
+    assert keys[2:] == ["Infinity", ""]
 
 
 def test_any_table_of_a_history_may_be_cut(tmp_path):
