@@ -1,10 +1,10 @@
 """What the probe of paths between images costs.
 
-Images per second of the probe (samples made, model, spectra) against the bare model on the same
-batches, made beforehand, and against the same network in PyTorch on the same batches, compiled and
-in inference mode (`launchers/peers/torch_forward.py`, a process of its own), one after the other in
-every round; all 55 class pairs in one process against the published way, one process for each; and
-the peak memory with few and with many pairs.
+Images per second of the probe (its program traced once in each round, samples made, model, spectra)
+against the bare model on the same batches, made beforehand, and against the same network in PyTorch
+on the same batches, compiled and in inference mode (`launchers/peers/torch_forward.py`, a process of
+its own), one after the other in every round; all 55 class pairs in one process against the published
+way, one process for each; and the peak memory with few and with many pairs.
 
     python launchers/benchmark_paths.py --alsologtostderr
 
@@ -45,7 +45,7 @@ with runtime.flag_group("Measurement"):
     flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
     flags.DEFINE_integer("batch_size", 256, "Images in one call of the network.", 1)
     flags.DEFINE_integer("num_rounds", 7, "Rounds; each measures every contender once.", 1)
-    flags.DEFINE_integer("round_pairs", 5, "Paths of each class pair in a round.", 1)
+    flags.DEFINE_integer("round_pairs", 20, "Paths of each class pair in a round.", 1)
 runtime.define_path_flags(num_samples=75)
 with runtime.flag_group("Measurement"):
     flags.DEFINE_list(
