@@ -1,10 +1,10 @@
 """What the probe of paths between images costs.
 
-Images per second of the probe (its program traced once in each round, samples made, model, spectra)
+Images per second of the probe (its program traced once a round, samples made, model, spectra)
 against the bare model on the same batches, made beforehand, and against the same network in PyTorch
-on the same batches, compiled and in inference mode (`launchers/peers/torch_forward.py`, a process of
-its own), one after the other in every round; all 55 class pairs in one process against the published
-way, one process for each; and the peak memory with few and with many pairs.
+on the same batches, compiled and in inference mode (`launchers/peers/torch_forward.py`, a process
+of its own), one after the other in every round; all 55 class pairs in one process against the
+published way, one process for each; and the peak memory with few and with many pairs.
 
     python launchers/benchmark_paths.py --alsologtostderr
 
