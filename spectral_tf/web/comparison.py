@@ -14,6 +14,7 @@ from spectral_tf.web.contents import Contents, read_contents
 from spectral_tf.web.figures import Figure, figure, in_order, is_snapshot
 from spectral_tf.web.numbers import key_numbers
 from spectral_tf.web.page import render
+from spectral_tf.web.private import shortened
 
 # Figures of so many kinds are shown beside each other.
 _MOST_FIGURES = 12
@@ -70,7 +71,7 @@ def write_comparison(
             "output", expected="the file to write", got=f"the folder {path}", hint="add a name"
         )
     with atomic_write(path) as temporary:
-        temporary.write_text(page_of(every), encoding="utf-8")
+        temporary.write_text(shortened(page_of(every)), encoding="utf-8")
     return path
 
 
