@@ -1,9 +1,9 @@
 """Ctrl-C ends a program in one line and within seconds, whatever it waits for.
 
-The line is that of a mistake of the user (`tell`, `end`). Python acts on a signal between two of its
-own instructions: not while TensorFlow compiles, nor while a thread is waited for on the way out. A
-thread beside it hears of the signal at once (`watch`); if the process is still there when its
-patience is over, that ends it.
+The line is told as a mistake of the user is (`tell`, `end`). Python acts on a signal between two of
+its own instructions: not while TensorFlow compiles, nor while a thread is waited for on the way
+out. A thread beside it hears of the signal at once (`watch`); if the process is still there when
+its patience is over, that ends it.
 """
 
 import contextlib

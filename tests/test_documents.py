@@ -205,19 +205,15 @@ def main_figure(folder):
 def test_every_committed_run_has_its_main_figure_and_a_page_that_names_it(folder):
     figure = main_figure(folder)
     assert figure is None or figure.is_file() or folder in TEACHERS
-    around = [of for of in (folder, *folder.parents) if of.is_relative_to(ROOT / "results")]
-    named = [
-        page
-        for page in PAGES
-        if page.name == "README.md" and page.parent in around and folder in map(page.parent.joinpath, words_of(page))
-    ]
-    assert named, "no README names it"
+    around = [page for page in PAGES if page.name == "README.md" and page.parent in folder.parents]
+    assert (folder / "README.md").is_file() or any(names(page, folder) for page in around)
 
 
-def words_of(page):
-    """Whatever a page links or gives as a path, as far as its folders."""
-    links = re.findall(r"\]\(([^)#]+)\)", page.read_text())
-    return [re.sub(r"/?figures/[^/]+$", "", link).strip("/") or "." for link in links]
+def names(page, folder):
+    """Whether a page links the folder of a run, or gives the command that repeats it."""
+    linked = re.escape(folder.relative_to(page.parent).as_posix())
+    repeated = re.escape(folder.relative_to(ROOT).as_posix())
+    return re.search(rf"\]\({linked}[/)]|={repeated}/run\.flags\b", page.read_text())
 
 
 @pytest.mark.parametrize("experiment", catalogue.EXPERIMENTS.values(), ids=lambda of: of.name)

@@ -92,7 +92,7 @@ def page_of(contents: Contents, defaults: Mapping[str, str] | None = None) -> st
         *contents.remarks,
         *(f"figures/{n}.png is no picture that can be read." for n, p in pictures.items() if not p),
         *(
-            f"{n}.csv is too long to drag through its training; figures and its first rows are here."
+            f"{n}.csv is too long to drag through its training: see the figures and its first rows."
             for n in (*training.SPECTRA, training.FUNCTIONS)
             if n in contents.heads and n not in contents.tables
         ),
