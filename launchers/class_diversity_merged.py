@@ -75,6 +75,12 @@ GROWING = ("merges", "groupings", "random_groupings", "seeds")
 IMAGES_OF_CLASS = 100
 # Which training tells features: none of those that are measured.
 JUDGE = -1
+# What TensorBoard shows of a network in charts of their own.
+CHARTS = {
+    "accuracy": ["accuracy"],
+    "DFT share": ["dft_share"],
+    "centroid at matched confidence": ["matched_centroid"],
+}
 
 
 class Plan(NamedTuple):
@@ -256,6 +262,7 @@ def trained(
                 **{"merge": k, "grouping": name},
                 **{"groups": merge_study.groups_text(groupings[k, name]), "run": seed},
             },
+            charts=CHARTS,
             keep={task.num_steps: "final.keras"},
         )
         for ((k, name), task), seed in progress.track(
@@ -299,7 +306,9 @@ def class_angles(
     Of the first images of every class; the network was trained on neither.
     """
     loss = training.Measure(lambda loop: loop.losses, [task.num_steps], ("run",))
-    found, judge = page.train("features", lambda: task.trainer(page.seed, JUDGE), {"loss": loss})
+    found, judge = page.train(
+        "features", lambda: task.trainer(page.seed, JUDGE), {"loss": loss}, {"loss": ["loss"]}
+    )
     if found.fact("diverged"):
         raise UserError(
             "features",
@@ -330,6 +339,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     of, names = Models.of_facts(found.facts), found.fact("names")
     findings, changes = merge_study.claims(of, merges=plan.merges), merge_study.changes(of)
     primary = [f for f in findings if f.primary]
+    told = [c for c in changes if c.grouping == "all" and c.measure == "matched_centroid"]
     diversities = (found.fact("distances"), found.fact("angles"))
     tables, arrays = of.tables()
     return records.Report(
@@ -356,6 +366,14 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "diverged": of.lost,
             "num_groupings": len(set(merge_study.setting_of(of).tolist())),
             "num_paths": {t: int(of.where(t, "held_out").sum()) for t in path_study.PAIR_TYPES},
+            "accuracy": {
+                f"merge_{k}": float(of[of.columns["merge"] == k].columns["accuracy"].mean())
+                for k in plan.merges
+            },
+            "matched_centroid_differences": {
+                f"merge_{c.merge}, {c.pair_type} paths, minus {c.against}": c.difference
+                for c in told
+            },
             "claims": {
                 f"{f.claim}, {f.reading}": {
                     "statement": f.statement,
@@ -373,8 +391,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 f"{c.merge} merged, {c.pair_type} paths, minus {c.against}"
                 f"{'' if np.isnan(c.reference) else f' ({c.reference:.4f})'}: "
                 + c.difference.text("+.4f", unit="cycles per unit of pixels")
-                for c in changes
-                if c.grouping == "all" and c.measure == "matched_centroid"
+                for c in told
             ),
             *of.lost,
         ],
