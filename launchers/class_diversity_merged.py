@@ -18,7 +18,7 @@ original class and from one to another (results/class_diversity).
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -359,30 +359,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         },
         arrays=arrays,
         figures=figures(plan, found, of),
-        summary={
-            "dataset": found.fact("dataset"),
-            "num_seeds": plan.seeds,
-            "num_networks": len(of),
-            "diverged": of.lost,
-            "num_groupings": len(set(merge_study.setting_of(of).tolist())),
-            "num_paths": {t: int(of.where(t, "held_out").sum()) for t in path_study.PAIR_TYPES},
-            "accuracy": {
-                f"merge_{k}": float(of[of.columns["merge"] == k].columns["accuracy"].mean())
-                for k in plan.merges
-            },
-            "matched_centroid_differences": {
-                f"merge_{c.merge}, {c.pair_type} paths, minus {c.against}": c.difference
-                for c in told
-            },
-            "claims": {
-                f"{f.claim}, {f.reading}": {
-                    "statement": f.statement,
-                    "direction": f.direction,
-                    **f.estimate.record(),
-                }
-                for f in primary
-            },
-        },
+        summary=summary(plan, found, of, primary, told),
         lines=[
             f"held-out images of {found.fact('dataset')}, {len(of)} networks on the same paths; "
             "the two readings that were named before looking:",
@@ -396,6 +373,39 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             *of.lost,
         ],
     )
+
+
+def summary(
+    plan: Plan,
+    found: records.Found,
+    of: Models,
+    primary: Sequence[Finding],
+    told: Sequence[Change],
+) -> dict[str, Any]:
+    """What was trained and what merging does, in numbers."""
+    return {
+        "dataset": found.fact("dataset"),
+        "num_seeds": plan.seeds,
+        "num_networks": len(of),
+        "diverged": of.lost,
+        "num_groupings": len(set(merge_study.setting_of(of).tolist())),
+        "num_paths": {t: int(of.where(t, "held_out").sum()) for t in path_study.PAIR_TYPES},
+        "accuracy": {
+            f"merge_{int(k)}": float(of[of.columns["merge"] == k].columns["accuracy"].mean())
+            for k in np.unique(of.columns["merge"])
+        },
+        "matched_centroid_differences": {
+            f"merge_{c.merge}, {c.pair_type} paths, minus {c.against}": c.difference for c in told
+        },
+        "claims": {
+            f"{f.claim}, {f.reading}": {
+                "statement": f.statement,
+                "direction": f.direction,
+                **f.estimate.record(),
+            }
+            for f in primary
+        },
+    }
 
 
 def by_grouping(of: Models, names: list[str]) -> records.Table:
