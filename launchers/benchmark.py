@@ -190,7 +190,6 @@ def report(plan: Plan, found: Found, folder: records.RunFolder, seconds: float) 
         xlabel="member-steps per second",
         title=plan.title,
     )
-    figures.save_figure(figure, folder.figures / "benchmark.png")
     strongest = next(row for row in rows if row.contender not in (OURS, *PRODUCTS))
     gigaflops = float(np.median(rates[product])) * plan.flop / 1e9
     experiments.conclude(
@@ -217,6 +216,7 @@ def report(plan: Plan, found: Found, folder: records.RunFolder, seconds: float) 
             ),
             f"matrix products: {gigaflops:.0f} GFLOP/s",
         ],
+        figures={"benchmark": figure},
     )
 
 

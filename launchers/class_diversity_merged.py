@@ -18,7 +18,7 @@ original class and from one to another (results/class_diversity).
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -75,6 +75,12 @@ GROWING = ("merges", "groupings", "random_groupings", "seeds")
 IMAGES_OF_CLASS = 100
 # Which training tells features: none of those that are measured.
 JUDGE = -1
+# What TensorBoard shows of a network in charts of their own.
+CHARTS = {
+    "accuracy": ["accuracy"],
+    "DFT share": ["dft_share"],
+    "centroid at matched confidence": ["matched_centroid"],
+}
 
 
 class Plan(NamedTuple):
@@ -256,6 +262,7 @@ def trained(
                 **{"merge": k, "grouping": name},
                 **{"groups": merge_study.groups_text(groupings[k, name]), "run": seed},
             },
+            charts=CHARTS,
             keep={task.num_steps: "final.keras"},
         )
         for ((k, name), task), seed in progress.track(
@@ -299,7 +306,9 @@ def class_angles(
     Of the first images of every class; the network was trained on neither.
     """
     loss = training.Measure(lambda loop: loop.losses, [task.num_steps], ("run",))
-    found, judge = page.train("features", lambda: task.trainer(page.seed, JUDGE), {"loss": loss})
+    found, judge = page.train(
+        "features", lambda: task.trainer(page.seed, JUDGE), {"loss": loss}, {"loss": ["loss"]}
+    )
     if found.fact("diverged"):
         raise UserError(
             "features",
@@ -330,6 +339,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     of, names = Models.of_facts(found.facts), found.fact("names")
     findings, changes = merge_study.claims(of, merges=plan.merges), merge_study.changes(of)
     primary = [f for f in findings if f.primary]
+    told = [c for c in changes if c.grouping == "all" and c.measure == "matched_centroid"]
     diversities = (found.fact("distances"), found.fact("angles"))
     tables, arrays = of.tables()
     return records.Report(
@@ -349,22 +359,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         },
         arrays=arrays,
         figures=figures(plan, found, of),
-        summary={
-            "dataset": found.fact("dataset"),
-            "num_seeds": plan.seeds,
-            "num_networks": len(of),
-            "diverged": of.lost,
-            "num_groupings": len(set(merge_study.setting_of(of).tolist())),
-            "num_paths": {t: int(of.where(t, "held_out").sum()) for t in path_study.PAIR_TYPES},
-            "claims": {
-                f"{f.claim}, {f.reading}": {
-                    "statement": f.statement,
-                    "direction": f.direction,
-                    **f.estimate.record(),
-                }
-                for f in primary
-            },
-        },
+        summary=summary(plan, found, of, primary, told),
         lines=[
             f"held-out images of {found.fact('dataset')}, {len(of)} networks on the same paths; "
             "the two readings that were named before looking:",
@@ -373,12 +368,44 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 f"{c.merge} merged, {c.pair_type} paths, minus {c.against}"
                 f"{'' if np.isnan(c.reference) else f' ({c.reference:.4f})'}: "
                 + c.difference.text("+.4f", unit="cycles per unit of pixels")
-                for c in changes
-                if c.grouping == "all" and c.measure == "matched_centroid"
+                for c in told
             ),
             *of.lost,
         ],
     )
+
+
+def summary(
+    plan: Plan,
+    found: records.Found,
+    of: Models,
+    primary: Sequence[Finding],
+    told: Sequence[Change],
+) -> dict[str, Any]:
+    """What was trained and what merging does, in numbers."""
+    return {
+        "dataset": found.fact("dataset"),
+        "num_seeds": plan.seeds,
+        "num_networks": len(of),
+        "diverged": of.lost,
+        "num_groupings": len(set(merge_study.setting_of(of).tolist())),
+        "num_paths": {t: int(of.where(t, "held_out").sum()) for t in path_study.PAIR_TYPES},
+        "accuracy": {
+            f"merge_{int(k)}": float(of[of.columns["merge"] == k].columns["accuracy"].mean())
+            for k in np.unique(of.columns["merge"])
+        },
+        "matched_centroid_differences": {
+            f"merge_{c.merge}, {c.pair_type} paths, minus {c.against}": c.difference for c in told
+        },
+        "claims": {
+            f"{f.claim}, {f.reading}": {
+                "statement": f.statement,
+                "direction": f.direction,
+                **f.estimate.record(),
+            }
+            for f in primary
+        },
+    }
 
 
 def by_grouping(of: Models, names: list[str]) -> records.Table:

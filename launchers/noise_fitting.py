@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -296,7 +296,7 @@ def trained(
                 ),
                 "correct": training.Measure(correct, steps[-1:]),
             },
-            charts={"losses": ["clean_loss", "noisy_loss", "train_loss"]},
+            charts=charts_of(wave),
             hparams={
                 "images": task.training.title,
                 "wave_name": wave.name,
@@ -307,6 +307,16 @@ def trained(
             keep={steps[epoch]: f"epoch_{epoch:03d}.keras" for epoch in plan.kept_epochs},
         )
     return units
+
+
+def charts_of(wave: tasks.PlacedWave) -> dict[str, list[str]]:
+    """The charts of TensorBoard of a training; of a control there is no slope."""
+    return {
+        **({} if wave.kind == "control" else {"regression slope": ["regression_slope"]}),
+        "label noise fitted": ["noise_fitting", "mean_part", "covariance_part"],
+        "accuracy": ["accuracy"],
+        "losses": ["clean_loss", "noisy_loss", "train_loss"],
+    }
 
 
 def frozen_teacher(plan: Plan, page: experiments.Page, task: Classification) -> Any:
@@ -469,7 +479,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         },
         arrays={"held_out": held_out_arrays(of.held_out())} if alone else {},
         figures=figures(plan, found, lines) if lines else {},
-        summary=summary(plan, found, of, lines, known, findings),
+        summary=summary(plan, found, of, lines, known, findings, accuracy),
         lines=[
             f"{num_images:,} held-out images of {found.fact('dataset')}",
             *(
@@ -494,6 +504,7 @@ def summary(
     lines: Sequence[FittedWave],
     known: Sequence[bool | None],
     findings: Sequence[Finding],
+    accuracy: Mapping[str, spectra.Estimate],
 ) -> dict[str, Any]:
     """What was trained and how closely each wave is fitted, in numbers."""
     shown = plan.setting.num_epochs * len(of.names) * found.fact("num_training_images")
@@ -510,6 +521,7 @@ def summary(
         "diverged_at_step": dict(of.diverged),
         "num_epochs": of.num_epochs,
         "amplitude": plan.amplitude,
+        "accuracy": accuracy,
         "images_per_second": shown / found.fact("seconds"),
         "final_regression_slope": {
             label(line): {

@@ -23,6 +23,8 @@ The packages, from the inside out:
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from spectral_tf import interrupts, program
+
 if TYPE_CHECKING:
     from spectral_tf.measuring.callback import SpectrumCallback as SpectrumCallback
     from spectral_tf.measuring.comparison import compare as compare
@@ -53,6 +55,10 @@ _MODULES = {
     "measure": "measure",
 }
 __all__ = [*_MODULES, "__version__"]
+
+
+if program.is_experiment():  # Which takes seconds to import what it needs.
+    interrupts.tell()
 
 
 def __getattr__(name: str) -> Any:

@@ -35,6 +35,12 @@ def experiment() -> str:
     return os.path.basename(sys.argv[0]).removesuffix(".py")
 
 
+def is_experiment() -> bool:
+    """Whether this process runs one of the experiments' files."""
+    file = pathlib.Path(*sys.argv[:1])
+    return file.is_file() and file.resolve().parent == folder().resolve()
+
+
 def called() -> str:
     """How the user has called it, to begin a line with: lf_first.py, or spectral-tf lf_first."""
     return f"{COMMAND} {experiment()}" if _by_command else os.path.basename(sys.argv[0])

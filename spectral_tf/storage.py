@@ -294,7 +294,8 @@ def digest(path: str | os.PathLike[str]) -> str:
     Raises:
       OSError: it cannot be read.
     """
-    return hashlib.sha256(as_path(path).read_bytes()).hexdigest()
+    with local_copy(path) as file, open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def files_under(folder: str | os.PathLike[str]) -> Iterator[epath.Path]:

@@ -18,6 +18,9 @@ from spectral_tf.records.folder import board_name
 from spectral_tf.records.tensorboard import numbers_of
 from spectral_tf.web.figures import is_snapshot
 
+# What TensorBoard shows of every page, of a small run of it; # stands for a number.
+TAGS = pathlib.Path(__file__).parent / "launchers" / "tensorboard_tags.txt"
+
 
 def boards(path: pathlib.Path) -> Iterator[tuple[str, EventAccumulator]]:
     """The name below the folder of events and the content of each run that TensorBoard finds."""
@@ -103,11 +106,25 @@ def assert_board(path: pathlib.Path, experiment: str) -> None:
     assert pictures <= set(by_plugin(root).get("images", [])), pictures
 
 
-def described(path: pathlib.Path) -> str:
+def assert_tags(path: pathlib.Path, experiment: str) -> None:
+    """The same, and that these are the tags that are listed for the experiment."""
+    assert_board(path, experiment)
+    assert described(path, experiment) == listed()[experiment]
+
+
+def listed() -> dict[str, str]:
+    """{experiment: what is listed of it}: runs, and in them tags by plugin."""
+    sections = re.split(r"^(\w+)\n", TAGS.read_text(), flags=re.M)[1:]
+    return {name: of.rstrip() for name, of in zip(sections[::2], sections[1::2], strict=True)}
+
+
+def described(path: pathlib.Path, experiment: str) -> str:
     """The tags of every run below a folder, by plugin; # stands for numbers.
 
-    Of headline numbers within others only the first name is told.
+    The runs are called as if the folder were `run`. Of headline numbers within others only the
+    first name is told.
     """
+    own = board_name(experiment, path.name)
     found: dict[str, dict[str, list[str]]] = {}
     for run, board in boards(path):
         tags = by_plugin(board)
@@ -119,6 +136,7 @@ def described(path: pathlib.Path) -> str:
             "images": tags.get("images", []),
             "charts": list(charts(board)),
         }
+        run = f"{board_name(experiment, 'run')}{run.removeprefix(own)}"
         of_run = found.setdefault(_short(run), {})
         for plugin, names in told.items():
             of_run[plugin] = of_run.get(plugin, []) + [_short(name) for name in names]

@@ -15,6 +15,7 @@ import spectral_tf
 from spectral_tf import catalogue
 from spectral_tf.records import read_table
 from spectral_tf.runtime import manual
+from spectral_tf.web.figures import main_of
 
 TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "BUILD_NOTES.md")]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -263,20 +264,46 @@ def test_results_are_repeated_in_folders_of_their_own():
     assert {str(path) for path in runs} <= repeated
 
 
+RUNS = {
+    file.parent: json.loads(file.read_text())["experiment"]
+    for file in sorted((ROOT / "results").rglob("summary.json"))
+}
+# A teacher is measured against no null, and has no figure.
+TEACHERS = {path for path in RUNS if path.name == "teacher"}
+
+
+def main_figure(folder):
+    """The file of the main figure of a run; None where the experiment has none."""
+    first = catalogue.EXPERIMENTS[RUNS[folder]].main_figure
+    names = [file.stem for file in (folder / "figures").glob("*.png")]
+    return folder / "figures" / f"{main_of(names, first)}.png" if first else None
+
+
+@pytest.mark.parametrize("folder", RUNS, ids=lambda of: str(of.relative_to(ROOT / "results")))
+def test_every_committed_run_has_its_main_figure_and_a_page_that_names_it(folder):
+    figure = main_figure(folder)
+    assert figure is None or figure.is_file() or folder in TEACHERS
+    around = [page for page in PAGES if page.name == "README.md" and page.parent in folder.parents]
+    assert (folder / "README.md").is_file() or any(names(page, folder) for page in around)
+
+
+def names(page, folder):
+    """Whether a page links the folder of a run, or gives the command that repeats it."""
+    linked = re.escape(folder.relative_to(page.parent).as_posix())
+    repeated = re.escape(folder.relative_to(ROOT).as_posix())
+    return re.search(rf"\]\({linked}[/)]|={repeated}/run\.flags\b", page.read_text())
+
+
 @pytest.mark.parametrize("experiment", catalogue.EXPERIMENTS.values(), ids=lambda of: of.name)
 def test_results_show_the_main_figure(experiment):
-    figures = [
-        path
-        for path in (ROOT / "results" / experiment.results).rglob(f"{experiment.main_figure}.*")
-        if path.parent.name == "figures"
-    ]
+    figures = {main_figure(folder) for folder, name in RUNS.items() if name == experiment.name}
     if experiment.main_figure and figures:
         shown = {
             (page.parent / image).resolve()
             for page in PAGES
             for image in re.findall(r"!\[[^]]+\]\(([^)]+)\)", page.read_text())
         }
-        assert shown & set(figures)
+        assert shown & figures
 
 
 def test_what_is_said_of_uncommitted_code_is_so():

@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import socket
+import sys
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -35,6 +36,19 @@ def quiet() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(before)
+
+
+@contextlib.contextmanager
+def _bars(shown: bool) -> Iterator[None]:
+    """Within it TFDS shows its bars, or not; afterwards it does what it did before."""
+    from tensorflow_datasets.core.utils import tqdm_utils
+
+    before = tqdm_utils._active  # It has no name of its own for whoever wants to know.
+    tqdm_utils.display_progress_bar(shown)
+    try:
+        yield
+    finally:
+        tqdm_utils.display_progress_bar(before)
 
 
 def is_prepared(builder: Any) -> bool:
@@ -107,9 +121,7 @@ def _build(builder: Any, name: str, folder: pathlib.Path, manual: pathlib.Path) 
     try:
         # TFDS prints that it downloads whatever it prepares.
         hidden = contextlib.redirect_stdout(None) if builder.name in EMBEDDED else quiet()
-        if not progress.is_shown():
-            tfds.disable_progress_bar()
-        with quiet(), hidden:
+        with quiet(), hidden, _bars(progress.is_shown() and sys.stderr.isatty()):
             builder.download_and_prepare(download_config=options)
     except Exception as error:  # Foreign code reads foreign files: anything may come.
         words = " ".join(str(error).split())

@@ -87,7 +87,6 @@ def find_images(
         return find_folder(name).find(split, order_seed)
     import tensorflow_datasets as tfds
 
-    tfds.disable_progress_bar()
     where = os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
     plain = name.split("/")[0].split(":")[0]
     _refuse_unknown(name, plain, where)

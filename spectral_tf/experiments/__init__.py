@@ -2,12 +2,12 @@
 it.
 
 The modules import TensorFlow when a strategy is there, not before. Since a page takes seconds to
-import what it needs, it says in one line from here on that it was interrupted.
+import what it needs, one of somebody's own says in one line from here on that it was interrupted.
 """
 
 from typing import TYPE_CHECKING
 
-from spectral_tf import interrupted, lazy
+from spectral_tf import interrupts, lazy
 
 if TYPE_CHECKING:
     from spectral_tf.experiments.datasets import Dataset as Dataset
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spectral_tf.experiments.page import launch_comparison as launch_comparison
     from spectral_tf.experiments.sines import sines_of_runs as sines_of_runs
 
-interrupted.tell()
+interrupts.tell()
 
 __getattr__, __dir__, __all__ = lazy.subpackage(
     __name__,

@@ -481,9 +481,19 @@ def publish(
       board: where TensorBoard's events of it go; None: nowhere.
       step: of the figures and numbers there.
     """
+    folder.withdraw_page()
     show = None if board is None else lambda tag, pixels: board.image(tag, pixels, step)
     files = report.write(folder.path, show)
-    _conclude(name, folder, report, found.fact("seconds"), files, board, step)
+    sentence = headline(name, report.summary, Tables(folder.path)) or TOO_LITTLE
+    if board:  # Before the run counts as finished, after which nothing is written.
+        board.end(step, report.summary, [*report.lines, sentence])
+        board.commit()
+    summary = {"experiment": name, "headline": sentence, **report.summary}
+    folder.finish(summary, found.fact("seconds"), files)
+    for line in report.lines:
+        print(line)
+    runtime.say_where(folder, num_images=report.images_shown)
+    print(sentence)
 
 
 def conclude(
@@ -493,6 +503,7 @@ def conclude(
     seconds: float,
     *,
     lines: Sequence[str] = (),
+    figures: Mapping[str, Figure] | None = None,
 ) -> None:
     """Finishes a run whose launcher has written its tables by itself.
 
@@ -502,30 +513,10 @@ def conclude(
       summary: headline numbers.
       seconds: of the whole run.
       lines: that the screen shows first.
+      figures: {name of a picture: it}.
     """
-    board = new_board(name, folder)
-    _conclude(name, folder, Report(summary, lines), seconds, {}, board, 0)
-
-
-def _conclude(
-    name: str,
-    folder: RunFolder,
-    report: Report,
-    seconds: float,
-    files: Mapping[str, str],
-    board: EventWriter | None,
-    step: int,
-) -> None:
-    """The summary of a run, its closing lines, where to look, and last what was found."""
-    sentence = headline(name, report.summary, Tables(folder.path)) or TOO_LITTLE
-    if board:  # Before the run counts as finished, after which nothing is written.
-        board.end(step, report.summary, [*report.lines, sentence])
-        board.commit()
-    folder.finish({"experiment": name, "headline": sentence, **report.summary}, seconds, files)
-    for line in report.lines:
-        print(line)
-    runtime.say_where(folder, num_images=report.images_shown)
-    print(sentence)
+    report = Report(summary, lines, figures=figures or {})
+    publish(name, folder, Found(facts={"seconds": seconds}), report, new_board(name, folder))
 
 
 def save_every() -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -16,12 +16,12 @@ from spectral_tf.errors import UserError
 from spectral_tf.measuring.measurement import (
     Measurement,
     curves,
-    events_folder,
     load,
+    new_events,
     scalars,
     writable_folder,
 )
-from spectral_tf.measuring.places import Place
+from spectral_tf.measuring.places import JUMPS, Place
 from spectral_tf.measuring.probe import SpectrumProbe, growing_steps
 from spectral_tf.storage import as_path
 
@@ -155,13 +155,13 @@ class SpectrumCallback(keras.callbacks.Callback):
         """Of TensorBoard's events, with what was measured before; None where none are wanted."""
         if self._log_dir is None and self._folder is None:
             return None
-        from spectral_tf.records.tensorboard import EventWriter
-
         if self._log_dir is not None:
+            from spectral_tf.records.tensorboard import EventWriter
+
             # Beside what others write there, and behind what earlier trainings have written.
             return EventWriter.behind_others(as_path(self._log_dir, "log_dir") / "spectrum")
         assert self._folder
-        events = EventWriter(events_folder(self._folder))
+        events = new_events(self._folder)
         if self.probe.steps:
             for at, values in scalars(self.history).items():
                 events.scalars(values, at)
@@ -191,6 +191,7 @@ class SpectrumCallback(keras.callbacks.Callback):
         """Measures the last step if that was not done, and writes tables and the figure."""
         if not self.probe.steps or self._step() > self.probe.steps[-1]:
             self._measure(self._step())
+        self._say(self.probe.steps[-1], self.history.notes)
         if self._events:
             self._events.commit()
         if self._folder:
@@ -215,7 +216,11 @@ class SpectrumCallback(keras.callbacks.Callback):
             values = {n: float(q.values) for n, q in taken.quantities.items() if q.axes == ()}
             values |= {tag: float(v[0]) for tag, v in curves(taken.at_step(step)).items()}
             self._events.scalars(values, step)
-        for note in taken.notes:
+        # Before a network has learned anything it jumps at every border: said of the last step.
+        self._say(step, (note for note in taken.notes if not note.startswith(JUMPS)))
+
+    def _say(self, step: int, notes: Iterable[str]) -> None:
+        for note in notes:
             kind = re.sub(r"[\d.]+", "", note)  # The same is true of most steps, in other numbers.
             if kind not in self._said:
                 self._said.add(kind)

@@ -64,8 +64,10 @@ def measure(
         `imagenet`, `MEAN:DEVIATION` once or for each channel, then perhaps `bgr` and
         `channels_first`, joined by commas. Default: the samples themselves.
       temperature: by which logits are divided, above 0 (those of probabilities are their
-        logarithms), so that models are compared at one confidence
-        (`spectra.confidence_temperature` finds it); 1 leaves predictions as they are.
+        logarithms), so that models are compared at one confidence: for each model
+        `spectra.confidence_temperature` finds its own, from its logits of images (100 or more, the
+        same for all models, none of them at the ends of the paths); 1 leaves predictions as they
+        are.
       batch_size: samples at once; 0: 1,024, or what the model takes.
 
     Returns:

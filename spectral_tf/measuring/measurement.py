@@ -21,6 +21,7 @@ from spectral_tf.storage import as_path, atomic_write, is_local, reason, try_to_
 
 if TYPE_CHECKING:
     from spectral_tf.records.figures import Figure
+    from spectral_tf.records.tensorboard import EventWriter
 
 _FILE = "measurement.npz"
 _SUMMARY = "summary.json"
@@ -465,12 +466,7 @@ class _Events:
         self._name, self._step = path.name, step
         if not wanted:
             return
-        own = events_folder(path)
-        for file in [f for f in (*_entries(own.parent), *_entries(own)) if "tfevents" in f.name]:
-            file.unlink()  # They are of the measurement that is replaced.
-        from spectral_tf.records.tensorboard import EventWriter
-
-        self._writer = EventWriter(own)
+        self._writer = new_events(path)
 
     def image(self, name: str, pixels: NDArray[np.uint8]) -> None:
         if self._writer:
@@ -489,9 +485,20 @@ class _Events:
         self._writer.commit()
 
 
-def events_folder(path: epath.Path) -> epath.Path:
-    """Where TensorBoard's events of a folder go; its name is what TensorBoard shows."""
-    return path / "tensorboard" / (path.name or "measurement")
+def new_events(path: epath.Path) -> EventWriter:
+    """A writer of TensorBoard's events of a folder, under its name, instead of those it holds.
+
+    They are of a measurement that is replaced, or written again; the folder, or the version that
+    wrote them, may have called them otherwise.
+
+    Args:
+      path: of the measurement's folder.
+    """
+    from spectral_tf.records.tensorboard import EventWriter, remove_events
+
+    events = path / "tensorboard"
+    remove_events(events)
+    return EventWriter(events / (path.name or "measurement"))
 
 
 def curves(measurement: Measurement) -> dict[str, NDArray[np.float64]]:

@@ -24,6 +24,8 @@ _KEPT = 200_000
 _PRESENT = 1e-4
 # A jump at the border that is so many times the largest step inside is none of a periodic function.
 _JUMP = 3.0
+# How the note of one begins.
+JUMPS = "the function jumps"
 _PATHS_AT_ONCE = 64
 _ROUNDING = 2.0**-22
 
@@ -211,7 +213,7 @@ class Grid:
             jumps = spectra.border_jumps(values.T.reshape(-1, *sides), sides.size)
             if jumps.max() > _JUMP:
                 notes.append(
-                    f"the function jumps by {jumps.max():.3g} times its largest step where the box "
+                    f"{JUMPS} by {jumps.max():.3g} times its largest step where the box "
                     "ends, and a jump has power at all frequencies, falling as 1/k^2; "
                     "window='hann' takes it out"
                 )

@@ -14,11 +14,13 @@ from spectral_tf.records.found import Found, Series
 from spectral_tf.records.report import Animation, Report
 from spectral_tf.records.small_files import read_json, reading
 from spectral_tf.records.tables import (
+    Head,
     Table,
     Tables,
     averaged,
     estimate_lines,
     estimates,
+    read_head,
     read_table,
     tidy,
     write_table,
@@ -35,6 +37,7 @@ __getattr__ = lazy.subpackage(__name__, {}, ("figures", "learning"))[0]
 __all__ = [
     "Animation",
     "Found",
+    "Head",
     "Part",
     "Report",
     "RunFolder",
@@ -47,6 +50,7 @@ __all__ = [
     "estimate_lines",
     "estimates",
     "read_flags",
+    "read_head",
     "read_json",
     "read_table",
     "reading",

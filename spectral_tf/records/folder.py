@@ -410,12 +410,22 @@ class RunFolder:
           wall_seconds: of the whole run.
           files: {name: SHA-256} of what its report has written, for `altered`.
         """
+        self.withdraw_page()
         environment = self._environment_before()
         self._write_json(_ENVIRONMENT, {**environment, "wall_seconds": round(wall_seconds, 1)})
         record = {_FILES: dict(files)} if files else {}
         self._write_json(_SUMMARY, {**summary, **record})
         if self._then and self.writes:
             self._then(self.path)
+
+    def withdraw_page(self) -> None:
+        """Takes away the page of an earlier report, before anything of a new one is written.
+
+        So no kill leaves a page beside numbers that it does not tell; one that is missing is made
+        when the run's command is started again.
+        """
+        if self.writes:
+            (self.path / REPORT).unlink(missing_ok=True)
 
     def reopen(self) -> None:
         """From now on the run is unfinished again, and goes on from its saved states."""

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+# The entry of a PNG file that says in words what it shows; the name is one of the format's own.
+DESCRIPTION = "Description"
+
+
 class Animation(NamedTuple):
     """A moving picture: what writes it to a file."""
 

@@ -4,7 +4,8 @@ import csv
 import io
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from spectral_tf.records.former_names import current_column, current_text
 from spectral_tf.spectra import Estimate
-from spectral_tf.storage import atomic_write
+from spectral_tf.storage import atomic_write, local_copy
 
 # Columns that hold names.
 _TEXTS = ("statement", "reading", "primary", "measure", "transform")
@@ -209,11 +210,61 @@ def read_table(path: epath.Path) -> dict[str, list[float | str]]:
     Names and words of older tables become those of now (`former_names`).
     """
     header, *rows = csv.reader(io.StringIO(path.read_bytes().decode(), newline=""))
+    return _columns(header, rows)
+
+
+class Head(NamedTuple):
+    """How a table begins.
+
+    Attributes:
+      columns: {column: its first entries}, as of `Tables`.
+      num_rows: of the whole table.
+    """
+
+    columns: Mapping[str, NDArray]
+    num_rows: int
+
+
+def read_head(path: epath.Path, most: int) -> Head:
+    """Reads the first rows of a table, and counts them all, row by row: it may be of any size.
+
+    Args:
+      path: of the file.
+      most: rows to read.
+
+    Raises:
+      ValueError: a row has not as many entries as the first line, or the file ends within one.
+    """
+    with local_copy(path) as file, open(file, newline="", encoding="utf-8") as text:
+        rows = csv.reader(text)
+        header = next(rows, [])
+        first, count = [], 0
+        for row in rows:
+            count += 1
+            if len(row) != len(header):
+                raise ValueError(f"row {count:,} has {len(row)} entries of {len(header)}")
+            if count <= most:
+                first.append(row)
+        if not header:
+            raise ValueError("it has no first line")
+        with open(file, "rb") as end:
+            end.seek(-1, os.SEEK_END)
+            if end.read() != b"\n":
+                raise ValueError("it ends within a row")
+    return Head(_arrays(_columns(header, first)), count)
+
+
+def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, list[float | str]]:
+    """{column: values} of cells, by the names of now."""
     named = [current_column(name, header) for name in header]
     return {
         name: [_value(current_text(row[i]) if name in _TEXTS else row[i]) for row in rows]
         for i, name in enumerate(named)
     }
+
+
+def _arrays(columns: Mapping[str, Sequence[float | str]]) -> dict[str, NDArray]:
+    return {name: np.asarray(entries) for name, entries in columns.items()}
 
 
 class Tables(Mapping[str, Mapping[str, NDArray]]):
@@ -223,10 +274,12 @@ class Tables(Mapping[str, Mapping[str, NDArray]]):
 
     Args:
       folder: of the run.
+      names: of those that are to be seen; None: all.
     """
 
-    def __init__(self, folder: epath.Path) -> None:
+    def __init__(self, folder: epath.Path, names: Collection[str] | None = None) -> None:
         self._folder, self._read = folder, dict[str, Mapping[str, NDArray]]()
+        self._names = names
 
     def __getitem__(self, name: str) -> Mapping[str, NDArray]:
         """Reads a table, by its name without `.csv`.
@@ -237,14 +290,18 @@ class Tables(Mapping[str, Mapping[str, NDArray]]):
         """
         if name not in self._read:
             path = self._folder / f"{name}.csv"
-            if not path.is_file():
+            if not self._seen(name) or not path.is_file():
                 raise KeyError(name)
-            self._read[name] = {key: np.asarray(found) for key, found in read_table(path).items()}
+            self._read[name] = _arrays(read_table(path))
         return self._read[name]
+
+    def _seen(self, name: str) -> bool:
+        return self._names is None or name in self._names
 
     def __iter__(self) -> Iterator[str]:
         """Their names."""
-        return iter(sorted(path.stem for path in self._folder.glob("*.csv")))
+        names = (path.stem for path in self._folder.glob("*.csv"))
+        return iter(sorted(filter(self._seen, names)))
 
     def __len__(self) -> int:
         """Their number."""

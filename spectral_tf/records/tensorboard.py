@@ -226,6 +226,20 @@ def _segments(folder: epath.Path) -> dict[epath.Path, int]:
     return {file: int(match[1]) for file, match in found.items() if match and file.is_file()}
 
 
+def remove_events(folder: str | os.PathLike[str]) -> None:
+    """Removes what any `EventWriter` has written below a folder; what others have stays.
+
+    Args:
+      folder: that holds runs of TensorBoard, whatever they are called.
+
+    Raises:
+      OSError: a file cannot be removed.
+    """
+    for below in {file.parent for file in storage.files_under(folder)}:
+        for file in _segments(below):
+            file.unlink()
+
+
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table."""
 

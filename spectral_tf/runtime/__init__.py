@@ -4,7 +4,6 @@ Only launchers and `spectral_tf.training` import it; nothing here imports Tensor
 """
 
 from spectral_tf.runtime.cores import chosen_cores
-from spectral_tf.runtime.defaults import defaults_of
 from spectral_tf.runtime.flags import (
     asked_classes,
     check_at_least,
@@ -33,6 +32,7 @@ from spectral_tf.runtime.flags import (
 )
 from spectral_tf.runtime.folder import run_folder, say_where
 from spectral_tf.runtime.launch import configuration, flag, launch, settings
+from spectral_tf.runtime.manual import defaults_of
 from spectral_tf.runtime.seeds import derive_seed, generator
 
 __all__ = [

@@ -1,6 +1,5 @@
 """The run folder that the flags name."""
 
-import contextlib
 import sys
 from collections.abc import Collection
 
@@ -14,8 +13,8 @@ from spectral_tf.records.arrays import Damaged
 from spectral_tf.records.folder import FOUND, experiment_of
 from spectral_tf.records.found import Found
 from spectral_tf.runtime.cluster import is_chief
-from spectral_tf.runtime.defaults import defaults
 from spectral_tf.runtime.launch import configuration
+from spectral_tf.runtime.manual import defaults
 from spectral_tf.storage import as_path
 
 
@@ -115,12 +114,7 @@ def _report_again(folder: RunFolder) -> None:
 
 
 def _write_page(folder: epath.Path) -> None:
-    """The page of a finished run; what was found stands without it, so no error is one of the run.
-
-    The page of a report before would tell other numbers, and goes.
-    """
-    with contextlib.suppress(OSError):
-        (folder / web.REPORT).unlink(missing_ok=True)
+    """The page of a finished run, which stands without it: no error here is one of the run."""
     try:
         web.write_report(folder, defaults())
     except Exception as error:

@@ -9,18 +9,10 @@ from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
-from spectral_tf import interrupted, keras_settings, program, progress
+from spectral_tf import interrupts, keras_settings, program, progress
 from spectral_tf.errors import UserError
 from spectral_tf.lazy import NO_TENSORFLOW
-from spectral_tf.runtime import (
-    arguments,
-    children,
-    cores,
-    failures,
-    interrupts,
-    peers,
-    startup_lines,
-)
+from spectral_tf.runtime import arguments, children, cores, failures, peers, startup_lines
 from spectral_tf.runtime.cluster import several_hosts
 from spectral_tf.runtime.flags import LATER, NOT_CONFIGURATION
 
@@ -35,7 +27,7 @@ def launch(main: Callable[[], int | None]) -> None:
       SystemExit: when it is over, with the status that `main` gave; 2 after such a line, 130 where
         it was interrupted.
     """
-    interrupted.tell()
+    interrupts.tell()
     name = program.called()
 
     def parse(given: Sequence[str]) -> Sequence[str]:
@@ -74,7 +66,7 @@ def launch(main: Callable[[], int | None]) -> None:
                 raise
             _refuse(name, line)
         except KeyboardInterrupt:
-            interrupted.end()
+            interrupts.end()
 
     app.run(guarded, flags_parser=parse)
 
@@ -82,7 +74,7 @@ def launch(main: Callable[[], int | None]) -> None:
 def _leave() -> NoReturn:
     """Ends a process that does not come to it by itself."""
     children.end_all()
-    peers.leave_at_once(interrupted.LINE, 130)
+    peers.leave_at_once(interrupts.LINE, 130)
 
 
 def expand_home() -> None:

@@ -1,18 +1,30 @@
-"""What an experiment does and which flags it has: for `--help` and for the documents alike."""
+"""What an experiment does and which flags it has: for `--help`, documents and reports alike."""
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import re
 import runpy
 import shutil
 import sys
 import textwrap
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from absl import flags
 
 from spectral_tf import catalogue, program
-from spectral_tf.runtime.flags import DEVICES, IMAGES, NETWORK, RUN, SUBJECT, TRAINING
+from spectral_tf.records.flagfile import flag_text
+from spectral_tf.runtime.flags import (
+    DEVICES,
+    IMAGES,
+    NETWORK,
+    NOT_CONFIGURATION,
+    RUN,
+    SUBJECT,
+    TRAINING,
+)
 
 OWN = "Experiment"
 # Those that several experiments share come after an experiment's own, in this order.
@@ -62,9 +74,8 @@ class FlagGroup(NamedTuple):
 
 def flag_groups() -> list[FlagGroup]:
     """The flags of the experiment that defined them in this process, its own first."""
-    module = flags.FLAGS.find_module_defining_flag("workdir")
     groups: dict[str, list[FlagEntry]] = {}
-    for flag in flags.FLAGS.get_key_flags_for_module(module):
+    for flag in _flags():
         groups.setdefault(getattr(flag, "group", OWN), []).append(entry(flag))
     order = [heading for heading in groups if heading not in SHARED]
     order += [heading for heading in SHARED if heading in groups]
@@ -72,17 +83,45 @@ def flag_groups() -> list[FlagGroup]:
 
 
 def flag_groups_of(experiment: str) -> list[FlagGroup]:
-    """The flags of any experiment.
+    """The flags of any experiment; no other may have defined flags in this process."""
+    with _loaded(experiment):
+        return flag_groups()
 
-    Its file is loaded for it, and its flags are gone again afterwards. No experiment may have
-    defined flags in this process before.
-    """
+
+def defaults() -> dict[str, str]:
+    """What the experiment's flags are if nothing is said: {name: text, as `read_flags`}."""
+    found = {}
+    for flag in _flags():
+        if flag.name not in NOT_CONFIGURATION:
+            plain = copy.deepcopy(flag)
+            plain.value = plain.default
+            found[flag.name] = flag_text(plain.serialize())
+    return found
+
+
+def defaults_of(experiment: str) -> dict[str, str] | None:
+    """Those of any experiment, as `flag_groups_of`; None of what is none."""
+    if experiment not in catalogue.EXPERIMENTS:
+        return None
+    with _loaded(experiment):
+        return defaults()
+
+
+@contextlib.contextmanager
+def _loaded(experiment: str) -> Iterator[None]:
+    """Within it the flags of an experiment are there: its file is loaded for it."""
     before = set(flags.FLAGS)
     runpy.run_path(str(program.folder() / f"{experiment}.py"), run_name=experiment)
     try:
-        return flag_groups()
+        yield
     finally:
         flags.FLAGS.remove_flag_values(set(flags.FLAGS) - before)
+
+
+def _flags() -> list[Any]:
+    """Those of absl that the experiment of this process has, its own and shared ones."""
+    module = flags.FLAGS.find_module_defining_flag("workdir")
+    return list(flags.FLAGS.get_key_flags_for_module(module))
 
 
 def entry(flag: Any) -> FlagEntry:

@@ -9,12 +9,13 @@ import numpy as np
 from absl import logging
 from etils import epath
 
+from spectral_tf import interrupts
 from spectral_tf.errors import UserError
 from spectral_tf.progress import Progress
 from spectral_tf.records.identity import Identity
 from spectral_tf.records.state_files import StateFiles
 from spectral_tf.records.tensorboard import EventWriter
-from spectral_tf.runtime import interrupts, peers
+from spectral_tf.runtime import peers
 from spectral_tf.training.history import History
 from spectral_tf.training.signals import Interrupted, Signals
 

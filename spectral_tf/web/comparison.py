@@ -14,6 +14,7 @@ from spectral_tf.web.contents import Contents, read_contents
 from spectral_tf.web.figures import Figure, figure, in_order, is_snapshot
 from spectral_tf.web.numbers import key_numbers
 from spectral_tf.web.page import render
+from spectral_tf.web.private import shortened
 
 # Figures of so many kinds are shown beside each other.
 _MOST_FIGURES = 12
@@ -82,7 +83,7 @@ def write_comparison(
             "folders", expected="different ones", got="the same one twice", hint="leave one out"
         )
     with atomic_write(path) as temporary:
-        temporary.write_text(page_of(every), encoding="utf-8")
+        temporary.write_text(shortened(page_of(every)), encoding="utf-8")
     return path
 
 

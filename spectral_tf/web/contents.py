@@ -2,75 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 from etils import epath
-from numpy.typing import NDArray
 
 import spectral_tf
 from spectral_tf import catalogue, headlines
 from spectral_tf.errors import UserError
-from spectral_tf.records import RunFolder, read_flags, read_json, read_table, reading
+from spectral_tf.records import (
+    Head,
+    RunFolder,
+    Tables,
+    read_flags,
+    read_head,
+    read_json,
+    reading,
+)
 from spectral_tf.records.folder import REPORT as REPORT
 from spectral_tf.records.former_names import current_entries
 from spectral_tf.storage import as_path
 
 _SUMMARY, _ENVIRONMENT = "summary.json", "environment.json"
-# What a table may hold in a page of a browser; more has no reader, and costs memory.
-_LARGEST_TABLE = 200_000_000
-
-
-class WholeTables(Mapping[str, Mapping[str, NDArray]]):
-    """The tables of a folder, each read once; those that are damaged are left out.
-
-    Args:
-      folder: that holds the CSV files.
-
-    Attributes:
-      damaged: {name of a table: why it cannot be read}.
-
-    Raises:
-      OSError: the folder cannot be read.
-    """
-
-    def __init__(self, folder: epath.Path) -> None:
-        self.damaged: dict[str, str] = {}
-        self._read: dict[str, dict[str, NDArray]] = {}
-        for path in sorted(folder.glob("*.csv")):
-            with self._telling(path.stem):
-                self._read[path.stem] = self._table(path)
-
-    @contextlib.contextmanager
-    def _telling(self, name: str) -> Iterator[None]:
-        try:
-            yield
-        except UserError as error:
-            self.damaged[name] = str(error)
-
-    def _table(self, path: epath.Path) -> dict[str, NDArray]:
-        with reading(path, path.name, "a whole table"):
-            if path.stat().length > _LARGEST_TABLE:
-                raise ValueError("too large to be shown")
-            if not path.read_bytes().endswith(b"\n"):
-                raise ValueError("it ends within a row")
-            return {name: np.asarray(column) for name, column in read_table(path).items()}
-
-    def __getitem__(self, name: str) -> Mapping[str, NDArray]:
-        """{column: its entries}, numbers as float64 with NaN for what is not there."""
-        return self._read[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """Names, sorted."""
-        return iter(self._read)
-
-    def __len__(self) -> int:
-        """The number of whole tables."""
-        return len(self._read)
+# Bytes of a table that is read whole, to be drawn; of any other one the first rows are.
+LARGEST_WHOLE = 20_000_000
+# Up to so many rows a table is shown whole.
+MOST_ROWS = 250
 
 
 class Contents(NamedTuple):
@@ -83,7 +42,8 @@ class Contents(NamedTuple):
       environment: what `environment.json` says.
       summary: what `summary.json` says, by the names of now; empty where a run is unfinished.
       headline: what was found, in a sentence; "" where none can be made.
-      tables: the whole ones.
+      heads: {name: how it begins} of the tables that are not damaged.
+      tables: those of them that are small enough to be read whole, each when it is asked for.
       figures: names of PNG files without their ends.
       animations: names of GIF files likewise.
       remarks: what a reader has to know first: what is damaged, missing or unfinished.
@@ -95,7 +55,8 @@ class Contents(NamedTuple):
     environment: dict[str, Any]
     summary: dict[str, Any]
     headline: str
-    tables: WholeTables
+    heads: dict[str, Head]
+    tables: Tables
     figures: list[str]
     animations: list[str]
     remarks: list[str]
@@ -133,8 +94,9 @@ def read_contents(folder: str | os.PathLike[str]) -> Contents:
     environment = _entries(path / _ENVIRONMENT)
     _refuse_newer(path, environment)
     name = str(summary.get("experiment") or environment.get("experiment") or _guessed(path))
-    tables = WholeTables(path)
-    damaged = tables.damaged
+    heads, damaged = _heads(path)
+    small = [n for n in heads if (path / f"{n}.csv").stat().length <= LARGEST_WHOLE]
+    tables = Tables(path, small)
     remarks = [f"A table is left out. {told}" for told in damaged.values()]
     if not summary:
         remarks.append(
@@ -153,6 +115,7 @@ def read_contents(folder: str | os.PathLike[str]) -> Contents:
         environment=environment,
         summary=current_entries(summary),
         headline=str(summary.get("headline") or _headline(name, summary, tables)),
+        heads=heads,
         tables=tables,
         figures=_names(path, "png"),
         animations=_names(path, "gif"),
@@ -174,6 +137,18 @@ def title_of(path: epath.Path) -> str:
 def _entries(file: epath.Path) -> dict[str, Any]:
     """The object of a JSON file, empty where there is none."""
     return read_json(file, file.name) if file.exists() else {}
+
+
+def _heads(path: epath.Path) -> tuple[dict[str, Head], dict[str, str]]:
+    """{name: how it begins} of the tables of a folder, {name: why it cannot be read} of others."""
+    heads, damaged = dict[str, Head](), dict[str, str]()
+    for file in sorted(path.glob("*.csv")):
+        try:
+            with reading(file, file.name, "a whole table"):
+                heads[file.stem] = read_head(file, MOST_ROWS)
+        except UserError as error:
+            damaged[file.stem] = str(error)
+    return heads, damaged
 
 
 def _instead(path: epath.Path) -> str:
@@ -212,7 +187,7 @@ def _guessed(path: epath.Path) -> str:
     return next((name for name in around if name in catalogue.EXPERIMENTS), path.name)
 
 
-def _headline(name: str, summary: Mapping[str, Any], tables: WholeTables) -> str:
+def _headline(name: str, summary: Mapping[str, Any], tables: Tables) -> str:
     """The sentence of a summary that has none; "" of one that no run has written so."""
     try:
         return headlines.headline(name, summary, tables)

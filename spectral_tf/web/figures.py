@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from etils import epath
 
+from spectral_tf.records.report import DESCRIPTION
 from spectral_tf.storage import local_copy
 from spectral_tf.web.numbers import words
 
@@ -24,12 +26,14 @@ class Figure(NamedTuple):
     Attributes:
       name: of its file without the end.
       title: in words.
+      description: what it shows, as its file says; of files of before "".
       source: it, as a data URI.
       width, height: pixels.
     """
 
     name: str
     title: str
+    description: str
     source: str
     width: int
     height: int
@@ -50,6 +54,7 @@ def figure(path: epath.Path) -> Figure | None:
     try:
         with local_copy(path) as file, Image.open(file) as opened:
             pixels = opened.convert("RGB")
+            told = str(opened.info.get(DESCRIPTION, ""))
     except (OSError, ValueError, SyntaxError):  # Pillow's of a damaged file.
         return None
     reduced = pixels.quantize(_COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert(
@@ -62,7 +67,7 @@ def figure(path: epath.Path) -> Figure | None:
     chosen = pixels if seen else reduced
     chosen.save(written, format="WEBP", lossless=True, quality=60, method=4)
     text = base64.b64encode(written.getvalue()).decode("ascii")
-    return Figure(path.stem, words(path.stem), f"data:image/webp;base64,{text}", *pixels.size)
+    return Figure(path.stem, words(path.stem), told, f"data:image/webp;base64,{text}", *pixels.size)
 
 
 def in_order(names: list[str], first: str) -> list[str]:
@@ -71,7 +76,20 @@ def in_order(names: list[str], first: str) -> list[str]:
     >>> in_order(["b_step_10", "a", "main"], "main")
     ['main', 'a', 'b_step_10']
     """
-    return sorted(names, key=lambda name: (name != first, is_snapshot(name), name))
+    main = main_of(names, first)
+    return sorted(names, key=lambda name: (name != main, is_snapshot(name), name))
+
+
+def main_of(names: Iterable[str], first: str) -> str:
+    """The main figure, or of several of its kind the first; "" where there is none.
+
+    >>> main_of(["heat_map_step_000100", "heat_map"], "heat_map")
+    'heat_map'
+    >>> main_of(["decision_regions", "accuracy_threshold_0.5"], "accuracy")
+    'accuracy_threshold_0.5'
+    """
+    of_kind = [n for n in names if f"{n}_".startswith(f"{first}_") and not is_snapshot(n)]
+    return min(of_kind, default="") if first else ""
 
 
 def is_snapshot(name: str) -> bool:

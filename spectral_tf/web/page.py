@@ -21,6 +21,7 @@ from spectral_tf.storage import atomic_write, is_local
 from spectral_tf.web import numbers, tables, training
 from spectral_tf.web.contents import REPORT, Contents, read_contents
 from spectral_tf.web.figures import figure, in_order, is_snapshot
+from spectral_tf.web.private import shortened
 from spectral_tf.web.units import unit_of
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def write_report(
 
 def write_page(contents: Contents, defaults: Mapping[str, str] | None = None) -> epath.Path:
     """The same of what was read."""
-    text = page_of(contents, defaults)
+    text = shortened(page_of(contents, defaults), contents.path)
     with atomic_write(contents.path / REPORT) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return contents.path / REPORT
@@ -90,6 +91,11 @@ def page_of(contents: Contents, defaults: Mapping[str, str] | None = None) -> st
     remarks = [
         *contents.remarks,
         *(f"figures/{n}.png is no picture that can be read." for n, p in pictures.items() if not p),
+        *(
+            f"{n}.csv is too long to drag through its training: see the figures and its first rows."
+            for n in (*training.SPECTRA, training.FUNCTIONS)
+            if n in contents.heads and n not in contents.tables
+        ),
     ]
     key = numbers.key_numbers(contents.summary)
     return render(
@@ -118,8 +124,8 @@ def shown_tables(contents: Contents) -> list[tables.Shown]:
     """All tables, the main one first, the long ones last."""
     units = units_of(contents)
     every = [
-        tables.shown(name, table, contents.experiment.name, units)
-        for name, table in contents.tables.items()
+        tables.shown(name, head, contents.experiment.name, units)
+        for name, head in contents.heads.items()
     ]
     main = contents.experiment.main_table
     return sorted(every, key=lambda table: (table.name != main, table.cut, table.name))

@@ -6,14 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from numpy.typing import NDArray
-
+from spectral_tf.records import Head
 from spectral_tf.web.numbers import interval_text, number_text, words
 from spectral_tf.web.units import unit_of
 
-# Up to so many rows a table is shown whole; of a longer one so many are, since figures show it
-# better and a page should stay light.
-WHOLE, FIRST = 250, 30
+# So many rows are shown of a table that is not shown whole, since figures show it better and a page
+# should stay light.
+FIRST = 30
 
 
 class Cell(NamedTuple):
@@ -69,7 +68,7 @@ class Shown(NamedTuple):
 
 def shown(
     name: str,
-    table: Mapping[str, NDArray],
+    head: Head,
     experiment: str,
     units: Mapping[str, str] | None = None,
 ) -> Shown:
@@ -77,14 +76,14 @@ def shown(
 
     Args:
       name: of its file without the end.
-      table: {column: its entries}.
+      head: how it begins; all of it if it is to be shown whole.
       experiment: whose it is; units depend on that.
       units: {column: unit} that the folder itself says.
     """
     own = units or {}
-    count = len(next(iter(table.values()), ()))
-    many = count if count <= WHOLE else FIRST
-    part = {column: entries[:many].tolist() for column, entries in table.items()}
+    known = len(next(iter(head.columns.values()), ()))
+    many = known if known == head.num_rows else FIRST
+    part = {column: entries[:many].tolist() for column, entries in head.columns.items()}
     columns: list[Column] = []
     cells: list[list[Cell]] = []
     notes: list[str] = []
@@ -106,7 +105,7 @@ def shown(
     if empty := [columns[i].name for i in range(len(cells)) if i not in filled]:
         notes.append(f"without an entry, and left out: {', '.join(empty)}")
     rows = [list(row) for row in zip(*(cells[i] for i in filled), strict=True)]
-    return Shown(name, words(name), [columns[i] for i in filled], rows, count, notes)
+    return Shown(name, words(name), [columns[i] for i in filled], rows, head.num_rows, notes)
 
 
 # What stands beside an estimate: its end, and how that is called.

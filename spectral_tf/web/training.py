@@ -19,6 +19,11 @@ from spectral_tf.web.numbers import number_text, words
 MOST_STEPS = 160
 # More numbers than this, and intervals are left to the table.
 _MOST_NUMBERS = 60_000
+# {table of spectra: its columns of frequencies and of magnitudes}.
+SPECTRA = {
+    "spectra": ("frequency", "magnitude"),
+    "by_step_and_target_frequency": ("target_frequency", "normalised_magnitude"),
+}
 # What a function is kept in by the experiments that train on one.
 FUNCTIONS = "functions"
 
@@ -67,10 +72,7 @@ def training_of(tables: Mapping[str, Mapping[str, NDArray]], folder: epath.Path)
       tables: of the folder.
       folder: that may hold `functions.npz`.
     """
-    for name, frequency, value in (
-        ("spectra", "frequency", "magnitude"),
-        ("by_step_and_target_frequency", "target_frequency", "normalised_magnitude"),
-    ):
+    for name, (frequency, value) in SPECTRA.items():
         table = tables.get(name, {})
         if {"step", frequency, value} <= table.keys():
             break
@@ -219,6 +221,7 @@ def record(training: Training, unit: str) -> dict[str, Any]:
         "frequencies": [float(f"{frequency:.6g}") for frequency in training.frequencies],
         "unit": unit,
         "magnitudes": packed(training.magnitudes),
+        "gaps": bool(np.isnan(training.magnitudes).any()),
         "low": None if training.low is None else packed(training.low),
         "high": None if training.high is None else packed(training.high),
         "functions": functions

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -33,6 +34,21 @@ def test_embedded_digits_are_scikit_learns(embedded_dir):
     assert rows == {
         (*image.ravel(), label) for image, label in zip(expected, theirs.target[1437:], strict=True)
     }
+
+
+def test_bars_of_tfds_are_as_they_were(embedded_dir, tmp_path, monkeypatch):
+    from tensorflow_datasets.core.utils import tqdm_utils
+
+    monkeypatch.setattr(tqdm_utils, "_active", True)
+    find_images("digits", data_dir=str(embedded_dir))
+    assert tqdm_utils._active, "somebody's own data sets show theirs"
+    seen = []
+    builder = types.SimpleNamespace(
+        name="mine", download_and_prepare=lambda **_: seen.append(tqdm_utils._active)
+    )
+    preparing._build(builder, "mine", tmp_path, tmp_path)
+    assert seen == [False], "nobody has asked for progress"
+    assert tqdm_utils._active
 
 
 def test_slices_and_a_second_reading_have_the_same_order(embedded_dir):

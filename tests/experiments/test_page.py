@@ -11,7 +11,7 @@ import tensorflow as tf
 from spectral_tf import records, tasks
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import evaluated
-from spectral_tf.experiments.page import Page, every_training_diverged
+from spectral_tf.experiments.page import Page, every_training_diverged, publish
 from spectral_tf.models.mlp import mlp
 from spectral_tf.training import Adam, Ensemble, Measure
 
@@ -52,6 +52,19 @@ def test_a_training_that_cannot_be_measured_any_more_is_finished(page):
     assert again.facts == found.facts
     error = every_training_diverged([found, found])
     assert "all 2 trainings diverged or could not be measured (outputs: expected" in str(error)
+
+
+def test_a_page_of_before_goes_before_anything_new_is_written(tmp_path):
+    folder = records.RunFolder(tmp_path, {})
+    (tmp_path / "report.html").write_text("of other numbers")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    report = types.SimpleNamespace(write=killed)
+    with pytest.raises(KeyboardInterrupt):
+        publish("test", folder, records.Found(), report)
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_one_that_could_never_be_measured_is_a_mistake(page):

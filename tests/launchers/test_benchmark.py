@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from boards import assert_tags
 from conftest import ROOT
 
 from spectral_tf.records import read_table
@@ -21,6 +22,7 @@ def test_a_short_benchmark_measures_every_contender_in_every_round(run_launcher,
     assert names[0] == "ours"
     assert {"Keras fit", "Keras fit, 50 per execution", "matrix product, NumPy"} <= set(names)
     check_rounds(tmp_path, "benchmark")
+    assert_tags(tmp_path, "benchmark")
     for column in ("ours_over_it", "share_of_matrix_product"):
         assert 1.0 in table[column]
     peers = [i for i, name in enumerate(names) if i and "product" not in name]
@@ -70,6 +72,7 @@ def test_probing_and_perturbing_are_measured(run_launcher, tmp_path):
     flags = ("--num_rounds=2", "--members=2", "--width=8", "--num_samples=16", "--probe_every=5")
     result = run_launcher("benchmark_probing", *flags, f"--workdir={tmp_path}")
     assert result.returncode == 0, result.stderr
+    assert_tags(tmp_path, "benchmark_probing")
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["probing_percent_median"] > 0
     perturbed = read_table(tmp_path / "perturbations.csv")
@@ -84,6 +87,7 @@ def test_a_start_is_timed_cold_and_warm(run_launcher, tmp_path):
     flags = ("--num_rounds=1", "--num_steps=200", "--width=8")
     result = run_launcher("benchmark_start", *flags, f"--workdir={tmp_path}")
     assert result.returncode == 0, result.stderr
+    assert_tags(tmp_path, "benchmark_start")
     table = read_table(tmp_path / "start.csv")
     assert table["kind"] == ["cold", "warm"]
     times = np.array([table[f"seconds_{name}"] for name in ("imported", "first_step", "done")])
@@ -100,6 +104,7 @@ def test_pipelines_are_measured_with_autoaugment_and_without(run_launcher, tmp_p
     result = run_launcher("benchmark_augmentation", *flags)
     assert result.returncode == 0, result.stderr
     check_rounds(tmp_path, "augmentation")
+    assert_tags(tmp_path, "benchmark_augmentation")
     table = read_table(tmp_path / "augmentation.csv")
     ours = [i for i, name in enumerate(table["contender"]) if name.endswith("ours, batched")]
     assert len(ours) == 2
@@ -126,6 +131,7 @@ def test_peers_waves_and_probes_are_measured_in_every_round(run_launcher, embedd
     )
     assert result.returncode == 0, result.stderr
     check_rounds(tmp_path, "peers")
+    assert_tags(tmp_path, "benchmark_images")
     assert read_table(tmp_path / "peers.csv")["contender"][0] == "ours"
     training = read_table(tmp_path / "training.csv")
     assert training["contender"] == [
@@ -163,6 +169,7 @@ def test_the_probe_of_paths_is_measured_in_every_way(run_launcher, embedded_dir,
         "benchmark_paths", *flags, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}"
     )
     assert result.returncode == 0, result.stderr
+    assert_tags(tmp_path, "benchmark_paths")
     rates, processes, memory = (
         read_table(tmp_path / f"{n}.csv") for n in ("rates", "processes", "memory")
     )

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from boards import assert_board
+from boards import assert_tags
 from conftest import assert_refused, launch
 
 from spectral_tf.records import read_table
@@ -17,6 +17,7 @@ def test_it_tells_what_measuring_costs(tmp_path, embedded_dir):
         f"--workdir={tmp_path / 'run'}",
     )
     assert result.returncode == 0, result.stderr
+    assert_tags(tmp_path / "run", "benchmark_measure")
     table = read_table(tmp_path / "run" / "costs.csv")
     assert len(table["what"]) == 5
     ratios = np.array(table["ratio_median"])
@@ -31,7 +32,7 @@ def test_saves_do_not_grow_along_a_run(tmp_path):
     flags = ("--num_rounds=1", "--divide_by=8", "--pages=", f"--workdir={tmp_path / 'run'}")
     result = launch("benchmark_saves", *flags)
     assert result.returncode == 0, result.stderr
-    assert_board(tmp_path / "run", "benchmark_saves")
+    assert_tags(tmp_path / "run", "benchmark_saves")
     table = read_table(tmp_path / "run" / "saves.csv")
     assert len(table["page"]) == 60
     sizes, inside = (np.array(table[name]) for name in ("bytes", "bytes_with_history_inside"))

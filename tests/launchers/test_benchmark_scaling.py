@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from boards import assert_tags
 from conftest import assert_refused, launch
 
 from spectral_tf.records import read_table
@@ -63,6 +64,7 @@ def test_every_curve_runs_at_small_sizes(tmp_path):
     flags += ["--most_seconds=1000", f"--workdir={path}"]
     result = launch("benchmark_scaling", *flags)
     assert result.returncode == 0, result.stderr
+    assert_tags(path, "benchmark_scaling")
     curve = rows_of(path, "curves")
     assert len(curve) == 2 * 11
     assert all(0 < row["seconds_best"] <= row["seconds_median"] for row in curve)

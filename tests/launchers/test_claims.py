@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from boards import assert_board
+from boards import assert_tags
 from conftest import assert_refused, launch
 
 from spectral_tf.records import read_table, write_table
@@ -43,7 +43,7 @@ def test_the_table_has_every_reading_and_a_word_for_each_kind(two_sets, tmp_path
     result = launch("claims", f"--folders={','.join(map(str, two_sets))}", f"--workdir={path}")
     assert result.returncode == 0, result.stderr
     assert "C5, as published: holds" in result.stdout
-    assert_board(path, "claims")
+    assert_tags(path, "claims")
     table = (path / "claims.md").read_text()
     assert "| C5 | it rises | **holds** | **undecided** |" in table
     assert "| C5, positive | all paths (decides *as published*) | " in table

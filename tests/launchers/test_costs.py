@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from boards import assert_board
+from boards import assert_tags
 from conftest import ROOT, assert_refused, launch
 
 from spectral_tf.records import read_table
@@ -31,7 +31,7 @@ def counted(tmp_path_factory):
         "costs", f"--studies={','.join(studies)}", "--devices=mine:2:0.25", f"--workdir={path}"
     )
     assert result.returncode == 0, result.stderr
-    assert_board(path, "costs")
+    assert_tags(path, "costs")
     table = read_table(path / "operations.csv")
     rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
     return path, result, {(r["study"], r["width"]): r for r in rows}

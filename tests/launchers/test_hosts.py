@@ -1,15 +1,14 @@
 """Every page on every kind of host gives what it gives on one device."""
 
-import pathlib
-import re
 import shutil
 
 import numpy as np
 import pytest
-from boards import assert_board, described
+from boards import assert_tags, listed
 from conftest import ROOT, another_machine, in_memory, launch, launch_on, two_devices, two_workers
 from test_package import without_tensorflow
 
+from spectral_tf import catalogue
 from spectral_tf.records import read_table
 from spectral_tf.records.locks import lock
 
@@ -19,9 +18,6 @@ ALWAYS = {
     ("fourier_sensitivity", "two devices"),
     ("lf_first", "a bucket"),
 }
-
-# What TensorBoard shows of each page: runs, and in them tags by plugin; # stands for a number.
-TAGS = pathlib.Path(__file__).with_name("tensorboard_tags.txt")
 
 NETWORK = ("--width=16", "--depth=3", "--learning_rate=0.003")
 DIGITS = ("--dataset=digits",)
@@ -238,10 +234,11 @@ def test_a_folder_in_use_ends_all_hosts(tmp_path):
 @pytest.mark.long
 @pytest.mark.parametrize("page", PAGES)
 def test_tensorboard_has_of_every_page(page, alone):
-    assert_board(alone(page), page)
-    sections = re.split(r"^(\w+)\n", TAGS.read_text(), flags=re.M)[1:]
-    expected = dict(zip(sections[::2], sections[1::2], strict=True))
-    assert described(alone(page)) == expected[page].rstrip()
+    assert_tags(alone(page), page)
+
+
+def test_the_tags_of_every_page_are_listed():
+    assert listed().keys() == catalogue.EXPERIMENTS.keys()
 
 
 @pytest.mark.long

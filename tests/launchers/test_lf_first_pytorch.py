@@ -2,7 +2,7 @@ import importlib.util
 import json
 
 import pytest
-from boards import assert_board
+from boards import assert_tags
 from conftest import estimated
 
 from spectral_tf.records import read_table
@@ -17,7 +17,7 @@ TINY = ("--num_runs=2", "--num_steps=40", "--probe_every=20", "--width=8", "--de
 def test_the_tables_are_those_of_lf_first(run_launcher, tmp_path):
     result = run_launcher("lf_first_pytorch", *TINY, f"--workdir={tmp_path}")
     assert result.returncode == 0, result.stderr
-    assert_board(tmp_path, "lf_first_pytorch")
+    assert_tags(tmp_path, "lf_first_pytorch")
     table = read_table(tmp_path / "spectra.csv")
     assert list(table) == ["step", "frequency", *estimated("magnitude")]
     assert sorted(set(table["step"])) == [0, 20, 40]

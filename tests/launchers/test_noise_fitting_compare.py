@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from boards import assert_board
+from boards import assert_tags
 from conftest import assert_refused, launch
 from PIL import Image
 
@@ -114,7 +114,7 @@ def test_what_the_null_has_too_is_no_effect(tmp_path):
     result = compared(tmp_path, case)
     assert result.returncode == 0, result.stderr
     Image.open(tmp_path / "compared" / "figures" / "comparison.png").verify()
-    assert_board(tmp_path / "compared", "noise_fitting_compare")
+    assert_tags(tmp_path / "compared", "noise_fitting_compare")
     t = table(tmp_path, "comparison")
     assert t["case"].tolist() == ["base"] * 4 + ["case"] * 4
     assert t["differs"].tolist() == ["baseline"] * 4 + ["width 32 for 0"] * 4

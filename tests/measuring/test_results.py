@@ -52,8 +52,14 @@ def test_what_is_saved_is_read_again(name, found, tmp_path):
     assert list((folder / "tensorboard" / name).glob("*tfevents*"))
     with pytest.raises(UserError, match="overwrite=True"):
         found.save(folder)
+    mine = folder / "tensorboard" / "mine" / "events.out.tfevents.1.somebody"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    folder = folder.rename(tmp_path / "renamed")
     found.save(folder, overwrite=True)
-    assert len(list((folder / "tensorboard" / name).glob("*tfevents*"))) == 1
+    # Of one measurement there is one run of TensorBoard, however the folder was called before.
+    events = [f.parent.name for f in (folder / "tensorboard").rglob("*tfevents*")]
+    assert sorted(events) == ["mine", "renamed"]
 
 
 def test_what_replaces_leaves_nothing_of_before(tmp_path):

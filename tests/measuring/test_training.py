@@ -233,6 +233,14 @@ def test_a_training_that_grows_beyond_all_bounds_is_followed_to_its_end(tmp_path
     assert (tmp_path / "run" / "figures" / "measurement.png").is_file()
 
 
+def test_a_jump_at_the_border_is_told_of_what_was_learned(caplog):
+    callback = SpectrumCallback(Grid(64), every=1)
+    model().fit(X, Y, callbacks=[callback], **FIT)
+    assert "the function jumps" in callback.history.notes[0]
+    (told,) = (line for line in caplog.messages if "the function jumps" in line)
+    assert told.startswith("spectra at step 4: ")
+
+
 def test_a_folder_of_events_keeps_those_of_earlier_trainings(tmp_path):
     for _ in range(2):
         model().fit(X, Y, callbacks=[SpectrumCallback(Grid(64), log_dir=tmp_path)], **FIT)

@@ -37,6 +37,18 @@ def test_finishing_writes_time_and_summary_without_infinities(tmp_path):
     assert environment == {"start_utc": "then", "versions": {}, "wall_seconds": 12.3}
 
 
+def test_no_page_of_before_stands_beside_new_numbers(tmp_path):
+    def killed(_):
+        raise KeyboardInterrupt
+
+    folder = started(tmp_path, then=killed)
+    (tmp_path / "report.html").write_text("of other numbers")
+    with pytest.raises(KeyboardInterrupt):
+        folder.finish({"x": 1.5}, 1.0)
+    assert folder.finished
+    assert not (tmp_path / "report.html").exists()
+
+
 def test_a_resumed_run_keeps_its_first_start(tmp_path):
     for environment in ({"start_utc": "first", "tf": "1"}, {"start_utc": "second", "tf": "2"}):
         started(tmp_path, environment=environment)

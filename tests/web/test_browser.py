@@ -126,6 +126,19 @@ def test_all_three_views_move_together(browser, pages):
     assert [shown(driver, view) for view in views] == ["200", "300", "300"]
 
 
+def test_the_heat_map_says_what_its_colours_are(browser, pages):
+    driver = browser(pages["plain"])
+    colours = driver.find_element("id", "colours")
+    assert colours.size["width"] > 60
+    shown = colours.value_of_css_property("background-image").replace(", ", ",")
+    assert shown.startswith("linear-gradient(to right,rgb(68,1,84),")
+    assert shown.endswith("rgb(253,231,37))")
+    words = driver.find_element("id", "scale").text
+    assert " ".join(words.split()) == "share learned: 0 1 or more"
+    map_ = driver.find_element("id", "map")
+    assert "scale" in map_.get_attribute("aria-labelledby").split()
+
+
 def test_the_button_plays_and_pauses(browser, pages):
     driver = browser(pages["plain"])
     button = driver.find_element("id", "play")

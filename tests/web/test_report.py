@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from spectral_tf import Grid, SpectrumProbe, catalogue, web
 from spectral_tf.commands import compare, report
 from spectral_tf.errors import UserError
 from spectral_tf.records import write_table
+from spectral_tf.records.figures import save_figure
+from spectral_tf.records.figures.style import new_figure
 from spectral_tf.web import figures, page, tables
 
 from .conftest import NASTY, make_folder
@@ -33,18 +36,18 @@ def name_of(folder):
 
 @pytest.mark.parametrize("folder", FIRST.values(), ids=name_of)
 def test_committed_results_of_every_kind_have_a_page(folder, monkeypatch):
-    picture = figures.Figure("name", "name", "data:,", 1, 1)
+    picture = figures.Figure("name", "name", "", "data:,", 1, 1)
     monkeypatch.setattr(page, "figure", lambda path: picture._replace(name=path.stem))
     contents = web.read_contents(folder)
     text = page.page_of(contents)
     assert faults(text) == []
     assert contents.remarks == []
-    for name in contents.tables:
+    for name in contents.heads:
         assert f"{name}.csv" in text
     of = catalogue.EXPERIMENTS[contents.experiment.name]
     assert of.reading, "it says how to read it"
     assert of.misleads
-    assert not of.main_figure or {of.main_figure} <= {*contents.figures}
+    assert not of.main_figure or figures.main_of(contents.figures, of.main_figure)
 
 
 @pytest.mark.long
@@ -82,6 +85,39 @@ def test_it_tells_what_stands_in_the_folder(folder):
     assert "run.flags, beside this page" in text
     assert str(folder.parent) not in text, "no path of the machine"
     assert "It took 1.5 minutes" in read.text("p")
+
+
+def test_a_page_tells_no_folders_of_its_maker(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "R&D" / "ann"))
+    path = epath.Path(tmp_path / "R&D" / "ann" / "runs" / "mine")
+    other = f"{tmp_path}/R&D/ann/runs/base"
+    flags = [f"data_dir={tmp_path}/R&D/ann/data sets", f"from_run={other}", "num_runs=3"]
+    make_folder(path, flags=[*flags, "target=npz:/home/bob/x.npz", "where=/data/ann/images"])
+    write_table(path / "folders.csv", ("folder",), [(other,), (path / "spectra.csv",)])
+    text = web.write_report(path).read_text()
+    read = Page(text)
+    assert "ann/" not in text.replace("/data/ann/images", "")
+    assert "bob" not in text
+    cells = read.text("td")
+    for shown in ("~/data sets", "npz:~/x.npz", "/data/ann/images", "../base", "./spectra.csv"):
+        assert shown in cells
+    assert "what --from_run=../base names" in read.text("li")
+    assert "--flagfile=run.flags --workdir=runs/mine_again" in read.text("code")
+    again = make_folder(epath.Path(tmp_path / "R&D" / "ann" / "base"), flags=[*flags[1:]])
+    both = web.write_comparison([path, again], tmp_path / "both.html").read_text()
+    assert "<td>~/data sets<td>" in both
+    assert str(tmp_path) not in both
+
+
+def test_a_figure_says_what_it_shows(folder):
+    drawn, axes = new_figure()
+    axes.set(title="Loss of <b>", xlabel="step", ylabel="error")
+    save_figure(drawn, folder / "figures" / "errors.png")
+    text = web.write_report(folder).read_text()
+    assert faults(text) == []
+    shown = [values["alt"] for values in Page(text).of("img")]
+    assert shown[0] == "Figure of lf_first, mine: heat map", "of versions of before"
+    assert shown[1] == "Figure of lf_first, mine: Loss of <b>: error over step."
 
 
 def test_a_figure_keeps_its_pixels(folder):
@@ -146,7 +182,7 @@ def test_a_damaged_table_is_left_out_and_said(folder):
     (folder / "spectra.csv").write_text(whole[:-20])
     (folder / "classes.csv").write_bytes(b"\xff\x00")
     contents = web.read_contents(folder)
-    assert sorted(contents.tables) == ["functions"]
+    assert [sorted(of) for of in (contents.heads, contents.tables)] == [["functions"]] * 2
     told = " ".join(contents.remarks)
     assert "spectra.csv, damaged" in told
     assert "classes.csv, damaged" in told
@@ -154,6 +190,35 @@ def test_a_damaged_table_is_left_out_and_said(folder):
     assert faults(text) == []
     assert "A table is left out. spectra.csv" in Page(text).text("li")
     assert "training-data" not in text
+
+
+def test_a_large_table_is_whole_and_only_its_first_rows_are_kept(folder, monkeypatch):
+    write_table(folder / "errors.csv", ("run", "note"), [(i, "a\nb") for i in range(3000)])
+    smaller = (folder / "errors.csv").stat().length - 1
+    monkeypatch.setattr("spectral_tf.web.contents.LARGEST_WHOLE", smaller)
+    contents = web.read_contents(folder)
+    assert contents.remarks == []
+    assert "errors" not in contents.tables
+    assert "spectra" in contents.tables
+    head = contents.heads["errors"]
+    assert (len(head.columns["run"]), head.num_rows) == (250, 3000)
+    text = page.page_of(contents)
+    assert "The first 30 of 3,000 rows" in Page(text).text("p")
+    assert "training-data" in text
+    monkeypatch.setattr("spectral_tf.web.contents.LARGEST_WHOLE", 10)
+    text = web.write_report(folder).read_text()
+    assert "spectra.csv is too long to drag through" in Page(text).text("li")
+    assert "training-data" not in text
+
+
+def test_a_table_of_any_length_costs_the_memory_of_its_first_rows(folder):
+    write_table(folder / "errors.csv", ("run", "note"), [(i, "x" * 500) for i in range(4_000)])
+    web.read_contents(folder)  # Loads what it needs.
+    tracemalloc.start()
+    assert web.read_contents(folder).heads["errors"].num_rows == 4_000
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < (folder / "errors.csv").stat().length
 
 
 def test_a_table_that_is_gone_or_altered_is_said(folder):

@@ -122,12 +122,12 @@ def test_long_or_many_functions_are_kept_at_fewer_steps():
 
 
 def test_a_long_table_is_cut_and_says_so():
-    table = {"step": np.arange(1000.0)}
-    shown = tables.shown("runs", table, "lf_first")
+    head = records.Head({"step": np.arange(250.0)}, 1000)
+    shown = tables.shown("runs", head, "lf_first")
     assert shown.cut
     assert (len(shown.rows), shown.num_rows) == (tables.FIRST, 1000)
     assert shown.columns == [tables.Column("step", "training steps", numbers=True)]
-    assert not tables.shown("runs", {"step": np.arange(tables.WHOLE)}, "lf_first").cut
+    assert not tables.shown("runs", head._replace(num_rows=250), "lf_first").cut
 
 
 def test_an_estimate_is_one_cell_and_what_differs_beside_it_another():
@@ -139,7 +139,7 @@ def test_an_estimate_is_one_cell_and_what_differs_beside_it_another():
         "x_method": np.array(["Student, over runs", "none: one, over runs"]),
         "empty": np.array([np.nan, np.nan]),
     }
-    shown = tables.shown("t", table, "lf_first")
+    shown = tables.shown("t", records.Head(table, 2), "lf_first")
     assert [column.name for column in shown.columns] == ["x", "x: how"]
     assert [[cell.text for cell in row] for row in shown.rows] == [
         ["1 (0.5 to never)", "a"],

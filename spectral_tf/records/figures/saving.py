@@ -1,7 +1,7 @@
 """Figures and animations as files, and as pictures for TensorBoard."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,24 +11,68 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from spectral_tf.records.figures.style import BLUE, ORANGE, new_figure
-from spectral_tf.records.report import Animation
+from spectral_tf.records.report import DESCRIPTION, Animation
 from spectral_tf.storage import atomic_write
 
 # It tells which writer saves an animation.
 logging.getLogger("matplotlib.animation").setLevel(logging.WARNING)
 
 
+# So many panels, and so many names of a legend, are told.
+_TOLD = 6
+
+
 def save_figure(figure: Figure, path: epath.Path | None) -> NDArray[np.uint8]:
-    """Writes a PNG (unless path is None) and returns its pixels, uint8 [height, width, 3]."""
+    """Writes a PNG (unless path is None) and returns its pixels, uint8 [height, width, 3].
+
+    The file says in words what it shows, too, for whoever cannot see it: see `description`.
+    """
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     if path is not None:
         with atomic_write(path) as temporary:
-            Image.fromarray(pixels).save(temporary, format="png", optimize=True)
+            told = PngInfo()
+            told.add_itxt(DESCRIPTION, description(figure))
+            Image.fromarray(pixels).save(temporary, format="png", optimize=True, pnginfo=told)
     return pixels
+
+
+def description(figure: Figure) -> str:
+    """What a figure shows, by its titles, axes and legends.
+
+    >>> from spectral_tf.records.figures.style import new_figure
+    >>> figure, axes = new_figure()
+    >>> _ = axes.set(title="Loss", xlabel="step", ylabel="mean squared error")
+    >>> _ = axes.plot([0, 1], [1, 0], label="network")
+    >>> _ = axes.legend()
+    >>> description(figure)
+    'Loss: mean squared error over step. Shown: network.'
+    """
+    panels: dict[str, None] = {}
+    legends = [*figure.legends]
+    for axes in figure.axes:
+        x, y = axes.get_xlabel(), axes.get_ylabel()
+        title = axes.get_title() or axes.get_title("left")
+        coloured = axes.get_label() == "<colorbar>"
+        shown = f"in colours {y or x}" if coloured else " over ".join(filter(None, (y, x)))
+        panels[": ".join(filter(None, (title, shown)))] = None
+        legends += filter(None, [axes.get_legend()])
+    names = dict.fromkeys(text.get_text() for legend in legends for text in legend.get_texts())
+    told = [f"{figure.get_suptitle()}:"] if figure.get_suptitle() else []
+    told += [f"{_few(panels, '; ')}."] if any(panels) else []
+    told += [f"Shown: {_few(names, ', ')}."] if names else []
+    return " ".join(" ".join(told).replace("$", "").split())
+
+
+def _few(every: Iterable[str], between: str) -> str:
+    """Some of several texts, and how many more there are."""
+    texts = list(filter(None, every))
+    more = [f"and {len(texts) - _TOLD} more"] if len(texts) > _TOLD else []
+    return between.join(texts[:_TOLD] + more)
 
 
 def animation(*drawn: Any, **named: Any) -> Animation:

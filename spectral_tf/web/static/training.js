@@ -54,7 +54,7 @@
     return last;
   };
 
-  // Viridis, in 16 steps.
+  // Viridis, in 16 steps; less than 0 and more than 1 are as these.
   const VIRIDIS = ["440154", "481a6c", "472f7d", "414487", "39568c", "31688e", "2a788e", "23888e",
     "1f988b", "22a884", "35b779", "54c568", "7ad151", "a5db36", "d2e21b", "fde725"]
     .map((code) => [0, 2, 4].map((i) => parseInt(code.slice(i, i + 2), 16)));
@@ -256,6 +256,8 @@
     element("at").setAttribute("aria-live", on ? "off" : "polite");
   };
 
+  const colours = VIRIDIS.map((rgb) => `rgb(${rgb.join(" ")})`).join(", ");
+  element("colours").style.background = `linear-gradient(to right, ${colours})`;
   element("training").hidden = false;
   element("to-training").hidden = false;
   build();

@@ -1,20 +1,46 @@
-"""Ctrl-C ends a process within seconds, whatever it waits for.
+"""Ctrl-C ends a program in one line and within seconds, whatever it waits for.
 
-Python acts on a signal between two of its own instructions: not while TensorFlow compiles, nor
-while a thread is waited for on the way out. A thread beside it hears of the signal at once; if the
-process is still there when its patience is over, that ends it.
+The line is told as a mistake of the user is (`tell`, `end`). Python acts on a signal between two of
+its own instructions: not while TensorFlow compiles, nor while a thread is waited for on the way
+out. A thread beside it hears of the signal at once (`watch`); if the process is still there when
+its patience is over, that ends it.
 """
 
 import contextlib
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import NoReturn
+
+from spectral_tf import program
+
+LINE = "interrupted; the same command resumes or starts over"
 
 # From a SIGINT to the end; from the first to the end of a training that has a state to save.
 SECONDS, SECONDS_TO_SAVE = 8.0, 90.0
+
+
+def end() -> NoReturn:
+    """Says that the program was interrupted, and ends it with the status that shells give, 130."""
+    print(f"{program.called()}: {LINE}", file=sys.stderr)
+    sys.exit(130)
+
+
+def tell() -> None:
+    """From now on this program ends so wherever nothing else catches Ctrl-C."""
+    before = sys.excepthook
+
+    def told(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            end()
+        before(kind, error, trace)
+
+    sys.excepthook = told
 
 
 def _nothing() -> bool:
