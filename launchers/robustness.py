@@ -34,6 +34,7 @@ from spectral_tf import (
     training,
 )
 from spectral_tf.errors import UserError
+from spectral_tf.spectra.learning import POINTS_FOR_POWER_LAW
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -281,7 +282,8 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 {f"k = {k}": half[j] for j, k in enumerate(frequencies)},
                 never=never,
             ),
-            f"no power law: {law.exponent.text()}"
+            f"no power law: {law.num_points} of {len(frequencies)} frequencies halved, "
+            f"{POINTS_FOR_POWER_LAW} needed"
             if np.isnan(law.exponent.value)
             else f"it goes as frequency^{law.exponent.text()}, from {law.num_points} of "
             f"{len(frequencies)} frequencies",

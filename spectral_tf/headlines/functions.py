@@ -70,8 +70,9 @@ def order(k: NDArray, times: NDArray, unit: str, half: str) -> str:
     if not count:
         return ""
     if learned.sum() < 2:
-        which = f"only that of {k[learned][0]:g} {unit}" if learned.any() else "none"
-        return f"{which} of {counted(count, 'frequency', 'frequencies')} was {half} learned"
+        every = counted(count, "frequency", "frequencies")
+        which = f"of {every} only that of {k[learned][0]:g} {unit}" if learned.any() else ""
+        return f"{which or f'none of {every}'} was {half} learned"
     pairs = [(i, j) for i in range(count) for j in range(i + 1, count) if learned[i] or learned[j]]
     against = [(i, j) for i, j in pairs if times[i] > times[j]]
     with_it = sum(times[i] < times[j] for i, j in pairs)

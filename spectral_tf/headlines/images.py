@@ -247,10 +247,10 @@ def noise_fitting(summary: Summary, tables: Tables) -> str:
     if slopes:
         learned = [e.get("learned") for e in entries.values() if isinstance(e, dict)]
         slowest, fastest = (pick(slopes, key=_frequency) for pick in (min, max))
-        ends = f"{told(slopes[slowest], '.2f')} for {_wave(slowest)}"
+        ends = f"{told(slopes[slowest], '.3f')} for {_wave(slowest)}"
         if fastest != slowest:
             ends = ends.replace(" for ", " for the slowest, ")
-            ends += f", and {brief(slopes[fastest], '.2f')} for the fastest, {_wave(fastest)}"
+            ends += f", and {brief(slopes[fastest], '.3f')} for the fastest, {_wave(fastest)}"
         fitted = (
             f"networks fitted {learned.count(True)} of {counted(len(entries), 'wave')} of label "
             f"noise: β − null (regression slope, less that of networks that never saw it) is {ends}"
@@ -306,13 +306,13 @@ def fourier_sensitivity(summary: Summary, tables: Tables) -> str:
     if clean is not None and low is not None and high is not None:
         words = {
             1: "the error is higher with patterns of the lowest frequency than of the highest",
-            0: "the errors with patterns of the lowest and of the highest frequency meet",
+            0: "errors with patterns of the lowest and of the highest frequency are not told apart",
             -1: "the error is lower with patterns of the lowest frequency than of the highest",
         }
         side = apart(low, high)
         word = words[int(np.sign(low.value - high.value)) if side is None else side]
         if side is None:  # One network: what was seen, and no more.
-            word = word.replace("is ", "was ", 1).replace("meet", "were the same")
+            word = word.replace("is ", "was ", 1).replace("are not told apart", "were the same")
         rings = f"{word}: {told(low)}, {brief(high)}, and {brief(clean)} without a pattern"
     return sentence(rings, _most(summary.get("worst", {})))
 
@@ -322,7 +322,7 @@ def _most(worst: Summary) -> str:
     cycles = worst.get("cycles")
     if cycles is None:
         return ""
-    pattern = f"the pattern of {' and '.join(f'{c:g}' for c in cycles)} cycles across the image"
+    pattern = f"the pattern of {' and '.join(number(c) for c in cycles)} cycles across the image"
     pattern = pattern if any(cycles) else "a constant pattern"
     largest = f"the error was largest with {pattern}"
     others = estimate_of(worst.get("error_of_networks_that_did_not_choose"))

@@ -114,16 +114,13 @@ def row_estimates(table: Mapping[str, Any] | None, name: str, runs: Any = None) 
 def number(value: Any, form: str = ".3g") -> str:
     """A number in words where it is none.
 
-    >>> number(float("inf")), number(float("nan")), number(1234.5, ",.0f"), number(-0.001, ".2f")
-    ('never', 'no value', '1,234', '0.00')
+    >>> number(float("inf")), number(float("nan")), number(1234.5, ",.0f")
+    ('never', 'no value', '1,234')
     """
     value = float(value)
     if math.isinf(value):
         return "never" if value > 0 else "minus infinity"
-    if math.isnan(value):
-        return "no value"
-    text = format(value, form)
-    return (text.lstrip("-") if float(text.replace(",", "")) == 0 else text).replace("-", "−")
+    return "no value" if math.isnan(value) else format(value, form).replace("-", "−")
 
 
 def percent(share: float, form: str = ".3g") -> str:

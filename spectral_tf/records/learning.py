@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from spectral_tf.records.found import Series
 from spectral_tf.records.tables import Table, averaged, joined, tidy
 from spectral_tf.spectra import Estimate, LearningCurves, mean_over_runs
+from spectral_tf.spectra.learning import POINTS_FOR_POWER_LAW
 
 # Numbers of functions that are kept to be looked at.
 _PICTURED = 100_000
@@ -152,7 +153,8 @@ def learning_table(curves: LearningCurves, unit: str = "cycles per unit") -> str
         lines.append(f"{k:>{width}g}" + "".join(f"{cell:>34}" for cell in cells))
     law, count = curves.law, curves.frequencies.size
     lines.append(
-        f"no power law of the learning times at level {level:g}: {law.exponent.text()}"
+        f"no power law of the learning times at level {level:g}: {law.num_points} of {count} "
+        f"frequencies learned, {POINTS_FOR_POWER_LAW} needed"
         if math.isnan(law.exponent.value)
         else f"learning time at level {level:g} grows as frequency^{law.exponent.text()}, "
         f"from {law.num_points} of {count} frequencies"

@@ -61,7 +61,7 @@ def test_the_table_starts_at_the_trained_network_and_spectra_fall(measured):
         assert told["value"] == ("never" if np.isinf(at) else at)
         if np.isfinite(at):
             assert np.interp(at, norms, magnitude[:, j]) == pytest.approx(0.5)
-    assert "no power law: not enough: " in out
+    assert "frequencies halved, 3 needed" in out
     assert {f.name for f in (path / "figures").iterdir()} == {
         "heat_map.png",
         "curves.png",

@@ -40,7 +40,7 @@ def test_tables_of_learning_curves(tmp_path):
     # 0.5 + 12.7062 * 0.3 at step 10: the upper end gets to 0.5 at 10 * 0.5 / 4.31.
     assert "10 (1 to > 20)" in text
     assert last == (
-        "no power law of the learning times at level 0.5: not enough: 2 points, 3 needed"
+        "no power law of the learning times at level 0.5: 2 of 2 frequencies learned, 3 needed"
     )
 
 
@@ -66,7 +66,7 @@ def test_one_run_is_tabled_without_intervals(tmp_path):
     curves = spectra.learning_curves(STEPS, [5, 10], [SLOW])
     text = learning.learning_table(curves)
     assert text.splitlines()[0] == ("learning times [steps], one run, no interval: 1 run, 2 needed")
-    assert "no power law of the learning times at level 0.5: not enough: 0 points" in text
+    assert "no power law of the learning times at level 0.5: 0 of" in text
     assert text.splitlines()[2].split() == ["5", ">", "20", ">", "20"]
     assert "nan" not in text
     write(tmp_path, learning.curve_tables({(): curves}))
