@@ -25,12 +25,22 @@ from spectral_tf.tasks.own_samples import Samples, read_samples
 from spectral_tf.tasks.own_target import Leakage, OwnTarget, target_spectrum
 from spectral_tf.tasks.pairs import pairs
 from spectral_tf.tasks.placed_waves import AskedWave, PlacedWave, ask_waves, place_waves
+from spectral_tf.tasks.plane_waves import (
+    ACROSS,
+    NOISE_WAVES,
+    PlaneWaves,
+    PrincipalAxes,
+    noise_directions,
+    noise_wave,
+)
 from spectral_tf.tasks.radial import CONVENTIONS, RadialWave
 from spectral_tf.tasks.sines import SumOfSines, amplitudes_from_spec
 from spectral_tf.tasks.two_classes import TwoClasses
 
 __all__ = [
+    "ACROSS",
     "CONVENTIONS",
+    "NOISE_WAVES",
     "WAVES",
     "AskedWave",
     "Delta",
@@ -39,6 +49,8 @@ __all__ = [
     "Leakage",
     "OwnTarget",
     "PlacedWave",
+    "PlaneWaves",
+    "PrincipalAxes",
     "RadialWave",
     "Samples",
     "Scale",
@@ -54,6 +66,8 @@ __all__ = [
     "fourier_direction",
     "frequency_for_cycles",
     "kernel_noise",
+    "noise_directions",
+    "noise_wave",
     "orientations",
     "pairs",
     "place_waves",
