@@ -102,10 +102,12 @@ def make_noises() -> list[Noise]:
     """The curves of the flags, or a UserError; clean ones once."""
     waves = runtime.parse_choices("waves", FLAGS.waves, tasks.NOISE_WAVES)
     try:
-        noises = [Noise(*map(float, word.split(":"))) for word in FLAGS.curves]
+        pairs = [word.split(":") for word in FLAGS.curves]
+        noises = [Noise(float(frequency), float(amplitude)) for frequency, amplitude in pairs]
     except (TypeError, ValueError):
         noises = []
-    good = all(min(n) >= 0 and max(n) <= 1e6 for n in noises)  # NaN fails both.
+    # NaN fails.
+    good = all(0 <= number <= 1e6 for n in noises for number in (n.frequency, n.amplitude))
     if not noises or not good or len(set(noises)) < len(noises):
         raise UserError(
             "--curves",

@@ -83,7 +83,7 @@ def variational_autoencoder(
     Raises:
       UserError: a size below 1, a deviation that is not above 0, a negative seed.
 
-    Source: Kingma & Welling (2014), "Auto-encoding variational Bayes", arXiv 1312.6114.
+    Source: Kingma and Welling (2014), "Auto-encoding variational Bayes", arXiv 1312.6114.
     """
     if min(input_dim, latent_dim, width) < 1 or not 0 < output_std < math.inf or seed < 0:
         raise UserError(
@@ -174,7 +174,7 @@ def normal_divergence(mean: Any, log_variance: Any) -> Any:
     Returns:
       Shape [..., k], 0 or more; 0 where both are 0. Those of independent dimensions add up.
 
-    Source: Kingma & Welling (2014), appendix B.
+    Source: Kingma and Welling (2014), appendix B.
     """
     return (keras.ops.square(mean) + keras.ops.exp(log_variance) - log_variance - 1) / 2
 

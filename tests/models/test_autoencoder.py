@@ -129,7 +129,7 @@ def test_what_is_trained_is_the_bound_up_to_factor_and_constant(assert_close):
 
 
 def test_training_reaches_the_largest_bound_of_a_linear_one():
-    """Probabilistic principal components with a given s: Tipping & Bishop (1999)."""
+    """Probabilistic principal components with a given s: Tipping and Bishop (1999)."""
     rng = np.random.default_rng(0)
     x = (rng.normal(size=(512, 4)) * [2.0, 1.2, 0.4, 0.3]) @ scipy.stats.special_ortho_group.rvs(
         4, random_state=0
