@@ -95,10 +95,21 @@ class Autoencoder(NamedTuple):
 
     def build(self, input_dim: int, seed: int) -> keras.Model:
         """The autoencoder of a seed."""
-        sizes = {"input_dim": input_dim, "latent_dim": self.latent_dim, "width": self.width}
         if self.kind == "denoising":
-            return models.denoising_autoencoder(**sizes, noise_std=self.noise_std, seed=seed)
-        return models.variational_autoencoder(**sizes, output_std=self.output_std, seed=seed)
+            return models.denoising_autoencoder(
+                input_dim=input_dim,
+                latent_dim=self.latent_dim,
+                width=self.width,
+                noise_std=self.noise_std,
+                seed=seed,
+            )
+        return models.variational_autoencoder(
+            input_dim=input_dim,
+            latent_dim=self.latent_dim,
+            width=self.width,
+            output_std=self.output_std,
+            seed=seed,
+        )
 
 
 class Plan(NamedTuple):
@@ -249,8 +260,8 @@ def reconstructions(
     if asked.kind == "denoising":
         return outputs, {}
     draws = runtime.generator(page.seed, "draws of codes")
-    found = models.evidence_lower_bound(trained.member(0), originals, asked.output_std, draws)
-    return outputs, {"bound": found.bound, "divergence": found.divergence.mean(axis=0)}
+    bound = models.evidence_lower_bound(trained.member(0), originals, asked.output_std, draws)
+    return outputs, {"bound": bound.bound, "divergence": bound.divergence.mean(axis=0)}
 
 
 def errors(outputs: np.ndarray, inputs: np.ndarray) -> np.ndarray:

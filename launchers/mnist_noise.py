@@ -1,4 +1,4 @@
-"""Does noise of low or of high frequency spoil a classifier? Rahaman et al. (2019), Fig 4, 11.
+r"""Does noise of low or of high frequency spoil a classifier? Rahaman et al. (2019), Fig 4, 11.
 
 Experiment 3: 6-layer 256-unit ReLU networks learn the sign of two classes of images with a radial
 wave on the training targets only, tau_0(x) + beta sin(2 pi k |x|) (full batch, Adam 1e-4), and are
@@ -16,7 +16,7 @@ figures on MNIST 3 against 8, 15 curves, and about an hour, if TFDS_DATA_DIR hol
 
 Plane waves beside radial ones, at equal cycles across the data (results/mnist_noise/waves):
 
-    python launchers/mnist_noise.py --waves=radial,random,principal \\
+    python launchers/mnist_noise.py --waves=radial,random,principal \
         --convention=cycles_across_data --curves=0:0,0.5:1,4:1
 
 To see: slow noise goes straight into the validation loss; fast noise lets it dip first, deeper and
@@ -57,7 +57,7 @@ with runtime.flag_group("Noise"):
         "convention",
         "cycles",
         [*tasks.CONVENTIONS, tasks.ACROSS],
-        "Unit of the frequencies: sin(2 pi k |x|), sin(k |x|), or periods in 4 standard deviations.",
+        "Unit of the frequencies: sin(2 pi k |x|), sin(k |x|), or periods in 4 deviations of |x|.",
     )
     flags.DEFINE_list(
         "waves",
@@ -421,7 +421,7 @@ def figures(
 ) -> dict[str, Figure]:
     """Fig 4 and 11."""
     drawn = {}
-    kinds = " and ".join(dict.fromkeys(noise.wave for noise in plan.noises if noise.amplitude))
+    kinds = " and ".join(dict.fromkeys(noise.wave for noise in plan.noises))
     for name, means in (("validation", valids), ("training", trains)):
         of_noise = {noise: means[:, i] for i, noise in enumerate(plan.noises)}
         drawn[name] = records.figures.curve_panels(
@@ -431,7 +431,7 @@ def figures(
                 for panel, members in panels(plan.noises).items()
             },
             ylabel=f"{name} loss (MSE)",
-            title=f"{(kinds or 'radial').capitalize()} noise on the targets of {found.fact('images')}, classes "
+            title=f"{kinds.capitalize()} noise on the targets of {found.fact('images')}, classes "
             f"{' and '.join(map(str, plan.classes))}: {name}",
             ordered=True,
             reference=next((("clean", of_noise[n]) for n in plan.noises if not n.amplitude), None),
@@ -441,9 +441,7 @@ def figures(
     return drawn
 
 
-def components_figure(
-    numbers: np.ndarray, shares: Mapping[Noise, np.ndarray]
-) -> Figure:
+def components_figure(numbers: np.ndarray, shares: Mapping[Noise, np.ndarray]) -> Figure:
     """What so many leading components can carry of each noise, and of normal inputs."""
     series = []
     for noise, (seen, normal) in shares.items():

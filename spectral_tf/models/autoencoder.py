@@ -77,8 +77,8 @@ def variational_autoencoder(
       seed: at least 0, of weights and draws.
 
     Returns:
-      an uncompiled functional model of an `encoder` ([batch, input_dim] -> mean and log-variance), a
-      draw and a `decoder`, [batch, input_dim] -> [batch, input_dim], float32.
+      an uncompiled functional model of an `encoder` (to mean and log-variance of the code), a draw
+      and a `decoder`, [batch, input_dim] -> [batch, input_dim], float32.
 
     Raises:
       UserError: a size below 1, a deviation that is not above 0, a negative seed.

@@ -102,36 +102,37 @@ def linear(shift=0.0):
 
 def test_the_bound_of_the_true_posterior_is_the_likelihood_of_a_normal():
     x = np.random.default_rng(0).normal(size=(6, 4)) @ np.diag([2.0, 1.0, 1.0, 0.5]) + MU
+    many = np.repeat(x, 4_000, axis=0)
     covariance = W @ W.T + STD**2 * np.eye(4)
     likelihood = scipy.stats.multivariate_normal(MU, covariance).logpdf(x)
-    found = evidence_lower_bound(linear(), x, STD, np.random.default_rng(1), num_draws=4_000)
-    np.testing.assert_allclose(found.bound, likelihood, atol=0.08)
     # A posterior that is another one loses its divergence from the true one.
-    moved = evidence_lower_bound(linear(0.5), x, STD, np.random.default_rng(1), num_draws=4_000)
-    lost = 0.5**2 / 2 * PRECISION[0] / STD**2
-    np.testing.assert_allclose(moved.bound, likelihood - lost, atol=0.3)
-    np.testing.assert_allclose((found.bound - moved.bound).mean(), lost, rtol=0.02)
+    for shift in (0.0, 0.5):
+        found = evidence_lower_bound(linear(shift), many, STD, np.random.default_rng(1), 2)
+        lost = shift**2 / 2 * PRECISION[0] / STD**2
+        bound = found.bound.reshape(6, -1).mean(axis=1)
+        np.testing.assert_allclose(bound, likelihood - lost, atol=0.1)
 
 
 def test_what_is_trained_is_the_bound_up_to_factor_and_constant(assert_close):
     x = (np.random.default_rng(0).normal(size=(64, 4)) + MU).astype(np.float32)
     model = linear()
-    found = evidence_lower_bound(model, x, STD, np.random.default_rng(1), num_draws=1)
+    many = np.tile(x, (200, 1))
+    found = evidence_lower_bound(model, many, STD, np.random.default_rng(1), 1)
     squares = np.mean((model(x) - x) ** 2)
     (own,) = model.losses
     assert_close(own.numpy(), 2 * STD**2 / 4 * np.float32(found.divergence.sum(axis=1).mean()))
     # In training the draws make up the rest of E |x - f(z)|^2: the posterior's variance times W.
-    drawn = np.mean([np.mean((model(x, training=True) - x) ** 2) for _ in range(200)])
+    drawn = np.mean((model(many, training=True) - many) ** 2)
     spread = ((W**2).sum(axis=0) * STD**2 / PRECISION).sum() / 4
     np.testing.assert_allclose(drawn, squares + spread, rtol=0.02)
     bound = -4 / (2 * STD**2) * (drawn + own) - 2 * np.log(2 * np.pi * STD**2)
-    np.testing.assert_allclose(found.bound.mean(), bound, atol=0.15)
+    np.testing.assert_allclose(found.bound.mean(), bound, atol=0.05)
 
 
 def test_training_reaches_the_largest_bound_of_a_linear_one():
     """Probabilistic principal components with a given s: Tipping and Bishop (1999)."""
     rng = np.random.default_rng(0)
-    x = (rng.normal(size=(512, 4)) * [2.0, 1.2, 0.4, 0.3]) @ scipy.stats.special_ortho_group.rvs(
+    x = (rng.normal(size=(256, 4)) * [2.0, 1.2, 0.4, 0.3]) @ scipy.stats.special_ortho_group.rvs(
         4, random_state=0
     )
     x = (x - x.mean(axis=0) + 1).astype(np.float32)
@@ -145,9 +146,9 @@ def test_training_reaches_the_largest_bound_of_a_linear_one():
         ),
         [1],
         [tf.data.Dataset.from_tensor_slices((x, x))],
-        optimizer=Adam(5e-3),
+        optimizer=Adam(1e-2),
     )
-    ensemble.train(1_500)
+    ensemble.train(600)
     found = evidence_lower_bound(ensemble.member(0), x, STD, np.random.default_rng(1), 50)
     assert most - 0.05 < found.bound.mean() < most + 0.02
 

@@ -41,6 +41,7 @@ def test_two_waves_have_the_power_of_one(assert_close):
 def test_the_units_of_frequency(assert_close):
     direction = np.array([[0.0, 1.0]])
     cycles = noise_wave(0.5, "cycles", POINTS, direction)
+    assert_close(cycles(POINTS), np.sin(np.pi * POINTS[:, 1]))
     radians = noise_wave(np.pi, "radians", POINTS, direction)
     assert_close(radians(POINTS), cycles(POINTS))
     assert_close(noise_wave(3.0, ACROSS, POINTS, turned(30)).cycles(POINTS), 3.0)
