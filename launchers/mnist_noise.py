@@ -368,9 +368,12 @@ def tables(
                 *("share_of_noise_variance", "share_if_normal"),
             ),
             [
-                (noise.wave, noise.frequency, plan.convention, *row)
-                for noise, (seen, normal) in shares.items()
-                for row in zip(numbers, variance, seen, normal, strict=True)
+                (
+                    *(noise.wave, noise.frequency, plan.convention, *row),
+                    "null" if np.isnan(normal) else normal,
+                )
+                for noise, (seen, normals) in shares.items()
+                for *row, normal in zip(numbers, variance, seen, normals, strict=True)
             ],
         )
     return made
