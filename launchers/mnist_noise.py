@@ -161,9 +161,9 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     pixels, labels = images.arrays()
     everything = tasks.TwoClasses.of_images(data.to_unit(pixels), labels, plan.classes)
     learned, validation = everything.split(plan.train_share)
+    waves, components = make_waves(plan, page.seed, learned.inputs)
     page.begin(images.record(data.unit(images)))
     network = dataclasses.replace(plan.network, input_dim=learned.inputs.shape[1])
-    waves, components = make_waves(plan, page.seed, learned.inputs)
     inits = page.seeds("init", plan.num_runs)
     members = training.Ensemble(
         network.build,
