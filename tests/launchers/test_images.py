@@ -349,6 +349,30 @@ def test_a_variational_autoencoder_has_a_bound_and_clouds_of_its_scale(tmp_path,
     assert bound["n"] == 80
 
 
+# Flagfiles of the published scale, and what makes them small: fewer steps, smaller networks.
+LARGE = {
+    "mnist_noise/waves_5000_steps": (*NETWORK, "--num_steps=2", "--num_runs=1"),
+    "mnist_manifold/variational_10_runs": (
+        *(*NETWORK, "--num_steps=2", "--num_runs=1", "--autoencoder_steps=2"),
+        "--autoencoder_width=32",
+    ),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("file", LARGE)
+def test_the_flags_for_the_published_scale_take_their_first_steps(file, tmp_path, mnist_dir):
+    given = f"--flagfile={ROOT / 'results' / file}.flags"
+    name = file.split("/")[0]
+    flags = (given, *LARGE[file], f"--data_dir={mnist_dir}", f"--workdir={tmp_path / 'run'}")
+    result = conftest.launch(name, *flags)
+    assert result.returncode == 0, result.stderr
+    losses = read_table(tmp_path / "run" / "losses.csv")
+    column = "train_loss" if name == "mnist_noise" else "loss"
+    assert np.isfinite(losses[column]).all()
+    assert set(losses["step"]) == {0, 2}
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_a_page_runs_on_ones_own_arrays(name, tmp_path, embedded_dir):
     rng = np.random.default_rng(0)
