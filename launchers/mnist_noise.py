@@ -416,7 +416,7 @@ def panels_of_wave(noisy: list[Noise]) -> dict[str, dict[str, Noise]]:
             if len(members) >= 3:
                 names = [f"{other} = {noise[1 - index]:g}" for noise in members]
                 groups[f"{shared} = {value:g}"] = dict(zip(names, members, strict=True))
-    return groups or {"all": {str(noise): noise for noise in noisy}}
+    return groups or {"all": {str(noise._replace(wave="radial")): noise for noise in noisy}}
 
 
 def figures(
@@ -424,7 +424,7 @@ def figures(
 ) -> dict[str, Figure]:
     """Fig 4 and 11."""
     drawn = {}
-    kinds = " and ".join(dict.fromkeys(noise.wave for noise in plan.noises))
+    kinds = ", ".join(dict.fromkeys(noise.wave for noise in plan.noises))
     for name, means in (("validation", valids), ("training", trains)):
         of_noise = {noise: means[:, i] for i, noise in enumerate(plan.noises)}
         drawn[name] = records.figures.curve_panels(
