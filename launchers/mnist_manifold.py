@@ -1,9 +1,9 @@
 """Is noise easier to fit on a curved manifold of images than on a flat one? Rahaman et al., Fig 19.
 
 Experiment 8 (appendix A.6): 6-layer 256-unit ReLU networks regress white noise U(0, 1) on the
-reconstructions of images by a denoising autoencoder, and on flat clouds of as many dimensions as
-its code has. The autoencoder is trained in the run. The paper's flat cloud is smaller than the
-images, which alone could explain a difference; so two more have their scale.
+reconstructions of images by a denoising autoencoder, or by a variational one, and on flat clouds of
+as many dimensions as its code has. The autoencoder is trained in the run. The paper's flat cloud is
+smaller than the images, which alone could explain a difference; so two more have their scale.
 
     python launchers/mnist_manifold.py --alsologtostderr
 
@@ -12,13 +12,18 @@ figure on MNIST with a code of 64, and about 15 minutes, if TFDS_DATA_DIR holds 
 
     python launchers/mnist_manifold.py --flagfile=results/mnist_manifold/run.flags
 
+With a variational autoencoder, whose code is drawn while it is trained
+(results/mnist_manifold/variational):
+
+    python launchers/mnist_manifold.py --autoencoder=variational
+
 To see: which loss falls first, at equal scale (results/mnist_manifold).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from absl import flags, logging
@@ -27,7 +32,10 @@ from spectral_tf import data, experiments, models, records, runtime, spectra, ta
 from spectral_tf.errors import UserError
 
 if TYPE_CHECKING:
+    import keras
     from matplotlib.figure import Figure
+
+AUTOENCODERS = ("denoising", "variational")
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("mnist_manifold", reports=True)
@@ -40,6 +48,12 @@ with runtime.flag_group("Clouds of points"):
         "latent_dim", 16, "Dimensions of the code and of the clouds (paper: 64 of 784).", 1
     )
 with runtime.flag_group("Autoencoder"):
+    flags.DEFINE_enum(
+        "autoencoder",
+        "denoising",
+        list(AUTOENCODERS),
+        "Autoencoder: denoising or variational, a normal code whose mean is decoded.",
+    )
     flags.DEFINE_integer("autoencoder_width", 512, "Units of its two hidden layers.", 1)
     flags.DEFINE_integer(
         "autoencoder_steps", 2_000, "Training steps, by Adam at a rate of 1e-3.", 1
@@ -48,9 +62,16 @@ with runtime.flag_group("Autoencoder"):
     runtime.define_finite_float(
         "noise_std",
         0.3,
-        "Standard deviation of the noise it removes, of pixels in [0, 1].",
+        "Standard deviation of the noise that a denoising one removes, of pixels in [0, 1].",
         at_least=0,
         at_most=1,
+    )
+    runtime.define_finite_float(
+        "output_std",
+        0.1,
+        "Standard deviation of a variational one's normal outputs, of pixels in [0, 1].",
+        at_least=0.001,
+        at_most=10,
     )
 with runtime.flag_group("Training and measuring"):
     flags.DEFINE_integer("num_runs", 5, "Number of networks for each cloud (paper: 10).", 1)
@@ -62,13 +83,33 @@ CLOUDS = ("manifold", "flat", "flat, same scale", "flat, same covariance")
 
 
 class Autoencoder(NamedTuple):
-    """How the denoising autoencoder is built and trained."""
+    """How the autoencoder is built and trained."""
 
+    kind: str
     latent_dim: int
     width: int
     noise_std: float
+    output_std: float
     num_steps: int
     batch_size: int
+
+    def build(self, input_dim: int, seed: int) -> keras.Model:
+        """The autoencoder of a seed."""
+        if self.kind == "denoising":
+            return models.denoising_autoencoder(
+                input_dim=input_dim,
+                latent_dim=self.latent_dim,
+                width=self.width,
+                noise_std=self.noise_std,
+                seed=seed,
+            )
+        return models.variational_autoencoder(
+            input_dim=input_dim,
+            latent_dim=self.latent_dim,
+            width=self.width,
+            output_std=self.output_std,
+            seed=seed,
+        )
 
 
 class Plan(NamedTuple):
@@ -90,9 +131,11 @@ def plan() -> Plan:
         experiments.Dataset.of_flags(),
         FLAGS.num_samples,
         Autoencoder(
+            FLAGS.autoencoder,
             FLAGS.latent_dim,
             FLAGS.autoencoder_width,
             FLAGS.noise_std,
+            FLAGS.output_std,
             FLAGS.autoencoder_steps,
             FLAGS.autoencoder_batch_size,
         ),
@@ -116,7 +159,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     if not np.ptp(originals, axis=0).any():
         raise UserError("--dataset", expected="images that differ", got="one", hint="see the data")
     page.begin(images.record(data.unit(images)))
-    manifold = reconstructions(plan, page, inputs)
+    manifold, evidence = reconstructions(plan, page, inputs)
     clouds = make_clouds(plan, page.seed, manifold)
     runs = range(plan.num_runs)
     # Runs of one number share noise and initial weights between clouds.
@@ -149,6 +192,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         "sizes": np.array(sizes),
         "missed": float(error),
         "shown": np.stack([originals[:10], *(clouds[name][0][:10] for name in CLOUDS)]),
+        **evidence,
     }
     return found
 
@@ -166,17 +210,17 @@ def refuse_sizes(plan: Plan, images: data.Images) -> None:
         runtime.check_at_most("latent_dim", plan.autoencoder.latent_dim, most)
 
 
-def reconstructions(plan: Plan, page: experiments.Page, inputs: np.ndarray) -> np.ndarray:
-    """The first images as the trained autoencoder gives them back, float32 [n, d]."""
+def reconstructions(
+    plan: Plan, page: experiments.Page, inputs: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The first images as the trained autoencoder gives them back, float32 [n, d].
+
+    And facts of a variational one: `bound` of each of these images, in nats, [n], and `divergence`,
+    its mean over them for each dimension of the code, [k].
+    """
     asked = plan.autoencoder
     trained = training.Ensemble(
-        lambda seed: models.denoising_autoencoder(
-            input_dim=inputs.shape[1],
-            latent_dim=asked.latent_dim,
-            width=asked.width,
-            noise_std=asked.noise_std,
-            seed=seed,
-        ),
+        lambda seed: asked.build(inputs.shape[1], seed),
         [runtime.derive_seed(page.seed, "autoencoder")],
         [tasks.pairs(inputs, inputs)],
         optimizer=training.Adam(1e-3),
@@ -187,7 +231,9 @@ def reconstructions(plan: Plan, page: experiments.Page, inputs: np.ndarray) -> n
     variance = inputs.var(axis=0).mean()
 
     def missed(loop: training.TrainingLoop) -> np.ndarray:
-        share = loop.losses / variance
+        # A variational one's loss has its divergence beside the error.
+        denoising = asked.kind == "denoising"
+        share = (loop.losses if denoising else errors(loop.outputs, inputs)) / variance
         logging.info(
             "autoencoder: step %s, %.1f %% of the variance unexplained",
             f"{loop.ensemble.step:,}",
@@ -209,7 +255,18 @@ def reconstructions(plan: Plan, page: experiments.Page, inputs: np.ndarray) -> n
             got="one that is not",
             hint="see the images, or make it narrower",
         )
-    return trained.outputs(inputs[: plan.num_samples])[0]
+    originals = inputs[: plan.num_samples]
+    outputs = trained.outputs(originals)[0]
+    if asked.kind == "denoising":
+        return outputs, {}
+    draws = runtime.generator(page.seed, "draws of codes")
+    bound = models.evidence_lower_bound(trained.member(0), originals, asked.output_std, draws)
+    return outputs, {"bound": bound.bound, "divergence": bound.divergence.mean(axis=0)}
+
+
+def errors(outputs: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+    """Mean squared errors of reconstructions [e, n, d] of inputs [n, d], shape [e]."""
+    return np.array([np.mean((of_member - inputs) ** 2) for of_member in outputs])
 
 
 def make_clouds(plan: Plan, seed: int, manifold: np.ndarray) -> dict[str, list[np.ndarray]]:
@@ -259,9 +316,11 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         },
         summary={
             "dataset": found.fact("dataset"),
+            "autoencoder": plan.autoencoder.kind,
             "num_runs": plan.num_runs,
             "num_steps": plan.num_steps,
             "share_of_variance_the_autoencoder_misses": found.fact("missed"),
+            **evidence_numbers(found),
             "half_fitted_at_step": times,
             "final_loss": {name: mean[-1] for name, mean in means.items()},
             **found.speed(losses[0].size * plan.num_steps),
@@ -274,8 +333,37 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 f"{size.nearest_distance:.2f}, {size.dimensions:.1f} dimensions"
                 for name, size in zip(CLOUDS, sizes[1:], strict=True)
             ),
+            *evidence_lines(found),
         ],
     )
+
+
+def evidence_numbers(found: records.Found) -> dict[str, Any]:
+    """Of a variational autoencoder: bound and divergence in nats, and dimensions that are used.
+
+    The interval is over images; the one autoencoder is held fixed. A dimension is used where its
+    divergence is above 0.01 nats: else it says nothing of the image.
+    """
+    if "bound" not in found.facts:
+        return {}
+    divergence = np.asarray(found.fact("divergence"))
+    return {
+        "evidence_lower_bound_nats": spectra.mean_over_runs(found.fact("bound"), unit="images"),
+        "divergence_nats": float(divergence.sum()),
+        "code_dimensions_in_use": int(np.sum(divergence > 0.01)),
+    }
+
+
+def evidence_lines(found: records.Found) -> list[str]:
+    """What the screen says of them."""
+    if not (numbers := evidence_numbers(found)):
+        return []
+    bound = numbers["evidence_lower_bound_nats"].text(",.0f")
+    return [
+        f"evidence lower bound {bound} nats an image, of which the divergence of the code takes "
+        f"{numbers['divergence_nats']:.1f}; {numbers['code_dimensions_in_use']} of "
+        f"{len(found.fact('divergence'))} dimensions of the code are used"
+    ]
 
 
 def points_of_clouds(plan: Plan, found: records.Found) -> dict[str, Figure]:

@@ -304,12 +304,15 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
                 "Validation losses by step, one curve for each frequency and amplitude of the "
                 "noise; the clean target is what is validated against. validation.csv has the "
                 "lowest loss, its step, the end, and what the end would be if the noise were "
-                "learned as a function."
+                "learned as a function; components.csv how much of each noise linear functions of "
+                "the leading principal components can carry."
             ),
             misleads=(
-                "The frequency is along the norm of the image, whose spread is small: "
-                "cycles_across_data tells how many periods the data see, and below about one the "
-                "noise is nearly a constant. With one run for each curve there are no intervals "
+                "The frequency is along the norm of the image, whose spread is small, or along a "
+                "direction: cycles_across_data tells how many periods the data see, and below "
+                "about one the noise is nearly a constant or linear. Waves of other coordinates "
+                "are alike at equal cycles across the data, and are then of other frequencies per "
+                "unit of the image. With one run for each curve there are no intervals "
                 "over runs. Fast noise is memorised and not learned as a function, so that the "
                 "end may lie above the closed form."
             ),
@@ -349,9 +352,9 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
             shows="Noise on a curved manifold of images is easier to fit than noise on a flat one.",
             reading=(
                 "Training losses on four clouds of points that carry the same white noise: "
-                "reconstructions of images (curved), the paper's flat cloud, and flat clouds of "
-                "the same scale and of the same covariance. The earlier half of the noise is "
-                "fitted, the easier."
+                "reconstructions of images by a denoising or variational autoencoder (curved), the "
+                "paper's flat cloud, and flat clouds of the same scale and of the same covariance. "
+                "The earlier half of the noise is fitted, the easier."
             ),
             misleads=(
                 "The paper's flat cloud is smaller than the images, which alone slows training: "

@@ -230,6 +230,13 @@ def in_rounds(name, unit, **rates):
     return {name: table(contender=contender, **{unit: np.concatenate([*rates.values()])})}
 
 
+def waves(*of):
+    """The same of several (kind of wave, lowest loss with slow, with fast noise)."""
+    parts = [noise(slow, fast, 0.01)["validation"] for _, slow, fast in of]
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return {"validation": joined | {"wave": np.repeat([wave for wave, _, _ in of], 2)}}
+
+
 def claimed(*values, p=0.001):
     """A table of claims C1, C2, ... with the sign + claimed of each."""
     n = len(values)
@@ -426,6 +433,15 @@ CASES = [
     ("mnist_noise", {}, noise(0.4, 0.5, 0.3), ["alike, as far as intervals tell"]),
     ("mnist_noise", {}, noise(0.5, 0.1, np.nan), ["slow noise spoilt validation more"]),
     (
+        "mnist_noise",
+        {},
+        waves(("radial", 0.5, 0.1), ("principal", 0.1, 0.5)),
+        [
+            "of radial waves, slow noise spoils validation more than fast noise",
+            "of principal waves, fast noise spoils validation more than slow noise",
+        ],
+    ),
+    (
         "kernel_projection",
         {
             "white": {
@@ -460,6 +476,15 @@ CASES = [
         {"half_fitted_at_step": {"manifold": about(200.0), "flat": about(100.0)}},
         {},
         ["later than on the flat cloud"],
+    ),
+    (
+        "mnist_manifold",
+        {
+            "half_fitted_at_step": {"manifold": about(200.0), "flat": about(100.0)},
+            "autoencoder": "variational",
+        },
+        {},
+        ["on the curved manifold of a variational autoencoder at step 200"],
     ),
     (
         "mnist_manifold",

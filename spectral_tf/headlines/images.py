@@ -35,15 +35,32 @@ KINDS = ("published", "corrected")
 
 
 def mnist_noise(summary: Summary, tables: Tables) -> str:
-    """At one amplitude, which noise spoils the validation loss most."""
+    """At one amplitude, which noise spoils the validation loss most; of each kind of wave."""
     table = tables.get("validation")
     found = rows(table, "noise_amplitude", "cycles_across_data", "frequency")
     losses = row_estimates(table, "minimum", summary.get("num_runs"))
-    kept = [(a, c, i) for i, (a, c, k) in enumerate(found) if a > 0 and np.isfinite(c) and k > 0]
-    loudest = max((a for a, *_ in kept if sum(b == a for b, *_ in kept) > 1), default=None)
-    if loudest is None or not losses:
+    # Runs of before had radial waves alone, and do not say so.
+    waves = [str(wave) for (wave,) in rows(table, "wave")] or ["radial"] * len(found)
+    if not losses:
         return ""
-    own = [(c, losses[i]) for a, c, i in kept if a == loudest]
+    clauses = []
+    for wave in dict.fromkeys(waves):
+        own = [
+            (a, c, losses[i])
+            for i, (a, c, k) in enumerate(found)
+            if waves[i] == wave and a > 0 and np.isfinite(c) and k > 0
+        ]
+        if clause := _slow_and_fast(own):
+            clauses.append(clause if len(set(waves)) == 1 else f"of {wave} waves, {clause}")
+    return sentence(*clauses, _clean(summary)) if clauses else ""
+
+
+def _slow_and_fast(kept: Sequence[tuple[float, float, Estimate]]) -> str:
+    """Which spoils more, of (amplitude, cycles, lowest loss); at the largest amplitude of two."""
+    loudest = max((a for a, *_ in kept if sum(b == a for b, *_ in kept) > 1), default=None)
+    if loudest is None:
+        return ""
+    own = [(c, loss) for a, c, loss in kept if a == loudest]
     (slow, low), (fast, high) = (pick(own, key=lambda pair: pair[0]) for pick in (min, max))
     side = apart(low, high)
     words = {
@@ -55,10 +72,9 @@ def mnist_noise(summary: Summary, tables: Tables) -> str:
     if side is None:  # One run each: what was seen, and no more.
         what = what.replace("spoil", "spoilt").replace("spoilts", "spoilt")
         what = what.removesuffix(", as far as intervals tell")
-    return sentence(
+    return (
         f"{what}: at amplitude {loudest:g} the lowest loss on clean targets was {told(low)} with "
-        f"{slow:.2g} cycles across the data, {brief(high)} with {fast:.2g}",
-        _clean(summary),
+        f"{slow:.2g} cycles across the data, {brief(high)} with {fast:.2g}"
     )
 
 
@@ -111,7 +127,8 @@ def mnist_manifold(summary: Summary, tables: Tables) -> str:
         )
     each = "; ".join(f"{word} on {listed(of)}" for word, of in compared.items())
     at = f"step {told(curved, ',.0f')}"
-    return sentence(f"half of the noise was fitted on the curved manifold at {at}: {each}")
+    of = " of a variational autoencoder" if summary.get("autoencoder") == "variational" else ""
+    return sentence(f"half of the noise was fitted on the curved manifold{of} at {at}: {each}")
 
 
 def claims_of(tables: Tables) -> list[verdicts.Finding]:

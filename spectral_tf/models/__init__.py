@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import keras
 
     from spectral_tf.models.autoencoder import denoising_autoencoder as denoising_autoencoder
+    from spectral_tf.models.autoencoder import evidence_lower_bound as evidence_lower_bound
+    from spectral_tf.models.autoencoder import variational_autoencoder as variational_autoencoder
     from spectral_tf.models.classifiers import classifier as classifier
     from spectral_tf.models.classifiers import from_file as from_file
     from spectral_tf.models.periodic import siren as siren
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
 _LAZY = {
     "classifier": "classifiers",
     "denoising_autoencoder": "autoencoder",
+    "evidence_lower_bound": "autoencoder",
     "from_file": "classifiers",
     "kan": "splines",
     "siren": "periodic",
+    "variational_autoencoder": "autoencoder",
 }
 __getattr__ = lazy.subpackage(__name__, _LAZY)[0]
 

@@ -24,7 +24,10 @@ NOT_CONFIGURATION = (
 
 # They came when there were run folders already, which must be known as runs of the same flags: at
 # their defaults they are in no flagfile.
-LATER = ("train_split", "channels_first", "compiled", "deterministic")
+LATER = (
+    *("train_split", "channels_first", "compiled", "deterministic", "waves", "num_waves"),
+    *("autoencoder", "output_std"),
+)
 
 
 _OUTPUTS = ("logits", "probabilities", "sigmoids")

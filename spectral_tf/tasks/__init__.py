@@ -31,12 +31,22 @@ from spectral_tf.tasks.placed_waves import (
     place_waves,
     wave_title,
 )
+from spectral_tf.tasks.plane_waves import (
+    ACROSS,
+    NOISE_WAVES,
+    PlaneWaves,
+    PrincipalAxes,
+    noise_directions,
+    noise_wave,
+)
 from spectral_tf.tasks.radial import CONVENTIONS, RadialWave
 from spectral_tf.tasks.sines import SumOfSines, amplitudes_from_spec
 from spectral_tf.tasks.two_classes import TwoClasses
 
 __all__ = [
+    "ACROSS",
     "CONVENTIONS",
+    "NOISE_WAVES",
     "WAVES",
     "AskedWave",
     "Delta",
@@ -45,6 +55,8 @@ __all__ = [
     "Leakage",
     "OwnTarget",
     "PlacedWave",
+    "PlaneWaves",
+    "PrincipalAxes",
     "RadialWave",
     "Samples",
     "Scale",
@@ -60,6 +72,8 @@ __all__ = [
     "fourier_direction",
     "frequency_for_cycles",
     "kernel_noise",
+    "noise_directions",
+    "noise_wave",
     "orientations",
     "pairs",
     "place_waves",

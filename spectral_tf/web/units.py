@@ -44,7 +44,7 @@ _OF = {
     },
     "manifold_grid": {"frequency": "cycles along the curve", "loss": "cross-entropy"},
     "untrained": {"mean_frequency": "cycles per turn"},
-    "mnist_noise": {"frequency": "cycles per unit of the norm"},
+    "mnist_noise": {"frequency": "that of the convention"},
     "noise_fitting": {"frequency": "cycles per unit of normalised pixels", "loss": "cross-entropy"},
     "interpolation": _OF_PATHS,
     "class_diversity": _OF_PATHS,

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from boards import assert_tags, listed
+from boards import assert_board, described, listed
 from conftest import ROOT, another_machine, in_memory, launch, launch_on, two_devices, two_workers
 from test_package import without_tensorflow
 
@@ -22,6 +22,13 @@ ALWAYS = {
 NETWORK = ("--width=16", "--depth=3", "--learning_rate=0.003")
 DIGITS = ("--dataset=digits",)
 IMAGES = (*DIGITS, "--width=4", "--num_epochs=1", "--train_size=256", "--batch_size=64")
+MANIFOLD = (
+    *(*DIGITS, *NETWORK, "--num_samples=80", "--latent_dim=4", "--autoencoder_width=32"),
+    *("--autoencoder_steps=40", "--num_runs=1", "--num_steps=40"),
+    *("--autoencoder_batch_size=32", "--probe_every=20"),
+)
+# Pages that stand here twice, with other flags.
+PAGE_OF = {"mnist_manifold_variational": "mnist_manifold"}
 # Small flags of every page that trains or measures networks.
 PAGES = {
     "lf_first": (*NETWORK, "--num_runs=3", "--num_steps=40", "--frequencies=1,4"),
@@ -65,12 +72,10 @@ PAGES = {
     ),
     "mnist_noise": (
         *(*DIGITS, *NETWORK, "--curves=0:0,0.1:0.5,1:0.5", "--num_steps=40", "--probe_every=20"),
+        *("--waves=radial,random,principal", "--num_waves=2"),
     ),
-    "mnist_manifold": (
-        *(*DIGITS, *NETWORK, "--num_samples=80", "--latent_dim=4", "--autoencoder_width=32"),
-        *("--autoencoder_steps=40", "--num_runs=1", "--num_steps=40"),
-        *("--autoencoder_batch_size=32", "--probe_every=20"),
-    ),
+    "mnist_manifold": MANIFOLD,
+    "mnist_manifold_variational": (*MANIFOLD, "--autoencoder=variational"),
     "noise_fitting": (*IMAGES, "--cycles=1,4", "--seeds=1", "--checkpoint_epochs=1"),
     "interventions": (
         *(*IMAGES, "--pairs=2", "--between_pairs=1", "--num_samples=8", "--measured_epochs=1"),
@@ -85,7 +90,10 @@ PAGES = {
     "fourier_sensitivity": (*IMAGES, "--num_images=41", "--norm=2", "--seeds=1"),
 }
 # What is not compiled by XLA draws the noise inside a model by another algorithm.
-ROUGH = {("mnist_manifold", "another machine"): 0.3}
+ROUGH = {
+    ("mnist_manifold", "another machine"): 0.3,
+    ("mnist_manifold_variational", "another machine"): 0.3,
+}
 # What last bits do by themselves is measured there: the p-values of two runs turn with them.
 LAST_BITS = ("precision.csv", "learning_time_ratios.csv")
 # The last is one device, where operations give the same bits every time.
@@ -101,7 +109,8 @@ def alone(tmp_path_factory, embedded_dir):
         if page not in folders:
             folders[page] = tmp_path_factory.mktemp(page) / "run"
             flags = (*PAGES[page], f"--data_dir={embedded_dir}") if uses_data(page) else PAGES[page]
-            result = launch(page, *flags, f"--workdir={folders[page]}")
+            script = PAGE_OF.get(page, page)
+            result = launch(script, *flags, f"--workdir={folders[page]}")
             assert result.returncode == 0, result.stderr
         return folders[page]
 
@@ -131,17 +140,17 @@ def marks(page, hosts):
     ],
 )
 def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
-    flags = [*PAGES[page], f"--workdir={tmp_path / 'run'}"]
+    script, flags = PAGE_OF.get(page, page), [*PAGES[page], f"--workdir={tmp_path / 'run'}"]
     flags += [f"--data_dir={embedded_dir}"] * uses_data(page)
     if hosts == "two workers":
-        results = launch_on(two_workers(), page, *flags)
+        results = launch_on(two_workers(), script, *flags)
     elif hosts == "a bucket":
         flags[len(PAGES[page])] = "--workdir=ram://bucket/run"
-        results = launch_on(in_memory(tmp_path / "run"), page, *flags, "--strategy=default")
+        results = launch_on(in_memory(tmp_path / "run"), script, *flags, "--strategy=default")
     elif hosts == "two devices":
-        results = launch_on(two_devices(), page, *flags, "--strategy=mirrored")
+        results = launch_on(two_devices(), script, *flags, "--strategy=mirrored")
     elif hosts == "deterministic":
-        results = [launch(page, *flags, "--deterministic")]
+        results = [launch(script, *flags, "--deterministic")]
     else:
         there = tmp_path / "there"
         there.mkdir()
@@ -151,7 +160,7 @@ def test_a_page_gives_the_same_on(page, hosts, alone, embedded_dir, tmp_path):
             here = machine._replace(
                 before=f"import os\nos.chdir({str(tmp_path)!r})\n{machine.before}"
             )
-            results = launch_on([here], page, *relative, "--strategy=default")
+            results = launch_on([here], script, *relative, "--strategy=default")
         assert [result.returncode for result in results] == [0], results
         assert not list(there.iterdir()), "files were written on the other machine"
         assert list((tmp_path / "run" / "tensorboard").rglob("*tfevents*"))
@@ -234,11 +243,13 @@ def test_a_folder_in_use_ends_all_hosts(tmp_path):
 @pytest.mark.long
 @pytest.mark.parametrize("page", PAGES)
 def test_tensorboard_has_of_every_page(page, alone):
-    assert_tags(alone(page), page)
+    script = PAGE_OF.get(page, page)
+    assert_board(alone(page), script)
+    assert described(alone(page), script) == listed()[page]
 
 
 def test_the_tags_of_every_page_are_listed():
-    assert listed().keys() == catalogue.EXPERIMENTS.keys()
+    assert listed().keys() == catalogue.EXPERIMENTS.keys() | PAGE_OF.keys()
 
 
 @pytest.mark.long
@@ -248,7 +259,7 @@ def test_a_report_is_made_again_without_tensorflow(page, alone, tmp_path):
     shutil.copytree(alone(page), path)
     for file in path.glob("*.csv"):
         file.unlink()
-    launcher = str(ROOT / "launchers" / f"{page}.py")
+    launcher = str(ROOT / "launchers" / f"{PAGE_OF.get(page, page)}.py")
     flags = [f"--flagfile={path / 'run.flags'}", f"--workdir={path}", "--report_only"]
     result = without_tensorflow(
         f"import runpy; sys.argv = {[launcher, *flags]!r}\n"

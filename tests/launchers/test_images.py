@@ -17,7 +17,7 @@ from conftest import ROOT, assert_estimates, assert_refused, estimated
 from spectral_tf import spectra
 from spectral_tf.data import find_images, to_unit
 from spectral_tf.records import read_table
-from spectral_tf.tasks import RadialWave, TwoClasses
+from spectral_tf.tasks import ACROSS, PrincipalAxes, RadialWave, TwoClasses, noise_wave
 
 NETWORK = ("--width=32", "--depth=3", "--learning_rate=0.003")
 SMALL = {
@@ -36,11 +36,15 @@ COLUMNS = {
     "mnist_noise": {
         "losses": [
             *("frequency", "noise_amplitude", "step"),
-            *(*estimated("train_loss"), *estimated("validation_loss")),
+            *(*estimated("train_loss"), *estimated("validation_loss"), "wave"),
         ],
         "validation": [
             *("frequency", "convention", "noise_amplitude", *estimated("minimum"), "minimum_step"),
-            *(*estimated("final"), *estimated("expected_floor"), "cycles_across_data"),
+            *(*estimated("final"), *estimated("expected_floor"), "cycles_across_data", "wave"),
+        ],
+        "components": [
+            *("wave", "frequency", "convention", "components", "share_of_image_variance"),
+            *("share_of_noise_variance", "share_if_normal"),
         ],
     },
     "kernel_projection": {
@@ -216,6 +220,49 @@ def test_the_noise_page_measures_what_closed_forms_say(finished, embedded_dir):
     assert set(table["train_loss_method"]) == {"Student, stretched for skewness, over runs"}
 
 
+PLANES = (
+    *("--waves=principal,random", "--convention=cycles_across_data", "--curves=0:0,0.3:1,9:1"),
+    *("--num_runs=2", "--num_waves=2"),
+)
+
+
+def test_plane_waves_are_what_closed_forms_say(tmp_path, embedded_dir):
+    result = launch("mnist_noise", tmp_path / "run", embedded_dir, *PLANES)
+    assert result.returncode == 0, result.stderr
+    pixels, labels = find_images("digits", data_dir=str(embedded_dir)).arrays()
+    training, validation = TwoClasses.of_images(to_unit(pixels), labels).split(0.8)
+    axes = PrincipalAxes.of(training.inputs)
+    table = read_table(tmp_path / "run" / "validation.csv")
+    # The clean target once, then two frequencies of two kinds, in cycles across the data.
+    assert list(table["wave"]) == ["principal"] * 3 + ["random"] * 2
+    np.testing.assert_allclose(table["cycles_across_data"], [0, 0.3, 9, 0.3, 9])
+    clean = table["final"][0]
+    for i, cycles in ((1, 0.3), (2, 9.0)):
+        wave = noise_wave(cycles, ACROSS, training.inputs, axes.directions[:2])
+        power = np.mean(wave(validation.inputs) ** 2)
+        np.testing.assert_allclose(table["expected_floor"][i], clean + power)
+        assert abs(table["final"][i] / (clean + power) - 1) < 0.5
+    parts = read_table(tmp_path / "run" / "components.csv")
+    assert set(parts["convention"]) == {ACROSS}
+    seen = {
+        (wave, k, p): (share, normal)
+        for wave, k, p, share, normal in zip(
+            *(parts[c] for c in ("wave", "frequency", "components")),
+            *(parts[c] for c in ("share_of_noise_variance", "share_if_normal")),
+            strict=True,
+        )
+    }
+    # Slow waves along two axes are nearly linear in them, and the first axis alone has half of
+    # that; fast ones are not. Random directions have little in the first axes.
+    for share, half in zip(seen["principal", 0.3, 2], seen["principal", 0.3, 1], strict=True):
+        assert share > 0.9
+        assert half < 0.7
+    assert max(seen["principal", 9, 20]) < 0.2
+    assert max(seen["random", 0.3, 2]) < 0.7
+    for shares in seen.values():
+        assert -1e-9 < min(shares) <= max(shares) < 1 + 1e-9
+
+
 def test_the_kernel_page_measures_what_closed_forms_say(finished):
     path = finished("kernel_projection")
     summary = json.loads((path / "summary.json").read_text())
@@ -281,6 +328,51 @@ def test_the_manifold_page_matches_scales_and_says_them(finished):
         assert fitted["method"].startswith("crossings of the band: Student")
 
 
+def test_a_variational_autoencoder_has_a_bound_and_clouds_of_its_scale(tmp_path, embedded_dir):
+    flags = ("--autoencoder=variational", "--num_steps=40", "--autoencoder_steps=600")
+    result = launch("mnist_manifold", tmp_path / "run", embedded_dir, *flags)
+    assert result.returncode == 0, result.stderr
+    assert "evidence lower bound" in result.stdout
+    table = read_table(tmp_path / "run" / "scale.csv")
+    size = dict(zip(table["cloud"], table["rms_distance"], strict=True))
+    for cloud in ("flat, same scale", "flat, same covariance"):
+        np.testing.assert_allclose(size[cloud], size["manifold"], rtol=0.08)
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["code_dimensions_in_use"] == 4
+    assert summary["divergence_nats"] > 4
+    # What a normal of one variance for all pixels has at best, without any code.
+    pixels, _ = find_images("digits", data_dir=str(embedded_dir)).arrays()
+    images = to_unit(pixels).reshape(len(pixels), -1)[:80]
+    without = -32 * np.log(2 * np.pi * 0.1**2) - ((images - images.mean(0)) ** 2).sum(1) / 0.02
+    bound = summary["evidence_lower_bound_nats"]
+    assert bound["low"] > without.mean()
+    assert bound["n"] == 80
+
+
+# Flagfiles of the published scale, and what makes them small: fewer steps, smaller networks.
+LARGE = {
+    "mnist_noise/waves_5000_steps": (*NETWORK, "--num_steps=2", "--num_runs=1"),
+    "mnist_manifold/variational_10_runs": (
+        *(*NETWORK, "--num_steps=2", "--num_runs=1", "--autoencoder_steps=2"),
+        "--autoencoder_width=32",
+    ),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("file", LARGE)
+def test_the_flags_for_the_published_scale_take_their_first_steps(file, tmp_path, mnist_dir):
+    given = f"--flagfile={ROOT / 'results' / file}.flags"
+    name = file.split("/")[0]
+    flags = (given, *LARGE[file], f"--data_dir={mnist_dir}", f"--workdir={tmp_path / 'run'}")
+    result = conftest.launch(name, *flags)
+    assert result.returncode == 0, result.stderr
+    losses = read_table(tmp_path / "run" / "losses.csv")
+    column = "train_loss" if name == "mnist_noise" else "loss"
+    assert np.isfinite(losses[column]).all()
+    assert set(losses["step"]) == {0, 2}
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_a_page_runs_on_ones_own_arrays(name, tmp_path, embedded_dir):
     rng = np.random.default_rng(0)
@@ -306,11 +398,14 @@ MISTAKES = [
     ("mnist_noise", ("--curves=1:1,1:1",), "each once"),
     ("mnist_noise", ("--curves=nan:1",), "--curves: expected pairs"),
     ("mnist_noise", ("--curves=1:-1",), "--curves: expected pairs"),
+    ("mnist_noise", ("--waves=plane",), "--waves: expected some of radial, random, principal"),
+    ("mnist_noise", ("--waves=random,random",), "each once"),
+    ("mnist_noise", ("--num_waves=65", "--waves=principal"), "--num_waves: expected at most"),
     ("mnist_noise", ("--classes=3",), "--classes: expected two labels, got 3"),
     ("mnist_noise", ("--classes=3,3",), "--classes: expected whole numbers"),
     ("mnist_noise", ("--classes=3,11",), "--classes: expected two different labels that occur"),
     ("mnist_noise", ("--train_share=1",), "--train_share: expected examples of both classes"),
-    ("mnist_noise", ("--convention=hertz",), "one of cycles and radians"),
+    ("mnist_noise", ("--convention=hertz",), "one of cycles, radians and cycles_across_data"),
     ("mnist_noise", ("--dataset=cifar11",), "did you mean cifar10"),
     ("mnist_noise", ("--dataset=cifar10",), "data set cifar10: expected a prepared copy in"),
     ("kernel_projection", ("--noises=pink",), "--noises: expected some of white"),
@@ -326,6 +421,8 @@ MISTAKES = [
     ("mnist_manifold", ("--latent_dim=65",), "--latent_dim: expected at most 64"),
     ("mnist_manifold", ("--num_samples=1438",), "--num_samples: expected at most 1,437"),
     ("mnist_manifold", ("--autoencoder_batch_size=9999",), "--autoencoder_batch_size"),
+    ("mnist_manifold", ("--autoencoder=sparse",), "one of denoising and variational"),
+    ("mnist_manifold", ("--autoencoder=variational", "--output_std=0"), "--output_std"),
     ("mnist_manifold", ("--dataset=npz:nowhere.npz",), "a readable npz file"),
 ]
 
