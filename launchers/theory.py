@@ -94,7 +94,7 @@ with runtime.flag_group("Single sines (proposition 2)"):
         "sine_frequencies", [1, 2, 4, 8, 16, 32], "Frequencies of sines that are learned alone."
     )
     flags.DEFINE_integer("sine_samples", 256, "Points of their grid on [0, 1).", 3)
-    flags.DEFINE_integer("sine_steps", 1_000, "Training steps of each network.", 1)
+    flags.DEFINE_integer("sine_steps", 100, "Training steps of each network.", 1)
     flags.DEFINE_integer("sine_runs", 10, "Number of networks for each sine and width.", 1)
     runtime.define_finite_float(
         "sine_stable_share",

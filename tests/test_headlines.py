@@ -269,7 +269,7 @@ CASES = [
         "theory",
         {"single_sine_exponent_ordinary_measured": about(-1.5)},
         {},
-        ["the speed at which single sines are learned at first as frequency^−1.50"],
+        ["the first speed of learning a single sine as frequency^−1.50"],
     ),
     (
         "untrained",

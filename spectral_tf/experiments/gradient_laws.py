@@ -129,9 +129,9 @@ def gradient_decay(networks: Sequence[Network], seed: int) -> records.Report:
 
     rows, series, laws, summary = [], [], {}, {}
     for name, m in magnitudes.items():
-        both = np.stack([every[FUNCTION][there[name], 0], m[:, 0]], axis=1)[..., start:]
-        laws[name] = _law(from_there, both[:, 1])
-        less = spectra.jackknife(less_functions, both, unit="networks")
+        pairs = np.stack([every[FUNCTION][there[name], 0], m[:, 0]], axis=1)[..., start:]
+        laws[name] = _law(from_there, pairs[:, 1])
+        less = spectra.jackknife(less_functions, pairs, unit="networks")
         rows.append((name, laws[name], less))
         summary[f"gradient_decay_exponent_{_key(name)}"] = laws[name]
         label = f"{name}: {_power(laws[name])}"
@@ -163,7 +163,7 @@ def gradient_decay(networks: Sequence[Network], seed: int) -> records.Report:
             "gradient_decay": _logarithmic(
                 series,
                 xlabel="frequency [cycles per unit]",
-                ylabel="|df~(k) / dtheta|, rms over a band, geometric mean of networks",
+                ylabel="|df~(k) / dtheta|, geometric mean",
                 title="Spectra of gradients by parameters (proposition 1), expected dashed",
                 colours=[i for i in range(len(magnitudes)) for _ in range(2)],
             )
@@ -221,7 +221,8 @@ def spectral_changes(
       can hold.
     """
     k = Bands.drawn(seed).k[: POSITIONS // 4]
-    changes, edges = [], []
+    changes: list[list[list[NDArray]]] = []
+    edges: list[list[float]] = []
     for network, target in zip(networks, targets, strict=True):
         down = spectra.relu_loss_gradient(*network, target.positions, target.targets)
         gradient = spectra.relu_network_gradient(*network)
@@ -230,12 +231,13 @@ def spectral_changes(
         edges.append([])
         for share in SHARES:
             step = [[-share * rate * a for a in arrays] for arrays in down]
-            after = [
+            kernels, biases = (
                 [a.astype(np.float64) + moved for a, moved in zip(*arrays, strict=True)]
                 for arrays in zip(network, step, strict=True)
-            ]
+            )
             along = gradient.along(*step)
-            found = spectra.relu_network_gradient(*after).function.detrended().transform(k) - before
+            after = spectra.relu_network_gradient(kernels, biases).function
+            found = after.detrended().transform(k) - before
             sizes = [
                 *(np.abs(found), np.abs(along.detrended().transform(k))),
                 spectra.expected_change(gradient.function, along, k),
@@ -296,7 +298,8 @@ def residual_rates(found: records.Found, seed: int) -> records.Report:
                 ",.3g",
             ),
             *records.estimate_lines(
-                "exponents of that change over frequency, from three times the edge or up to a third",
+                "exponents of that change over frequency, up to a third of the edge or from three "
+                "times it",
                 {
                     f"step {s:,}, {x:g} of the rate, {side} the edge": law
                     for (s, x, side), law in enough.items()
@@ -370,7 +373,7 @@ class SingleSines(NamedTuple):
         if not 0 < min(frequencies) <= max(frequencies) < num_samples / 2:
             raise UserError(
                 "sine_frequencies",
-                expected=f"above 0 and below {num_samples / 2:g}, half of the {num_samples} samples",
+                expected=f"above 0 and below {num_samples / 2:g}, half of {num_samples} samples",
                 got=list(frequencies),
                 hint="lower them or raise --sine_samples",
             )
@@ -405,7 +408,7 @@ def learn_single_sines(sines: SingleSines, page: Page) -> dict[str, NDArray]:
     """
     k, runs, inputs = sines.frequencies, sines.num_runs, sines.inputs
     seeds = page.seeds("init", runs)
-    ensembles, kernels, starts, rates = [], [], [], []
+    ensembles, kernels, rates = [], [], []
 
     def ensemble(group: str, targets: Sequence[tasks.SumOfSines], rate: float) -> training.Ensemble:
         return training.Ensemble(
@@ -424,7 +427,6 @@ def learn_single_sines(sines: SingleSines, page: Page) -> dict[str, NDArray]:
                 untrained.architecture, untrained.weights, [], inputs, strategy=page.strategy
             )
         )
-        starts.append(untrained.evaluate()[0][..., 0].astype(np.float64))
         largest = float(np.linalg.eigvalsh(kernels[-1]).max())
         rates.append(sines.stable_share * len(inputs) / largest)
         ensembles.append(functools.partial(ensemble, group, every, rates[-1]))
@@ -447,13 +449,15 @@ def learn_single_sines(sines: SingleSines, page: Page) -> dict[str, NDArray]:
         {
             "residual": training.Measure(
                 residuals, sines.steps, (list(sines.networks), [f"k={j:03d}" for j in k], "run")
-            )
+            ),
+            "start": training.Measure(lambda loop: loop.outputs.reshape(*shape, -1)[:, 0], [0]),
         },
         charts={"residual at the sine's frequency": ["residual/.*"]},
     )
     steps, parts = found["parts"]
     measured = parts[:, 0] + 1j * parts[:, 1]
     predicted, speeds = np.empty_like(measured), np.empty((4, *shape))
+    starts = found["start"].at(0)  # [groups, runs, n]
     for g, (of_group, of_start, rate) in enumerate(zip(kernels, starts, rates, strict=True)):
         for (j, one), run in itertools.product(enumerate(k), range(runs)):
             kernel, start, target = of_group[run], of_start[run], values[j, run]
@@ -474,7 +478,7 @@ def learn_single_sines(sines: SingleSines, page: Page) -> dict[str, NDArray]:
 
 
 def own_coefficients(errors: NDArray, frequencies: Sequence[int]) -> NDArray[np.complex128]:
-    """Of errors [groups, sines, runs, n] the coefficient at each sine's own frequency, [g, s, r]."""
+    """Of errors [groups, sines, runs, n] the coefficients at each sine's own frequency."""
     found = spectra.coefficients(errors)
     return np.stack([found[:, j, :, k] for j, k in enumerate(frequencies)], axis=1)
 
@@ -499,8 +503,9 @@ def single_sine_rates(sines: SingleSines, found: records.Found) -> records.Repor
         return records.Report({}, lines=["proposition 2: on every sine a network has diverged"])
     parts, coefficients = parts[going], coefficients[going]
     changes = coefficients[:, 1:] - coefficients[:, :1]
+    plane = np.stack([changes.real, changes.imag], axis=-1)
     first = np.abs(changes[:, 0, 0]) / (steps[1] * rates[:, None])  # [runs, groups, sines]
-    made = spectra.jackknife(_share_made, changes, unit="networks")  # [steps, groups, sines]
+    made = spectra.jackknife(_share_made, plane, unit="networks")  # [steps, groups, sines]
     laws, lasts, edges, rows, at_start = {}, {}, {}, [], []
     for g, group in enumerate(sines.networks):
         of_group = dict(zip(("measured", *PARTS), (first, *parts.swapaxes(0, 1)), strict=True))
@@ -558,13 +563,12 @@ def single_sine_rates(sines: SingleSines, found: records.Found) -> records.Repor
 
 
 def _share_made(changes: NDArray) -> NDArray:
-    """How much of the predicted change was made along it, of complex [runs, steps, 2, ...].
+    """How much of the predicted change was made along it, of [runs, steps, 2, ..., re and im].
 
-    sum over runs of Re(measured conj(predicted)) / sum of |predicted|^2: 1 where it is as said.
+    sum over runs of measured . predicted over that of |predicted|^2: 1 where it is as said.
     """
     measured, predicted = changes[:, :, 0], changes[:, :, 1]
-    along = (measured * predicted.conj()).real.sum(axis=0)
-    return along / (np.abs(predicted) ** 2).sum(axis=0)
+    return (measured * predicted).sum(axis=(0, -1)) / (predicted**2).sum(axis=(0, -1))
 
 
 def _equal(k: NDArray, parts: NDArray) -> NDArray:

@@ -312,7 +312,7 @@ _PROVED = ("chain_of_bounds_holds", "jumps_within_twice_regions_times_lipschitz"
 # What is said of gradients, and of a single sine, each with the estimate that says it.
 _OF_GRADIENTS = {
     "gradient_decay_exponent_hidden_layer_1_biases": "their gradients by hidden biases",
-    "single_sine_exponent_ordinary_measured": "the speed at which single sines are learned at first",
+    "single_sine_exponent_ordinary_measured": "the first speed of learning a single sine",
 }
 
 

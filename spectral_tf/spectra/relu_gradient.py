@@ -249,7 +249,7 @@ def relu_loss_gradient(
     Raises:
       UserError: shapes that do not fit.
 
-    Source: Rumelhart, Hinton and Williams (1986).
+    Source: the chain rule, layer by layer.
     """
     x, y = np.asarray(positions, np.float64), np.asarray(targets, np.float64)
     layers, shifts, _ = checked_kinks(kernels, biases, (0.0, 1.0))

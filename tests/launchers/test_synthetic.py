@@ -317,7 +317,7 @@ def test_a_step_changes_the_residual_as_gradient_and_kinks_say(finished):
     for near, of_share in ((edge, 1e-2), (farther, 1e-4)):
         early = (share == of_share) & (k < near / 10)
         assert early.any()
-        np.testing.assert_allclose(speed[early], first[early], rtol=0.1)
+        np.testing.assert_allclose(speed[early], first[early], rtol=0.2)
     late = (share == 1) & (k > edge)  # A hundred times that of the whole rate.
     assert late.sum() > 3
     assert np.all(speed[late] < 0.1 * first[late])
@@ -338,6 +338,22 @@ def test_the_first_step_of_a_single_sine_is_its_kernels(finished):
     first = np.equal(shares["step"], 1)
     share = np.array(shares["share_of_predicted_change"])
     np.testing.assert_allclose(share[first], 1, atol=0.05)
+
+
+@pytest.mark.long
+def test_theory_begins_at_the_papers_scale(tmp_path):
+    few = ("--num_steps=2", "--probe_every=1", "--num_runs=2", "--volume_networks=1000")
+    sines = ("--sine_steps=1", "--sine_runs=2", "--sine_frequencies=5,50")
+    flagfile = f"--flagfile={ROOT / 'results' / 'theory' / 'paper.flags'}"
+    result = conftest.launch("theory", flagfile, *few, *sines, f"--workdir={tmp_path / 'run'}")
+    assert result.returncode == 0, result.stderr
+    bounds = read_table(tmp_path / "run" / "bounds.csv")
+    assert sorted(set(bounds["step"])) == [0, 2]
+    parameters = read_table(tmp_path / "run" / "gradient_exponents.csv")["parameters"]
+    assert "hidden layer 5, weights" in parameters
+    rates = read_table(tmp_path / "run" / "single_sine_rates.csv")
+    assert rates["frequency"] == [5, 50, 5, 50]
+    np.testing.assert_allclose(rates["speed"], rates["kernel"], rtol=0.1)
 
 
 def test_theory_tells_domains_and_times_apart(finished):
