@@ -12,6 +12,12 @@ eigenvectors, so that it must predict the training of each frequency.
 * bounds: Lipschitz constant <= product of spectral norms <= max-norm bound, all along (Eqn 7);
 * volume: the share of parameters whose function, less the line through its ends, has more than
   epsilon beyond frequency k (App. D);
+* gradient decay: the spectrum of the gradient by parameters of hidden layers falls one power slower
+  than the function's, as k^-1 (proposition 1);
+* residual rates: how much a step of gradient descent changes the residual falls likewise, up to the
+  frequency at which kinks move by a period (Eqn 9);
+* single sines: how fast each is learned by gradient descent at first, against its frequency
+  (proposition 2), and how long the kernel at the start tells it;
 * tangent kernels: the rate of each frequency at the start and along training, on the line and on
   the circle apart and each beside known kernels there, and the learning time that the kernel of the
   untrained network predicts for gradient descent.
@@ -47,6 +53,7 @@ from spectral_tf import (
     tasks,
     training,
 )
+from spectral_tf.experiments import gradient_laws
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,12 +86,24 @@ with runtime.flag_group("Network"):
         "Learning rate of gradient descent, as a share of the largest stable one; below 1.",
         at_least=1e-6,
     )
-    flags.register_validator(
-        "stable_share", lambda v: v < 1, "expected below 1, else descent diverges"
-    )
     flags.DEFINE_integer(
         "volume_networks", 10_000, "Number of random networks of the volume argument.", 1_000
     )
+with runtime.flag_group("Single sines (proposition 2)"):
+    flags.DEFINE_list(
+        "sine_frequencies", [1, 2, 4, 8, 16, 32], "Frequencies of sines that are learned alone."
+    )
+    flags.DEFINE_integer("sine_samples", 256, "Points of their grid on [0, 1).", 3)
+    flags.DEFINE_integer("sine_steps", 100, "Training steps of each network.", 1)
+    flags.DEFINE_integer("sine_runs", 10, "Number of networks for each sine and width.", 1)
+    runtime.define_finite_float(
+        "sine_stable_share",
+        0.02,
+        "Learning rate of them, as a share of the largest stable one; below 1.",
+        at_least=1e-6,
+    )
+for name in ("stable_share", "sine_stable_share"):
+    flags.register_validator(name, lambda v: v < 1, "expected below 1, else descent diverges")
 
 # Steps at which kinks and kernels are computed: about geometric, as learning times are.
 KERNEL_STEPS = (0, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
@@ -115,6 +134,7 @@ class Plan(NamedTuple):
     spectra_at: list[int]
     kernels_at: list[int]
     volume_networks: int
+    sines: gradient_laws.SingleSines
     seed: int
 
     @property
@@ -142,6 +162,15 @@ def plan() -> Plan:
         training.every(FLAGS.num_steps, FLAGS.probe_every, *kernel_steps),
         [*kernel_steps, FLAGS.num_steps],
         FLAGS.volume_networks,
+        gradient_laws.SingleSines.drawn(
+            runtime.parse_ints("sine_frequencies", FLAGS.sine_frequencies),
+            {"ordinary": narrow, "wide": models.Mlp(FLAGS.wide_width, 2)},
+            num_runs=FLAGS.sine_runs,
+            num_samples=FLAGS.sine_samples,
+            num_steps=FLAGS.sine_steps,
+            stable_share=FLAGS.sine_stable_share,
+            seed=FLAGS.seed,
+        ),
         FLAGS.seed,
     )
 
@@ -150,6 +179,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Trains the three groups in step; everything is recorded as [groups, runs, ...]."""
     page.begin()
     inputs, count, target = plan.inputs, len(plan.targets), plan.targets[0]
+    sines = gradient_laws.learn_single_sines(plan.sines, page)
     members, facts = networks(plan, page)
     shape = (len(GROUPS), count)
 
@@ -177,7 +207,13 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             )
         return np.array(found)
 
+    def changes(_: training.TrainingLoop) -> dict[str, NDArray]:
+        of_descent = networks_of(members.ensembles[DESCENT].weights)
+        rate = facts["rates"][DESCENT]  # type: ignore[index]  # A list.
+        return gradient_laws.spectral_changes(of_descent, plan.targets, rate, plan.seed)
+
     of_k = [f"k={k:03d}" for k in target.frequencies]
+    changed_at = [step for step in gradient_laws.CHANGES_AT if step <= plan.num_steps]
     at, kernel_steps = plan.spectra_at, plan.kernels_at
     found = page.follow(
         members,
@@ -187,6 +223,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "function": training.Measure(outputs, at),
             "bounds": training.Measure(bounds_of_all, kernel_steps),
             "rate": training.Measure(rates, kernel_steps),
+            "change": training.Measure(changes, changed_at),
         },
         charts={
             **{f"magnitude, {name}": [f"magnitude/{name}/.*"] for name in GROUPS},
@@ -194,7 +231,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         },
     )
     last = members.ensembles[ADAM].weights
-    found.facts |= {**facts, **{f"weights {i:02d}": array for i, array in enumerate(last)}}
+    found.facts["seconds"] += float(sines.pop("sine_seconds"))
+    found.facts |= {**facts, **sines, **{f"weights {i:02d}": array for i, array in enumerate(last)}}
     return found
 
 
@@ -246,11 +284,22 @@ def bounds_of(weights: Sequence[NDArray]) -> tuple[float, ...]:
     )
 
 
+def networks_of(weights: Sequence[NDArray]) -> list[gradient_laws.Network]:
+    """Kernels and biases of each network of an ensemble, [e, ...] each."""
+    return [
+        gradient_laws.split([array[run] for array in weights]) for run in range(len(weights[0]))
+    ]
+
+
+def trained_by_adam(found: records.Found) -> list[gradient_laws.Network]:
+    """The networks that Adam has trained."""
+    names = sorted(name for name in found.facts if name.startswith("weights "))
+    return networks_of([found.fact(name) for name in names])
+
+
 def pieces_of(found: records.Found, run: int) -> spectra.PiecewiseLinear:
     """The function of one network that Adam has trained."""
-    names = sorted(name for name in found.facts if name.startswith("weights "))
-    weights = [found.fact(name)[run] for name in names]
-    return spectra.relu_network_pieces(weights[0::2], weights[1::2])
+    return spectra.relu_network_pieces(*trained_by_adam(found)[run])
 
 
 def report(plan: Plan, found: records.Found) -> records.Report:
@@ -260,6 +309,9 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         decay(plan, found),
         bounds(found),
         volume(plan),
+        gradient_laws.gradient_decay(trained_by_adam(found), plan.seed),
+        gradient_laws.residual_rates(found, plan.seed),
+        gradient_laws.single_sine_rates(plan.sines, found),
         tangent_kernels(plan, found),
     ]
     learned = learning_times(plan, found)

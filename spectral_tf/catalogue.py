@@ -177,23 +177,28 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
         Experiment(
             "theory",
             "Do networks keep to the theorems, and does the tangent kernel predict their training?",
-            f"{RAHAMAN} Section 2, appendices C, D",
+            f"{RAHAMAN} Sections 2 and 3, appendices C, D",
             1.5,
             "theory",
             shows=(
                 "Theorems and bounds: the Fourier transform of a ReLU network decays as k^-2 in "
                 "one dimension (faster along generic directions in more), and its magnitude is "
                 "bounded through the Lipschitz constant, which is at most the product of the "
-                "spectral norms."
+                "spectral norms. The spectrum of its gradient decays one power slower, so that "
+                "gradient descent changes the residual at frequency k, and learns a single sine "
+                "of it, at a speed that is O(1/k)."
             ),
             reading=(
                 "Each figure draws what is proved or predicted over what was measured. "
                 "tangent_times.csv holds the learning time that the tangent kernel of the "
                 "untrained network predicts beside the measured one; a ratio of 1 is a right "
-                "prediction."
+                "prediction. residual_rates.csv tells where a step of descent leaves the first "
+                "order: the frequency at which it moves kinks by a part of a period."
             ),
             misleads=(
-                "A bound that holds is no proof that it is tight. On a line the rates of any "
+                "A bound that holds is no proof that it is tight: of the speed at which a sine is "
+                "learned, the part that its target makes falls as k^-2, and only what the "
+                "untrained network unlearns of itself as k^-1. On a line the rates of any "
                 "smooth kernel fall about as k^-2, so that this exponent is no fingerprint of "
                 "networks. Predictions of the untrained kernel fail later in training, when the "
                 "kernel has moved."

@@ -391,6 +391,12 @@ CASES = [
     ("theory", {"chain_of_bounds_holds": True}, {}, ["jumps hold"]),
     ("theory", {"chain_of_bounds_holds": False}, {}, ["are broken (1 of 1)"]),
     (
+        "theory",
+        {"single_sine_exponent_ordinary_measured": about(-1.5)},
+        {},
+        ["the first speed of learning a single sine as frequency^−1.50"],
+    ),
+    (
         "untrained",
         {"mean_frequency": {"a": about(1.0), "b": about(2.0)}},
         {},

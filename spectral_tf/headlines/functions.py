@@ -313,10 +313,27 @@ def theory(summary: Summary, tables: Tables) -> str:
     if decay is not None and not np.isnan(decay.value):
         falls = f"spectra of trained networks go as frequency^{number(decay.value, '.2f')} at high "
         falls += f"frequencies ({how_sure(decay, '.2f')})"
-    return sentence(bounds, falls, _predicted(tables))
+    return sentence(bounds, falls, _gradients(summary), _predicted(tables))
 
 
 _PROVED = ("chain_of_bounds_holds", "jumps_within_twice_regions_times_lipschitz")
+
+
+# What is said of gradients, and of a single sine, each with the estimate that says it.
+_OF_GRADIENTS = {
+    "gradient_decay_exponent_hidden_layer_1_biases": "their gradients by hidden biases",
+    "single_sine_exponent_ordinary_measured": "the first speed of learning a single sine",
+}
+
+
+def _gradients(summary: Summary) -> str:
+    """How gradients and the speed of learning go with frequency."""
+    told_of = [
+        f"{what} as frequency^{number(exponent.value, '.2f')} ({how_sure(exponent, '.2f')})"
+        for name, what in _OF_GRADIENTS.items()
+        if (exponent := named(summary, name)) is not None and not np.isnan(exponent.value)
+    ]
+    return listed(told_of)
 
 
 def _predicted(tables: Tables) -> str:

@@ -142,6 +142,14 @@ from spectral_tf.spectra.relu import (
     relu_network_pieces,
     spectral_norm_bound,
 )
+from spectral_tf.spectra.relu_gradient import (
+    JumpingPieces,
+    ReluGradient,
+    edge_of_first_order,
+    expected_change,
+    relu_loss_gradient,
+    relu_network_gradient,
+)
 from spectral_tf.spectra.same_paths import (
     PATHS_FOR_COMPARISON,
     common_paths,
@@ -161,7 +169,12 @@ from spectral_tf.spectra.spectral_bias import (
     projected_coefficients,
     spectral_bias,
 )
-from spectral_tf.spectra.tangent import frequency_rates, linearised_functions
+from spectral_tf.spectra.tangent import (
+    frequency_rates,
+    frequency_velocities,
+    linearised_functions,
+    velocity_bounds,
+)
 
 __all__ = [
     "HALF_AMPLITUDE",
@@ -178,6 +191,7 @@ __all__ = [
     "FittedCoefficients",
     "Growth",
     "Influence",
+    "JumpingPieces",
     "KernelBasis",
     "LearningCurves",
     "MeanSpectrum",
@@ -186,6 +200,7 @@ __all__ = [
     "PiecewiseLinear",
     "PowerLaw",
     "ReferenceLevels",
+    "ReluGradient",
     "Sampling",
     "SpectralBias",
     "WaveFit",
@@ -222,6 +237,8 @@ __all__ = [
     "difference_to_published",
     "difference_to_published_from_stats",
     "difficulty",
+    "edge_of_first_order",
+    "expected_change",
     "filter_bandwidths",
     "filter_errors",
     "fit_coefficients",
@@ -229,6 +246,7 @@ __all__ = [
     "fit_growth_with_offset",
     "fit_power_law",
     "frequency_rates",
+    "frequency_velocities",
     "gaussian_kernel",
     "gaussian_low_pass",
     "half_attenuation_norms",
@@ -273,6 +291,8 @@ __all__ = [
     "radial_spectrum",
     "reference_levels",
     "released_share",
+    "relu_loss_gradient",
+    "relu_network_gradient",
     "relu_network_pieces",
     "rings",
     "sampling",
@@ -287,6 +307,7 @@ __all__ = [
     "strongest_frequencies",
     "total_variance",
     "total_variation",
+    "velocity_bounds",
     "wave_fit",
     "which_paths",
 ]

@@ -125,6 +125,29 @@ def relu_network_pieces(
 
     Source: Rahaman et al. (2019), section 2.1 (linear regions); Montufar et al. (2014).
     """
+    layers, shifts, knots = checked_kinks(kernels, biases, interval)
+    middles = (knots[1:] + knots[:-1]) / 2
+    slopes = _forward(layers, shifts, middles)[1][:, 0]
+    # Rounding leaves kinks of about 1e-16 of the slopes where a unit is switched off further on.
+    kinks = np.abs(np.diff(slopes)) > 1e-12 * np.abs(slopes).max(initial=0.0)
+    kept = np.concatenate([[True], kinks, [True]])
+    knots = knots[kept]
+    return PiecewiseLinear(
+        knots, _forward(layers, shifts, knots)[0][:, 0], slopes[np.concatenate([[True], kinks])]
+    )
+
+
+def checked_kinks(
+    kernels: Arrays, biases: Arrays, interval: tuple[float, float]
+) -> tuple[list[NDArray], list[NDArray], NDArray[np.float64]]:
+    """The parameters in float64, and the ends of the interval with the kinks of all units between.
+
+    Args:
+      kernels, biases, interval: as for `relu_network_pieces`.
+
+    Raises:
+      UserError: shapes that do not fit, or an empty interval.
+    """
     layers = [np.asarray(w, np.float64) for w in kernels]
     shifts = [np.asarray(b, np.float64) for b in biases]
     shapes = [w.shape for w in layers]
@@ -148,15 +171,7 @@ def relu_network_pieces(
     knots = np.array(interval, np.float64)
     for depth in range(1, len(layers)):
         knots = _with_zeros(knots, _forward(layers[:depth], shifts[:depth], knots)[0])
-    middles = (knots[1:] + knots[:-1]) / 2
-    slopes = _forward(layers, shifts, middles)[1][:, 0]
-    # Rounding leaves kinks of about 1e-16 of the slopes where a unit is switched off further on.
-    kinks = np.abs(np.diff(slopes)) > 1e-12 * np.abs(slopes).max(initial=0.0)
-    kept = np.concatenate([[True], kinks, [True]])
-    knots = knots[kept]
-    return PiecewiseLinear(
-        knots, _forward(layers, shifts, knots)[0][:, 0], slopes[np.concatenate([[True], kinks])]
-    )
+    return layers, shifts, knots
 
 
 def _forward(kernels: Arrays, biases: Arrays, x: NDArray) -> tuple[NDArray, NDArray]:

@@ -30,8 +30,14 @@ def frequency_rates(kernels: ArrayLike, frequencies: Sequence[int]) -> NDArray[n
 
     Source: Jacot, Gabriel and Hongler (2018), section 5; Basri et al. (2019), arXiv 1906.00425.
     """
-    k, kernel = np.asarray(frequencies), np.asarray(kernels, np.float64)
-    n = kernel.shape[-1] if kernel.ndim > 1 else 0
+    kernel = np.asarray(kernels, np.float64)
+    waves = _waves(kernel, frequencies)
+    return 2 / len(waves) * np.einsum("jm,...jm->...m", waves.conj(), kernel @ waves).real
+
+
+def _waves(kernel: NDArray, frequencies: Sequence[int]) -> NDArray[np.complex128]:
+    """exp(2 pi i j k / n) / sqrt(n), [n, m], for a kernel [..., n, n]."""
+    k, n = np.asarray(frequencies), kernel.shape[-1] if kernel.ndim > 1 else 0
     if kernel.ndim < 2 or kernel.shape[-2] != n:
         raise UserError(
             "kernels", expected="shape [..., n, n]", got=f"shape {kernel.shape}", hint="square them"
@@ -43,8 +49,66 @@ def frequency_rates(kernels: ArrayLike, frequencies: Sequence[int]) -> NDArray[n
             got=list(frequencies),
             hint="lower them or take more samples",
         )
-    waves = np.exp(2j * np.pi * np.outer(np.arange(n), k) / n) / np.sqrt(n)
-    return 2 / n * np.einsum("jm,...jm->...m", waves.conj(), kernel @ waves).real
+    return np.exp(2j * np.pi * np.outer(np.arange(n), k) / n) / np.sqrt(n)
+
+
+def frequency_velocities(
+    kernels: ArrayLike, errors: ArrayLike, frequencies: Sequence[int]
+) -> NDArray[np.complex128]:
+    """How fast gradient descent changes each coefficient of the error, exactly for small steps.
+
+    d r~(k) / dt = -(2/n) (1/n) sum_j (K r)_j exp(-2 pi i j k / n), r = f - y, the loss the mean of
+    r^2, t the rate times the step. It is linear in r: of the target's part (r = -y) and the
+    network's own (r = f) the sum is the whole.
+
+    Args:
+      kernels: K, the tangent kernel at that moment, shape [..., n, n].
+      errors: r on the same uniform grid, shape [..., n].
+      frequencies: whole cycles per unit, 0 to n/2.
+
+    Returns:
+      complex128, shape [..., m], in the errors' unit over that of t.
+
+    Raises:
+      UserError: as `frequency_rates`.
+
+    Source: Rahaman et al. (2019), Eqn 9 and appendix C.5; Jacot et al. (2018) for the kernel.
+
+    >>> velocity = frequency_velocities(np.eye(4), [1.0, 0.0, -1.0, 0.0], [1])
+    >>> float(velocity[0].real), round(abs(float(velocity[0].imag)), 9)
+    (-0.25, 0.0)
+    """
+    kernel, r = np.asarray(kernels, np.float64), np.asarray(errors, np.float64)
+    waves = _waves(kernel, frequencies)
+    moved = -2 / len(waves) * (kernel @ r[..., None])[..., 0]
+    return moved @ waves.conj() / np.sqrt(len(waves))
+
+
+def velocity_bounds(
+    kernels: ArrayLike, errors: ArrayLike, frequencies: Sequence[int]
+) -> NDArray[np.float64]:
+    """The size of a coefficient's gradient times that of the loss's, at least its velocity.
+
+    |d r~(k) / dt| <= |d f~(k) / dtheta| |d L / dtheta| (Cauchy and Schwarz); the first is
+    sqrt(q_k* K q_k / n), the root of half of the frequency's rate, the second
+    (2/n) sqrt(r^T K r). All that depends on k is the first.
+
+    Args:
+      kernels, errors, frequencies: as for `frequency_velocities`.
+
+    Returns:
+      float64, shape [..., m], in its unit.
+
+    Raises:
+      UserError: as `frequency_rates`.
+
+    Source: Rahaman et al. (2019), appendices C.4 and C.5.
+    """
+    kernel, r = np.asarray(kernels, np.float64), np.asarray(errors, np.float64)
+    of_frequency = np.sqrt(np.maximum(frequency_rates(kernel, frequencies), 0.0) / 2)
+    squared = np.einsum("...i,...ij,...j->...", r, kernel, r)
+    of_loss = 2 / r.shape[-1] * np.sqrt(np.maximum(squared, 0.0))
+    return of_frequency * of_loss[..., None]
 
 
 def linearised_functions(

@@ -36,7 +36,13 @@ _OF = {
         for name in ("lf_first", "lf_first_pytorch", "robustness", "architecture", "own_models")
     },
     "precision": {"frequency": "cycles per unit"},
-    "theory": {"frequency": "cycles per unit"},
+    "theory": {
+        "frequency": "cycles per unit",
+        **dict.fromkeys(
+            ("speed", "kernel_speed", "first_order", "moving_kinks", "bound", "kernel"),
+            "per unit of rate times step",
+        ),
+    },
     "manifold": {
         "frequency": "cycles along the curve",
         "learned_cycles": "cycles along the curve",

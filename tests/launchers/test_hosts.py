@@ -65,6 +65,8 @@ PAGES = {
     "theory": (
         *("--width=16", "--depth=3", "--wide_width=32", "--num_runs=2", "--num_steps=40"),
         *("--frequencies=1,2", "--num_samples=16", "--volume_networks=1000"),
+        *("--sine_frequencies=1,2,4", "--sine_samples=32", "--sine_steps=10"),
+        "--sine_runs=2",
     ),
     "kernel_projection": (
         *(*DIGITS, *NETWORK, "--num_samples=60", "--num_bins=12", "--num_steps=40"),

@@ -36,7 +36,8 @@ SMALL = {
     "theory": (
         *("--num_runs=2", "--num_steps=120", "--probe_every=40", "--frequencies=1,2"),
         *("--num_samples=16", "--width=16", "--depth=3", "--wide_width=64"),
-        "--volume_networks=1000",
+        *("--volume_networks=1000", "--sine_frequencies=1,2,4", "--sine_samples=32"),
+        *("--sine_steps=20", "--sine_runs=3"),
     ),
 }
 
@@ -286,6 +287,75 @@ def test_theory_holds_in_the_small(finished):
     assert min(rates["rate"]) > 0
 
 
+def test_gradients_lose_a_power_by_hidden_layers_alone(finished):
+    table = read_table(finished("theory") / "gradient_exponents.csv")
+    found = dict(zip(table["parameters"], table["exponent"], strict=True))
+    assert list(found) == [
+        "the network itself",
+        *(f"hidden layer {layer}, {kind}" for layer in (1, 2) for kind in ("weights", "biases")),
+        "output layer, weights",
+    ]
+    for name, exponent in found.items():
+        assert abs(exponent - (-1 if name.startswith("hidden") else -2)) < 0.1, name
+    summary = json.loads((finished("theory") / "summary.json").read_text())
+    assert 3 < summary["gradient_decay_from_frequency"] < 3_000
+
+
+def test_a_step_changes_the_residual_as_gradient_and_kinks_say(finished):
+    table = read_table(finished("theory") / "residual_rates.csv")
+    share, k, speed, first, moving, bound = (
+        np.array(table[name])
+        for name in ("share_of_rate", "frequency", "speed", "first_order", "moving_kinks", "bound")
+    )
+    assert table["step"] == [0] * share.size
+    assert sorted(set(share)) == [1e-4, 1e-2, 1]
+    summary = json.loads((finished("theory") / "summary.json").read_text())
+    edges = summary["residual_rate_edges"]
+    edge, farther = (edges[f"step 0, share {name}"]["value"] for name in ("0.01", "0.0001"))
+    assert farther / edge == pytest.approx(100)
+    assert np.all(first <= bound)
+    for near, of_share in ((edge, 1e-2), (farther, 1e-4)):
+        early = (share == of_share) & (k < near / 10)
+        assert early.any()
+        np.testing.assert_allclose(speed[early], first[early], rtol=0.2)
+    late = (share == 1) & (k > edge)  # A hundred times that of the whole rate.
+    assert late.sum() > 3
+    assert np.all(speed[late] < 0.1 * first[late])
+    assert np.median(speed[late] / moving[late]) == pytest.approx(1, abs=0.5)
+
+
+def test_the_first_step_of_a_single_sine_is_its_kernels(finished):
+    table = read_table(finished("theory") / "single_sine_rates.csv")
+    assert table["group"] == 3 * ["ordinary"] + 3 * ["wide"]
+    speed, kernel, target, own, bound = (
+        np.array(table[name])
+        for name in ("speed", "kernel", "target_part", "network_own_part", "bound")
+    )
+    np.testing.assert_allclose(speed, kernel, rtol=0.05)
+    assert np.all((speed < bound) & (target < bound) & (own > 0))
+    shares = read_table(finished("theory") / "single_sines.csv")
+    assert sorted(set(shares["step"])) == [1, 3, 10, 20]
+    first = np.equal(shares["step"], 1)
+    share = np.array(shares["share_of_predicted_change"])
+    np.testing.assert_allclose(share[first], 1, atol=0.05)
+
+
+@pytest.mark.long
+def test_theory_begins_at_the_papers_scale(tmp_path):
+    few = ("--num_steps=2", "--probe_every=1", "--num_runs=2", "--volume_networks=1000")
+    sines = ("--sine_steps=1", "--sine_runs=2", "--sine_frequencies=5,50")
+    flagfile = f"--flagfile={ROOT / 'results' / 'theory' / 'paper.flags'}"
+    result = conftest.launch("theory", flagfile, *few, *sines, f"--workdir={tmp_path / 'run'}")
+    assert result.returncode == 0, result.stderr
+    bounds = read_table(tmp_path / "run" / "bounds.csv")
+    assert sorted(set(bounds["step"])) == [0, 2]
+    parameters = read_table(tmp_path / "run" / "gradient_exponents.csv")["parameters"]
+    assert "hidden layer 5, weights" in parameters
+    rates = read_table(tmp_path / "run" / "single_sine_rates.csv")
+    assert rates["frequency"] == [5, 50, 5, 50]
+    np.testing.assert_allclose(rates["speed"], rates["kernel"], rtol=0.1)
+
+
 def test_theory_tells_domains_and_times_apart(finished):
     path = finished("theory")
     kernels = read_table(path / "kernels.csv")
@@ -367,6 +437,8 @@ print("known")
         ("architecture", "--num_samples=21", "an even number"),
         ("theory", "--stable_share=1", "--stable_share"),
         ("theory", "--frequencies=8", "below 8, half of the 16 samples"),
+        ("theory", "--sine_frequencies=16", "--sine_frequencies: expected above 0 and below 16"),
+        ("theory", "--sine_frequencies=2,2", "--sine_frequencies: expected"),
     ],
 )
 def test_mistakes_get_one_line_and_nothing_is_written(name, flag, line, tmp_path):

@@ -44,3 +44,29 @@ def test_unstable_rates_and_bad_shapes_are_refused():
         spectra.frequency_rates(KERNEL[:4], [1])
     with pytest.raises(ValueError, match="whole numbers from 0 to 8"):
         spectra.frequency_rates(KERNEL, [9])
+
+
+def test_velocities_on_the_circle_are_rates_times_errors(assert_close):
+    errors = np.stack([np.cos(2 * np.pi * Z + 0.4), np.cos(2 * np.pi * 3 * Z)])
+    velocities = spectra.frequency_velocities(KERNEL, errors, [1, 3, 5])
+    # Coefficients exp(0.4 i) / 2 and 1/2, rates 1 and 0.2.
+    assert_close(velocities, [[-np.exp(0.4j) / 2, 0, 0], [0, -0.1, 0]])
+
+
+def test_velocities_are_those_of_the_first_step_and_within_their_bounds(assert_close):
+    rng = np.random.default_rng(0)
+    jacobian = rng.normal(size=(3, N, 5))
+    kernels, errors = jacobian @ jacobian.swapaxes(1, 2), rng.normal(size=(3, N))
+    found = spectra.frequency_velocities(kernels, errors, [1, 2, 7])
+    bounds = spectra.velocity_bounds(kernels, errors, [1, 2, 7])
+    for kernel, error, velocity, bound in zip(kernels, errors, found, bounds, strict=True):
+        eta = 1e-3
+        after = spectra.linearised_functions(kernel, error, np.zeros(N), eta, [1])[0]
+        change = spectra.coefficients(after - error)[[1, 2, 7]] / eta
+        assert_close(velocity, change)
+        assert np.all(np.abs(velocity) <= bound)
+    # One parameter, and an error along its derivative: the bound is reached.
+    line = rng.normal(size=N)
+    kernel = np.outer(line, line)
+    reached = np.abs(spectra.frequency_velocities(kernel, 3 * line, [1, 2]))
+    assert_close(reached, spectra.velocity_bounds(kernel, 3 * line, [1, 2]))
