@@ -94,8 +94,8 @@ with runtime.flag_group("Sweeps"):
     flags.DEFINE_list(
         "option_sets",
         ["unnormalised", "gamma_swish"],
-        f"Sets of options of the network (network_options), of {', '.join(models.NETWORK_OPTIONS)}, "
-        "each joined by +; none has none.",
+        f"Sets of {', '.join(models.NETWORK_OPTIONS)} (network_options), each joined by +; none: "
+        "none.",
     )
     flags.DEFINE_integer("seeds", 1, "Number of trainings of each setting.", 1)
     flags.DEFINE_integer(
