@@ -343,8 +343,9 @@ class Page:
             loop.board.scalars(shown, step)
             if self.writes:
                 self._draw(loop, pictures, step)
-                for planned in due.intersection(keep or {}):
-                    loop.ensemble.save_model(keep[planned])
+                for planned, file in (keep or {}).items():
+                    if planned in due:
+                        loop.ensemble.save_model(file)
             if is_part and loop.steps[-1] in due:
                 loop.board.end(step)
 
