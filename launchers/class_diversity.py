@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 runtime.define_run_flags("class_diversity", reports=True)
 runtime.define_data_flags("photo_patches")
-runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
+runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS, models.NETWORK_OPTIONS)
 runtime.define_class_subset_flag()
 runtime.define_path_flags(pairs=15)
 runtime.define_seeds_flag(experiments.SEEDS)
@@ -356,6 +356,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             *(f"{f.claim}, {f.reading}: {f.estimate.text('+.2f')}" for f in primary),
             *([f"{unreadable} images could not be read and were left out"] if unreadable else []),
             *experiments.lost(found.fact("diverged")),
+            *found.facts.get("goal", ()),
         ],
     )
 

@@ -37,7 +37,12 @@ from spectral_tf import (
 )
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import class_study, merge_study, path_study
-from spectral_tf.experiments.classification import Classification, Setting, model_digest
+from spectral_tf.experiments.classification import (
+    Classification,
+    Setting,
+    model_digest,
+    told_of_goal,
+)
 from spectral_tf.experiments.merge_study import Change
 from spectral_tf.experiments.path_study import MEASURES, Models
 from spectral_tf.spectra.verdicts import Finding
@@ -51,7 +56,7 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 runtime.define_run_flags("class_diversity_merged", reports=True)
 runtime.define_data_flags("photo_patches")
-runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
+runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS, models.NETWORK_OPTIONS)
 with runtime.flag_group("Merged classes"):
     flags.DEFINE_list(
         "merges", [1, 2, 5], "Numbers of classes in each super-class; others are held against 1."
@@ -168,6 +173,10 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "dataset": learned.title,
             "images": learned.name,
             "seconds": page.seconds + sum(found.fact("seconds") for found in trainings.values()),
+            "goal": told_of_goal(
+                plan.setting,
+                {f"merge_{k}/{name}/seed_{s}": of for (k, name, s), of in trainings.items()},
+            ),
         }
     )
 
@@ -371,6 +380,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 for c in told
             ),
             *of.lost,
+            *found.facts.get("goal", ()),
         ],
     )
 

@@ -2,8 +2,9 @@
 
 Reads flagfiles, builds every network that they would train, has TensorFlow's profiler count
 the operations of its predictions and gradients, and multiplies by the steps and images that these
-would take. Hours follow from peak rates of devices and the share of them that is reached. Both are
-said, not measured: those of your device go into `--devices`.
+would take: a network with options as the one without, a training that may end at a loss to its last
+epoch. Hours follow from peak rates of devices and the share of them that is reached. Both are said,
+not measured: those of your device go into `--devices`.
 
     python launchers/costs.py --alsologtostderr
 

@@ -41,7 +41,7 @@ VECTORS_AT_ONCE = 1_024
 FLAGS = flags.FLAGS
 runtime.define_run_flags("fourier_sensitivity", reports=True)
 runtime.define_data_flags("photo_patches")
-runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
+runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS, models.NETWORK_OPTIONS)
 runtime.define_seeds_flag(experiments.SEEDS)
 with runtime.flag_group("Perturbations"):
     runtime.define_finite_float(
@@ -236,6 +236,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 for run, most in zip(runs, own, strict=True)
             ),
             *experiments.lost(found.fact("diverged")),
+            *found.facts.get("goal", ()),
         ],
     )
 

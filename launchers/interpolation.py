@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 runtime.define_run_flags("interpolation", reports=True)
 runtime.define_data_flags("photo_patches")
-runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
+runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS, models.NETWORK_OPTIONS)
 runtime.define_seeds_flag(experiments.SEEDS)
 runtime.define_class_subset_flag()
 with runtime.flag_group("Paths"):
@@ -399,6 +399,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             + "; ".join(f"{name} {frequency:.3f}" for name, frequency in reach.items()),
             "(what fewer than half of the paths can tell is left out)",
             *experiments.lost(found.fact("diverged")),
+            *found.facts.get("goal", ()),
         ],
     )
 

@@ -1,9 +1,10 @@
 r"""What changes the function of an image classifier, and how? Fridovich-Keil et al. (2022).
 
 Classifiers are trained that differ in one thing: training time, architecture, width, number of
-training images, augmentation, self-distillation, weight decay. All are asked about the same
-straight paths between images, within and between classes. The paper: better classifiers have
-functions of lower frequency within classes and of higher frequency between them.
+training images, augmentation, self-distillation, weight decay, normalisation, initialisation,
+activation. All are asked about the same straight paths between images, within and between classes.
+The paper: better classifiers have functions of lower frequency within classes and of higher
+frequency between them. At equal epochs, or, where they stop at a loss, at equal training loss.
 
     python launchers/interventions.py --alsologtostderr
 
@@ -13,8 +14,9 @@ several machines with a common folder, each taking its share:
     python launchers/interventions.py --flagfile=results/interventions/cifar10_wrn_32.flags \
         --shard=1/4
 
-Every setting and seed is a training of its own in the run folder, resumed one by one; the last one
-to finish compares them all. To see: every claim by all readings, of which two were named before
+results/interventions/cifar10_equal_loss.flags has those at equal training loss. Every setting and
+seed is a training of its own in the run folder, resumed one by one; the last one to finish compares
+them all. To see: every claim by all readings, of which two were named before
 looking, the DFT high-frequency fraction on all paths and the spectral centroid at a common
 confidence on paths that the compared classifiers know (results/interventions).
 """
@@ -41,7 +43,12 @@ from spectral_tf import (
 )
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import intervention_study, path_study
-from spectral_tf.experiments.classification import Classification, Setting, model_digest
+from spectral_tf.experiments.classification import (
+    Classification,
+    Setting,
+    model_digest,
+    told_of_goal,
+)
 from spectral_tf.experiments.path_study import MEASURES, PAIR_TYPES, Models
 from spectral_tf.experiments.sweeps import SWEEPS, Variant, owners, shard_of, variants
 from spectral_tf.spectra.verdicts import Finding
@@ -55,7 +62,7 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 runtime.define_run_flags("interventions", reports=True)
 runtime.define_data_flags("photo_patches")
-runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
+runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS, models.NETWORK_OPTIONS)
 with runtime.flag_group("Sweeps"):
     flags.DEFINE_list(
         "sweeps",
@@ -68,7 +75,8 @@ with runtime.flag_group("Sweeps"):
     flags.DEFINE_list(
         "architectures",
         ["small_resnet"],
-        "Other models (architecture), with a width behind a colon if you like.",
+        "Other models (architecture), with a width behind a colon and a batch size behind an @ if "
+        "you like.",
     )
     flags.DEFINE_list("widths", [8, 32], "Other numbers of channels (width).")
     flags.DEFINE_list(
@@ -83,6 +91,12 @@ with runtime.flag_group("Sweeps"):
     )
     flags.DEFINE_list("alphas", [0], "Weights of true labels beside the teacher's (distillation).")
     flags.DEFINE_list("decays", [0, 0.002], "Other factors of weight decay (weight_decay).")
+    flags.DEFINE_list(
+        "option_sets",
+        ["unnormalised", "gamma_swish"],
+        f"Sets of {', '.join(models.NETWORK_OPTIONS)} (network_options), each joined by +; none: "
+        "none.",
+    )
     flags.DEFINE_integer("seeds", 1, "Number of trainings of each setting.", 1)
     flags.DEFINE_integer(
         "baseline_seeds",
@@ -107,7 +121,7 @@ with runtime.flag_group("Run"):
 # Lists that can get longer without touching what is computed already.
 GROWING = (
     *("sweeps", "architectures", "widths", "shares", "recipes", "alphas", "decays", "seeds"),
-    "baseline_seeds",
+    *("baseline_seeds", "option_sets"),
 )
 # Kept of a classifier at its end, for students and for whoever measures it further.
 FINAL = "final.keras"
@@ -230,6 +244,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
             strategy=page.strategy,
         )
         whole = {"loss": float(loop.losses[0]), "train_loss": loop.ensemble.train_loss()}
+        if loop.ensemble.goal:  # Before the first look there is none.
+            whole["loss_at_last_look"] = loop.ensemble.seen[1]
         return {"accuracy": found.pop("accuracy"), **whole, **found}
 
     owner = owners(plan.variants, plan.num_seeds, plan.shard[1])
@@ -284,15 +300,17 @@ def gathered(
         print(f"interventions: {left} trainings are left to other shards, {where} ...")
         return None
     told = [
-        (rows_of(plan, i, run_of, work[i], parameters[i]), unit)
+        (rows_of(plan, i, run_of, work[i], parameters[i], unit), unit)
         for (i, run_of), unit in zip(plan.units, found, strict=True)
     ]
+    goal = told_of_goal(plan.variants[0].setting, dict(zip(names, found, strict=True)))
     return records.Found(
         facts={
             **Models.of_trainings(told, families).facts(),
             "dataset": work[0].training.title,
             "images": work[0].training.name,
             "seconds": sum(unit.fact("seconds") for unit in found),
+            **({"goal": goal} if goal else {}),
         }
     )
 
@@ -365,7 +383,8 @@ def distillation(
 
 def shown(families: Sequence[path_study.Family], found: dict[str, Any]) -> dict[str, float]:
     """What TensorBoard shows of a classifier: means over the paths within classes and between."""
-    numbers = {name: found[name] for name in ("accuracy", "loss", "train_loss", "temperature")}
+    names = ("accuracy", "loss", "train_loss", "loss_at_last_look", "temperature")
+    numbers = {name: found[name] for name in names if name in found}
     for of in families:
         within = of.classes[:, 0] == of.classes[:, 1]
         for pair_type, chosen in zip(PAIR_TYPES, (within, ~within), strict=True):
@@ -377,10 +396,19 @@ def shown(families: Sequence[path_study.Family], found: dict[str, Any]) -> dict[
 
 
 def rows_of(
-    plan: Plan, i: int, run_of: int, task: Classification, parameters: int
+    plan: Plan,
+    i: int,
+    run_of: int,
+    task: Classification,
+    parameters: int,
+    found: records.Found,
 ) -> list[dict[str, Any]]:
     """What tells the classifiers of a training apart, step by step."""
     variant, steps = plan.variants[i], steps_of(plan, i, task)
+    reached: dict[str, int] = {}
+    if variant.setting.stops:
+        reached["reached"] = int(found.facts.get("ended_at", -1) >= 0)
+        steps = steps if found.fact("diverged") else found["accuracy"].steps
     return [
         {
             "sweep": variant.sweep,
@@ -391,6 +419,7 @@ def rows_of(
             "last": int(step == steps[-1]),
             "num_images": task.training.num_examples,
             "parameters": parameters,
+            **reached,
         }
         for step in steps
     ]
@@ -413,10 +442,11 @@ def num_images(variant: Variant, training: data.Images) -> int:
 def report(plan: Plan, found: records.Found) -> records.Report:
     """Compares all classifiers: every claim by all readings."""
     of = Models.of_facts(found.facts)
-    rhos = intervention_study.correlations(of, plan.sweeps)
-    findings = intervention_study.claims(of, rhos, plan.sweeps)
+    compared = intervention_study.comparable(of)
+    rhos = intervention_study.correlations(compared, plan.sweeps)
+    findings = intervention_study.claims(compared, rhos, plan.sweeps)
     primary = [f for f in findings if f.primary]
-    ended = intervention_study.last(of)
+    ended = intervention_study.last(compared)
     tables, arrays = of.tables()
     return records.Report(
         tables={
@@ -426,17 +456,18 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 ("sweep", "quality", "pair_type", "reading", "rho"),
                 [(*key, rho) for key, rho in rhos.items()],
             ),
-            "differences": intervention_study.differences(of),
-            "difficulty": intervention_study.by_difficulty(of),
+            "differences": intervention_study.differences(compared),
+            "difficulty": intervention_study.by_difficulty(compared),
         },
         arrays=arrays,
-        figures=figures(plan, found, of),
+        figures=figures(plan, found, compared),
         summary={
             "dataset": found.fact("dataset"),
             "num_trainings": int(of.columns["last"].sum()),
             "num_models": len(of),
             "diverged": of.lost,
-            "num_settings": len(set(intervention_study.setting_of(of).tolist())),
+            **({"goal": found.fact("goal")} if "goal" in found.facts else {}),
+            "num_settings": len(set(intervention_study.setting_of(compared).tolist())),
             "num_paths": {
                 ends: {t: int(of.where(t, ends).sum()) for t in PAIR_TYPES} for ends in of.classes
             },
@@ -464,6 +495,12 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 for f in primary
             ),
             *of.lost,
+            *found.facts.get("goal", ()),
+            *(
+                [f"{left_out} classifiers that never reached it take no part in claims or figures"]
+                if (left_out := len(of) - len(compared))
+                else []
+            ),
         ],
     )
 
@@ -479,6 +516,7 @@ def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:
             panels(sweep, own),
             columns=len(PAIR_TYPES),
             title=f"{found.fact('images')}, {sweep.replace('_', ' ')}: {len(own)} classifiers"
+            + (f" at {goal}" if (goal := plan.variants[0].setting.goal(1)) else "")
             + (f", {len(of.lost)} trainings diverged" if of.lost else ""),
         )
         for sweep, own in chosen.items()

@@ -46,7 +46,12 @@ from spectral_tf import (
 )
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import evaluated, fitted_waves, wave_trainings
-from spectral_tf.experiments.classification import Classification, Setting, model_digest
+from spectral_tf.experiments.classification import (
+    Classification,
+    Setting,
+    model_digest,
+    told_of_goal,
+)
 from spectral_tf.experiments.fitted_waves import LEARNED, FittedWave
 from spectral_tf.experiments.saved import saved_model
 from spectral_tf.experiments.wave_trainings import NULL, WaveTrainings
@@ -61,7 +66,7 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 runtime.define_run_flags("noise_fitting", reports=True)
 runtime.define_data_flags("photo_patches")
-runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
+runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS, models.NETWORK_OPTIONS)
 with runtime.flag_group("Label noise"):
     flags.DEFINE_enum("wave", "radial", tasks.WAVES, "Coordinate c(x) that the wave runs along.")
     flags.DEFINE_list(
@@ -259,8 +264,19 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "num_training_images": learned.num_examples,
             "parameters": parameters,
             "seconds": sum(unit.fact("seconds") for unit in units.values()),
+            **(of_goal(plan, task, units) if plan.setting.stops else {}),
         }
     )
+
+
+def of_goal(
+    plan: Plan, task: Classification, units: Mapping[tuple[str, int], records.Found]
+) -> dict[str, Any]:
+    """What there is to say of trainings that may end early, and how many epochs they all had."""
+    ends = [unit.facts.get("ended_at", -1) for unit in units.values()]
+    steps = sum(task.num_steps if end < 0 else end for end in ends)
+    named = {f"{wave}/seed_{run}": unit for (wave, run), unit in units.items()}
+    return {"epochs_trained": steps / task.epoch, "goal": told_of_goal(plan.setting, named)}
 
 
 def trained(
@@ -488,6 +504,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 else []
             ),
             *(f"{name} diverged at step {step:,}" for name, step in of.diverged.items()),
+            *found.facts.get("goal", ()),
             *(
                 closing(line, yes, np.mean([accuracy[w.name].value for w in line.waves]))
                 for line, yes in zip(lines, known, strict=True)
@@ -507,7 +524,8 @@ def summary(
     accuracy: Mapping[str, spectra.Estimate],
 ) -> dict[str, Any]:
     """What was trained and how closely each wave is fitted, in numbers."""
-    shown = plan.setting.num_epochs * len(of.names) * found.fact("num_training_images")
+    epochs = found.facts.get("epochs_trained", plan.setting.num_epochs * len(of.names))
+    shown = epochs * found.fact("num_training_images")
     return {
         "dataset": found.fact("dataset"),
         "num_training_images": found.fact("num_training_images"),
@@ -519,6 +537,7 @@ def summary(
         "num_directions": plan.directions,
         "num_trainings": len(of.names),
         "diverged_at_step": dict(of.diverged),
+        **({"goal": found.fact("goal")} if "goal" in found.facts else {}),
         "num_epochs": of.num_epochs,
         "amplitude": plan.amplitude,
         "accuracy": accuracy,

@@ -67,6 +67,7 @@ WHICH = ("cycles", "frequencies", "spatial_frequencies", "exponents", "checkpoin
 # Flags that are one thing with another; the rest are things of their own.
 TOGETHER = {"teacher": "distillation", "distillation_alpha": "distillation"}
 TOGETHER |= {"mixup_alpha": "mixup", "mixup_per_example": "mixup"}
+TOGETHER |= dict.fromkeys(("stop_at_accuracy", "stop_at_loss", "looks_per_epoch"), "goal")
 FEWEST_IMAGES = 100
 # What is read of every wave.
 LOWEST, BETA, NULL, ABOVE = "minimum of NF", "final β", "null of β", "final β − null"

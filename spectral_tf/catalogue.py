@@ -466,7 +466,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
                 "Each point is a setting: its accuracy against a measure along paths within or "
                 "between classes, all classifiers on the same paths. Correlations are over "
                 "settings; claims.csv has every claim by every reading, of which two were named "
-                "before looking."
+                "before looking. With --stop_at_loss all are as they were at one training loss."
             ),
             misleads=(
                 "Read the two deciding readings first: the others disagree with each other. More "

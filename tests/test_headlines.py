@@ -534,6 +534,12 @@ CASES = [
         ["of 3 claims 2 hold (C1 and C2) and 1 is contradicted (C3) (n = 9 waves)"],
     ),
     (
+        "interventions",
+        {"goal": ["4 of 5 trainings reached a training loss of 0.3; these never did: a"]},
+        claimed(0.9),
+        ["4 of 5 trainings reached a training loss of 0.3; C1 (slow waves come first) holds"],
+    ),
+    (
         "class_diversity",
         {},
         claimed(-0.9, -0.8, 0.0),

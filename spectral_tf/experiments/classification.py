@@ -3,13 +3,15 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spectral_tf.data import AUGMENTATIONS, Images, Normalisation, standard
 from spectral_tf.errors import UserError
-from spectral_tf.models import files
+from spectral_tf.models import NETWORK_OPTIONS, files, refuse_options
+from spectral_tf.records.found import Found
 from spectral_tf.runtime.flags import parse_choices
 from spectral_tf.runtime.launch import flag
 from spectral_tf.runtime.seeds import derive_seed, generator
@@ -18,12 +20,15 @@ from spectral_tf.tasks import power_law_direction
 
 # Inputs on which a file that is trained shows what it gives.
 _LOOKED_AT = 64
+# So many trainings that never reached their goal are named.
+_NAMED = 5
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
     from spectral_tf.training.classifier import Classifier, Targets
+    from spectral_tf.training.goal import Goal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Setting:
     Attributes:
       model: one of `models.CLASSIFIERS`, or the path of a file (`models.files.ENDINGS`).
       width: channels of its first stage; 0: the network's own.
+      network_options: of `models.NETWORK_OPTIONS`, that the model offers.
       num_epochs, batch_size: passes over the training images, in batches over all replicas.
       learning_rate, warmup_epochs, momentum, weight_decay, decay_all: as for `CosineSgd`.
       clip_norm: longest gradient; 0: any.
@@ -41,10 +47,14 @@ class Setting:
       augmentations: of `data.AUGMENTATIONS`.
       mixup_alpha: 0 for none.
       mixup_per_example: one mixture for each example instead of each batch.
+      stop_at_accuracy, stop_at_loss: where a training ends before its last step, as for `Goal`; 0:
+        nowhere.
+      looks_per_epoch: how often that is looked at, at most every step.
     """
 
     model: str = "convnet"
     width: int = 0
+    network_options: tuple[str, ...] = ()
     num_epochs: int = 20
     batch_size: int = 128
     learning_rate: float = 0.1
@@ -58,21 +68,34 @@ class Setting:
     augmentations: tuple[str, ...] = ()
     mixup_alpha: float = 0.0
     mixup_per_example: bool = False
+    stop_at_accuracy: float = 0.0
+    stop_at_loss: float = 0.0
+    looks_per_epoch: int = 1
 
     @classmethod
     def of_flags(cls) -> "Setting":
         """As the flags say.
 
         Raises:
-          UserError: augmentations that are not known, or one twice; no such file; a network from
-            a file whose size flags would change.
+          UserError: augmentations that are not known, or one twice; options that the network does
+            not offer; no such file; a network from a file whose size flags would change; looks at
+            no goal.
         """
-        named = flag("augmentations")
-        if named:
-            parse_choices("augmentations", named, AUGMENTATIONS)
+        lists = {"augmentations": AUGMENTATIONS, "network_options": tuple(NETWORK_OPTIONS)}
+        for name, known in lists.items():
+            if flag(name):
+                parse_choices(name, flag(name), known)
         own = {field.name: flag(field.name) for field in dataclasses.fields(cls)}
-        setting = cls(**{**own, "augmentations": tuple(named)})
+        setting = cls(**{**own, **{name: tuple(flag(name)) for name in lists}})
         model_digest(setting)
+        refuse_options(setting.model, setting.network_options, "--network_options")
+        if setting.looks_per_epoch != cls.looks_per_epoch and not setting.stops:
+            raise UserError(
+                "--looks_per_epoch",
+                expected="a --stop_at_loss or --stop_at_accuracy to look at",
+                got="none",
+                hint="leave it out",
+            )
         if files.names_a_file(setting.model):
             for name, same in (("width", (0,)), ("precision", ("float32", "tf32"))):
                 if own[name] not in same:
@@ -83,6 +106,22 @@ class Setting:
                         hint=f"leave --{name} out",
                     )
         return setting
+
+    @property
+    def stops(self) -> bool:
+        """Whether a training may end before its last step."""
+        return bool(self.stop_at_accuracy or self.stop_at_loss)
+
+    def goal(self, epoch: int) -> "Goal | None":
+        """That of a training, looked at so often.
+
+        Args:
+          epoch: its steps.
+        """
+        from spectral_tf.training.goal import Goal
+
+        every = max(1, epoch // self.looks_per_epoch)
+        return Goal(self.stop_at_accuracy, self.stop_at_loss, every) if self.stops else None
 
     def hparams(self) -> dict[str, bool | int | float | str]:
         """What TensorBoard's table of runs shows of it."""
@@ -188,6 +227,7 @@ class Classification:
             input_shape=self.shape,
             num_classes=self.training.num_classes,
             seed=seed,
+            options=self.setting.network_options,
         )
         if files.names_a_file(self.setting.model):
             _refuse_other_than_logits(model, self.shape)
@@ -221,7 +261,30 @@ class Classification:
             precision=self.setting.precision,
             compiled=self.setting.compiled,
             finite_only=finite_only,
+            goal=self.setting.goal(self.epoch),
         )
+
+
+def told_of_goal(setting: Setting, trainings: Mapping[str, Found]) -> list[str]:
+    """What a report says of trainings to a goal: how many reached it, and which never did.
+
+    Args:
+      setting: of all of them.
+      trainings: {name: what was found}; those that diverged do not count.
+
+    Returns:
+      a line; none of a setting without a goal.
+    """
+    if not (goal := setting.goal(1)):
+        return []
+    whole = {name: of.fact("ended_at") for name, of in trainings.items() if not of.fact("diverged")}
+    never = [name for name, step in whole.items() if step < 0]
+    line = f"{len(whole) - len(never)} of {len(whole)} trainings reached {goal}"
+    if never:
+        more = f" and {len(never) - _NAMED} more" if len(never) > _NAMED else ""
+        never = never[:_NAMED]
+        line += f"; these never did and ended at their last epoch: {', '.join(never)}{more}"
+    return [line]
 
 
 def file_digest(flag: str, path: str) -> str:

@@ -24,6 +24,7 @@ from spectral_tf.experiments.classification import (
     Setting,
     file_digest,
     model_digest,
+    told_of_goal,
 )
 from spectral_tf.experiments.datasets import Dataset
 from spectral_tf.experiments.first_look import first_look, warn
@@ -546,16 +547,19 @@ class Networks(NamedTuple):
       runs: the number of each training; 0 for one that was there.
       diverged: {run: step} of trainings that are left out.
       seconds: of the trainings.
+      goal: what there is to say of the goal of the trainings, if they have one.
     """
 
     models: list[keras.Model | Callable[[Any], Any]]
     runs: list[int]
     diverged: dict[str, int]
     seconds: float
+    goal: Sequence[str] = ()
 
     def facts(self) -> dict[str, Any]:
         """What a report says of them."""
-        return {"runs": self.runs, "diverged": self.diverged}
+        goal = {"goal": list(self.goal)} if self.goal else {}
+        return {"runs": self.runs, "diverged": self.diverged, **goal}
 
 
 def networks(page: Page, of: Evaluated, runs: Sequence[int], parts: str = "seed_{}") -> Networks:
@@ -579,7 +583,7 @@ def networks(page: Page, of: Evaluated, runs: Sequence[int], parts: str = "seed_
     assert task
     epochs = [task.epoch * epoch for epoch in range(task.setting.num_epochs + 1)]
     loss = training.Measure(lambda loop: loop.losses, epochs, ("run",))
-    found, trainings = Networks([], [], {}, 0.0), []
+    found, trainings = Networks([], [], {}, 0.0), {}
     for run in track(list(runs), "training"):
         told, classifier = page.train(
             parts.format(run),
@@ -588,7 +592,7 @@ def networks(page: Page, of: Evaluated, runs: Sequence[int], parts: str = "seed_
             charts={"loss": ["loss"]},
             keep={epochs[-1]: "final.keras"},
         )
-        trainings.append(told)
+        trainings[parts.format(run)] = told
         found = found._replace(seconds=found.seconds + told.fact("seconds"))
         if diverged := told.fact("diverged"):
             found.diverged[str(run)] = diverged["0"]
@@ -596,8 +600,8 @@ def networks(page: Page, of: Evaluated, runs: Sequence[int], parts: str = "seed_
         found.models.append(classifier.model)
         found.runs.append(run)
     if not found.models:
-        raise every_training_diverged(trainings)
-    return found
+        raise every_training_diverged(trainings.values())
+    return found._replace(goal=told_of_goal(task.setting, trainings))
 
 
 def _imagenet_classes(images: Images) -> NDArray[np.int64]:

@@ -36,6 +36,7 @@ CLAIMS = (
         "accuracy",
     ),
     ("C9", "better accuracy, over augmentation", "augmentation", "accuracy"),
+    ("C7 options", "better accuracy, over network options", "network_options", "accuracy"),
 )
 # Shares of the models of all settings that are wrong about a path: what is hard.
 DIFFICULTIES = ((0.0, 0.0), (0.0, 0.1), (0.1, 0.3), (0.3, 0.6), (0.6, 1.0))
@@ -53,6 +54,16 @@ def setting_of(found: Models) -> np.ndarray:
 def last(found: Models) -> Models:
     """The models at the end of their trainings."""
     return found[found.columns["last"] == 1]
+
+
+def comparable(found: Models) -> Models:
+    """The models of trainings that reached their goal, where they had one; they are compared.
+
+    All of them if fewer than two settings did: then there is only the comparison at their ends.
+    """
+    reached = found.columns.get("reached", np.ones(len(found))) == 1
+    several = len(set(setting_of(found[reached]).tolist())) > 1
+    return found[reached] if several else found
 
 
 def groups(found: Models) -> dict[str, Models]:

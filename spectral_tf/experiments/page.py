@@ -122,7 +122,8 @@ class Page:
           hparams: what TensorBoard's table shows beside the flags, under names of its own.
 
         Returns:
-          the measures' series; facts: `seconds`, `probe_seconds`, `diverged`, {run: step}.
+          the measures' series; facts: `seconds`, `probe_seconds`, `diverged`, {run: step}, and of
+          what is trained to a goal `ended_at`, the step at which it was reached, or -1.
 
         Raises:
           UserError: as `TrainingLoop`; every run has diverged.
@@ -153,7 +154,8 @@ class Page:
           name: of the part.
           make: builds what is trained, if it has to be.
           measures, charts, hparams: as for `follow`.
-          keep: {step: name of a `.keras` file for the model of that step}.
+          keep: {step: name of a `.keras` file for the model of that step}; where a goal was reached
+            before it, that of the last step is kept there.
           facts: what it was measured with beside the flags; the same for all units of a run.
 
         Returns:
@@ -326,9 +328,11 @@ class Page:
     ) -> None:
         """Measures, records, shows and keeps, step by step; the end of a part is its last step."""
         for step in loop:
+            # Where a goal was reached, all that was planned for the last step is due.
+            due = {step} if loop.ended_at < 0 else {step, loop.steps[-1]}
             shown: dict[str, float] = {}
             for name, measure in measures.items():
-                if step in measure.at:
+                if not due.isdisjoint(measure.at):
                     try:
                         arrays, curves = measure.take(name, loop)
                     except UserError as error:
@@ -339,9 +343,10 @@ class Page:
             loop.board.scalars(shown, step)
             if self.writes:
                 self._draw(loop, pictures, step)
-                if keep and step in keep:
-                    loop.ensemble.save_model(keep[step])
-            if is_part and step == loop.steps[-1]:
+                for planned, file in (keep or {}).items():
+                    if planned in due:
+                        loop.ensemble.save_model(file)
+            if is_part and loop.steps[-1] in due:
                 loop.board.end(step)
 
     def once(self, name: str, measure: Callable[[], Mapping[str, ArrayLike]]) -> dict[str, NDArray]:
@@ -459,6 +464,7 @@ def found_by(loop: TrainingLoop) -> Found:
         "seconds": loop.seconds,
         "probe_seconds": loop.probe_seconds,
         "diverged": {str(run): step for run, step in loop.diverged.items()},
+        **({"ended_at": loop.ended_at} if loop.ensemble.goal else {}),
     }
     return Found(series, facts)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from spectral_tf.data import AUGMENTATIONS
 from spectral_tf.errors import UserError, nearest
 from spectral_tf.experiments.classification import Setting
-from spectral_tf.models import CLASSIFIERS, files
+from spectral_tf.models import CLASSIFIERS, NETWORK_OPTIONS, files, refuse_options
 from spectral_tf.runtime import flags
 
 # Each sweep with the flag that holds its values; those of time are epochs of the baseline.
@@ -20,6 +20,7 @@ SWEEPS = {
     "augmentation": "recipes",
     "distillation": "alphas",
     "weight_decay": "decays",
+    "network_options": "option_sets",
 }
 
 
@@ -103,6 +104,11 @@ def variants(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Variant
     if "weight_decay" in sweeps:
         decays = numbers("decays")
         found += [Variant("weight_decay", f"{d:g}", changed(weight_decay=d)) for d in decays]
+    if "network_options" in sweeps:
+        found += [Variant("network_options", t, _options(base, t)) for t in values["option_sets"]]
+    for variant in found:
+        own = variant.setting
+        refuse_options(own.model, own.network_options, f"sweeps={variant.name}")
     names = [variant.name for variant in found]
     if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(
@@ -120,17 +126,42 @@ def variants(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Variant
 
 
 def _architecture(base: Setting, text: str) -> Variant:
-    """Another network, as small_resnet or, with the channels of its first stage, small_resnet:4."""
-    name, given, width = text.partition(":")
-    if name not in CLASSIFIERS or (given and not (width.isdecimal() and int(width) > 0)):
+    """Another network, as small_resnet or, with the channels of its first stage, small_resnet:4.
+
+    Batches of another size stand behind an @, as in pyramid_net@64.
+    """
+    named, at, batch_size = text.partition("@")
+    name, given, width = named.partition(":")
+    numbers = [word for word, is_there in ((width, given), (batch_size, at)) if is_there]
+    good = all(word.isdecimal() and int(word) > 0 for word in numbers)
+    if name not in CLASSIFIERS or not good:
         raise UserError(
             "architectures",
-            expected=f"some of {', '.join(CLASSIFIERS)}, with a width behind a colon if you like",
+            expected=f"some of {', '.join(CLASSIFIERS)}, with a width behind a colon and a batch "
+            "size behind an @ if you like",
             got=text or "nothing",
-            hint=nearest(name, CLASSIFIERS, "for example small_resnet,small_resnet:4"),
+            hint=nearest(name, CLASSIFIERS, "for example small_resnet:4,pyramid_net@64"),
         )
-    setting = dataclasses.replace(base, model=name, width=int(width) if given else 0)
+    setting = dataclasses.replace(
+        base,
+        model=name,
+        width=int(width) if given else 0,
+        batch_size=int(batch_size) if at else base.batch_size,
+    )
     return Variant("architecture", text, setting)
+
+
+def _options(base: Setting, text: str) -> Setting:
+    """The baseline with other options of its network, such as unnormalised+fixup or none."""
+    named = text.split("+") if text != "none" else []
+    if not set(named) <= set(NETWORK_OPTIONS) or len(set(named)) < len(named):
+        raise UserError(
+            "option_sets",
+            expected=f"names of {', '.join(NETWORK_OPTIONS)} joined by +, or none",
+            got=text or "nothing",
+            hint=nearest(named, NETWORK_OPTIONS, "for example unnormalised+fixup"),
+        )
+    return dataclasses.replace(base, network_options=tuple(named))
 
 
 def _recipe(base: Setting, text: str) -> Setting:

@@ -38,7 +38,8 @@ class WaveTrainings:
     """Networks trained on label waves, and controls of the same seeds that were not.
 
     A training that diverged has NaN from then on, and takes no part in any estimate; neither does a
-    network whose control did. Of several directions that are compared as many seeds are taken as
+    network whose control did. One that ended at its goal stays as it was there, between two epochs
+    as after the second. Of several directions that are compared as many seeds are taken as
     the one has that has fewest.
 
     Attributes:
@@ -98,10 +99,13 @@ class WaveTrainings:
         curves = {name: np.full(log_ratios.shape[:2], np.nan) for name in _CURVES}
         for i, found in enumerate(units.values()):
             if "log_ratios" in found.series:
-                reached = found["log_ratios"].values
-                log_ratios[i, : len(reached)] = reached
-                for name, values in curves.items():
-                    values[i, : len(reached)] = found[name].values
+                count = len(found["log_ratios"].values)
+                # One that has reached its goal stays as it was there.
+                until = None if found.facts.get("ended_at", -1) >= 0 else count
+                of_measure = {"log_ratios": log_ratios, **curves}
+                for name, values in of_measure.items():
+                    values[i, :count] = found[name].values
+                    values[i, count:until] = found[name].values[-1]
             if "correct" in found.series:
                 correct[i] = found["correct"].values[-1]
         return cls(

@@ -145,8 +145,12 @@ def claims_of(tables: Tables) -> list[verdicts.Finding]:
 
 
 def on_claims(summary: Summary, tables: Tables) -> str:
-    """What a run's readings say of its claims, by the rule of `spectra.verdicts`."""
-    return sentence(*_claimed(tables))
+    """What a run's readings say of its claims, by the rule of `spectra.verdicts`.
+
+    Of trainings to an accuracy or a loss it says first how many of them came there.
+    """
+    came = [str(line).partition(";")[0] for line in summary.get("goal", ())]
+    return sentence(*came, *_claimed(tables))
 
 
 # More than so many are counted.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from spectral_tf import lazy
@@ -38,11 +39,21 @@ ACTIVATIONS = ("relu", "tanh", "gelu", "silu", "elu", "softplus", "sigmoid", "si
 # Of the products in fully connected networks (`models.products`).
 PRECISIONS = ("float32", "bfloat16", "bfloat16_3x")
 
-# The image classifiers that launchers build by name (`models.classifiers`).
-CLASSIFIERS = (
-    *("convnet", "small_resnet", "wrn_32", "wrn_160"),
-    *("shake_shake_32", "shake_shake_96", "shake_shake_112", "pyramid_net"),
-)
+# The image classifiers that launchers build by name (`models.classifiers`), and their builders.
+FAMILIES = {
+    "convnet": "convnet",
+    **dict.fromkeys(("small_resnet", "wrn_32", "wrn_160"), "wide_resnet"),
+    **dict.fromkeys(("shake_shake_32", "shake_shake_96", "shake_shake_112"), "shake_shake"),
+    "pyramid_net": "pyramid_net",
+}
+CLASSIFIERS = tuple(FAMILIES)
+
+# How they can be built otherwise (`models.blocks.Layers`), and the builders that offer it.
+NETWORK_OPTIONS = {
+    "unnormalised": ("convnet", "wide_resnet", "shake_shake", "pyramid_net"),
+    "fixup": ("wide_resnet",),
+    "gamma_swish": ("convnet", "wide_resnet"),
+}
 
 # Networks of `keras.applications` that pages can measure, and the modules of their preprocessing.
 APPLICATIONS = {
@@ -58,6 +69,27 @@ APPLICATIONS = {
     "VGG16": "vgg16",
     "Xception": "xception",
 }
+
+
+def refuse_options(model: str, options: Collection[str], flag: str = "network_options") -> None:
+    """Raises a UserError for options that a network does not offer.
+
+    Args:
+      model: a key or value of `FAMILIES`, or the path of a file, which offers none.
+      options: that are asked for.
+      flag: how an error calls them.
+
+    >>> refuse_options("wrn_32", ["unnormalised", "fixup"])
+    """
+    family = FAMILIES.get(model, model)
+    offered = [name for name, families in NETWORK_OPTIONS.items() if family in families]
+    if strangers := [name for name in options if name not in offered]:
+        raise UserError(
+            flag,
+            expected=f"of {model} some of {', '.join(offered) or 'no network options at all'}",
+            got=strangers[0] or "nothing",
+            hint=nearest(strangers[0], offered, "leave it out, or take another network"),
+        )
 
 
 def refuse_application(name: str, weights: str, flag: str = "weights") -> None:

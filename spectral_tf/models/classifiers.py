@@ -1,11 +1,11 @@
 """The image classifiers by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import keras
 
 from spectral_tf.errors import UserError, nearest
-from spectral_tf.models import files
+from spectral_tf.models import files, refuse_options
 from spectral_tf.models.shake import pyramid_net, shake_shake
 from spectral_tf.models.small import convnet
 from spectral_tf.models.wide_resnet import wide_resnet
@@ -29,6 +29,7 @@ def classifier(
     num_classes: int,
     width: int = 0,
     seed: int = 0,
+    options: Collection[str] = (),
 ) -> keras.Model:
     """An uncompiled classifier, images -> logits.
 
@@ -39,12 +40,14 @@ def classifier(
       num_classes: at least 2.
       width: channels of the first stage; 0: the network's own. PyramidNet and files have none.
       seed: of the weights, at least 0; a file has its own.
+      options: some of `models.NETWORK_OPTIONS` that this network offers; a file none.
 
     Raises:
-      UserError: an unknown name or file, a width where there is none, a file of other inputs or
-        classes.
+      UserError: an unknown name or file, a width or an option where there is none, a file of other
+        inputs or classes.
     """
     if files.names_a_file(name):
+        refuse_options(name, options)
         if width:
             raise UserError("width", expected="0 for a file", got=width, hint="leave it out")
         model = from_file("model", name, input_shape=input_shape, num_classes=num_classes)
@@ -59,7 +62,9 @@ def classifier(
     if width and name == "pyramid_net":
         raise UserError("width", expected="0 for pyramid_net", got=width, hint="leave it out")
     sizes = {"width": width} if width else {}
-    return _BUILDERS[name](input_shape=input_shape, num_classes=num_classes, seed=seed, **sizes)
+    return _BUILDERS[name](
+        input_shape=input_shape, num_classes=num_classes, seed=seed, options=options, **sizes
+    )
 
 
 def from_file(

@@ -1,5 +1,7 @@
 """Residual networks with randomly mixed branches: Shake-Shake, and PyramidNet with ShakeDrop."""
 
+from collections.abc import Collection
+
 import keras
 
 from spectral_tf.errors import UserError
@@ -89,6 +91,7 @@ def shake_shake(
     num_classes: int = 10,
     input_shape: tuple[int, int, int] = (32, 32, 3),
     seed: int = 0,
+    options: Collection[str] = (),
 ) -> keras.Model:
     """Shake-Shake 26 2 x `width` d: 3 stages of 4 blocks with two branches each.
 
@@ -100,12 +103,13 @@ def shake_shake(
       num_classes: at least 2.
       input_shape: (height, width, channels), with sides that 4 divides.
       seed: of weights and mixtures, at least 0.
+      options: `unnormalised`, as for `Layers`.
 
     Returns:
       an uncompiled functional model, images -> logits, float32.
 
     Raises:
-      UserError: a size out of range.
+      UserError: a size out of range, another option.
 
     Source: Gastaldi (2017); Cubuk et al. (2019) for the details.
     """
@@ -117,7 +121,7 @@ def shake_shake(
             got=f"{width} on {input_shape}",
             hint="32 is the smallest published",
         )
-    layers = Layers(seed)
+    layers = Layers(seed, "shake_shake", options)
     inputs = keras.Input(input_shape)
     x = layers.normalisation(layers.convolution(inputs, 16))
     for stage in range(3):
@@ -155,6 +159,7 @@ def pyramid_net(
     num_classes: int = 10,
     input_shape: tuple[int, int, int] = (32, 32, 3),
     seed: int = 0,
+    options: Collection[str] = (),
 ) -> keras.Model:
     """PyramidNet with bottlenecks and ShakeDrop: 9 `blocks` + 2 layers deep.
 
@@ -169,12 +174,13 @@ def pyramid_net(
       num_classes: at least 2.
       input_shape: (height, width, channels), with sides that 4 divides.
       seed: of weights and draws, at least 0.
+      options: `unnormalised`, as for `Layers`.
 
     Returns:
       an uncompiled functional model, images -> logits, float32.
 
     Raises:
-      UserError: a size out of range.
+      UserError: a size out of range, another option.
 
     Source: Han et al. (2017), Yamada et al. (2019).
     """
@@ -183,7 +189,7 @@ def pyramid_net(
         raise UserError(
             "input_shape", expected="sides that 4 divides", got=input_shape, hint="(32, 32, 3)"
         )
-    layers = Layers(seed)
+    layers = Layers(seed, "pyramid_net", options)
     inputs = keras.Input(input_shape)
     x = layers.normalisation(layers.convolution(inputs, 16))
     count = 3 * blocks

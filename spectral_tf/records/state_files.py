@@ -54,6 +54,7 @@ class SavedState(NamedTuple):
       seconds, probe_seconds: spent so far.
       probed: the last step that was measured, or -1.
       diverged_at_step: for each member, or -1.
+      ended_at: the step at which the goal of the training was reached, or -1.
     """
 
     ensemble: Mapping[str, NDArray[Any]]
@@ -64,6 +65,7 @@ class SavedState(NamedTuple):
     probe_seconds: float
     probed: int
     diverged_at_step: NDArray[Any]
+    ended_at: int = -1
 
 
 class StateFiles:
@@ -219,6 +221,7 @@ class StateFiles:
             probe_seconds,
             probed,
             diverged_at_step,
+            int(saved["ended_at"]) if "ended_at" in saved else -1,
         )
 
     def _history(self, saved: Arrays) -> list[dict[str, NDArray[Any]]]:

@@ -3,7 +3,7 @@
 import contextlib
 import math
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 from absl import flags
@@ -27,6 +27,7 @@ NOT_CONFIGURATION = (
 LATER = (
     *("train_split", "channels_first", "compiled", "deterministic", "waves", "num_waves"),
     *("autoencoder", "output_std"),
+    *("network_options", "option_sets", "stop_at_accuracy", "stop_at_loss", "looks_per_epoch"),
 )
 
 
@@ -197,8 +198,10 @@ def define_data_dir_flag() -> None:
         )
 
 
-def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str]) -> None:
-    """Defines the flags of an image classifier: its images, training and augmentations."""
+def define_classifier_flags(
+    models: Sequence[str], augmentations: Sequence[str], options: Collection[str]
+) -> None:
+    """Defines the flags of an image classifier: its images, network, training, augmentations."""
     with flag_group(IMAGES):
         flags.DEFINE_string("train_split", "train", "Split to learn from, or a slice: train[:80%].")
         flags.DEFINE_string("held_out", "test", "Split to measure on, of other images.")
@@ -220,8 +223,14 @@ def define_classifier_flags(models: Sequence[str], augmentations: Sequence[str])
             "Modules (or paths of .py files) of the layers in your files, imported before these.",
         )
         flags.DEFINE_integer("width", 0, "Channels of its first stage; 0: the network's own.", 0)
+        flags.DEFINE_list(
+            "network_options",
+            [],
+            f"Other ways to build it: some of {', '.join(options)}, where it offers them.",
+        )
     with flag_group(TRAINING):
         _define_descent_flags()
+        _define_goal_flags()
     with flag_group(NETWORK):
         flags.DEFINE_enum(
             "precision",
@@ -261,6 +270,25 @@ def _define_descent_flags() -> None:
     )
 
 
+def _define_goal_flags() -> None:
+    define_finite_float(
+        "stop_at_accuracy",
+        0.0,
+        "Accuracy on the held-out images at which a training ends; 0: none.",
+        at_least=0.0,
+        at_most=1.0,
+    )
+    define_finite_float(
+        "stop_at_loss",
+        0.0,
+        "Training loss since the last look, in nats, at which a training ends; 0: none.",
+        at_least=0.0,
+    )
+    flags.DEFINE_integer(
+        "looks_per_epoch", 1, "Looks in each epoch at what a training is to end at.", 1
+    )
+
+
 def _define_augmentation_flags(augmentations: Sequence[str]) -> None:
     flags.DEFINE_bool("compiled", False, "Steps compiled by XLA, where there is one replica.")
     flags.DEFINE_list(
@@ -276,7 +304,9 @@ def _define_augmentation_flags(augmentations: Sequence[str]) -> None:
     )
 
 
-def define_subject_flags(models: Sequence[str], augmentations: Sequence[str]) -> None:
+def define_subject_flags(
+    models: Sequence[str], augmentations: Sequence[str], options: Collection[str]
+) -> None:
     """Defines the flags of a classifier that is measured: a saved one, or else one to train."""
     with flag_group(SUBJECT):
         flags.DEFINE_string(
@@ -302,7 +332,7 @@ def define_subject_flags(models: Sequence[str], augmentations: Sequence[str]) ->
         )
         flags.DEFINE_enum("outputs", "logits", _OUTPUTS, "Outputs of the model.")
         flags.DEFINE_string("normalisation", "standard", f"Inputs of a --from_run file: {_INPUTS}")
-    define_classifier_flags(models, augmentations)
+    define_classifier_flags(models, augmentations, options)
 
 
 def define_contract_flags(of: str, *, outputs: bool = True) -> None:

@@ -16,6 +16,7 @@ from spectral_tf.batch_normalisation import with_keras_layers
 from spectral_tf.errors import UserError
 from spectral_tf.storage import atomic_write
 from spectral_tf.training.draws import draws_of_each_replica
+from spectral_tf.training.goal import Goal
 from spectral_tf.training.replicas import Replicas
 
 # Images [b, h, w, c] as the network sees them, labels [b, C] -> the labels to learn, [b, C].
@@ -38,7 +39,8 @@ class CosineSgd(NamedTuple):
       momentum: in [0, 1).
       weight_decay: 0 or more: that of (1/2) |w|^2 in the loss.
       decay_all: also decay vectors (biases, scales and offsets of normalisations), as the published
-        code does; else only matrices and kernels.
+        code does; else only matrices and kernels. Weights that their layer marks as `undecayed`
+        never are.
       clip_norm: above 0; `inf` clips nothing.
 
     Source: Fridovich-Keil et al. (2022), by their code, with its defaults.
@@ -136,10 +138,16 @@ class Classifier:
         cannot); it draws other random numbers in random layers.
       finite_only: whether the loss of an evaluation is that of the images whose outputs are finite,
         for a caller that counts the others; else one such image makes it NaN.
+      goal: at which a `TrainingLoop` ends before its last step; None: at none.
+
+    Attributes:
+      accuracy: of the last evaluation.
+      seen: accuracy and training loss of the last look at the goal; NaN before, and of what the
+        goal does not ask for.
 
     Raises:
-      UserError: an optimiser out of range; a model that is no classifier or has losses of its own;
-        steps to compile for several replicas.
+      UserError: an optimiser or a goal out of range; a model that is no classifier or has losses of
+        its own; steps to compile for several replicas.
     """
 
     num_members = 1
@@ -156,8 +164,12 @@ class Classifier:
         precision: str = "float32",
         compiled: bool = False,
         finite_only: bool = False,
+        goal: Goal | None = None,
     ) -> None:
         optimizer.check()
+        if goal:
+            goal.check()
+        self.goal, self.accuracy, self.seen = goal, math.nan, (math.nan, math.nan)
         self.step = 0
         self.optimizer = optimizer
         self.diverged_at_step = np.full(1, -1)
@@ -189,7 +201,7 @@ class Classifier:
                 for w in self.model.trainable_variables
             ]
         self._iterator: Any = None
-        self._losses = np.empty(0, np.float32)
+        self._losses = self._unseen = np.empty(0, np.float32)
         step: Callable = self._step
         if compiled and not self._replicas.on_tpu:
             step = tf.function(self._step, jit_compile=True)
@@ -226,7 +238,10 @@ class Classifier:
         context = tf.distribute.get_replica_context()
         if self._strategy.num_replicas_in_sync > 1:
             gradients = context.all_reduce("SUM", gradients)
-        decays = [self.optimizer.decay_all or len(w.shape) > 1 for w in weights]
+        decays = [
+            (self.optimizer.decay_all or len(w.shape) > 1) and not getattr(w, "undecayed", False)
+            for w in weights
+        ]
         gradients = [
             g + self.optimizer.weight_decay * tf.convert_to_tensor(w) if decay else g
             for g, w, decay in zip(gradients, weights, decays, strict=True)
@@ -264,6 +279,8 @@ class Classifier:
         if lost.size and self.diverged_at_step[0] < 0:
             self.diverged_at_step = np.array([self.step + lost[0]])
         self._losses = np.concatenate([self._losses, losses])
+        if self.goal:
+            self._unseen = np.concatenate([self._unseen, losses])
         self.step += num_steps
 
     def train_loss(self) -> float:
@@ -280,10 +297,24 @@ class Classifier:
             parts = [[x.numpy() for x in self._predict(*batch)] for batch in self._evaluation]
         logs, labels, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
         logs, labels = logs[weights > 0], labels[weights > 0]
+        self.accuracy = float(np.mean(logs.argmax(axis=1) == labels))
         losses = -logs[np.arange(len(logs)), labels].astype(np.float64)
         if self._finite_only and (finite := np.isfinite(logs).all(axis=1)).any():
             losses = losses[finite]
         return logs, np.array([losses.mean()])
+
+    def look(self) -> bool:
+        """Whether the goal is reached now; the next look sees the steps from here on.
+
+        All hosts must call it together, and find the same.
+        """
+        assert self.goal
+        unseen, self._unseen = self._unseen, np.empty(0, np.float32)
+        if self.goal.accuracy:
+            self.evaluate()
+        loss = float(unseen.mean(dtype=np.float64)) if unseen.size else math.nan
+        self.seen = self.accuracy if self.goal.accuracy else math.nan, loss
+        return bool(self.all_reduce_max(int(self.goal.reached(*self.seen)))[0])
 
     def save_model(self, path: epath.Path) -> None:
         """Writes the model as a `.keras` file, whole or not at all; the chief should.
@@ -313,10 +344,12 @@ class Classifier:
     def state(self) -> dict[str, np.ndarray]:
         """Everything that training has changed, as named arrays: what `load` takes."""
         values = {name: variable.numpy() for name, variable in self._variables().items()}
+        looks = {"unseen": self._unseen, "seen": np.array(self.seen)} if self.goal else {}
         return {
             "step": np.asarray(self.step),
             "diverged_at_step": self.diverged_at_step,
             "losses": self._losses,
+            **looks,
             **values,
         }
 
@@ -329,7 +362,7 @@ class Classifier:
         # As states called them before.
         saved = {name.replace("others/", "non_trainable/"): x for name, x in saved.items()}
         variables = self._variables()
-        own = {"step", "diverged_at_step", "losses"}
+        own = {"step", "diverged_at_step", "losses"} | ({"unseen", "seen"} if self.goal else set())
         wrong = sorted(
             name
             for name in variables.keys() | (saved.keys() - own)
@@ -348,4 +381,6 @@ class Classifier:
             variable.assign(saved[name])
         self.step = int(saved["step"])
         self.diverged_at_step, self._losses = saved["diverged_at_step"], saved["losses"]
+        if self.goal:
+            self._unseen, self.seen = saved["unseen"], tuple(saved["seen"].tolist())
         self._iterator = None

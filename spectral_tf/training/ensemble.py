@@ -104,6 +104,8 @@ class Ensemble:
         with steps of their own, or that hold variables or constants of their own beside Keras'.
     """
 
+    goal = None  # All members go on to the last step, or diverge.
+
     def __init__(
         self,
         build: Callable[[int], keras.Model],

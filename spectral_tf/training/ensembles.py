@@ -22,6 +22,8 @@ class Ensembles:
       seconds: of the training of each, in this process.
     """
 
+    goal = None
+
     def __init__(self, ensembles: Sequence[Ensemble]) -> None:
         self.ensembles = ensembles
         self.num_members = sum(e.num_members for e in ensembles)

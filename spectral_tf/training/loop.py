@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 import numpy as np
 from absl import logging
@@ -16,6 +16,7 @@ from spectral_tf.records.identity import Identity
 from spectral_tf.records.state_files import StateFiles
 from spectral_tf.records.tensorboard import EventWriter
 from spectral_tf.runtime import peers
+from spectral_tf.training.goal import Goal
 from spectral_tf.training.history import History
 from spectral_tf.training.signals import Interrupted, Signals
 
@@ -30,10 +31,13 @@ class Trainable(Protocol):
       num_members: networks in it.
       step: updates made so far.
       diverged_at_step: for each member the step at which its loss was not finite, or -1.
+      goal: at which it ends before its last step; None: at none.
     """
 
     @property
     def num_members(self) -> int: ...  # noqa: D102
+    @property
+    def goal(self) -> Goal | None: ...  # noqa: D102
     @property
     def step(self) -> int: ...  # noqa: D102
     @property
@@ -53,6 +57,13 @@ class Trainable(Protocol):
 
     def load(self, saved: Mapping[str, np.ndarray]) -> None:
         """Continues from what `state` gave."""
+
+
+class TrainableToGoal(Trainable, Protocol):
+    """A `Trainable` that has a goal."""
+
+    def look(self) -> bool:
+        """Whether the goal is reached; the same on all hosts."""
 
 
 class Storage(Protocol):
@@ -81,6 +92,9 @@ class TrainingLoop(Generic[Trained]):
     in the same folder continues from the newer one that is whole, or starts over if none is, and
     gives the same numbers as one that was never stopped. After the last step `outputs` and
     `losses` are those of the trained networks, also if nothing was left to train.
+
+    Of an ensemble with a goal the step at which it is reached is the last one: it is given in place
+    of those planned later, and `ended_at` holds it.
 
     SIGINT and SIGTERM save first and then end the process with a line that says so (a second one
     ends it at once). Runs that diverge are named in the log; the others go on.
@@ -125,6 +139,7 @@ class TrainingLoop(Generic[Trained]):
         self._signal: int | None = None
         self._probed = -1
         self.diverged_at_step = np.full(ensemble.num_members, -1)
+        self.ended_at = -1  # The step at which the goal was reached.
         self._restored = False
         self._networks = True
         self._changed = True
@@ -164,7 +179,7 @@ class TrainingLoop(Generic[Trained]):
             return self.ensemble.step, 0
         self.seconds, self.probe_seconds = saved.seconds, saved.probe_seconds
         self._probed = saved.probed
-        self.diverged_at_step = saved.diverged_at_step
+        self.diverged_at_step, self.ended_at = saved.diverged_at_step, saved.ended_at
         if saved.ensemble:
             self.ensemble.load(saved.ensemble)
         else:
@@ -195,6 +210,7 @@ class TrainingLoop(Generic[Trained]):
             "probed": np.asarray(self._probed),
             "segments": np.asarray(segments),
             "diverged_at_step": self.diverged_at_step,
+            **({"ended_at": np.asarray(self.ended_at)} if self.ensemble.goal else {}),
         }
         if self._files.save(arrays, self.history.tail(), self.history.num_measurements):
             self.history.seal()
@@ -212,20 +228,23 @@ class TrainingLoop(Generic[Trained]):
         self._piece = 10
         shown = Progress(total, self.ensemble.step, self.ensemble.num_members)
         with shown as progress, Signals(self._note), interrupts.patient(self._has_unsaved):
-            for step in self.steps:
-                if step <= self._probed:
+            for planned in self.steps:
+                if planned <= self._probed:
                     continue
-                if step < self.ensemble.step:
+                if planned < self.ensemble.step:
                     raise UserError(
                         "workdir",
-                        expected=f"a saved state of step {step:,} or earlier, where it is measured",
+                        expected=f"a saved state of step {planned:,} or earlier, where it is "
+                        "measured",
                         got=f"one of step {self.ensemble.step:,}",
                         hint="name another folder",
                     )
-                while self.ensemble.step < step and not self._hopeless:
-                    self._train_piece(step)
+                while self.ensemble.step < planned and not self._over:
+                    self._train_piece(planned)
                     progress.update(self.ensemble.step)
+                    self._look()
                     self._save_if_due()
+                step = planned if self.ended_at < 0 else self.ended_at
                 start = time.monotonic()
                 self.outputs, self.losses = self.ensemble.evaluate()
                 self._changed = True
@@ -234,7 +253,7 @@ class TrainingLoop(Generic[Trained]):
                     self._probed = self.steps[-1]
                     break
                 yield step
-                self._probed = step
+                self._probed = step if self.ended_at < 0 else self.steps[-1]
                 spent = time.monotonic() - start
                 self.seconds += spent
                 self.probe_seconds += spent
@@ -243,6 +262,11 @@ class TrainingLoop(Generic[Trained]):
             self.outputs, self.losses = self.ensemble.evaluate()
         # The trained networks, for a report that is killed and for whoever takes them from here.
         if self._changed:
+            if (goal := self.ensemble.goal) and self.ended_at < 0 and not self.diverged:
+                logging.warning(
+                    "%s: %s was never reached; it ended at its last step, %s",
+                    *(self._name, goal, f"{self.ensemble.step:,}"),
+                )
             self.save()
 
     def _has_unsaved(self) -> bool:
@@ -250,12 +274,22 @@ class TrainingLoop(Generic[Trained]):
         return self.ensemble.step > self._saved_step
 
     @property
-    def _hopeless(self) -> bool:
-        """Whether no network is left to train, so that the next probe is the last."""
-        return self._may_diverge and bool(np.all(self.ensemble.diverged_at_step >= 0))
+    def _over(self) -> bool:
+        """Whether nothing is left to train, so that the next probe is the last."""
+        hopeless = self._may_diverge and bool(np.all(self.ensemble.diverged_at_step >= 0))
+        return hopeless or self.ended_at >= 0
+
+    def _look(self) -> None:
+        """Sees whether the goal is reached, at the steps where it is looked at."""
+        goal, step = self.ensemble.goal, self.ensemble.step
+        if goal and not step % goal.every and cast(TrainableToGoal, self.ensemble).look():
+            self.ended_at = step
+            logging.info("%s: %s is reached at step %s", self._name, goal, f"{step:,}")
 
     def _train_piece(self, until: int) -> None:
         start = time.monotonic()
+        if goal := self.ensemble.goal:
+            until = min(until, goal.next_look(self.ensemble.step))
         piece = min(self._piece, until - self.ensemble.step)
         self.ensemble.train(piece)
         spent = time.monotonic() - start

@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from conftest import ROOT
 
@@ -15,6 +17,7 @@ VALUES = {
     "recipes": ["cutout+mixup:0.2", "none"],
     "alphas": ["0", "0.5"],
     "decays": ["0"],
+    "option_sets": ["unnormalised", "gamma_swish+unnormalised"],
 }
 
 
@@ -26,6 +29,7 @@ def test_every_case_changes_one_thing():
         *("examples_equal_epochs=0.25", "examples_equal_steps=0.25"),
         *("augmentation=cutout+mixup:0.2", "augmentation=none"),
         *("distillation=0", "distillation=0.5", "weight_decay=0"),
+        *("network_options=unnormalised", "network_options=gamma_swish+unnormalised"),
     ]
     assert found["baseline"].setting == BASE
     assert found["width=8"].setting == Setting(width=8, augmentations=("flip",))
@@ -35,6 +39,8 @@ def test_every_case_changes_one_thing():
     assert (mixed.augmentations, mixed.mixup_alpha) == (("cutout",), 0.2)
     assert found["augmentation=none"].setting == Setting(width=4)
     assert [found[f"examples_equal_{e}=0.25"].equal_steps for e in ("epochs", "steps")] == [0, 1]
+    both = found["network_options=gamma_swish+unnormalised"].setting
+    assert both.network_options == ("gamma_swish", "unnormalised")
     assert (found["distillation=0.5"].alpha, found["distillation=0.5"].setting) == (0.5, BASE)
 
 
@@ -70,6 +76,15 @@ def test_mistakes():
         ("shares", ["1.5"], "--shares: expected at most 1"),
         ("architectures", ["resnet"], "architectures: expected some of convnet"),
         ("architectures", ["convnet:0"], "architectures: expected some of convnet"),
+        ("architectures", ["convnet@0"], "architectures: expected some of convnet"),
+        ("architectures", ["convnet:4@"], "architectures: expected some of convnet"),
+        ("option_sets", ["fixpu"], "option_sets: expected names of unnormalised, fixup.*got fixpu"),
+        ("option_sets", ["fixup+fixup"], "option_sets: expected names of"),
+        (
+            "option_sets",
+            ["fixup"],
+            "sweeps=network_options=fixup: expected of convnet some of unnormalised, gamma_swish",
+        ),
         ("alphas", ["-1"], "alphas: expected 0"),
         ("recipes", ["mixup"], "recipes: expected names of"),
         ("recipes", ["flip+flip"], "recipes: expected names of"),
@@ -89,11 +104,32 @@ def test_mistakes():
             shard_of(text)
 
 
-def test_the_flags_for_cifar_10_are_a_sweep():
-    lines = (ROOT / "results" / "interventions" / "cifar10_wrn_32.flags").read_text().splitlines()
+def test_an_architecture_may_have_a_width_and_batches_of_its_own():
+    values = {**VALUES, "sweeps": ["architecture"]}
+    found = variants(BASE, {**values, "architectures": ["small_resnet:4@64", "pyramid_net@32"]})
+    told = [(v.setting.model, v.setting.width, v.setting.batch_size) for v in found[1:]]
+    assert told == [("small_resnet", 4, 64), ("pyramid_net", 0, 32)]
+    bare = dataclasses.replace(BASE, network_options=("gamma_swish",))
+    with pytest.raises(UserError, match="sweeps=architecture=pyramid_net: expected of pyramid_net"):
+        variants(bare, {**values, "architectures": ["pyramid_net"]})
+
+
+@pytest.mark.parametrize(
+    ("file", "count"),
+    [
+        ("cifar10_wrn_32", 1 + 5 + 4 + 2 * 7 + 7 + 1 + 3 + 7),
+        ("cifar10_equal_loss", 1 + 5 + 4 + 7 + 7),
+    ],
+)
+def test_the_flags_for_cifar_10_are_a_sweep(file, count):
+    lines = (ROOT / "results" / "interventions" / f"{file}.flags").read_text().splitlines()
     given = dict(line.removeprefix("--").split("=", 1) for line in lines)
-    values = {name: given[name].split(",") for name in ("sweeps", *SWEEPS.values())}
+    values = {
+        name: given[name].split(",") for name in ("sweeps", *SWEEPS.values()) if name in given
+    }
     found = variants(
         Setting(model="wrn_32", augmentations=("flip", "pad_and_crop", "cutout")), values
     )
-    assert len(found) == 1 + 4 + 4 + 2 * 7 + 7 + 1 + 3
+    assert len(found) == count
+    (pyramid,) = (v.setting for v in found if v.setting.model == "pyramid_net")
+    assert pyramid.batch_size == 64  # As published.

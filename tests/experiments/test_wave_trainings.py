@@ -71,6 +71,20 @@ def test_a_training_that_diverged_and_one_without_its_control_take_no_part():
     assert told == [True] * 4 + [False] * (EPOCHS - 4)
 
 
+def test_a_training_that_reached_its_goal_stays_as_it_was_there():
+    found = found_of(WAVES[0], diverged_at=4)
+    found.facts |= {"diverged": {}, "ended_at": 17}
+    units = {(WAVES[0].name, 0): found, (NULL, 0): found_of(WAVES[2])}
+    images = {"labels": np.arange(N) % C, "clusters": np.arange(N), "measured": np.ones(N, bool)}
+    of = WaveTrainings.of_units([WAVES[0], WAVES[2]], units, EPOCHS - 1, 1, **images, num_classes=C)
+    own = found["log_ratios"].values
+    np.testing.assert_array_equal(of.log_ratios[0, :4], own)
+    np.testing.assert_array_equal(of.log_ratios[0, 4:], np.repeat(own[3:], EPOCHS - 4, axis=0))
+    assert np.isfinite(of.log_ratios).all()
+    assert of.runs_of(WAVES[0]) == [0]
+    np.testing.assert_array_equal(of.curves["accuracy"][0], np.ones(EPOCHS))
+
+
 def test_what_is_kept_gives_the_estimates_of_the_trainings_that_are_there():
     of = trainings([(1, 0, 2)])
     _, alone = of.fitted()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from boards import assert_board
-from conftest import ROOT, assert_refused, launch, mocked_cifar10
+from conftest import ROOT, assert_refused, launch, launch_on, mocked_cifar10, two_workers
 from PIL import Image
 
 from spectral_tf.experiments import path_study
@@ -166,6 +166,7 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
             "--between_pairs=1",
             "--baseline_seeds=0",
             "--train_size=600",
+            "--option_sets=unnormalised",
         ),
         *("--recipes=randaugment+cutout+mixup:0.1", "--num_samples=4", "--alphas=0.5"),
     ]
@@ -174,13 +175,13 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
     models = columns(tmp_path / "run", "models")
     assert set(models["sweep"]) == {
         *("baseline", "architecture", "width", "examples_equal_epochs", "examples_equal_steps"),
-        *("augmentation", "distillation", "weight_decay"),
+        *("augmentation", "distillation", "weight_decay", "network_options"),
     }
     steps = {s: models["step"][models["sweep"] == s].max() for s in set(models["sweep"])}
     assert steps["examples_equal_steps"] == steps["baseline"] == 36
     assert steps["examples_equal_epochs"] == 18
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert summary["num_trainings"] == 8
+    assert summary["num_trainings"] == 9
 
 
 MISTAKES = {
@@ -196,6 +197,11 @@ MISTAKES = {
     "--ends=test": "--ends: expected some of held_out, training",
     "--sweeps=architecture --architectures=resnet": "--architectures: expected some of convnet",
     "--measured_epochs=2": "--measured_epochs: expected at most 1",
+    "--network_options=fixup": "--network_options: expected of convnet some of unnormalised",
+    "--network_options=fixup,fixup": "--network_options: expected some of unnormalised, fixup",
+    "--sweeps=network_options --option_sets=fixup": "--sweeps=network_options=fixup: expected of",
+    "--stop_at_accuracy=1.1": "flag --stop_at_accuracy",
+    "--looks_per_epoch=2": "--looks_per_epoch: expected a --stop_at_loss or --stop_at_accuracy",
 }
 
 
@@ -231,6 +237,85 @@ def test_a_sweep_goes_on_without_what_diverged(embedded_dir, tmp_path):
         *("--clip_norm=0", f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'none'}"),
     )
     assert_refused(everything, "none: all 2 trainings diverged")
+
+
+@pytest.fixture(scope="module")
+def at_equal_loss(tmp_path_factory, embedded_dir):
+    """Trainings that end at a loss, but for those whose weights decay to nothing."""
+    path = tmp_path_factory.mktemp("equal_loss") / "run"
+    command = [*PAGE, *TINY, "--num_epochs=6", "--stop_at_loss=1.2", "--looks_per_epoch=3"]
+    command += ["--sweeps=time,network_options,weight_decay,distillation", "--decays=0.5"]
+    command += ["--option_sets=unnormalised,gamma_swish", f"--data_dir={embedded_dir}"]
+    result = launch("interventions", *command[2:], f"--workdir={path}")
+    assert result.returncode == 0, result.stderr
+    return path, result, command
+
+
+def test_classifiers_are_compared_at_equal_training_loss(at_equal_loss):
+    path, result, _ = at_equal_loss
+    models = columns(path, "models")
+    last = models["last"] == 1
+    reached = models["reached"] == 1
+    assert models["sweep"][last & ~reached].tolist() == ["weight_decay"]
+    assert (models["epoch"][last & reached] < 6).all()
+    assert (models["epoch"][last & ~reached] == 6).all()
+    # Looks are 3 steps apart, of an epoch of 9.
+    assert not np.any(models["step"][last] % 3)
+    assert (models["loss_at_last_look"][last & reached] <= 1.2).all()
+    assert (models["loss_at_last_look"][last & ~reached] > 1.2).all()
+    lines = result.stdout.splitlines()
+    never = "these never did and ended at their last epoch: weight_decay=0.5/seed_0"
+    assert f"4 of 5 trainings reached a training loss of 1.2; {never}" in lines
+    assert "1 classifiers that never reached it take no part in claims or figures" in lines
+    assert "weight_decay" not in set(columns(path, "differences")["sweep"])
+    summary = json.loads((path / "summary.json").read_text())
+    assert summary["num_settings"] == 4
+    assert (path / "checkpoints" / "baseline" / "seed_0" / "final.keras").exists()
+    assert "was never reached; it ended at its last step, 54" in result.stderr
+
+
+@pytest.mark.long
+def test_a_sweep_to_a_loss_that_is_killed_ends_in_the_same_tables(at_equal_loss, tmp_path):
+    path, _, command = at_equal_loss
+    command = [*command, f"--workdir={tmp_path / 'run'}", "--save_every_seconds=0.2"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and not list((tmp_path / "run").rglob("state*.npz")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=120)
+    assert not (tmp_path / "run" / "summary.json").exists()
+    again = launch("interventions", *command[2:])
+    assert again.returncode == 0, again.stderr
+    for name in TABLES:
+        ours, theirs = ((p / f"{name}.csv").read_text() for p in (tmp_path / "run", path))
+        assert ours == theirs
+
+
+@pytest.mark.long
+def test_all_hosts_end_at_the_same_look(at_equal_loss, tmp_path):
+    path, _, command = at_equal_loss
+    results = launch_on(
+        two_workers(), "interventions", *command[2:], f"--workdir={tmp_path / 'run'}"
+    )
+    assert [result.returncode for result in results] == [0, 0], results
+    ours, theirs = columns(tmp_path / "run", "models"), columns(path, "models")
+    for name in ("sweep", "step", "reached"):
+        assert ours[name].tolist() == theirs[name].tolist()
+    np.testing.assert_allclose(ours["loss_at_last_look"], theirs["loss_at_last_look"], rtol=0.02)
+
+
+def test_where_no_two_settings_reach_the_loss_all_are_compared_as_they_ended(
+    embedded_dir, tmp_path
+):
+    flags = [*TINY, "--sweeps=width", "--widths=2", "--stop_at_loss=1e-9"]
+    flags += [f"--data_dir={embedded_dir}", f"--workdir={tmp_path}"]
+    result = launch("interventions", *flags)
+    assert result.returncode == 0, result.stderr
+    never = "these never did and ended at their last epoch: baseline/seed_0, width=2/seed_0"
+    assert f"0 of 2 trainings reached a training loss of 1e-09; {never}" in result.stdout
+    assert "take no part" not in result.stdout
+    assert set(columns(tmp_path, "differences")["sweep"]) == {"width"}
 
 
 def test_fewer_training_images_do_not_move_paths_that_were_measured(embedded_dir, tmp_path):

@@ -1,0 +1,75 @@
+"""The flagfiles of the paper's own scale: every network that they name makes its first steps."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT, mocked_cifar10
+
+from spectral_tf.data import find_images
+from spectral_tf.experiments.classification import Classification, Setting
+from spectral_tf.experiments.sweeps import SWEEPS, variants
+
+FLAGS = ROOT / "results" / "interventions"
+
+
+def asked(file):
+    """The variants of a flagfile."""
+    lines = (FLAGS / f"{file}.flags").read_text().splitlines()
+    given = dict(line.removeprefix("--").split("=", 1) for line in lines)
+    base = Setting(
+        model=given["model"],
+        batch_size=int(given["batch_size"]),
+        augmentations=tuple(given["augmentations"].split(",")),
+        stop_at_loss=float(given.get("stop_at_loss", 0)),
+        looks_per_epoch=int(given.get("looks_per_epoch", 1)),
+    )
+    lists = {n: given.get(n, "").split(",") for n in ("sweeps", *SWEEPS.values())}
+    return {variant.name: variant for variant in variants(base, lists)}
+
+
+@pytest.fixture(scope="module")
+def cifar_10(tmp_path_factory):
+    """Noise in its format."""
+    folder = tmp_path_factory.mktemp("cifar_10")
+    mocked_cifar10(folder, images_in_file=8)
+    return [
+        find_images("cifar10", split, data_dir=str(folder), download=True)
+        for split in ("train[:16]", "test")
+    ]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("file", "name", "batch_size"),
+    [
+        ("cifar10_equal_loss", "network_options=unnormalised", 8),
+        ("cifar10_equal_loss", "network_options=fixup", 8),
+        ("cifar10_equal_loss", "network_options=unnormalised+fixup+gamma_swish", 8),
+        ("cifar10_wrn_32", "architecture=pyramid_net@64", 2),
+    ],
+)
+def test_it_learns(cifar_10, file, name, batch_size):
+    variant = asked(file)[name]
+    setting = dataclasses.replace(variant.setting, batch_size=batch_size, num_epochs=1)
+    task = Classification(setting, *cifar_10, tf.distribute.get_strategy(), 0)
+    trained = task.trainer(0, 0)
+    before = [weight.numpy() for weight in trained.model.trainable_variables]
+    trained.train(1)
+    assert trained.train_loss() == pytest.approx(math.log(10), rel=1e-5)  # The head starts at 0.
+    trained.train(1)
+    assert 0 < trained.train_loss() < 20
+    logs, loss = trained.evaluate()
+    assert logs.shape == (8, 10)
+    assert np.isfinite(loss[0])
+    moved = [
+        not np.array_equal(weight.numpy(), start)
+        for weight, start in zip(trained.model.trainable_variables, before, strict=True)
+    ]
+    # Numbers of gamma-swish alone are not decayed, so they wait for a gradient.
+    assert sum(moved) > 0.8 * len(moved)
+    if setting.stops:
+        assert not trained.look()
+        assert trained.seen[1] > setting.stop_at_loss

@@ -1,0 +1,65 @@
+"""Interventions at equal training loss: what the committed tables say follows from what is kept."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from test_results_interventions import last, settings
+
+from spectral_tf.experiments import intervention_study, path_study
+from spectral_tf.experiments.path_study import READINGS, Models
+from spectral_tf.records import read_flags, read_table
+from spectral_tf.spectra import correlation_on_paths
+
+RESULTS = ROOT / "results" / "interventions" / "equal_loss"
+SETS = ("fashion_mnist", "mnist")
+both = pytest.mark.parametrize("name", SETS)
+SWEEPS = {"C7 options": ("network_options",), "C7 width": ("width",)}
+
+
+@both
+def test_every_classifier_ended_at_the_loss_or_is_named(name):
+    flags = read_flags(RESULTS / name)
+    goal = float(flags["stop_at_loss"])
+    models = {k: np.array(v) for k, v in read_table(RESULTS / name / "models.csv").items()}
+    reached = models["reached"] == 1
+    assert (models["loss_at_last_look"][reached] <= goal).all()
+    assert (models["loss_at_last_look"][reached] > goal / 2).all()  # None jumped far below it.
+    assert (models["loss_at_last_look"][~reached] > goal).all()
+    assert (models["epoch"][reached] < float(flags["num_epochs"])).all()
+    assert (models["epoch"][~reached] == float(flags["num_epochs"])).all()
+    (told,) = json.loads((RESULTS / name / "summary.json").read_text())["goal"]
+    assert told.startswith(f"{reached.sum()} of {len(reached)} trainings reached a training loss")
+    assert ("never did" in told) == (not reached.all())
+    # Looks are a third of an epoch apart.
+    looks = int(flags["train_size"]) // int(flags["batch_size"]) // int(flags["looks_per_epoch"])
+    assert not np.any(models["step"][reached] % looks)
+
+
+@both
+def test_claims_follow_from_the_kept_paths(name):
+    found = intervention_study.comparable(Models.read(RESULTS / name))
+    ended = last(found)
+    sweep = ended.columns["sweep"].astype(str)
+    chosen = {claim: np.isin(sweep, ("baseline", *own)) for claim, own in SWEEPS.items()}
+    chosen = {claim: own for claim, own in chosen.items() if own.sum() > 1}
+    chosen["C5"] = np.ones(len(ended), bool)
+    rows = {k: np.array(v) for k, v in read_table(RESULTS / name / "claims.csv").items()}
+    for claim, own in chosen.items():
+        group = ended[own]
+        for pair_type in path_study.PAIR_TYPES:
+            for reading in (reading for reading in READINGS if reading.ends == "held_out"):
+                again = correlation_on_paths(
+                    group.columns["accuracy"],
+                    group.values(reading),
+                    group.correct(reading.ends),
+                    settings(group),
+                    paths=reading.paths,
+                    where=group.where(pair_type, reading.ends) & group.measured(reading),
+                    num_resamples=1,
+                )
+                (i,) = np.flatnonzero(
+                    (rows["claim"] == f"{claim} {pair_type}") & (rows["reading"] == reading.name)
+                )
+                np.testing.assert_allclose(rows["estimate"][i], again.value, rtol=1e-6)
