@@ -36,7 +36,7 @@ PRECISIONS = ("float32", "bfloat16", "bfloat16_3x")
 
 # The image classifiers that launchers build by name (`models.classifiers`).
 CLASSIFIERS = (
-    *("convnet", "small_resnet", "wrn_32", "wrn_160"),
+    *("convnet", "small_resnet", "resnet_20", "wrn_32", "wrn_160"),
     *("shake_shake_32", "shake_shake_96", "shake_shake_112", "pyramid_net"),
 )
 
