@@ -76,7 +76,10 @@ with runtime.flag_group("Elastic bands"):
     flags.DEFINE_integer("relaxations", 4, "How often a band is relaxed.", 1)
     flags.DEFINE_integer("band_steps", 10, "Steps of gradient descent in a relaxation.", 1)
     runtime.define_finite_float(
-        "band_rate", 0.001, "Their learning rate, in pixels of [0, 1].", at_least=1e-12
+        "band_rate",
+        0.0001,
+        "Their learning rate, in pixels of [0, 1] (paper: 0.001, of normalised ones presumably).",
+        at_least=1e-12,
     )
     runtime.define_finite_float(
         "band_momentum", 0.9, "Their momentum.", at_least=0.0, at_most=0.999999
@@ -162,7 +165,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     page.begin({**of.record, "ends": images.split})
     found = evaluated.networks(page, of, range(plan.subject.num_networks))
     logging.info("elastic_bands: %d pairs, %d networks", pairs.first.size, len(found.models))
-    rows, attacks, drawn = [], [], {}
+    rows, drawn = [], {}
+    attacks: list[dict[str, NDArray]] = []
     for run_of, model in progress.track(
         list(zip(found.runs, found.models, strict=True)), "network"
     ):
@@ -330,17 +334,14 @@ def attack_of(found: records.Found) -> dict[str, Any]:
     """What the attack came to: shares over networks and images, and counts by network."""
     correct = found.fact("attack correct").reshape(len(found.fact("runs")), 2, -1)
     noise = found.fact("attack by_noise").reshape(len(correct), -1)
-
-    def share(values: NDArray) -> spectra.Estimate:
-        return experiments.mean_over_networks(values.astype(float), items="images")
-
+    way = found.fact("attack way").reshape(noise.shape)
     return {
-        "success": share(correct[:, 1]),
-        "success_of_noise": share(noise),
-        "distance": share(found.fact("attack way").reshape(noise.shape)),
+        "success": band_study.share(correct[:, 1], items="images"),
+        "success_of_noise": band_study.share(noise, items="images"),
+        "distance": experiments.mean_over_networks(way, items="images"),
         "num_images": noise.shape[1],
         "num_failed": np.sum(~correct[:, 1], axis=1).tolist(),
-        "correct_images": share(correct[:, 0]),
+        "correct_images": band_study.share(correct[:, 0], items="images"),
     }
 
 
@@ -388,8 +389,7 @@ def summary(
         "relative_length": of.mean("relative_length", "band", common),
         "departure": of.mean("departure", "band", common),
         "means": {
-            course: {name: of.mean(name, course, common) for name in MEASURES}
-            for course in COURSES
+            course: {name: of.mean(name, course, common) for name in MEASURES} for course in COURSES
         },
         "claims": {
             f"{f.claim}, {f.reading}": {"direction": f.direction, **f.estimate.record()}
@@ -469,7 +469,9 @@ def tables(
                 (transform, course, frequency, "cycles per path", mean)
                 for transform, axis in axes_of(of).items()
                 for course in COURSES
-                for frequency, mean in zip(axis, curve(of, transform, course, common), strict=True)
+                for magnitudes in [curve(of, transform, course, common)]
+                for i, frequency in enumerate(axis)
+                for mean in [magnitudes[i]]
             ],
         ),
         "claims": records.Table(Finding._fields, findings),
@@ -477,7 +479,7 @@ def tables(
 
 
 def axes_of(of: MeasuredBands) -> dict[str, NDArray[np.float64]]:
-    """The frequencies of both transforms in cycles per path; samples are 1 / (N - 1) of it apart."""
+    """The frequencies of both transforms, in cycles per path."""
     samples = of.values["profile"].shape[-1]
     step = 1 / (samples - 1)
     return {
@@ -491,9 +493,7 @@ def unit_of(measure: str) -> str:
     return band_study.UNITS.get(measure, "")
 
 
-def curve(
-    of: MeasuredBands, name: str, course: str, where: NDArray[np.bool_]
-) -> spectra.Estimate:
+def curve(of: MeasuredBands, name: str, course: str, where: NDArray[np.bool_]) -> spectra.Estimate:
     """The mean over networks and some paths of what is an array for each, [n]."""
     values = np.asarray(of.values[name][:, :, COURSES.index(course)], np.float64)[:, where]
     if not values.shape[1]:

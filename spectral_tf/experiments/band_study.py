@@ -460,6 +460,43 @@ def along(
     }
 
 
+def share(
+    values: NDArray[np.bool_], *, items: str, clusters: NDArray | None = None
+) -> spectra.Estimate:
+    """The share of some items of which something is so, over networks and items.
+
+    Its interval ends at 0 and 1. Where it is so of all, or of none, in every network, nothing
+    varies that a mean could have an interval of: then it is the exact one over items (clusters).
+
+    Args:
+      values: of every network and item, bool [m, n], n at least 1.
+      items: what they are.
+      clusters: as for `mean_over_networks`.
+
+    Raises:
+      UserError: as `mean_over_networks`.
+    """
+    if not (values.all() or not values.any()):
+        found = mean_over_networks(values.astype(float), items=items, clusters=clusters)
+        return found.map(lambda ends: np.clip(ends, 0, 1))
+    count = values.shape[1] if clusters is None else np.unique(clusters).size
+    unit = items if clusters is None else f"clusters of {items}"
+    return spectra.proportion(np.full(count, values.flat[0]), unit=unit)
+
+
+def no_difference(count: int, unit: str) -> spectra.Estimate:
+    """A mean difference of things that are so or not, where none of so many units differs.
+
+    No more of them than the upper end of the exact interval of 0 out of n can differ.
+
+    Args:
+      count: of units.
+      unit: what they are.
+    """
+    differing = spectra.proportion(np.zeros(count, bool), unit=unit)
+    return dataclasses.replace(differing, low=-differing.high, p_value=1.0)
+
+
 class Reading(NamedTuple):
     """One way to look at a claim: a measure of bands less that of another course.
 
@@ -490,8 +527,8 @@ class Reading(NamedTuple):
 
 
 STATEMENTS = {
-    "B1": "elastic bands join images of a class without a change of class where other paths do not",
-    "B2": "predictions vary less along elastic bands than along other paths",
+    "B1": "bands keep the class where other paths do not",
+    "B2": "predictions vary less along bands than along other paths",
 }
 # The sign that a claim says the difference has.
 DIRECTIONS = {"B1": 1, "B2": -1}
@@ -571,18 +608,14 @@ class MeasuredBands:
         return values if values.ndim == 2 else values[:, :, COURSES.index(course)]
 
     def mean(self, name: str, course: str, where: NDArray[np.bool_]) -> spectra.Estimate:
-        """Over networks and those of some pairs that tell the measure of every network.
-
-        Of `joined`, where all or none are: the exact interval over clusters of pairs.
-        """
+        """Over networks and those of some pairs that tell the measure of every network."""
         values = self.of_course(name, course)
         counted = where & informative(name, values)
         if not counted.any():
             return spectra.not_enough(0, 2, "paths")
         kept, clusters = values[:, counted], self.clusters[counted]
-        if name == "joined" and np.ptp(kept) == 0:
-            alike = np.full(np.unique(clusters).size, bool(kept.flat[0]))
-            return spectra.proportion(alike, unit="clusters of paths")
+        if name == "joined":
+            return share(kept > 0, items="paths", clusters=clusters)
         return mean_over_networks(kept, items="paths", clusters=clusters)
 
     def difference(self, reading: Reading) -> spectra.Estimate:
@@ -596,12 +629,10 @@ class MeasuredBands:
         if counted.sum() < spectra.PATHS_FOR_COMPARISON:
             few = f"{reading.paths} paths"
             return spectra.not_enough(int(counted.sum()), spectra.PATHS_FOR_COMPARISON, few)
-        return mean_over_networks(
-            (mine - theirs)[:, counted],
-            items="paths",
-            clusters=self.clusters[counted],
-            tested=True,
-        )
+        differences, clusters = (mine - theirs)[:, counted], self.clusters[counted]
+        if not differences.any():
+            return no_difference(np.unique(clusters).size, "clusters of paths")
+        return mean_over_networks(differences, items="paths", clusters=clusters, tested=True)
 
     def joined_by_all(self, kind: str) -> spectra.Estimate:
         """Of the common pairs of a kind, those that the band of every network joins."""

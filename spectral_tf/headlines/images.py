@@ -289,8 +289,10 @@ def elastic_bands(summary: Summary, tables: Tables) -> str:
         side = int(np.sign(band.value - straight.value))
     other = "" if turned is None else f", paths bent at random on {_percent(turned)}"
     longer = estimate_of(summary.get("relative_length"))
-    length = "" if longer is None or np.isnan(longer.value) else (
-        f"bands are {told(longer.map(_hundred), '.2f')} % longer than straight lines"
+    length = (
+        ""
+        if longer is None or np.isnan(longer.value)
+        else (f"bands are {told(longer.map(_hundred), '.2f')} % longer than straight lines")
     )
     return sentence(
         f"elastic bands keep the class on {words[side]} straight lines: on "

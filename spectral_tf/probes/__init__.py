@@ -10,9 +10,9 @@ from spectral_tf import lazy
 if TYPE_CHECKING:
     from spectral_tf.probes.adversarial import adversarial_images as adversarial_images
     from spectral_tf.probes.band_settings import BandSettings as BandSettings
-    from spectral_tf.probes.converged import converged_paths as converged_paths
     from spectral_tf.probes.bands import band_program as band_program
     from spectral_tf.probes.bands import elastic_bands as elastic_bands
+    from spectral_tf.probes.converged import converged_paths as converged_paths
     from spectral_tf.probes.fourier import Responses as Responses
     from spectral_tf.probes.fourier import fourier_responses as fourier_responses
     from spectral_tf.probes.fourier import whole_plane as whole_plane

@@ -51,7 +51,7 @@ def along_polyline(points: ArrayLike, count: int) -> NDArray[np.float32]:
     left, right = (np.take_along_axis(given, (piece + i)[..., None], axis=-2) for i in (0, 1))
     found = (1 - share) * left + share * right
     found[..., [0, -1], :] = given[..., [0, -1], :]
-    return found
+    return np.asarray(found, np.float32)
 
 
 def turned_at_random(points: ArrayLike, rng: np.random.Generator) -> NDArray[np.float32]:

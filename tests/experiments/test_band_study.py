@@ -125,7 +125,9 @@ def test_courses_have_the_same_ends_and_the_turned_one_the_length_of_the_band():
     lengths = spectra.polyline_length(samples.reshape(2, 3, 129, -1))
     np.testing.assert_allclose(lengths[:, 2], lengths[:, 1], rtol=1e-3)
     np.testing.assert_allclose(
-        lengths[:, 0], np.linalg.norm((bands[:, -1] - bands[:, 0]).reshape(2, -1), axis=1), rtol=1e-5
+        lengths[:, 0],
+        np.linalg.norm((bands[:, -1] - bands[:, 0]).reshape(2, -1), axis=1),
+        rtol=1e-5,
     )
     again = courses_of(bands[1:], [4], 129)
     np.testing.assert_array_equal(again[0], samples[1])
@@ -191,11 +193,21 @@ def test_claims_are_differences_on_the_same_pairs():
     assert len(primary) == len(set(primary)) == 4
 
 
+def test_where_nothing_differs_the_interval_has_a_width():
+    of = made([True, True, True])
+    found = of.difference(band_study.READINGS[0])
+    bound = 1 - 0.025 ** (1 / 12)
+    assert (found.value, found.p_value, found.n) == (0, 1, 12)
+    assert (-found.low, found.high) == (pytest.approx(bound), pytest.approx(bound))
+
+
 def test_facts_give_back_what_was_measured():
     of = made([True, True, False])
     again = MeasuredBands.of_facts({**of.facts(), "dataset": "x"})
     assert set(again.values) == set(of.values)
-    np.testing.assert_array_equal(again.of_course("centroid", "turned"), of.values["centroid"][..., 2])
+    np.testing.assert_array_equal(
+        again.of_course("centroid", "turned"), of.values["centroid"][..., 2]
+    )
     assert again.where("all", "mixed").sum() == 24
     assert [again.where("all", kind).sum() for kind in KINDS] == [12, 24, 12]
 

@@ -65,7 +65,7 @@ def test_a_flat_energy_leaves_the_straight_line_and_a_linear_one_bends_it_across
     once = dataclasses.replace(once, spring=1e-9)  # Or they would be spaced anew.
     (band,) = relaxed(lambda p, _: 5 * p[..., 0] - 2 * p[..., 1], once)
     line = np.linspace(*ENDS[:, 0], 5)
-    np.testing.assert_allclose(band[1:-1], line[1:-1] + [0, 0.2], atol=1e-6)
+    np.testing.assert_allclose(band[1:-1], line[1:-1] + np.array([0, 0.2]), atol=1e-6)
 
 
 def test_momentum_adds_up():
