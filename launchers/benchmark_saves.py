@@ -75,6 +75,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         *("--groupings=random", "--random_groupings=1"),
     ),
     "interpolation": (*IMAGES, *PATHS, "--between_pairs=1"),
+    "elastic_bands": (*IMAGES, "--images=2", "--num_samples=9"),
     "fourier_sensitivity": (*IMAGES, "--num_images=41", "--norm=2"),
 }
 with runtime.flag_group("Measurement"):

@@ -542,6 +542,32 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
             main_table="claims",
         ),
         Experiment(
+            "elastic_bands",
+            "Is a class one connected region of image space, and how straight are the ways in it?",
+            f"{RAHAMAN} Fig 20, 21",
+            2,
+            "elastic_bands",
+            shows=(
+                "Between any two images that a network takes for one class, adversarial ones "
+                "among them, an elastic band finds a path along which it takes all images for "
+                "that class. The path is (3.0 ± 0.3) % longer than the straight line, on CIFAR-10."
+            ),
+            reading=(
+                "Each pair of images is joined three times: by the straight line, by the band, and "
+                "by a path as long and as bent as the band, but anywhere. The profiles show how "
+                "probable the class is along the way; measures.csv has the share of pairs along "
+                "which it never changes, lengths, losses, and how fast the predictions vary."
+            ),
+            misleads=(
+                "A band that changes class does not show that no path exists: it is what so many "
+                "steps of descent found. A path that keeps the class does so at its samples; how "
+                "many changes half of them would have missed stands in the summary. The DFT "
+                "high-frequency fraction sees a jump where the two ends are not equally probable."
+            ),
+            main_figure="profiles",
+            main_table="measures",
+        ),
+        Experiment(
             "fourier_sensitivity",
             "Which patterns in an image does a classifier react to?",
             "Yin et al. (2019) Fig 4",

@@ -252,6 +252,14 @@ def claimed(*values, p=0.001):
     }  # fmt: skip
 
 
+def joined(*shares):
+    """A summary of `elastic_bands`: shares of pairs that bands, straight lines and others join."""
+    names = ("band", "straight", "turned")
+    of = {n: about(s, unit="networks") for n, s in zip(names, shares, strict=True)}
+    longer = about(0.03, 0.01, unit="networks")
+    return {"joined": {"common": {"all kinds": of}}, "relative_length": longer}
+
+
 RISING, FALLING = [10.0, 20.0, 30.0, 40.0], [40.0, 30.0, 20.0, 10.0]
 NEVER = float("inf")
 WAVES = {
@@ -558,6 +566,21 @@ CASES = [
         {},
         ["on 1 data set, by published readings C0 is contradicted"],
     ),
+    (
+        "elastic_bands",
+        joined(0.9, 0.5, 0.5),
+        claimed(0.4),
+        [
+            "elastic bands keep the class on more pairs than straight lines: on 90.0 (95 % "
+            "interval 80.0 to 100.0, n = 5 networks) %",
+            "straight lines on 50.0 (40.0 to 60.0) %, paths bent at random on 50.0",
+            "bands are 3.00 (95 % interval 2.00 to 4.00, n = 5 networks) % longer",
+            "C1 (slow waves come first) holds",
+        ],
+    ),
+    ("elastic_bands", joined(0.5, 0.45, 0.5), {}, ["on not clearly more pairs than straight"]),
+    ("elastic_bands", joined(0.2, 0.6, 0.6), {}, ["on fewer pairs than straight"]),
+    ("elastic_bands", {}, claimed(-0.4), ["C1 (slow waves come first) is contradicted"]),
     (
         "fourier_sensitivity",
         {"clean_error": about(0.1)},

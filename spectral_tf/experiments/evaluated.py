@@ -86,6 +86,7 @@ class Subject(Protocol):
     """What there is to measure, before anything is loaded.
 
     Attributes:
+      dataset: to measure on.
       trains: whether the page trains its networks; else there is one.
       num_networks: how many there are.
       digests: of files, for the record.
@@ -93,6 +94,8 @@ class Subject(Protocol):
 
     trains: bool
 
+    @property
+    def dataset(self) -> Dataset: ...  # noqa: D102
     @property
     def num_networks(self) -> int: ...  # noqa: D102
     @property

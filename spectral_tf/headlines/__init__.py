@@ -38,6 +38,7 @@ _OF: dict[str, Callable[[Summary, Tables], str]] = {
     "claims": images.comparison_of_claims,
     "class_diversity": images.on_claims,
     "class_diversity_merged": images.on_claims,
+    "elastic_bands": images.elastic_bands,
     "fourier_sensitivity": images.fourier_sensitivity,
     "benchmark": speed.benchmark,
     "benchmark_images": speed.benchmark_images,

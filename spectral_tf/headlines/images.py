@@ -319,6 +319,40 @@ def _slopes(summary: Summary) -> str:
     return f"the high-frequency share (DFT) is {listed(parts)}" if parts else ""
 
 
+def elastic_bands(summary: Summary, tables: Tables) -> str:
+    """On how many pairs of images bands keep the class, against straight lines."""
+    of_courses = by_name(summary.get("joined", {}).get("common", {}).get("all kinds", {}))
+    band, straight, turned = (of_courses.get(n) for n in ("band", "straight", "turned"))
+    if band is None or straight is None:
+        return sentence(*_claimed(tables))
+    words = {1: "more pairs than", -1: "fewer pairs than", 0: "not clearly more pairs than"}
+    side = apart(band, straight)
+    if side is None:
+        side = int(np.sign(band.value - straight.value))
+    other = "" if turned is None else f", paths bent at random on {_percent(turned)}"
+    longer = estimate_of(summary.get("relative_length"))
+    length = (
+        ""
+        if longer is None or np.isnan(longer.value)
+        else (f"bands are {told(longer.map(_hundred), '.2f')} % longer than straight lines")
+    )
+    return sentence(
+        f"elastic bands keep the class on {words[side]} straight lines: on "
+        f"{told(band.map(_hundred), '.1f')} % of those whose ends all networks take for it, "
+        f"straight lines on {_percent(straight)}{other}",
+        length,
+        *_claimed(tables),
+    )
+
+
+def _hundred(share: Any) -> Any:
+    return 100 * share
+
+
+def _percent(share: Estimate) -> str:
+    return f"{brief(share.map(_hundred), '.1f')} %"
+
+
 def fourier_sensitivity(summary: Summary, tables: Tables) -> str:
     """Which pattern a classifier reacts to most."""
     clean = estimate_of(summary.get("clean_error"))

@@ -45,6 +45,7 @@ FAMILIES = {
     **dict.fromkeys(("small_resnet", "wrn_32", "wrn_160"), "wide_resnet"),
     **dict.fromkeys(("shake_shake_32", "shake_shake_96", "shake_shake_112"), "shake_shake"),
     "pyramid_net": "pyramid_net",
+    "resnet_20": "resnet",
 }
 CLASSIFIERS = tuple(FAMILIES)
 

@@ -143,6 +143,16 @@ class Layers:
         )(x)
 
 
+def with_zero_channels(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
+    """So many channels, at least as many as there are: new ones are zero."""
+    missing = filters - x.shape[-1]
+    if not missing:
+        return x
+    last_first = keras.layers.Permute((3, 1, 2))(x)
+    padded = keras.layers.ZeroPadding2D(((0, missing), (0, 0)), data_format="channels_last")
+    return keras.layers.Permute((2, 3, 1))(padded(last_first))
+
+
 def check_image_network(input_shape: tuple[int, int, int], num_classes: int, **sizes: int) -> None:
     """Raises a UserError for shapes, classes or other sizes below 1 (classes: below 2)."""
     if len(input_shape) != 3 or min(input_shape) < 1:

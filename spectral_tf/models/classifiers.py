@@ -6,6 +6,7 @@ import keras
 
 from spectral_tf.errors import UserError, nearest
 from spectral_tf.models import files, refuse_options
+from spectral_tf.models.resnet import resnet
 from spectral_tf.models.shake import pyramid_net, shake_shake
 from spectral_tf.models.small import convnet
 from spectral_tf.models.wide_resnet import wide_resnet
@@ -13,6 +14,7 @@ from spectral_tf.models.wide_resnet import wide_resnet
 _BUILDERS: dict[str, Callable[..., keras.Model]] = {
     "convnet": lambda width=16, **rest: convnet(width=width, **rest),
     "small_resnet": lambda width=8, **rest: wide_resnet(depth=10, width=width, **rest),
+    "resnet_20": lambda width=16, **rest: resnet(width=width, **rest),
     "wrn_32": lambda width=32, **rest: wide_resnet(width=width, **rest),
     "wrn_160": lambda width=160, **rest: wide_resnet(width=width, **rest),
     "shake_shake_32": lambda width=32, **rest: shake_shake(width=width, **rest),

@@ -5,7 +5,7 @@ from collections.abc import Collection
 import keras
 
 from spectral_tf.errors import UserError
-from spectral_tf.models.blocks import Layers, check_image_network
+from spectral_tf.models.blocks import Layers, check_image_network, with_zero_channels
 
 
 @keras.saving.register_keras_serializable("spectral_tf")
@@ -206,16 +206,7 @@ def pyramid_net(
             inner = ShakeDrop(1 - block / (2 * count), layers.seed())(layers.normalisation(inner))
             if strides > 1:
                 y = keras.layers.AveragePooling2D(2)(y)
-            y = keras.layers.Add()([inner, _with_zero_channels(y, 4 * filters)])
+            y = keras.layers.Add()([inner, with_zero_channels(y, 4 * filters)])
         x = keras.Model(entry, y, name=f"stage_{stage + 1}")(x)
     outputs = layers.head(layers.activated(x), num_classes)
     return keras.Model(inputs, outputs, name=f"pyramid_net_{9 * blocks + 2}")
-
-
-def _with_zero_channels(x: keras.KerasTensor, filters: int) -> keras.KerasTensor:
-    missing = filters - x.shape[-1]
-    if not missing:
-        return x
-    last_first = keras.layers.Permute((3, 1, 2))(x)
-    padded = keras.layers.ZeroPadding2D(((0, missing), (0, 0)), data_format="channels_last")
-    return keras.layers.Permute((2, 3, 1))(padded(last_first))

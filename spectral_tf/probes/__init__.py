@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING
 from spectral_tf import lazy
 
 if TYPE_CHECKING:
+    from spectral_tf.probes.adversarial import adversarial_images as adversarial_images
+    from spectral_tf.probes.band_settings import BandSettings as BandSettings
+    from spectral_tf.probes.bands import band_program as band_program
+    from spectral_tf.probes.bands import elastic_bands as elastic_bands
     from spectral_tf.probes.converged import converged_paths as converged_paths
     from spectral_tf.probes.fourier import Responses as Responses
     from spectral_tf.probes.fourier import fourier_responses as fourier_responses
@@ -42,17 +46,21 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy.subpackage(
     __name__,
     {
+        "BandSettings": "band_settings",
         "OUTPUTS": "output_kinds",
         "Pairs": "pairs",
         "PathMeasurements": "path_measurements",
         "Paths": "paths",
         "Prepare": "stream",
         "Responses": "fourier",
+        "adversarial_images": "adversarial",
         "as_they_are": "stream",
+        "band_program": "bands",
         "class_logits": "output_kinds",
         "class_pairs": "pairs",
         "converged_paths": "converged",
         "draw_pairs": "pairs",
+        "elastic_bands": "bands",
         "fourier_responses": "fourier",
         "gradients": "paths",
         "kernel_matrices": "kernels",

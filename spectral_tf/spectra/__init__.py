@@ -66,6 +66,7 @@ from spectral_tf.spectra.inference import (
     not_enough,
     paired_difference,
     paired_ratio,
+    proportion,
     sign_test,
 )
 from spectral_tf.spectra.kernel_basis import (
@@ -132,6 +133,12 @@ from spectral_tf.spectra.path_axes import (
     spectrum_axis,
 )
 from spectral_tf.spectra.plane import plane_frequencies, rings
+from spectral_tf.spectra.polylines import (
+    along_polyline,
+    departure,
+    polyline_length,
+    turned_at_random,
+)
 from spectral_tf.spectra.positions import Sampling, sampling
 from spectral_tf.spectra.pursuit import strongest_frequencies
 from spectral_tf.spectra.radial import radial_spectrum
@@ -206,6 +213,7 @@ __all__ = [
     "WaveFit",
     "above_zero",
     "against_null",
+    "along_polyline",
     "attenuation",
     "axis_support",
     "ball_kernel",
@@ -230,6 +238,7 @@ __all__ = [
     "dct_frequencies",
     "dct_magnitudes",
     "dct_share",
+    "departure",
     "dft_frequencies",
     "dft_magnitudes",
     "dft_share",
@@ -285,8 +294,10 @@ __all__ = [
     "path_measures",
     "planar_transform",
     "plane_frequencies",
+    "polyline_length",
     "power_law_over_runs",
     "projected_coefficients",
+    "proportion",
     "quadrature_weights",
     "radial_spectrum",
     "reference_levels",
@@ -307,6 +318,7 @@ __all__ = [
     "strongest_frequencies",
     "total_variance",
     "total_variation",
+    "turned_at_random",
     "velocity_bounds",
     "wave_fit",
     "which_paths",

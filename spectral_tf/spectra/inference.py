@@ -48,6 +48,7 @@ from spectral_tf.spectra.intervals import (
     jackknife,
     mean_over_clusters,
     mean_over_runs,
+    proportion,
 )
 
 __all__ = [
@@ -69,5 +70,6 @@ __all__ = [
     "not_enough",
     "paired_difference",
     "paired_ratio",
+    "proportion",
     "sign_test",
 ]

@@ -306,6 +306,44 @@ def mean_over_clusters(
     )
 
 
+def proportion(successes: ArrayLike, *, unit: str) -> Estimate:
+    """The share of units of which something is so, with the exact binomial interval.
+
+    From the share of which so many successes or more have a probability of 2.5 %, to that of which
+    so many or fewer have: quantiles of Beta(k, n - k + 1) and Beta(k + 1, n - k). Unlike an
+    interval of a mean it has a width where all units, or none, are successes: of n out of n it
+    begins at 0.025^(1/n), about 1 - 3.7 / n.
+
+    What varies: the units, which are independent draws. It covers 95 % or more.
+
+    Args:
+      successes: bool, shape [n].
+      unit: what they are.
+
+    Returns:
+      a single number; no value of no units.
+
+    Source: Clopper and Pearson (1934).
+
+    >>> proportion([True] * 20, unit="pairs").text(".3f")
+    '1.000 (0.832 to 1.000; n = 20 pairs)'
+    """
+    so = np.asarray(successes, bool).ravel()
+    n, k = so.size, int(so.sum())
+    if not n:
+        return not_enough(0, 1, unit)
+    low = scipy.special.betaincinv(k, n - k + 1, 1 - UPPER) if k else 0.0
+    high = scipy.special.betaincinv(k + 1, n - k, UPPER) if k < n else 1.0
+    return Estimate(
+        value=np.asarray(k / n),
+        low=np.asarray(low),
+        high=np.asarray(high),
+        n=n,
+        unit=unit,
+        method="exact binomial (Clopper and Pearson)",
+    )
+
+
 def _clusters(labels: NDArray) -> tuple[NDArray, NDArray, float]:
     """Of each item the number of its cluster; of each cluster its share; degrees of freedom."""
     _, member, sizes = np.unique(labels, return_inverse=True, return_counts=True)

@@ -55,6 +55,13 @@ _OF = {
     "interpolation": _OF_PATHS,
     "class_diversity": _OF_PATHS,
     "interventions": {"loss": "cross-entropy"},
+    "elastic_bands": {
+        "distance": "distance of pixels in [0, 1]",
+        "highest_loss": "nats",
+        "mean_loss": "nats",
+        "centroid": "cycles per path",
+        "frequency": "cycles per path",
+    },
     "fourier_sensitivity": {"frequency": "cycles per image"},
 }
 

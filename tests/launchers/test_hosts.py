@@ -89,6 +89,10 @@ PAGES = {
         *("--random_groupings=1", "--groupings=random"),
     ),
     "interpolation": (*IMAGES, "--pairs=2", "--between_pairs=1", "--drawn=2", "--seeds=1"),
+    "elastic_bands": (
+        *(*DIGITS, "--width=4", "--num_epochs=2", "--batch_size=64", "--seeds=1", "--images=2"),
+        *("--num_samples=9", "--drawn=1", "--attack_norm=3", "--classes=0,1,4"),
+    ),
     "fourier_sensitivity": (*IMAGES, "--num_images=41", "--norm=2", "--seeds=1"),
 }
 # What is not compiled by XLA draws the noise inside a model by another algorithm.

@@ -6,11 +6,13 @@ import pytest
 import tensorflow as tf
 
 from spectral_tf.errors import UserError
+from spectral_tf.models.resnet import resnet
 from spectral_tf.models.shake import ShakeDrop, ShakeShake, pyramid_net, shake_shake
 from spectral_tf.models.wide_resnet import wide_resnet
 
 SMALL = {
     "wide_resnet": lambda **k: wide_resnet(depth=10, width=4, input_shape=(8, 8, 3), **k),
+    "resnet": lambda **k: resnet(depth=8, width=4, input_shape=(8, 8, 3), **k),
     "shake_shake": lambda **k: shake_shake(width=4, input_shape=(8, 8, 3), **k),
     "pyramid_net": lambda **k: pyramid_net(blocks=2, alpha=6, input_shape=(8, 8, 3), **k),
 }
@@ -26,6 +28,8 @@ IMAGES = np.random.default_rng(0).normal(size=(6, 8, 8, 3)).astype(np.float32)
         (lambda: wide_resnet(width=160, shortcut="1x1"), 36_479_194),
         (lambda: wide_resnet(width=8), 98_226),
         (lambda: wide_resnet(width=16), 389_978),
+        (lambda: resnet(), 269_722),
+        (lambda: resnet(depth=56), 853_018),
         (lambda: shake_shake(width=32), 2_923_162),
         (lambda: shake_shake(width=96), 26_192_922),
         (lambda: shake_shake(width=112), 35_640_442),
@@ -151,6 +155,7 @@ def test_shake_drop_keeps_or_shakes_each_image():
         (lambda: wide_resnet(num_classes=1), "num_classes: expected at least 2"),
         (lambda: wide_resnet(input_shape=(32, 32)), "input_shape"),
         (lambda: wide_resnet(seed=-1), "seed: expected 0 or more"),
+        (lambda: resnet(depth=10), "depth: expected 8, 14, 20, 26"),
         (lambda: shake_shake(width=5), "width: expected even"),
         (lambda: shake_shake(input_shape=(30, 32, 3)), "whose sides 4 divides"),
         (lambda: pyramid_net(blocks=0), "blocks: expected at least 1"),
