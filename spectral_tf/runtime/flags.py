@@ -24,7 +24,10 @@ NOT_CONFIGURATION = (
 
 # They came when there were run folders already, which must be known as runs of the same flags: at
 # their defaults they are in no flagfile.
-LATER = ("train_split", "channels_first", "compiled", "deterministic")
+LATER = (
+    *("train_split", "channels_first", "compiled", "deterministic"),
+    *("end_on", "curves", "jacobian_points", "shifted", "transforms"),
+)
 
 
 _OUTPUTS = ("logits", "probabilities", "sigmoids")
@@ -338,6 +341,53 @@ def define_path_flags(num_samples: int = 0, *, pairs: int = 20) -> None:
             "Samples of each path; 0: one for every unit of distance.",
             0,
         )
+
+
+def define_shift_flag() -> None:
+    """Defines the flag of images of the same classes from elsewhere."""
+    with flag_group(IMAGES):
+        flags.DEFINE_string(
+            "shifted",
+            "",
+            "Data set of the same classes, collected otherwise (cifar10_1/v6), on which accuracy "
+            "is told, too; default: none.",
+        )
+
+
+def define_jacobian_flag() -> None:
+    """Defines the flag of the points at which Jacobians are measured."""
+    with flag_group(PATHS):
+        flags.DEFINE_integer(
+            "jacobian_points",
+            0,
+            "Points of each path, its ends among them, at which norms of the Jacobian are taken "
+            "(5 are usual), and at images on no path; 0: none.",
+            0,
+        )
+
+
+def check_jacobian_flag(outputs: str = "logits") -> int:
+    """The points of `--jacobian_points`.
+
+    Raises:
+      UserError: a single point; outputs that are no distribution over the classes.
+    """
+    points = flags.FLAGS.jacobian_points
+    if points == 1:
+        raise UserError(
+            "--jacobian_points",
+            expected="2 or more, the ends of a path among them (0: none)",
+            got=points,
+            hint="5 are usual",
+        )
+    if points and outputs == "sigmoids":
+        raise UserError(
+            "--jacobian_points",
+            expected="outputs that are a distribution over the classes",
+            got="--outputs=sigmoids",
+            hint="leave it out",
+        )
+    return int(points)
 
 
 def define_class_subset_flag() -> None:

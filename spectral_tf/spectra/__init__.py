@@ -112,11 +112,13 @@ from spectral_tf.spectra.nonuniform import (
 from spectral_tf.spectra.norms import spectral_norms
 from spectral_tf.spectra.path import (
     PathMeasures,
+    consistent_share,
     dct_magnitudes,
     dct_share,
     dft_magnitudes,
     dft_share,
     path_measures,
+    released_power,
     released_share,
     spectral_centroid,
     total_variation,
@@ -141,6 +143,12 @@ from spectral_tf.spectra.relu import (
     planar_transform,
     relu_network_pieces,
     spectral_norm_bound,
+)
+from spectral_tf.spectra.robustness import (
+    AccuracyLine,
+    effective_robustness,
+    expected_accuracy,
+    line_of,
 )
 from spectral_tf.spectra.same_paths import (
     PATHS_FOR_COMPARISON,
@@ -170,6 +178,7 @@ __all__ = [
     "PATHS_FOR_COMPARISON",
     "SETTINGS_FOR_CORRELATION",
     "SOLVERS",
+    "AccuracyLine",
     "AgainstNull",
     "BoxSpectrum",
     "CurveSpectrum",
@@ -204,6 +213,7 @@ __all__ = [
     "coefficients_at",
     "common_paths",
     "confidence_temperature",
+    "consistent_share",
     "correlation_on_paths",
     "correlation_over_settings",
     "correlation_over_time",
@@ -222,6 +232,8 @@ __all__ = [
     "difference_to_published",
     "difference_to_published_from_stats",
     "difficulty",
+    "effective_robustness",
+    "expected_accuracy",
     "filter_bandwidths",
     "filter_errors",
     "fit_coefficients",
@@ -242,6 +254,7 @@ __all__ = [
     "kernel_density",
     "learning_curves",
     "learning_times",
+    "line_of",
     "linearised_functions",
     "logits_of",
     "magnitudes",
@@ -272,6 +285,7 @@ __all__ = [
     "quadrature_weights",
     "radial_spectrum",
     "reference_levels",
+    "released_power",
     "released_share",
     "relu_network_pieces",
     "rings",

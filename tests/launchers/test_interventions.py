@@ -6,9 +6,9 @@ import time
 
 import numpy as np
 import pytest
-import scipy.stats
+import scipy
 from boards import assert_board
-from conftest import ROOT, assert_refused, launch, mocked_cifar10
+from conftest import ROOT, assert_refused, launch, mocked_cifar10, mocked_cifar10_1
 from PIL import Image
 
 from spectral_tf.experiments import path_study
@@ -152,8 +152,10 @@ def test_a_sweep_can_grow(finished, embedded_dir, tmp_path):
 @pytest.mark.long
 def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
     mocked_cifar10(tmp_path, images_in_file=240)  # Noise in its format: 1,200 and 240 images.
+    mocked_cifar10_1(tmp_path)
+    studies = ROOT / "results" / "interventions"
     flags = [
-        f"--flagfile={ROOT / 'results' / 'interventions' / 'cifar10_wrn_32.flags'}",
+        *(f"--flagfile={studies / name}.flags" for name in ("cifar10_wrn_32", "cifar10_paths")),
         *(f"--data_dir={tmp_path}", "--download", f"--workdir={tmp_path / 'run'}"),
         *("--num_epochs=2", "--batch_size=32", "--seeds=1", "--model=convnet", "--widths=3"),
         *(
@@ -181,6 +183,22 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
     assert steps["examples_equal_epochs"] == 18
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["num_trainings"] == 8
+    line = 1 / (1 + np.exp(-(0.8318 * scipy.special.logit(models["accuracy"]) - 0.4736)))
+    robust = models["shifted_accuracy"] - line
+    np.testing.assert_allclose(models["effective_robustness"], robust, atol=1e-6)
+    assert (models["image_matched_jacobian"] > 0).all()
+    found, claims = Models.read(tmp_path / "run"), columns(tmp_path / "run", "claims")
+    assert {"amplitude", "phase", "shortest_phase"} < set(found.classes)
+    told = claims["reading"][claims["claim"] == "C5 within"].tolist()
+    shared = [r.name for r in path_study.MORE_READINGS if r.ends != "shifted"]
+    assert told == [r.name for r in path_study.READINGS] + shared
+    assert found.along["phase/consistent_share"].shape == (len(found), 10 + 45)
+    rows = columns(tmp_path / "run", "correlations")
+    assert set(rows["quality"]) == {"accuracy", "epoch", "effective_robustness"}
+    assert set(rows["sweep"][rows["quality"] == "effective_robustness"]) == {"all"}
+    settings = columns(tmp_path / "run", "settings")
+    assert len(settings["sweep"]) == 8
+    Image.open(tmp_path / "run" / "figures" / "robustness.png").verify()
 
 
 MISTAKES = {
@@ -193,7 +211,10 @@ MISTAKES = {
     "--sweeps=distillation --alphas=2": "--alphas: expected at most 1",
     "--pairs=40": "--pairs: expected 1 to",
     "--pairs=9 --between_pairs=3": "expected paths that leave 100 of the",
-    "--ends=test": "--ends: expected some of held_out, training",
+    "--ends=test": "--ends: expected some of held_out, training, shifted",
+    "--ends=shifted": "--ends: expected the name of a shifted data set",
+    "--curves=straight": "--curves: expected some of amplitude, phase, shortest_phase",
+    "--jacobian_points=1": "--jacobian_points: expected 2 or more",
     "--sweeps=architecture --architectures=resnet": "--architectures: expected some of convnet",
     "--measured_epochs=2": "--measured_epochs: expected at most 1",
 }
