@@ -238,7 +238,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
     shifted = plan.dataset.shifted_images(held_out)
     families = drawn(plan, page, learned, held_out, shifted, normalisation)
     # Where the confidence of all classifiers is made the same.
-    free = [path_study.off_the_paths(of) for of in families if of.ends == "held_out"]
+    on_held_out = ("held_out", *plan.curves)  # All of them between the same images.
+    free = [path_study.off_the_paths(of) for of in families if of.ends in on_held_out]
     matched_on = free[0] if free else np.ones(held_out.num_examples, bool)
     other = {"shifted": shifted.version} if shifted else {}
     page.begin({**learned.record(normalisation), **plan.digests, **other}, alone=False)

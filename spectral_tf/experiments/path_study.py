@@ -442,7 +442,7 @@ MORE_READINGS = (
         "shifted",
     ),
     *(
-        Reading(f"{name}, {paths} paths along the {curve.replace('_', ' ')}", measure, paths, curve)
+        Reading(f"{name}, {paths} paths by {curve.replace('_', ' ')}", measure, paths, curve)
         for curve in FOURIER
         for name, measure, paths in (
             ("DFT share", "dft_share", "all"),
