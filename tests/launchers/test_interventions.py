@@ -152,10 +152,8 @@ def test_a_sweep_can_grow(finished, embedded_dir, tmp_path):
 @pytest.mark.long
 def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
     mocked_cifar10(tmp_path, images_in_file=240)  # Noise in its format: 1,200 and 240 images.
-    mocked_cifar10_1(tmp_path)
-    studies = ROOT / "results" / "interventions"
     flags = [
-        *(f"--flagfile={studies / name}.flags" for name in ("cifar10_wrn_32", "cifar10_paths")),
+        f"--flagfile={ROOT / 'results' / 'interventions' / 'cifar10_wrn_32.flags'}",
         *(f"--data_dir={tmp_path}", "--download", f"--workdir={tmp_path / 'run'}"),
         *("--num_epochs=2", "--batch_size=32", "--seeds=1", "--model=convnet", "--widths=3"),
         *(
@@ -183,6 +181,24 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
     assert steps["examples_equal_epochs"] == 18
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["num_trainings"] == 8
+
+
+@pytest.mark.long
+def test_the_flags_for_paths_on_cifar_10_and_cifar_10_1(tmp_path):
+    """First steps on noise in their formats: 1,200, 240 and 40 images."""
+    mocked_cifar10(tmp_path, images_in_file=240)
+    mocked_cifar10_1(tmp_path)
+    studies = ROOT / "results" / "interventions"
+    flags = [
+        *(f"--flagfile={studies / name}.flags" for name in ("cifar10_wrn_32", "cifar10_paths")),
+        *(f"--data_dir={tmp_path}", "--download", f"--workdir={tmp_path / 'run'}"),
+        *("--num_epochs=1", "--batch_size=32", "--seeds=1", "--model=convnet", "--width=2"),
+        *("--sweeps=width", "--widths=3", "--pairs=1", "--between_pairs=1", "--num_samples=4"),
+        *("--baseline_seeds=0", "--train_size=400"),
+    ]
+    result = launch("interventions", *flags)
+    assert result.returncode == 0, result.stderr
+    models = columns(tmp_path / "run", "models")
     line = 1 / (1 + np.exp(-(0.8318 * scipy.special.logit(models["accuracy"]) - 0.4736)))
     robust = models["shifted_accuracy"] - line
     np.testing.assert_allclose(models["effective_robustness"], robust, atol=1e-6)
@@ -194,10 +210,10 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
     assert told == [r.name for r in path_study.READINGS] + shared
     assert found.along["phase/consistent_share"].shape == (len(found), 10 + 45)
     rows = columns(tmp_path / "run", "correlations")
-    assert set(rows["quality"]) == {"accuracy", "epoch", "effective_robustness"}
+    assert set(rows["quality"]) == {"accuracy", "effective_robustness"}
     assert set(rows["sweep"][rows["quality"] == "effective_robustness"]) == {"all"}
     settings = columns(tmp_path / "run", "settings")
-    assert len(settings["sweep"]) == 8
+    assert settings["sweep"].tolist() == ["baseline", "width"]
     Image.open(tmp_path / "run" / "figures" / "robustness.png").verify()
 
 
