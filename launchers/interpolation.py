@@ -4,8 +4,10 @@ The second method of Fridovich-Keil et al. (2022): straight paths between held-o
 class and between two, the probabilities along them, and what they do there: their spectra, the
 high-frequency fractions that were published with the method, and what does not depend on how
 densely a path is sampled or in which unit. Where each measure comes from, and what is unknown of
-the paper's own, stands in `spectral_tf.spectra.path`. Or paths from single images along their
-gradient, a random or a Fourier direction.
+the paper's own, stands in `spectral_tf.spectra.path`. Paths may also change the Fourier amplitudes
+or phases alone of one image into those of another, as RobustNets does, end on training images or on
+those of a shifted set, or go from single images along their gradient, a random or a Fourier
+direction; and norms of Jacobians be taken along them.
 
     python launchers/interpolation.py --alsologtostderr
 
@@ -43,7 +45,12 @@ from spectral_tf import (
 )
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import evaluated, path_study
-from spectral_tf.experiments.measured_paths import MEASURES, PER_PATH, TRANSFORMS, MeasuredPaths
+from spectral_tf.experiments.measured_paths import (
+    CURVES,
+    PER_PATH,
+    TRANSFORMS,
+    MeasuredPaths,
+)
 from spectral_tf.experiments.path_study import Family
 from spectral_tf.spectra.verdicts import Finding
 
@@ -51,7 +58,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from spectral_tf.experiments.evaluated import Evaluated
-    from spectral_tf.probes.stream import Prepare
+    from spectral_tf.probes import Paths, Prepare
     from spectral_tf.records.figures import Line, Panel
 
 FLAGS = flags.FLAGS
@@ -60,12 +67,20 @@ runtime.define_data_flags("photo_patches")
 runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS, models.NETWORK_OPTIONS)
 runtime.define_seeds_flag(experiments.SEEDS)
 runtime.define_class_subset_flag()
+runtime.define_shift_flag()
 with runtime.flag_group("Paths"):
     flags.DEFINE_enum(
         "along",
         "pairs",
-        ("pairs", "gradient", "random", "fourier"),
-        "Paths between pairs of images, or along directions from each image.",
+        (*CURVES, "gradient", "random", "fourier"),
+        "Straight paths between pairs of images, paths along the low Fourier amplitudes or phases "
+        "of the other image, or along directions from each image.",
+    )
+    flags.DEFINE_enum(
+        "end_on",
+        "held_out",
+        path_study.ENDS,
+        "Images that paths begin and end on: held out, of the training, or of --shifted.",
     )
     runtime.define_path_flags(pairs=15)
     flags.DEFINE_integer(
@@ -80,6 +95,12 @@ with runtime.flag_group("Paths"):
     runtime.define_finite_float(
         "spatial_frequency", 4.0, "Cycles per image of a Fourier direction.", at_least=0.0
     )
+    runtime.define_jacobian_flag()
+    flags.DEFINE_list(
+        "transforms",
+        list(TRANSFORMS),
+        f"Spectra to tell: some of {', '.join(path_study.TRANSFORMS)} (the released code's power).",
+    )
     flags.DEFINE_integer("drawn", 6, "Number of paths drawn with their images.", 1, 60)
 
 # Of paths along directions, unless --num_samples tells otherwise.
@@ -92,11 +113,14 @@ class Plan(NamedTuple):
     subject: evaluated.Subject
     classes: list[int]  # That take part; none: all.
     along: str
+    end_on: str
     pairs: int
     between_pairs: int
     num_samples: int  # 0: by distance.
     length: float
     spatial_frequency: float
+    jacobian_points: int  # 0: none.
+    transforms: list[str]
     drawn: int
     outputs: str
     batch_size: int
@@ -107,15 +131,19 @@ def plan() -> Plan:
     """Checks the flags."""
     subject = evaluated.asked(FLAGS.seeds)
     refuse_flags(subject)
+    transforms = runtime.parse_choices("transforms", FLAGS.transforms, path_study.TRANSFORMS)
     return Plan(
         subject,
         runtime.asked_classes(),
         FLAGS.along,
+        FLAGS.end_on,
         FLAGS.pairs,
-        FLAGS.between_pairs or FLAGS.pairs if FLAGS.along == "pairs" else 0,
+        FLAGS.between_pairs or FLAGS.pairs if FLAGS.along in CURVES else 0,
         FLAGS.num_samples,
         FLAGS.length,
         FLAGS.spatial_frequency,
+        runtime.check_jacobian_flag(FLAGS.outputs),
+        transforms,
         FLAGS.drawn,
         FLAGS.outputs,
         FLAGS.batch_size,
@@ -125,9 +153,12 @@ def plan() -> Plan:
 
 def refuse_flags(subject: evaluated.Subject) -> None:
     """Raises a UserError for flags that do not go together."""
-    if FLAGS.along == "gradient" and getattr(subject, "is_function", False):
+    wants = "--along=gradient" if FLAGS.along == "gradient" else "--jacobian_points"
+    if (FLAGS.along == "gradient" or FLAGS.jacobian_points) and getattr(
+        subject, "is_function", False
+    ):
         raise UserError(
-            "--along=gradient",
+            wants,
             expected="a network with its layers, which gives gradients",
             got=f"{FLAGS.from_run}, a SavedModel, which is used as an inference layer",
             hint="save the network with model.save(PATH.keras)",
@@ -140,9 +171,9 @@ def refuse_flags(subject: evaluated.Subject) -> None:
             hint="save the model without its softmax or sigmoid",
         )
     used = {
-        "length": FLAGS.along != "pairs",
+        "length": FLAGS.along not in CURVES,
         "spatial_frequency": FLAGS.along == "fourier",
-        "between_pairs": FLAGS.along == "pairs",
+        "between_pairs": FLAGS.along in CURVES,
     }
     for name, useful in used.items():
         if not useful and FLAGS[name].value != FLAGS[name].default:  # As flagfiles repeat it.
@@ -152,7 +183,21 @@ def refuse_flags(subject: evaluated.Subject) -> None:
                 got=f"{FLAGS[name].value:g} with --along={FLAGS.along}",
                 hint="leave it out",
             )
-    if FLAGS.application and FLAGS.along == "pairs" and not FLAGS.num_samples:
+    if FLAGS.end_on == "shifted" and not FLAGS.shifted:
+        raise UserError(
+            "--end_on=shifted",
+            expected="the name of a shifted data set",
+            got="none",
+            hint="say --shifted=cifar10_1/v6 with --dataset=cifar10",
+        )
+    if FLAGS.application and FLAGS.end_on == "training":
+        raise UserError(
+            "--end_on=training",
+            expected="a network whose training images are at hand",
+            got=f"--application={FLAGS.application}",
+            hint="leave it out, or name the split with --held_out",
+        )
+    if FLAGS.application and FLAGS.along in CURVES and not FLAGS.num_samples:
         raise UserError(
             "--num_samples",
             expected="4 or more with an --application, whose distances are in thousands",
@@ -167,8 +212,9 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     if plan.along == "fourier":
         tasks.fourier_direction(of.shape, plan.spatial_frequency, 45.0)
     drawn = drawn_pairs(plan, page, of)
-    free = path_study.off_the_paths(drawn)
-    page.begin(of.record)
+    looked = held_out_images(plan, page, of, drawn)
+    shifted = {"shifted": of.shifted.version} if of.shifted else {}
+    page.begin({**of.record, **shifted})
     if drawn.unreadable:
         logging.warning("%d images cannot be read and are left out", drawn.unreadable)
     networks = evaluated.networks(page, of, range(plan.subject.num_networks))
@@ -176,13 +222,13 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     families, prepare = asked_paths(plan, page, networks.models, drawn, of)
     paths = families[0].paths
     # Paths of different lengths with equally many samples have nothing but the path in common.
-    per_path = bool(plan.num_samples) and plan.along == "pairs"
+    per_path = bool(plan.num_samples) and plan.along in CURVES
     step = 1 / (paths.counts - 1) if per_path else paths.spacing
     axis = spectra.spectrum_axis(paths.counts, step)
 
     def along_paths(model: Callable[[Any], Any], family: Family) -> dict[str, Any]:
         """Everything of one network."""
-        whole = confidence(plan, page, model, drawn, free, of)
+        whole = confidence(plan, page, model, looked, of)
         row = path_study.measure(
             model,
             family._replace(labels=of.outputs[family.labels]),
@@ -193,6 +239,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             outputs=plan.outputs,
             frequencies=axis,
             per_path=per_path,
+            jacobian_points=plan.jacobian_points,
+            deviation=of.deviation,
         )
         lengths = family.paths.pixel_distances
         row |= {name: row[of_unit] * lengths for of_unit, name in PER_PATH.items()}
@@ -215,6 +263,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         "dataset": of.held_out.title,
         "images": of.held_out.name,
         "names": list(of.held_out.label_names),
+        "shifted": of.shifted.name if of.shifted else "",
         "unreadable": drawn.unreadable,
         **networks.facts(),
         "seconds": networks.seconds + page.seconds,
@@ -223,10 +272,12 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
 
 
 def drawn_pairs(plan: Plan, page: experiments.Page, of: Evaluated) -> Family:
-    """Pairs of held-out images, and the paths between them."""
+    """Pairs of images, and the paths between them."""
+    images = {"held_out": of.held_out, "training": of.training, "shifted": of.shifted}[plan.end_on]
+    assert images  # Else the flags are refused.
     return path_study.family(
-        "held_out",
-        of.held_out,
+        plan.end_on,
+        images,
         of.prepare,
         pairs=plan.pairs,
         between_pairs=plan.between_pairs,
@@ -234,7 +285,32 @@ def drawn_pairs(plan: Plan, page: experiments.Page, of: Evaluated) -> Family:
         num_samples=plan.num_samples,
         classes=runtime.class_subset(plan.classes, of.held_out.num_classes),
         input_shape=of.shape,
+        curve=CURVES.get(plan.along, "straight"),
+        deviation=of.deviation,
     )
+
+
+class Looked(NamedTuple):
+    """Held-out images at which networks are looked at as a whole.
+
+    Attributes:
+      pixels, labels: of all that were read.
+      free: which ones no path ends on, bool [n].
+    """
+
+    pixels: NDArray
+    labels: NDArray
+    free: NDArray[np.bool_]
+
+
+def held_out_images(plan: Plan, page: experiments.Page, of: Evaluated, drawn: Family) -> Looked:
+    """Those that were read for paths, or where paths end on others, all (of a large set some)."""
+    if plan.end_on == "held_out":
+        return Looked(drawn.pixels, drawn.labels, path_study.off_the_paths(drawn))
+    pixels, labels = path_study.some_images(
+        of.held_out, of.shape, runtime.derive_seed(page.seed, "looked")
+    )
+    return Looked(pixels, labels, np.ones(len(labels), bool))
 
 
 def together(
@@ -256,12 +332,13 @@ def together(
         counts=paths.counts,
         values={name: values for name, values in every.items() if values.ndim > 1},
         # The far end of a path from a single image has no label.
-        correct=every["correct"] if plan.along == "pairs" else every["endpoints_correct"][..., 0],
+        correct=every["correct"] if plan.along in CURVES else every["endpoints_correct"][..., 0],
         finite=np.logical_and.reduce(every["finite"]),
         frequencies=axis,
         unit="cycles per path" if per_path else "cycles per unit of distance",
         highest=float(spectra.nyquist(step).max()),
         in_pixels=plan.along == "pairs" or of.show is not None,
+        ends=plan.end_on,
     )
 
 
@@ -278,7 +355,7 @@ def asked_paths(
     drawn pairs, the same for all networks, and images at which the gradient of one of them vanishes
     are left out.
     """
-    if plan.along == "pairs":
+    if plan.along in CURVES:
         return [drawn] * len(networks), of.prepare
 
     first = drawn.paths.pairs.first
@@ -311,7 +388,7 @@ def asked_paths(
             x, y = (np.asarray(of.show(ends[end]), np.float64) for end in paths.pairs)
             away = np.sqrt(np.sum((y - x).reshape(len(x), -1) ** 2, axis=1))
             paths = paths._replace(pixel_distances=away)
-        families.append(Family("held_out", ends, np.tile(labels[there], 2), classes[there], paths))
+        families.append(Family(plan.end_on, ends, np.tile(labels[there], 2), classes[there], paths))
     return families, probes.as_they_are
 
 
@@ -319,23 +396,46 @@ def confidence(
     plan: Plan,
     page: experiments.Page,
     model: Callable[[Any], Any],
-    drawn: Family,
-    free: NDArray[np.bool_],
+    looked: Looked,
     of: Evaluated,
 ) -> dict[str, float]:
-    """Accuracy on images that no path ends on, and the temperature of the common confidence."""
-    given = probes.outputs(
-        model,
-        drawn.pixels[free],
-        of.prepare,
-        batch_size=plan.batch_size,
-        strategy=page.strategy,
-    )
-    predicted = probes.predictions_of(given, plan.outputs)
-    return {
-        "accuracy": float(np.mean(predicted == of.outputs[drawn.labels[free]])),
-        "temperature": probes.temperature_of(given, plan.outputs),
-    }
+    """Accuracy on images that no path ends on, and the temperature of the common confidence.
+
+    If they were asked for, norms of Jacobians there, and the accuracy on a shifted set, with that
+    on all held-out images beside it.
+    """
+    asked: dict[str, Any] = {"batch_size": plan.batch_size, "strategy": page.strategy}
+
+    def looks(pixels: NDArray, labels: NDArray) -> tuple[NDArray, float]:
+        given = probes.outputs(model, pixels, of.prepare, **asked)
+        predicted = probes.predictions_of(given, plan.outputs)
+        return given, float(np.mean(predicted == of.outputs[labels]))
+
+    free = looked.pixels[looked.free]
+    given, accuracy = looks(free, looked.labels[looked.free])
+    temperature = probes.temperature_of(given, plan.outputs)
+    found = {"accuracy": accuracy, "temperature": temperature}
+    if plan.jacobian_points:
+        found |= path_study.image_jacobians(
+            model,
+            free,
+            of.prepare,
+            temperature,
+            deviation=of.deviation,
+            outputs=plan.outputs,
+            **asked,
+        )
+    if of.shifted:
+        pixels, labels = path_study.some_images(
+            of.shifted, of.shape, runtime.derive_seed(page.seed, "shifted")
+        )
+        found["held_out_accuracy"] = looks(looked.pixels, looked.labels)[1]
+        found["shifted_accuracy"] = looks(pixels, labels)[1]
+        line = spectra.line_of(of.held_out.name, of.shifted.name)
+        if line:
+            told = found["held_out_accuracy"], found["shifted_accuracy"]
+            found["effective_robustness"] = float(spectra.effective_robustness(*told, line))
+    return found
 
 
 def looked_at(
@@ -357,23 +457,36 @@ def looked_at(
     few = np.concatenate([rng.permutation(c)[:each] for c in chosen])[: plan.drawn]
     paths = family.paths.of(few)
     facts: dict[str, Any] = {"drawn": []}
-    # Stored pixels are looked at as they are; of inputs at least the normalisation is undone.
-    look = (lambda x: x) if plan.along == "pairs" else of.show or (lambda x: x[:0])
     logits = probes.path_logits(
         model, family.pixels, paths, prepare, batch_size=plan.batch_size, strategy=page.strategy
     )
     for i, outputs in enumerate(logits):
         p = probes.probabilities_of(outputs, plan.outputs)
-        x, y = (data.to_unit(family.pixels[end[i]]) for end in paths.pairs)
-        shares = np.linspace(0, 1, 7)[:, None, None, None]
         peaks = p[:, of.outputs].max(axis=0)
         ends = found.classes[few[i]].tolist()
         seen = {int(c) for c in np.argsort(-peaks)[:4] if peaks[c] > 0.1} | set(ends)
         facts["drawn"].append({"ends": ends, "classes": sorted(seen)})
         facts[f"distance of {i}"] = paths.spacing[i] * np.arange(len(p))
         facts[f"predictions of {i}"] = p[:, of.outputs[sorted(seen)]]
-        facts[f"images of {i}"] = look((1 - shares) * x + shares * y)
+        facts[f"images of {i}"] = images_along(family.pixels, paths.of([i]), prepare, of)
     return facts
+
+
+def images_along(
+    pixels: NDArray, path: Paths, prepare: Prepare, of: Evaluated, count: int = 7
+) -> NDArray:
+    """A few images on the way of a path, in pixels of [0, 1]; none where these are not known."""
+    ends = pixels[np.concatenate(path.pairs)]
+    if path.curve == "straight" and prepare is of.prepare:  # Stored pixels, as they are.
+        x, y = data.to_unit(ends)
+        shares = np.linspace(0, 1, count)[:, None, None, None]
+        return (1 - shares) * x + shares * y
+    if of.show is None:
+        return np.empty(0)
+    samples = probes.sampler(path.curve)
+    there = np.asarray(prepare(ends), np.float32)
+    shares = np.linspace(0, 1, count, dtype=np.float32)
+    return of.show(samples(there, np.zeros(count, np.int32), shares).numpy())
 
 
 def report(plan: Plan, found: records.Found) -> records.Report:
@@ -384,17 +497,18 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     kept = {
         f"{pair_type}, {transform}": of.spectrum(transform, where).kept
         for pair_type, where in of.pair_types.items()
-        for transform in TRANSFORMS
+        for transform in plan.transforms
     }
     # Where no frequency is told by enough paths there is no spectrum.
     reach = {name: float(of.frequencies[own].max()) for name, own in kept.items() if own.any()}
     return records.Report(
-        tables=tables(of, findings, found.fact("runs")),
+        tables=tables(plan, of, findings, found.fact("runs")),
         figures=figures(plan, found, of),
         summary=summary(found, of, rests_on, reach, findings),
         lines=[
-            f"{rests_on}, on held-out images of {found.fact('dataset')}",
+            f"{rests_on}, on {of.ends.replace('_', '-')} images of {found.fact('dataset')}",
             *closing(of, findings),
+            *robustness(of, found.facts.get("shifted", "")),
             f"spectra reach, of {of.highest:.3f} {of.unit} at most: "
             + "; ".join(f"{name} {frequency:.3f}" for name, frequency in reach.items()),
             "(what fewer than half of the paths can tell is left out)",
@@ -412,7 +526,12 @@ def summary(
     findings: Sequence[Finding],
 ) -> dict[str, Any]:
     """What was measured, in numbers; `reach`: how far each spectrum goes."""
-    whole = [*MEASURES, *PER_PATH.values()]
+    whole = [*of.measures, *PER_PATH.values()]
+    more = {
+        name: mean_of_networks(of, name)
+        for name in (*path_study.AT_IMAGES, *path_study.UNDER_SHIFT)
+        if name in of.networks
+    }
     return {
         "rests_on": rests_on,
         "diverged_at_step": found.fact("diverged"),
@@ -445,7 +564,24 @@ def summary(
             for f in findings
             if f.primary
         },
+        **more,
     }
+
+
+def mean_of_networks(of: MeasuredPaths, name: str) -> spectra.Estimate:
+    """The mean over networks of what each of them has as a whole."""
+    return spectra.mean_over_runs(of.networks[name], unit="networks")
+
+
+def robustness(of: MeasuredPaths, shifted: str) -> list[str]:
+    """What the networks do on a shifted set, in words; nothing where there is none."""
+    if not shifted:
+        return []
+    lines = [f"accuracy on {shifted}: {mean_of_networks(of, 'shifted_accuracy').text('.3f')}"]
+    if "effective_robustness" not in of.networks:
+        return [*lines, "(no line is known on which classifiers lie there)"]
+    more = mean_of_networks(of, "effective_robustness").text("+.3f")
+    return [*lines, f"effective robustness, above the line of {shifted}: {more}"]
 
 
 def closing(of: MeasuredPaths, findings: Sequence[Finding]) -> list[str]:
@@ -455,21 +591,22 @@ def closing(of: MeasuredPaths, findings: Sequence[Finding]) -> list[str]:
     for (pair_type, paths), where in of.chosen.items():
         kind = "all paths" if paths == "all" else "paths that all networks classify correctly"
         lines.append(f"{pair_type}, {kind} ({where.sum():,}):")
-        for name in ("dft_share", "dct_share", "centroid", "matched_centroid"):
+        more = [name for name in path_study.OPTIONAL if name in of.values]
+        for name in ("dft_share", "dct_share", "centroid", "matched_centroid", *more):
             text = of.mean(name, where).text(".3f", unit=of.unit_of(name))
             lines.append(f"{name.replace('_', ' '):>18}: {text}")
     return lines + [
-        f"C0, between above within, {f.reading}: {f.estimate.text('+.3f')}"
+        f"{f.claim}, between above within, {f.reading}: {f.estimate.text('+.3f')}"
         for f in findings
         if f.primary
     ]
 
 
 def tables(
-    of: MeasuredPaths, findings: Sequence[Finding], runs: Sequence[int]
+    plan: Plan, of: MeasuredPaths, findings: Sequence[Finding], runs: Sequence[int]
 ) -> dict[str, records.Table]:
     """Every network, every path, the means over networks and paths, their spectra, the claim."""
-    told = ("distance", "pixel_distance", *MEASURES)
+    told = ("distance", "pixel_distance", *of.measures)
     common = spectra.common_paths(of.correct)
     return {
         "networks": records.tidy({"network": runs}, **of.networks),
@@ -497,7 +634,7 @@ def tables(
                     mean,
                 )
                 for (pair_type, paths), where in of.chosen.items()
-                for name in (*MEASURES, *PER_PATH.values())
+                for name in (*of.measures, *PER_PATH.values())
                 for who, mean in means(of, name, where, runs).items()
             ],
         ),
@@ -506,7 +643,7 @@ def tables(
             [
                 (first, last, where.sum(), (where & common).sum(), name, of.mean(name, where))
                 for first, last, where in of.couples()
-                for name in MEASURES
+                for name in of.measures
             ],
         ),
         # Frequencies that too few paths tell have the reason in place of a mean.
@@ -515,7 +652,7 @@ def tables(
             [
                 (*chosen, transform, frequency, of.unit, num_paths, estimate)
                 for chosen, where in of.chosen.items()
-                for transform in TRANSFORMS
+                for transform in plan.transforms
                 for told in [of.spectrum(transform, where)]
                 for frequency, num_paths, estimate in zip(
                     of.frequencies, told.num_paths, told.estimates, strict=True
@@ -557,11 +694,11 @@ def figures(plan: Plan, found: records.Found, of: MeasuredPaths) -> dict[str, Fi
         for i, told in enumerate(found.fact("drawn"))
     ]
     drawn = {
-        "spectra": draw.line_panels(spectrum_panels(of), title=title),
+        "spectra": draw.line_panels(spectrum_panels(plan, of), title=title),
         "paths": draw.predictions_along(few, title=f"{title}; predictions of {whose}"),
     }
     classes = np.unique(of.classes)
-    if len(classes) < 2 or of.along != "pairs":
+    if len(classes) < 2 or not of.joins:
         return drawn
     short = [names[c][:12] for c in classes]
     for name, measures, label in (
@@ -582,13 +719,13 @@ def figures(plan: Plan, found: records.Found, of: MeasuredPaths) -> dict[str, Fi
     return drawn
 
 
-def spectrum_panels(of: MeasuredPaths) -> list[Panel]:
-    """Both transforms with the networks' own spectra thin, and the paths behind each point."""
+def spectrum_panels(plan: Plan, of: MeasuredPaths) -> list[Panel]:
+    """All transforms with the networks' own spectra thin, and the paths behind each point."""
     draw = records.figures
     panels, counted, needed = [], [], {}
     colours = dict(zip(of.pair_types, draw.hues(2), strict=False))
-    marks = {"dft": "-", "dct": "-."}
-    for transform in TRANSFORMS:
+    marks = {"dft": "-", "dct": "-.", "released": ":"}
+    for transform in plan.transforms:
         series: list[Line] = []
         untold = np.zeros(of.frequencies.size, bool)
         for (pair_type, paths), where in of.chosen.items():
@@ -614,7 +751,7 @@ def spectrum_panels(of: MeasuredPaths) -> list[Panel]:
                 )
                 for m, own in enumerate(told.of_networks[: len(of) * (len(of) > 1)])
             ]
-            name = f"paths {pair_type}, {transform.upper()}"
+            name = f"paths {pair_type}, {spectrum_name(transform)}"
             counted.append(
                 draw.Line(
                     of.frequencies, told.num_paths, name, style=marks[transform], colour=colour
@@ -625,8 +762,8 @@ def spectrum_panels(of: MeasuredPaths) -> list[Panel]:
             draw.Panel(
                 series,
                 of.unit,
-                "magnitude",
-                name=transform.upper(),
+                "power" if transform == "released" else "magnitude",
+                name=spectrum_name(transform),
                 yscale="log",
                 left_out=spans(of.frequencies, untold),
                 left_out_name="too few paths",
@@ -634,6 +771,11 @@ def spectrum_panels(of: MeasuredPaths) -> list[Panel]:
         )
     panels.append(draw.Panel(counted, of.unit, "paths", needed, name="paths behind a point"))
     return panels
+
+
+def spectrum_name(transform: str) -> str:
+    """What figures call a transform."""
+    return "released code's" if transform == "released" else transform.upper()
 
 
 def spans(x: NDArray[np.float64], chosen: NDArray[np.bool_]) -> list[tuple[float, float]]:

@@ -34,6 +34,7 @@ from spectral_tf import (
     data,
     experiments,
     models,
+    probes,
     progress,
     records,
     runtime,
@@ -56,13 +57,13 @@ from spectral_tf.spectra.verdicts import Finding
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from spectral_tf.probes.stream import Prepare
     from spectral_tf.records.figures import Panel
 
 FLAGS = flags.FLAGS
 runtime.define_run_flags("interventions", reports=True)
 runtime.define_data_flags("photo_patches")
 runtime.define_classifier_flags(models.CLASSIFIERS, data.AUGMENTATIONS, models.NETWORK_OPTIONS)
+runtime.define_shift_flag()
 with runtime.flag_group("Sweeps"):
     flags.DEFINE_list(
         "sweeps",
@@ -113,6 +114,13 @@ with runtime.flag_group("Paths"):
     flags.DEFINE_list(
         "ends", ["held_out"], f"Images at the ends of paths: some of {', '.join(path_study.ENDS)}."
     )
+    flags.DEFINE_list(
+        "curves",
+        [],
+        "Ways from one held-out image to another beside straight ones: some of "
+        f"{', '.join(path_study.FOURIER)}; default: none.",
+    )
+    runtime.define_jacobian_flag()
 with runtime.flag_group("Run"):
     flags.DEFINE_string(
         "shard", "1/1", "Share i/n of the trainings, for the i-th of n processes on one folder."
@@ -150,6 +158,8 @@ class Plan(NamedTuple):
     sweeps: list[str]
     measured_epochs: list[int]  # Of the baseline, before its end.
     ends: list[str]
+    curves: list[str]
+    jacobian_points: int  # 0: none.
     pairs: int
     between_pairs: int
     num_samples: int  # 0: by distance.
@@ -183,12 +193,27 @@ def plan() -> Plan:
         model_digest(base),
         FLAGS.sweeps,
         epochs(),
-        runtime.parse_choices("ends", FLAGS.ends, path_study.ENDS),
+        ends(),
+        runtime.parse_choices("curves", FLAGS.curves, path_study.FOURIER) if FLAGS.curves else [],
+        runtime.check_jacobian_flag(),
         FLAGS.pairs,
         FLAGS.between_pairs or FLAGS.pairs,
         FLAGS.num_samples,
         shard,
     )
+
+
+def ends() -> list[str]:
+    """Where paths end, or a UserError."""
+    asked = runtime.parse_choices("ends", FLAGS.ends, path_study.ENDS)
+    if "shifted" in asked and not FLAGS.shifted:
+        raise UserError(
+            "--ends",
+            expected="the name of a shifted data set",
+            got="none",
+            hint="say --shifted=cifar10_1/v6 with --dataset=cifar10",
+        )
+    return asked
 
 
 def epochs() -> list[int]:
@@ -224,13 +249,19 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
     with page.strategy.scope():  # Refuses what does not fit before anything is trained.
         work = [task_of(variant) for variant in plan.variants]
         parameters = [task.build(0).count_params() for task in work]
-    families = drawn(plan, page, learned, held_out, prepare)
+    shifted = plan.dataset.shifted_images(held_out)
+    families = drawn(plan, page, learned, held_out, shifted, normalisation)
     # Where the confidence of all classifiers is made the same.
-    free = [path_study.off_the_paths(of) for of in families if of.ends == "held_out"]
+    on_held_out = ("held_out", *plan.curves)  # All of them between the same images.
+    free = [path_study.off_the_paths(of) for of in families if of.ends in on_held_out]
     matched_on = free[0] if free else np.ones(held_out.num_examples, bool)
-    page.begin({**learned.record(normalisation), **plan.digests}, alone=False)
+    other = {"shifted": shifted.version} if shifted else {}
+    page.begin({**learned.record(normalisation), **plan.digests, **other}, alone=False)
     logging.info("interventions: %d trainings", len(plan.units))
-    labels = held_out.arrays()[1]
+    pixels, labels = held_out.arrays()
+    batch_size = plan.variants[0].setting.batch_size
+    asked: dict[str, Any] = {"batch_size": batch_size, "strategy": page.strategy}
+    deviation = normalisation.deviation
 
     def measured(loop: training.TrainingLoop) -> dict[str, Any]:
         """A classifier, whole and along all paths."""
@@ -240,12 +271,29 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
             matched_on,
             families,
             prepare,
-            batch_size=plan.variants[0].setting.batch_size,
-            strategy=page.strategy,
+            jacobian_points=plan.jacobian_points,
+            deviation=deviation,
+            **asked,
         )
         whole = {"loss": float(loop.losses[0]), "train_loss": loop.ensemble.train_loss()}
         if loop.ensemble.goal:  # Before the first look there is none.
             whole["loss_at_last_look"] = loop.ensemble.seen[1]
+        if plan.jacobian_points:
+            whole |= path_study.image_jacobians(
+                loop.ensemble.model,
+                pixels[matched_on],
+                prepare,
+                found["temperature"],
+                deviation=deviation,
+                **asked,
+            )
+        if shifted:
+            given = probes.outputs(loop.ensemble.model, shifted.arrays()[0], prepare, **asked)
+            told = float(np.mean(given.argmax(axis=1) == shifted.arrays()[1]))
+            whole["shifted_accuracy"] = told
+            if line := spectra.line_of(held_out.name, shifted.name):
+                more = spectra.effective_robustness(found["accuracy"], told, line)
+                whole["effective_robustness"] = float(more)
         return {"accuracy": found.pop("accuracy"), **whole, **found}
 
     owner = owners(plan.variants, plan.num_seeds, plan.shard[1])
@@ -264,22 +312,29 @@ def drawn(
     page: experiments.Page,
     learned: data.Images,
     held_out: data.Images,
-    prepare: Prepare,
+    shifted: data.Images | None,
+    normalisation: data.Normalisation,
 ) -> list[path_study.Family]:
     """The paths that all classifiers are asked about."""
-    # Training images that every classifier was trained on.
-    common = min(num_images(variant, learned) for variant in plan.variants)
+
+    def images(ends: str) -> data.Images:
+        if ends == "training":  # On which every classifier was trained.
+            return learned.take(min(num_images(variant, learned) for variant in plan.variants))
+        return shifted if shifted and ends == "shifted" else held_out
+
     return [
         path_study.family(
-            ends,
-            held_out if ends == "held_out" else learned.take(common),
-            prepare,
+            name,
+            images(name),
+            data.prepare(normalisation),
             pairs=plan.pairs,
             between_pairs=plan.between_pairs,
             seed=runtime.derive_seed(page.seed, "pairs"),
             num_samples=plan.num_samples,
+            curve=name if name in plan.curves else "straight",
+            deviation=normalisation.deviation,
         )
-        for ends in plan.ends
+        for name in (*plan.ends, *plan.curves)
     ]
 
 
@@ -309,6 +364,7 @@ def gathered(
             **Models.of_trainings(told, families).facts(),
             "dataset": work[0].training.title,
             "images": work[0].training.name,
+            "shifted": plan.dataset.shifted,
             "seconds": sum(unit.fact("seconds") for unit in found),
             **({"goal": goal} if goal else {}),
         }
@@ -383,13 +439,17 @@ def distillation(
 
 def shown(families: Sequence[path_study.Family], found: dict[str, Any]) -> dict[str, float]:
     """What TensorBoard shows of a classifier: means over the paths within classes and between."""
-    names = ("accuracy", "loss", "train_loss", "loss_at_last_look", "temperature")
-    numbers = {name: found[name] for name in names if name in found}
+    whole = (
+        *("accuracy", "loss", "train_loss", "loss_at_last_look", "temperature"),
+        *(*path_study.AT_IMAGES, *path_study.UNDER_SHIFT),
+    )
+    numbers = {name: found[name] for name in whole if name in found}
     for of in families:
         within = of.classes[:, 0] == of.classes[:, 1]
         for pair_type, chosen in zip(PAIR_TYPES, (within, ~within), strict=True):
             chosen = chosen & found[f"{of.ends}/finite"]
-            for name in (*MEASURES, "correct"):
+            told = [name for name in path_study.OPTIONAL if f"{of.ends}/{name}" in found]
+            for name in (*MEASURES, *told, "correct"):
                 mean = float(np.mean(found[f"{of.ends}/{name}"][chosen]))
                 numbers[f"{of.ends}/{name}/{pair_type}"] = mean
     return numbers
@@ -458,6 +518,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             ),
             "differences": intervention_study.differences(compared),
             "difficulty": intervention_study.by_difficulty(compared),
+            **intervention_study.whole_models(compared),
         },
         arrays=arrays,
         figures=figures(plan, found, compared),
@@ -511,7 +572,8 @@ def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:
     if "time" in plan.sweeps:
         chosen = {"time": of[of.columns["sweep"] == "baseline"], **chosen}
     chosen = {sweep: own for sweep, own in chosen.items() if len(own)}
-    return {
+    drawn = {} if "shifted_accuracy" not in of.columns else {"robustness": robustness(found, of)}
+    return drawn | {
         sweep: records.figures.line_panels(
             panels(sweep, own),
             columns=len(PAIR_TYPES),
@@ -521,6 +583,28 @@ def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:
         )
         for sweep, own in chosen.items()
     }
+
+
+def robustness(found: records.Found, of: Models) -> Figure:
+    """Accuracy on the shifted set against that on held-out images, and the line, if it is known."""
+    draw, ended = records.figures, intervention_study.last(of)
+    dataset, shifted = found.fact("images"), found.fact("shifted")
+    accuracy, sweep = ended.columns["accuracy"], ended.columns["sweep"].astype(str)
+    series = [
+        draw.Line(
+            accuracy[sweep == name],
+            ended.columns["shifted_accuracy"][sweep == name],
+            name.replace("_", " "),
+            style="o",
+        )
+        for name in dict.fromkeys(sweep.tolist())
+    ]
+    if line := spectra.line_of(dataset, shifted):
+        along = np.linspace(accuracy.min(), accuracy.max(), 50)
+        expected = spectra.expected_accuracy(along, line)
+        series.append(draw.Line(along, expected, "expected of this accuracy", "--", colour="black"))
+    panel = draw.Panel(series, f"accuracy on {dataset}", f"accuracy on {shifted}")
+    return draw.line_panels([panel], title=f"{dataset} and {shifted}: {len(ended)} classifiers")
 
 
 def panels(sweep: str, chosen: Models) -> list[Panel]:

@@ -437,7 +437,8 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
                 "Predictions along straight paths between held-out images, as spectra and by "
                 "several measures, within and between classes, on all paths and on the common "
                 "ones, whose two ends every network classifies correctly. claims.csv has the "
-                "same claim by every reading."
+                "same claim by every reading. Paths by Fourier amplitudes or phases begin at an "
+                "image and end on none: there a claim rests on the first image's label."
             ),
             misleads=(
                 "The DFT takes a path for periodic: the jump between its ends alone puts about "

@@ -402,6 +402,23 @@ def mocked_cifar10(data_dir: pathlib.Path, images_in_file: int = 10) -> None:
     (downloads / f"{_CIFAR}.INFO").write_text(json.dumps({}))
 
 
+def mocked_cifar10_1(data_dir: pathlib.Path, num_images: int = 40) -> None:
+    """Puts arrays of noise in CIFAR-10.1's format where TFDS looks for its downloads."""
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.download import resource
+
+    downloads = data_dir / "downloads" / "cifar10_1"
+    downloads.mkdir(parents=True)
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, size=(num_images, 32, 32, 3), dtype=np.uint8)
+    builder = tfds.builder("cifar10_1/v6", data_dir=data_dir)
+    for url, details in builder.url_infos.items():
+        file = downloads / resource.get_dl_fname(url, details.checksum)
+        with open(file, "wb") as stream:
+            np.save(stream, images if "_data" in url else np.arange(num_images) % 10)
+        file.with_suffix(file.suffix + ".INFO").write_text(json.dumps({}))
+
+
 SYNSETS = ("n01751748", "n09193705")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from absl import logging
@@ -26,6 +27,7 @@ class Dataset:
       train_split: split to learn from.
       held_out: split to measure on.
       seed: root of the order of training images of npz files and folders.
+      shifted: another data set of the same classes, or ""; its split is `test`.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Dataset:
     train_split: str = "train"
     held_out: str = "test"
     seed: int = 0
+    shifted: str = ""
 
     @classmethod
     def of_flags(cls) -> Dataset:
@@ -48,6 +51,8 @@ class Dataset:
         fields = {field.name: field.default for field in dataclasses.fields(cls)}
         del fields["name"]
         refuse_file(flag("dataset"))
+        if flag("shifted", ""):
+            refuse_file(flag("shifted"))
         return cls(
             flag("dataset"), **{name: flag(name, default) for name, default in fields.items()}
         )
@@ -111,6 +116,33 @@ class Dataset:
             _warn_of_missing_classes(training)
         return training, held_out
 
+    def shifted_images(self, held_out: Images) -> Images | None:
+        """The images of the shifted data set, its test split; None if there is none.
+
+        Args:
+          held_out: those without the shift.
+
+        Raises:
+          UserError: as `data.find_images`; other classes (numbers alone are taken for the same),
+            images of another shape.
+        """
+        if not self.shifted:
+            return None
+        images = dataclasses.replace(self, name=self.shifted, channels_first=None).find("test")
+        numbers = tuple(map(str, range(held_out.num_classes)))
+        for name, asked, got in (
+            ("classes", held_out.label_names, images.label_names),
+            ("shape", held_out.shape, images.shape),
+        ):
+            if asked != got and not (name == "classes" and got == numbers):
+                raise UserError(
+                    "shifted",
+                    expected=f"images of the {name} of {held_out.name}, {_few(asked)}",
+                    got=f"{self.shifted} with {_few(got)}",
+                    hint="cifar10_1/v6 is for cifar10",
+                )
+        return images
+
     def _refuse_missing_classes(self, images: Images) -> None:
         """Raises a UserError if a part of splits that are sorted by class lacks some of them."""
         from spectral_tf.data.selection import stored_labels
@@ -126,6 +158,11 @@ class Dataset:
                 got=f"images of {own.size}",
                 hint="take the whole split, or prepare the set shuffled",
             )
+
+
+def _few(names: Sequence[object]) -> str:
+    told = ", ".join(map(str, names[:4]))
+    return f"{told}, ... ({len(names)})" if len(names) > 4 else told
 
 
 def _warn_of_missing_classes(images: Images) -> None:

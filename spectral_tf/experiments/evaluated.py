@@ -61,6 +61,8 @@ class Evaluated(NamedTuple):
       task: that the page trains; None if there is a model.
       enter: what `prepare` gives -> the model's inputs; None if these are what it gives.
       normalisation: that `prepare` does; None of an application's own.
+      training: the images that networks learned from, or could have; None of ImageNet's.
+      shifted: images of the same classes of another set, if one is named.
     """
 
     held_out: Images
@@ -73,6 +75,13 @@ class Evaluated(NamedTuple):
     task: Classification | None = None
     enter: Enter | None = None
     normalisation: data.Normalisation | None = None
+    training: Images | None = None
+    shifted: Images | None = None
+
+    @property
+    def deviation(self) -> tuple[float, ...] | None:
+        """By which `prepare` divides each channel of pixels of [0, 1]; None where it is unknown."""
+        return self.normalisation.deviation if self.normalisation else None
 
     def function(self, model: keras.Model) -> keras.Model | Callable[[Any], Any]:
         """A model as a function of what `prepare` gives, at inference."""
@@ -175,6 +184,8 @@ class SavedModel:
             model,
             enter=enter,
             normalisation=space,
+            training=training,
+            shifted=self.dataset.shifted_images(held_out),
         )
         if self.kind:
             found.record["first_look"] = self.look(found, model, strategy)
@@ -338,6 +349,7 @@ class Pretrained:
                 "held_out": held_out.split,
             },
             model,
+            shifted=self.dataset.shifted_images(held_out),
         )
 
 
@@ -380,6 +392,8 @@ class Trained:
             {**training.record(task.normalisation), **self.digests, "held_out": held_out.split},
             task=task,
             normalisation=task.normalisation,
+            training=training,
+            shifted=self.dataset.shifted_images(held_out),
         )
 
 

@@ -84,10 +84,12 @@ def groups(found: Models) -> dict[str, Models]:
     return {name: ended[own] for name, own in chosen.items()} | {"all": ended}
 
 
-def with_accuracy(models_: Models, pair_type: str, reading: path_study.Reading) -> spectra.Estimate:
-    """The correlation over settings of accuracy and a reading."""
+def with_quality(
+    models_: Models, quality: str, pair_type: str, reading: path_study.Reading
+) -> spectra.Estimate:
+    """The correlation over settings of a quality, such as accuracy, and a reading."""
     return spectra.correlation_on_paths(
-        models_.columns["accuracy"],
+        models_.columns[quality],
         models_.values(reading),
         models_.correct(reading.ends),
         setting_of(models_),
@@ -198,12 +200,18 @@ def claims(found: Models, rhos: Correlations, sweeps: Collection[str]) -> list[F
 
 
 def correlations(found: Models, sweeps: Collection[str]) -> Correlations:
-    """{(sweep, quality, pair type, reading): of accuracy, and of epoch over time, with it}."""
+    """{(sweep, quality, pair type, reading): of accuracy, and of epoch over time, with it}.
+
+    Over all settings of effective robustness, too, where it is known.
+    """
     rhos: Correlations = {}
     asked = list(itertools.product(groups(found).items(), PAIR_TYPES, found.readings))
     for (sweep, chosen), pair_type, reading in track(asked, "correlation"):
         key = (sweep, "accuracy", pair_type, reading.name)
-        rhos[key] = with_accuracy(chosen, pair_type, reading)
+        rhos[key] = with_quality(chosen, "accuracy", pair_type, reading)
+        if sweep == "all" and (quality := "effective_robustness") in chosen.columns:
+            key = (sweep, quality, pair_type, reading.name)
+            rhos[key] = with_quality(chosen, quality, pair_type, reading)
     if "time" in sweeps:
         for pair_type in PAIR_TYPES:
             for reading in found.readings:
@@ -236,9 +244,10 @@ def differences(found: Models) -> records.Table:
         table.append((sweep, value, "", "accuracy", "", 0, gain))
         if "held_out" not in ended.classes:
             continue
-        values_of = {m: np.asarray(ended.along[f"held_out/{m}"], np.float64) for m in MEASURES}
+        measures = (*MEASURES, *ended.optional)
+        values_of = {m: np.asarray(ended.along[f"held_out/{m}"], np.float64) for m in measures}
         correct = ended.correct("held_out")
-        for pair_type, measure, paths in itertools.product(PAIR_TYPES, MEASURES, ("all", "common")):
+        for pair_type, measure, paths in itertools.product(PAIR_TYPES, measures, ("all", "common")):
             values = values_of[measure]
             where = ended.where(pair_type, "held_out")
             where &= path_study.informative(measure, values[own + base])
@@ -253,6 +262,29 @@ def differences(found: Models) -> records.Table:
             )
             table.append((sweep, value, pair_type, measure, paths, few, estimate))
     return records.Table(columns, table)
+
+
+def whole_models(found: Models) -> dict[str, records.Table]:
+    """{"settings": what every setting has as a whole, means over its seeds}, if it was asked for.
+
+    Norms of Jacobians at images, accuracy on a shifted set, and what it has above the line.
+    """
+    ended = last(found)
+    asked = (*path_study.AT_IMAGES, *path_study.UNDER_SHIFT)
+    names = [name for name in asked if name in ended.columns]
+    if not names:
+        return {}
+    settings = setting_of(ended)
+    rows = []
+    for setting in dict.fromkeys(settings.tolist()):
+        own = settings == setting
+        sweep, _, value = setting.partition("=")
+        means = (
+            spectra.mean_over_runs(ended.columns[name][own], unit="seeds")
+            for name in ("accuracy", *names)
+        )
+        rows.append((sweep, value, *means))
+    return {"settings": records.Table(("sweep", "value", "accuracy", *names), rows)}
 
 
 def by_difficulty(found: Models) -> records.Table:

@@ -18,6 +18,7 @@ from spectral_tf.spectra.verdicts import Finding
 
 # A mean over paths at a frequency rests on this share of them at least.
 SUPPORT = 0.5
+# Told of paths unless others are asked for, of `path_study.TRANSFORMS`.
 TRANSFORMS = ("dft", "dct")
 # What is measured of every path; *per pixels* is per unit of distance in pixels of [0, 1].
 MEASURES = (*path_study.SHARES, "maximum_slope", *path_study.UNITLESS)
@@ -26,6 +27,22 @@ PER_PATH = {name: f"{name}_per_path" for name in path_study.UNITLESS}
 # By which the claim is read: networks of one kind classify mostly the same paths correctly, so the
 # known paths are the common ones here.
 READINGS = [r for r in path_study.READINGS if r.ends == "held_out" and r.paths != "shared"]
+# After these where the norms of Jacobians were asked for.
+MORE_READINGS = [
+    r
+    for r in path_study.MORE_READINGS
+    if r.ends == "held_out" and r.measure in path_study.JACOBIANS
+]
+# Paths from one image to another, and how they go; others go from single images in a direction.
+CURVES = {"pairs": "straight", **{curve: curve for curve in path_study.FOURIER}}
+# What a statement says of ends and ways that are not those of the claim.
+_WAYS = {
+    "training": ", between training images",
+    "shifted": ", between images of a shifted set",
+    "amplitude": ", along Fourier amplitudes",
+    "phase": ", along Fourier phases",
+    "shortest_phase": ", along Fourier phases that turn the short way",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,18 +72,20 @@ class MeasuredPaths:
     """What was measured of m networks along p paths, the same for all of them.
 
     Attributes:
-      along: `pairs` of images, or the kind of direction from single ones.
+      along: `pairs` of images, another of `CURVES` between them, or the kind of direction from
+        single ones.
       networks: {name: of every network}: accuracy, temperature, sampling.
       classes: of the ends of every path, [p, 2].
       counts: its samples, [p].
       values: {name: [m, p, ...]}, distances among them; a measure is NaN where `finite` is false.
-      correct: whether a network classifies a path's ends correctly, bool [m, p]; of a path from a
-        single image, its first one.
+      correct: whether a network classifies a path's ends correctly, bool [m, p]; of a path that
+        ends on no image, its first one.
       finite: whether all networks gave numbers all along a path, bool [p].
       frequencies: at which there are spectra, [f].
       unit: of these.
       highest: the Nyquist frequency of the densest path.
       in_pixels: whether distances are known in pixels of [0, 1]; else in the models' inputs.
+      ends: which images paths begin and end on, one of `path_study.ENDS`.
     """
 
     along: str
@@ -80,6 +99,7 @@ class MeasuredPaths:
     unit: str
     highest: float
     in_pixels: bool
+    ends: str = "held_out"
 
     def __len__(self) -> int:
         """The number of networks."""
@@ -104,12 +124,23 @@ class MeasuredPaths:
             if slash and group in groups:
                 groups[group][rest] = values
         names = {field.name for field in dataclasses.fields(cls)} - set(groups)
-        return cls(**{name: facts[name] for name in names}, **groups)  # type: ignore[arg-type]
+        told = {name: facts[name] for name in names & facts.keys()}  # Older runs know fewer.
+        return cls(**told, **groups)  # type: ignore[arg-type]
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """What is told of every path: `MEASURES`, and what was asked for besides."""
+        return (*MEASURES, *(name for name in path_study.OPTIONAL if name in self.values))
+
+    @property
+    def joins(self) -> bool:
+        """Whether paths go from one image to another."""
+        return self.along in CURVES
 
     @property
     def pair_types(self) -> dict[str, NDArray[np.bool_]]:
         """Which finite paths lie within a class and which between two, bool [p]; none is empty."""
-        if self.along != "pairs":
+        if not self.joins:
             return {f"along {self.along}": self.finite}
         within = self.classes[:, 0] == self.classes[:, 1]
         both = {"within": within & self.finite, "between": ~within & self.finite}
@@ -171,8 +202,9 @@ class MeasuredPaths:
         """The unit of a measure, "" for none."""
         if measure.endswith("_per_path"):
             return "cycles per path" if "centroid" in measure else "per path"
-        if measure in path_study.UNITLESS:
-            space = "pixels of [0, 1]" if self.in_pixels else "the model's inputs"
+        if measure in (*path_study.UNITLESS, *path_study.JACOBIANS):
+            pixels = self.in_pixels and measure != "logit_jacobian"
+            space = "pixels of [0, 1]" if pixels else "the model's inputs"
             return f"{'cycles ' * ('centroid' in measure)}per unit of distance in {space}"
         return "per unit of distance" if measure == "maximum_slope" else ""
 
@@ -188,17 +220,24 @@ class MeasuredPaths:
         return difference_over_networks(within, between, items="paths")
 
     def claims(self) -> list[Finding]:
-        """Claim C0 by every reading; none where there are not both kinds of paths."""
+        """Claim C0 by every reading; none where there are not both kinds of paths.
+
+        Of other ends and ways it is named after them: the claim itself is about straight paths
+        between held-out images.
+        """
         if set(self.pair_types) != set(path_study.PAIR_TYPES):
             return []
+        others = [name for name in (self.along, self.ends) if name in _WAYS]
         return [
             Finding(
-                claim="C0",
-                statement="the frequency is higher between classes than within",
+                claim=" ".join(("C0", *others)).replace("_", " "),
+                statement="the frequency is higher between classes than within"
+                + "".join(_WAYS[name] for name in others),
                 reading=reading.name,
                 primary=path_study.PRIMARY.get(reading.name, ""),
                 direction=1,
                 estimate=self.between_above_within(reading),
             )
-            for reading in READINGS
+            for reading in (*READINGS, *MORE_READINGS)
+            if reading.measure in self.values
         ]

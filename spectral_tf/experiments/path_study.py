@@ -26,20 +26,35 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+    from spectral_tf.probes.jacobians import JacobianNorms
     from spectral_tf.probes.paths import Paths
     from spectral_tf.probes.stream import Prepare
     from spectral_tf.training.classifier import Classifier
     from spectral_tf.training.loop import TrainingLoop
 
-# Where the ends of paths come from.
-ENDS = ("held_out", "training")
+# Where the ends of paths come from; `shifted`: of another data set of the same classes.
+ENDS = ("held_out", "training", "shifted")
+# Ways from one image to another that are not straight, as `probes.CURVES` calls them.
+FOURIER = ("amplitude", "phase", "shortest_phase")
 # Of every path: shares as published (they depend on how a path is sampled and on confidence) ...
 SHARES = ("dft_share", "dct_share", "released_share")
 # ... and what does not; `matched`: at a confidence common to all classifiers.
 UNITLESS = ("centroid", "total_variation", "matched_centroid", "matched_total_variation")
 MEASURES = (*SHARES, *UNITLESS)
+# Measured where they are asked for: means along paths of the norms of Jacobians, of probabilities
+# per distance in pixels, as the classifier is and at the common confidence; and the root of the
+# mean square of that of logits, by the pixels that it sees, which is RobustNets' measure.
+JACOBIANS = ("jacobian", "matched_jacobian", "logit_jacobian")
+# Of paths that are not straight: how far the predicted class stays that of the first image.
+CONSISTENT = "consistent_share"
+OPTIONAL = (*JACOBIANS, CONSISTENT)
+# Of a classifier as a whole, where they are asked for: the same at images that no path ends on, and
+# what it does on images of a shifted set.
+AT_IMAGES = tuple(f"image_{name}" for name in JACOBIANS)
+UNDER_SHIFT = ("held_out_accuracy", "shifted_accuracy", "effective_robustness")
 # What comes with magnitudes at frequencies.
-SPECTRA = ("dft", "dct", "dft_where", "dct_where", "endpoints_correct")
+TRANSFORMS = ("dft", "dct", "released")
+SPECTRA = (*TRANSFORMS, *(f"{name}_where" for name in TRANSFORMS), "endpoints_correct")
 # What is told of the sampling.
 SAMPLING = ("temperature", "num_samples", "relative_change")
 PAIR_TYPES = ("within", "between")
@@ -48,10 +63,11 @@ _OTHERS = 500
 
 
 class Family(NamedTuple):
-    """Straight paths between images of one split, no two of them from one cluster of images.
+    """Paths between images of one split, no two of them from one cluster of images.
 
     Attributes:
-      ends: one of `ENDS`.
+      ends: what tells the family from others: one of `ENDS`, or of `FOURIER` for other ways between
+        held-out images.
       pixels, labels: of all images that were read, as they are stored.
       classes: of the two ends, [p, 2].
       paths: between them, sampled by distance.
@@ -77,6 +93,8 @@ def family(
     num_samples: int = 0,
     classes: Sequence[int] | None = None,
     input_shape: Sequence[int] | None = None,
+    curve: str = "straight",
+    deviation: Sequence[float] | None = None,
 ) -> Family:
     """Draws the paths: so many within each class, and between each two.
 
@@ -94,6 +112,8 @@ def family(
       classes: that take part; default: all.
       input_shape: of the classifiers, [h, w, c], to which larger images are shrunk; default: that
         of the images.
+      curve: which way the paths go, one of `probes.CURVES`.
+      deviation: of each channel, by which `prepare` divides, for the length of curves in pixels.
 
     Raises:
       UserError: too few images or clusters for so many paths, images that do not fit or cannot be
@@ -101,7 +121,7 @@ def family(
     """
     from spectral_tf.data.selection import labels_of, refuse_unreadable, select
     from spectral_tf.probes.pairs import class_pairs, pairs_among
-    from spectral_tf.probes.paths import straight_paths
+    from spectral_tf.probes.paths import fourier_paths, straight_paths
 
     labels = labels_of(images)
     drawn, of_ends = class_pairs(
@@ -120,20 +140,53 @@ def family(
     chosen = select(images, wanted, input_shape)
     refuse_unreadable(images, chosen.unreadable.size, wanted.size)
     drawn, left = pairs_among(drawn, chosen.indices)
+    asked = (chosen.pixels, drawn, prepare)
+    if curve == "straight":
+        paths = straight_paths(*asked, num_samples=num_samples)
+    else:
+        settings: dict[str, Any] = {"curve": curve, "deviation": deviation}
+        paths = fourier_paths(*asked, num_samples=num_samples, **settings)
     return Family(
         ends,
         chosen.pixels,
         labels[chosen.indices],
         of_ends[left],
-        straight_paths(chosen.pixels, drawn, prepare, num_samples=num_samples),
+        paths,
         chosen.unreadable.size,
     )
 
 
+def some_images(
+    images: Images, input_shape: Sequence[int], seed: int
+) -> tuple[NDArray, NDArray[np.int64]]:
+    """Pixels and labels of all images of a split, or of some that a seed draws of a large one.
+
+    Args:
+      images: the split.
+      input_shape: as for `family`.
+      seed: of the draw.
+
+    Raises:
+      UserError: images that do not fit, more than 1 % that cannot be read.
+    """
+    from spectral_tf.data.selection import labels_of, refuse_unreadable, select
+
+    labels = labels_of(images)
+    wanted = np.arange(len(labels))
+    if not images.resident:
+        wanted = np.sort(np.random.default_rng(seed).permutation(wanted)[:_OTHERS])
+    chosen = select(images, wanted, input_shape)
+    refuse_unreadable(images, chosen.unreadable.size, wanted.size)
+    return chosen.pixels, labels[chosen.indices]
+
+
 def digest(families: Sequence[Family]) -> str:
     """What tells the drawn paths from others, for the record of what was measured along them."""
-    ends = [np.asarray(end, np.int64) for of in families for end in of.paths.pairs]
-    return hashlib.sha256(b"".join(end.tobytes() for end in ends)).hexdigest()[:16]
+    told = []
+    for of in families:
+        told += [np.asarray(end, np.int64).tobytes() for end in of.paths.pairs]
+        told += [of.paths.curve.encode()] * (of.paths.curve != "straight")
+    return hashlib.sha256(b"".join(told)).hexdigest()[:16]
 
 
 def off_the_paths(of: Family) -> NDArray[np.bool_]:
@@ -166,6 +219,8 @@ def measure(
     outputs: str = "logits",
     frequencies: NDArray | None = None,
     per_path: bool = False,
+    jacobian_points: int = 0,
+    deviation: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """Everything that is measured of a classifier along a family of paths.
 
@@ -176,17 +231,21 @@ def measure(
       temperature: by which logits are divided for the common confidence.
       batch_size, strategy, outputs: as for `measure_paths`.
       frequencies, per_path: at which to give magnitudes, too, as for `measure_paths`.
+      jacobian_points: of each path, at which the Jacobian's norms are taken; 0: none.
+      deviation: of each channel, by which `prepare` divides: for norms per pixel.
 
     Returns:
       {measure: of every path, float [p]} for `MEASURES`, centroids and total variations per unit of
-      distance in pixels of [0, 1]; `correct`: whether both ends are classified correctly, bool [p];
-      `finite`: whether all outputs are finite, bool [p]; `num_samples` and `relative_change` of
-      the last doubling. With frequencies also `SPECTRA` and the maximum slope.
+      distance in pixels of [0, 1]; with points also `JACOBIANS`, of curves `CONSISTENT`; `correct`:
+      whether both ends are classified correctly, of a curve its first one, bool [p]; `finite`:
+      whether all outputs are finite, bool [p]; `num_samples` and `relative_change` of the last
+      doubling. With frequencies also `SPECTRA` and the maximum slope.
 
     Raises:
       UserError: outputs that are not what they are said to be, or not finite.
     """
     from spectral_tf.probes.converged import converged_paths
+    from spectral_tf.probes.jacobians import path_jacobians
     from spectral_tf.probes.path_measurements import measure_paths
 
     asked = (model, of.pixels, of.labels, of.paths, prepare)
@@ -201,13 +260,76 @@ def measure(
     if frequencies is not None:
         values |= {name: getattr(published, name) for name in SPECTRA}
         values["maximum_slope"] = published.measures.maximum_slope
+    finite, correct = published.finite & dense.finite, published.correct
+    if of.paths.curve != "straight":  # Whose far end is no image.
+        correct = published.endpoints_correct[:, 0]
+        values[CONSISTENT] = published.consistent_share
+    if jacobian_points:
+        norms = path_jacobians(
+            *(model, of.pixels, of.paths, prepare),
+            points=jacobian_points,
+            temperatures=(1.0, temperature),
+            deviation=1.0 if deviation is None else deviation,
+            kind=outputs,
+            batch_size=batch_size,
+            strategy=strategy,
+        )
+        values |= jacobians_of(norms)
+        finite &= np.all([np.isfinite(values[name]) for name in JACOBIANS], axis=0)
     return {
         **values,
-        "correct": published.correct,
-        "finite": published.finite & dense.finite,
+        "correct": correct,
+        "finite": finite,
         "num_samples": dense.num_samples,
         "relative_change": dense.relative_change,
     }
+
+
+def jacobians_of(norms: "JacobianNorms") -> dict[str, Any]:
+    """{measure of `JACOBIANS`: over the last axis}, of images or of the points of each path.
+
+    Means of the norms of probabilities, as they are and at the second temperature; of those of
+    logits the root of the mean square.
+    """
+    as_it_is, matched = norms.probabilities.mean(axis=-1)
+    root = np.sqrt(np.mean(norms.logits**2, axis=-1))
+    return dict(zip(JACOBIANS, (as_it_is, matched, root), strict=True))
+
+
+def image_jacobians(
+    model: "keras.Model",
+    pixels: NDArray,
+    prepare: "Prepare",
+    temperature: float,
+    *,
+    deviation: Sequence[float] | None,
+    outputs: str = "logits",
+    batch_size: int,
+    strategy: "tf.distribute.Strategy",
+) -> dict[str, float]:
+    """{name of `AT_IMAGES`: the norm of the Jacobian over the first 400 images}.
+
+    Args:
+      model, prepare, temperature, deviation, outputs, batch_size, strategy: as for `measure`.
+      pixels: of images, as they are stored, [n, ...].
+
+    Raises:
+      UserError: as `probes.jacobian_norms`.
+    """
+    from spectral_tf.probes.jacobians import IMAGES, jacobian_norms
+
+    norms = jacobian_norms(
+        model,
+        pixels[:IMAGES],
+        prepare,
+        temperatures=(1.0, temperature),
+        deviation=1.0 if deviation is None else deviation,
+        kind=outputs,
+        batch_size=batch_size,
+        strategy=strategy,
+    )
+    values = jacobians_of(norms)
+    return {f"image_{name}": float(values[name]) for name in JACOBIANS}
 
 
 def measure_trained(
@@ -219,6 +341,8 @@ def measure_trained(
     *,
     batch_size: int,
     strategy: "tf.distribute.Strategy",
+    jacobian_points: int = 0,
+    deviation: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """A classifier in training, whole and along all paths.
 
@@ -227,7 +351,7 @@ def measure_trained(
       labels: of the images it is evaluated on, [n].
       matched_on: those of them on which its confidence is made that of all, bool [n].
       families: the paths; their labels are numbers of outputs.
-      prepare, batch_size, strategy: as for `measure`.
+      prepare, batch_size, strategy, jacobian_points, deviation: as for `measure`.
 
     Returns:
       `accuracy`, `temperature`, and ends/NAME for each family, as of `measure`.
@@ -249,6 +373,8 @@ def measure_trained(
             temperature,
             batch_size=batch_size,
             strategy=strategy,
+            jacobian_points=jacobian_points,
+            deviation=deviation,
         )
         found |= {f"{of.ends}/{name}": values for name, values in along.items()}
     return found
@@ -259,9 +385,9 @@ class Reading(NamedTuple):
 
     Attributes:
       name: as tables call it.
-      measure: one of `MEASURES`.
+      measure: one of `MEASURES` or `OPTIONAL`.
       paths: one of `spectra.same_paths.PATHS`.
-      ends: one of `ENDS`.
+      ends: those of a `Family`.
       per_path: whether a centroid is told in cycles per path instead of per distance.
     """
 
@@ -301,6 +427,28 @@ READINGS = (
         "matched_centroid",
         "known",
         "training",
+    ),
+)
+# Where more was asked for: after those, in this order; none decides.
+MORE_READINGS = (
+    Reading("Jacobian at matched confidence, all paths", "matched_jacobian"),
+    Reading("Jacobian at matched confidence, known paths", "matched_jacobian", "known"),
+    Reading("Jacobian of logits, all paths", "logit_jacobian"),
+    Reading("DFT share, all paths between shifted images", "dft_share", "all", "shifted"),
+    Reading(
+        "centroid at matched confidence, known paths between shifted images",
+        "matched_centroid",
+        "known",
+        "shifted",
+    ),
+    *(
+        Reading(f"{name}, {paths} paths by {curve.replace('_', ' ')}", measure, paths, curve)
+        for curve in FOURIER
+        for name, measure, paths in (
+            ("DFT share", "dft_share", "all"),
+            ("centroid at matched confidence", "matched_centroid", "known"),
+            ("consistent share", CONSISTENT, "all"),
+        )
     ),
 )
 PRIMARY = {
@@ -386,8 +534,17 @@ class Models:
 
     @property
     def readings(self) -> list[Reading]:
-        """Those that there are paths for."""
-        return [reading for reading in READINGS if reading.ends in self.classes]
+        """Those that there are paths and measures for."""
+        return [
+            reading
+            for reading in (*READINGS, *MORE_READINGS)
+            if f"{reading.ends}/{reading.measure}" in self.along
+        ]
+
+    @property
+    def optional(self) -> list[str]:
+        """The measures of held-out straight paths that were asked for beside `MEASURES`."""
+        return [name for name in OPTIONAL if f"held_out/{name}" in self.along]
 
     def where(self, pair_type: str, ends: str) -> NDArray[np.bool_]:
         """The paths within a class or between two on which all models gave numbers, bool [p]."""

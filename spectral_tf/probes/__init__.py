@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from spectral_tf.probes.bands import band_program as band_program
     from spectral_tf.probes.bands import elastic_bands as elastic_bands
     from spectral_tf.probes.converged import converged_paths as converged_paths
+    from spectral_tf.probes.curves import CURVES as CURVES
+    from spectral_tf.probes.curves import curve_lengths as curve_lengths
+    from spectral_tf.probes.curves import sampler as sampler
     from spectral_tf.probes.fourier import Responses as Responses
     from spectral_tf.probes.fourier import fourier_responses as fourier_responses
     from spectral_tf.probes.fourier import whole_plane as whole_plane
     from spectral_tf.probes.functions import stacked_outputs as stacked_outputs
+    from spectral_tf.probes.jacobians import JacobianNorms as JacobianNorms
+    from spectral_tf.probes.jacobians import jacobian_norms as jacobian_norms
+    from spectral_tf.probes.jacobians import path_jacobians as path_jacobians
     from spectral_tf.probes.kernels import kernel_matrices as kernel_matrices
     from spectral_tf.probes.kernels import kernel_names as kernel_names
     from spectral_tf.probes.output_kinds import OUTPUTS as OUTPUTS
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
     from spectral_tf.probes.path_measurements import PathMeasurements as PathMeasurements
     from spectral_tf.probes.path_measurements import measure_paths as measure_paths
     from spectral_tf.probes.paths import Paths as Paths
+    from spectral_tf.probes.paths import fourier_paths as fourier_paths
     from spectral_tf.probes.paths import gradients as gradients
     from spectral_tf.probes.paths import local_paths as local_paths
     from spectral_tf.probes.paths import path_logits as path_logits
@@ -47,6 +54,8 @@ __getattr__, __dir__, __all__ = lazy.subpackage(
     __name__,
     {
         "BandSettings": "band_settings",
+        "CURVES": "curves",
+        "JacobianNorms": "jacobians",
         "OUTPUTS": "output_kinds",
         "Pairs": "pairs",
         "PathMeasurements": "path_measurements",
@@ -59,22 +68,27 @@ __getattr__, __dir__, __all__ = lazy.subpackage(
         "class_logits": "output_kinds",
         "class_pairs": "pairs",
         "converged_paths": "converged",
+        "curve_lengths": "curves",
         "draw_pairs": "pairs",
         "elastic_bands": "bands",
+        "fourier_paths": "paths",
         "fourier_responses": "fourier",
         "gradients": "paths",
+        "jacobian_norms": "jacobians",
         "kernel_matrices": "kernels",
         "kernel_names": "kernels",
         "local_paths": "paths",
         "measure_paths": "path_measurements",
         "outputs": "stream",
         "pairs_among": "pairs",
+        "path_jacobians": "jacobians",
         "path_logits": "paths",
         "path_program": "paths",
         "perturbed_outputs": "perturbations",
         "predictions_of": "output_kinds",
         "probabilities_of": "output_kinds",
         "refuse_other_outputs": "output_kinds",
+        "sampler": "curves",
         "stacked_outputs": "functions",
         "straight_paths": "paths",
         "tangent_kernels": "tangent",

@@ -14,9 +14,11 @@ from spectral_tf.probes.paths import Paths, path_logits
 from spectral_tf.probes.stream import Prepare
 from spectral_tf.spectra.path import (
     PathMeasures,
+    consistent_share,
     dct_magnitudes,
     dft_magnitudes,
     path_measures,
+    released_power,
 )
 from spectral_tf.spectra.path_axes import axis_support, interpolate_spectrum
 
@@ -26,19 +28,25 @@ class PathMeasurements(NamedTuple):
 
     Attributes:
       measures: of shares and differences, each [n]; NaN where `finite` is false, and only there.
-      dft, dct: magnitudes at the frequencies that were asked for, [n, f].
-      dft_where, dct_where: where there are such magnitudes, bool [n, f]: the path is finite
-        and can tell the frequency (`spectra.axis_support`). NaN elsewhere, and only there.
+      consistent_share: how far the class of the first sample stays the predicted one, likewise.
+      dft, dct, released: magnitudes at the frequencies that were asked for, [n, f]; the last are
+        powers, `spectra.released_power`.
+      dft_where, dct_where, released_where: where there are such magnitudes, bool [n, f]: the path
+        is finite and can tell the frequency (`spectra.axis_support`). NaN elsewhere, and only
+        there.
       endpoints_correct: whether the first and the last end are classified correctly, bool [n, 2];
         an output that is not finite is not correct.
       finite: whether all outputs along the path are finite, bool [n].
     """
 
     measures: PathMeasures
+    consistent_share: NDArray[np.float64]
     dft: NDArray[np.float64]
     dct: NDArray[np.float64]
+    released: NDArray[np.float64]
     dft_where: NDArray[np.bool_]
     dct_where: NDArray[np.bool_]
+    released_where: NDArray[np.bool_]
     endpoints_correct: NDArray[np.bool_]
     finite: NDArray[np.bool_]
 
@@ -82,7 +90,8 @@ def measure_paths(
     refuse_temperatures([temperature])
     axis, num_paths = np.asarray(frequencies, np.float64), len(paths.counts)
     measures = PathMeasures(*(np.full(num_paths, np.nan) for _ in PathMeasures._fields))
-    dft, dct = np.full((2, num_paths, axis.size), np.nan)
+    consistent = np.full(num_paths, np.nan)
+    dft, dct, released = np.full((3, num_paths, axis.size), np.nan)
     correct, finite = np.empty((num_paths, 2), bool), np.empty(num_paths, bool)
     step = 1 / (paths.counts - 1) if per_path else paths.spacing
 
@@ -93,18 +102,27 @@ def measure_paths(
         p = probabilities_of(group.outputs, outputs, temperature)
         for array, value in zip(measures, path_measures(p, paths.spacing[rows]), strict=True):
             array[rows] = value
+        consistent[rows] = consistent_share(p)
         if axis.size:
-            both = zip(rows, dft_magnitudes(p), dct_magnitudes(p), strict=True)
-            for i, of_dft, of_dct in both:
+            each = zip(rows, dft_magnitudes(p), dct_magnitudes(p), released_power(p), strict=True)
+            for i, of_dft, of_dct, of_released in each:
                 width = 1 / (p.shape[1] * step[i])
                 dft[i] = interpolate_spectrum(of_dft, width, axis)
                 dct[i] = interpolate_spectrum(of_dct, width / 2, axis)
+                released[i] = interpolate_spectrum(of_released, width, axis)
+    by_dft, by_dct = (
+        axis_support(axis, paths.counts, step, transform=transform) & finite[:, None]
+        for transform in ("dft", "dct")
+    )
     return PathMeasurements(
         measures=measures,
+        consistent_share=consistent,
         dft=dft,
         dct=dct,
-        dft_where=axis_support(axis, paths.counts, step, transform="dft") & finite[:, None],
-        dct_where=axis_support(axis, paths.counts, step, transform="dct") & finite[:, None],
+        released=released,
+        dft_where=by_dft,
+        dct_where=by_dct,
+        released_where=by_dft,
         endpoints_correct=correct,
         finite=finite,
     )

@@ -1,4 +1,4 @@
-"""A classifier's outputs along straight paths between images, however many and long."""
+"""A classifier's outputs along paths between images, however many and long."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 
 from spectral_tf.errors import UserError
+from spectral_tf.probes.curves import curve_lengths, sampler
 from spectral_tf.probes.output_kinds import two_classes
 from spectral_tf.probes.pairs import Pairs
 from spectral_tf.probes.stream import (
@@ -26,20 +27,25 @@ _IMAGES_AT_ONCE = 256
 
 
 class Paths(NamedTuple):
-    """Straight paths x_0 + j d / |x_1 - x_0| (x_1 - x_0), j = 0 ... N - 1, both ends included.
+    """Paths between images, sampled at x(j / (N - 1)), j = 0 ... N - 1, both ends included.
+
+    Straight ones are x(t) = (1 - t) x_0 + t x_1; others are told in `probes.curves`.
 
     Attributes:
-      pairs: their ends.
-      distances: |x_1 - x_0|_2 of the images as the model sees them, float64 [n].
+      pairs: their ends. Of paths in Fourier space the second one gives amplitudes or phases, and
+        is not where the path ends.
+      distances: their lengths, |x_1 - x_0|_2 of the images as the model sees them, float64 [n].
       counts: samples N of each path, int64 [n], at least 4.
       pixel_distances: |x_1 - x_0|_2 of the images as they are stored, brought to [0, 1], float64
         [n]: one space for all models, however each of them normalises what it sees.
+      curve: which way they go, one of `probes.CURVES`.
     """
 
     pairs: Pairs
     distances: NDArray[np.float64]
     counts: NDArray[np.int64]
     pixel_distances: NDArray[np.float64]
+    curve: str = "straight"
 
     @property
     def spacing(self) -> NDArray[np.float64]:
@@ -50,7 +56,8 @@ class Paths(NamedTuple):
         """Some of the paths."""
         rows = np.asarray(chosen)
         ends = Pairs(*(end[rows] for end in self.pairs))
-        return Paths(ends, *(values[rows] for values in self[1:]))
+        own = ("distances", "counts", "pixel_distances")
+        return self._replace(pairs=ends, **{name: getattr(self, name)[rows] for name in own})
 
     def endpoint_labels(self, labels: ArrayLike) -> NDArray:
         """The labels of the images at both ends, [n, 2], of those of all images."""
@@ -81,13 +88,7 @@ def straight_paths(
       UserError: a pair of identical images, a unit or a number out of range, whole numbers other
         than uint8, whose range is not known.
     """
-    if not (unit > 0 and (num_samples == 0 or num_samples >= 4)):
-        raise UserError(
-            "num_samples",
-            expected="at least 4 (0: by distance), and a unit above 0",
-            got=f"{num_samples} and {unit:g}",
-            hint="100 is usual",
-        )
+    _refuse_sampling(unit, num_samples)
     pixels = np.asarray(images)
     if pixels.dtype != np.uint8 and pixels.dtype.kind != "f":
         raise UserError(
@@ -111,10 +112,73 @@ def straight_paths(
             got=f"numbers {pairs.first[same]} and {pairs.last[same]}, distance {distances[same]:g}",
             hint="take duplicates out of the data, or draw other pairs with --seed",
         )
-    counts = np.full(len(distances), num_samples, np.int64)
-    if not num_samples:
-        counts = np.maximum(4, np.round(distances / unit).astype(np.int64) + 1)
-    return Paths(pairs, distances, counts, pixel_distances)
+    return Paths(pairs, distances, _counts(distances, unit, num_samples), pixel_distances)
+
+
+def fourier_paths(
+    images: ArrayLike,
+    pairs: Pairs,
+    prepare: Prepare = lambda pixels: pixels,
+    *,
+    curve: str,
+    deviation: ArrayLike | None = None,
+    unit: float = 1.0,
+    num_samples: int = 0,
+) -> Paths:
+    """Paths from an image along the low Fourier amplitudes or phases of another one.
+
+    See `probes.curves`. Samples are even in the share t of the way; so they are in distance, but
+    where the mean of a channel changes its sign (`curves.curve_lengths`).
+
+    Args:
+      images, pairs, prepare, unit, num_samples: as for `straight_paths`. Transforms are those of
+        the images as the model sees them.
+      curve: one of `probes.CURVES`.
+      deviation: by which `prepare` divides each channel of pixels of [0, 1], [c]: `pixel_distances`
+        are lengths of these pixels; None: as the model sees them.
+
+    Raises:
+      UserError: another curve, two images whose low frequencies do not differ in what is changed,
+        a unit or a number out of range.
+
+    Source: sarafridov/RobustNets; 100 samples each there.
+    """
+    _refuse_sampling(unit, num_samples)
+    pixels = np.asarray(images)
+    scale = 1.0 if deviation is None else np.asarray(deviation, np.float64)
+    distances, pixel_distances = np.empty((2, len(pairs.first)))
+    for start in range(0, len(distances), _IMAGES_AT_ONCE):
+        part = slice(start, start + _IMAGES_AT_ONCE)
+        first, last = (np.asarray(prepare(tf.constant(pixels[of[part]]))) for of in pairs)
+        distances[part] = curve_lengths(first, last, curve)
+        pixel_distances[part] = curve_lengths(first, last, curve, scale)
+    # Rounding of float32 pixels is no difference.
+    if not np.all(distances > 1e-5):
+        same = int(np.flatnonzero(~(distances > 1e-5))[0])
+        raise UserError(
+            f"low Fourier {curve.removeprefix('shortest_')}s of two images",
+            expected="some that differ",
+            got=f"numbers {pairs.first[same]} and {pairs.last[same]}, distance {distances[same]:g}",
+            hint="take duplicates out of the data, or draw other pairs with --seed",
+        )
+    counts = _counts(distances, unit, num_samples)
+    return Paths(pairs, distances, counts, pixel_distances, curve)
+
+
+def _refuse_sampling(unit: float, num_samples: int) -> None:
+    if not (unit > 0 and (num_samples == 0 or num_samples >= 4)):
+        raise UserError(
+            "num_samples",
+            expected="at least 4 (0: by distance), and a unit above 0",
+            got=f"{num_samples} and {unit:g}",
+            hint="100 is usual",
+        )
+
+
+def _counts(distances: NDArray[np.float64], unit: float, num_samples: int) -> NDArray[np.int64]:
+    if num_samples:
+        return np.full(len(distances), num_samples, np.int64)
+    return np.maximum(4, np.round(distances / unit).astype(np.int64) + 1)
 
 
 def _distances(first: ArrayLike, last: ArrayLike) -> NDArray[np.float64]:
@@ -189,30 +253,20 @@ def gradients(
     return found
 
 
-@tf.function(jit_compile=True, autograph=False)
-def _samples(ends: tf.Tensor, owner: tf.Tensor, along: tf.Tensor) -> tf.Tensor:
-    """Images between ends [2 w, ...], first ends before last ones, of w paths.
-
-    Compiled it passes through memory once. It is not a product of matrices, which GPUs and TPUs
-    round to fewer bits than a spectrum wants.
-    """
-    first, last = (tf.gather(half, owner) for half in tf.split(ends, 2))
-    t = tf.reshape(along, (-1, *[1] * (len(ends.shape) - 1)))
-    return (1 - t) * first + t * last
-
-
 def path_program(
     model: keras.Model | Callable[[tf.Tensor], tf.Tensor],
     prepare: Prepare = lambda pixels: pixels,
     strategy: tf.distribute.Strategy | None = None,
+    curve: str = "straight",
 ) -> Callable[..., list[tf.Tensor]]:
     """What `path_logits` runs, for who asks one model often: tracing takes a third of a second.
 
     Args:
       model, prepare, strategy: as for `path_logits`.
+      curve: which way the paths go.
     """
     strategy = strategy or tf.distribute.get_strategy()
-    samples_of, infer = by_xla(_samples, strategy), at_inference(model)
+    samples_of, infer = by_xla(sampler(curve), strategy), at_inference(model)
 
     def outputs_of(stored: tf.Tensor, owner: tf.Tensor, along: tf.Tensor) -> tf.Tensor:
         samples = samples_of(tf.cast(prepare(stored), tf.float32), owner, along)
@@ -271,7 +325,7 @@ def path_logits(
         own_ends = pixels[np.concatenate([end[chosen] for end in paths.pairs])]
         return own_ends, (owner - owner[0]).astype(np.int32), along.astype(np.float32)
 
-    traced = traced or path_program(model, prepare, strategy)
+    traced = traced or path_program(model, prepare, strategy, paths.curve)
     done, rest = 0, []
     for (outputs_of_batch,) in stream(traced, part, num_batches, strategy, "batch along paths"):
         rest.append(outputs_of_batch)

@@ -28,6 +28,7 @@ LATER = (
     *("train_split", "channels_first", "compiled", "deterministic", "waves", "num_waves"),
     *("autoencoder", "output_std"),
     *("network_options", "option_sets", "stop_at_accuracy", "stop_at_loss", "looks_per_epoch"),
+    *("end_on", "curves", "jacobian_points", "shifted", "transforms"),
 )
 
 
@@ -371,6 +372,53 @@ def define_path_flags(num_samples: int = 0, *, pairs: int = 20) -> None:
             "Samples of each path; 0: one for every unit of distance.",
             0,
         )
+
+
+def define_shift_flag() -> None:
+    """Defines the flag of images of the same classes from elsewhere."""
+    with flag_group(IMAGES):
+        flags.DEFINE_string(
+            "shifted",
+            "",
+            "Data set of the same classes, collected otherwise (cifar10_1/v6), on which accuracy "
+            "is told, too; default: none.",
+        )
+
+
+def define_jacobian_flag() -> None:
+    """Defines the flag of the points at which Jacobians are measured."""
+    with flag_group(PATHS):
+        flags.DEFINE_integer(
+            "jacobian_points",
+            0,
+            "Points of each path, its ends among them, at which norms of the Jacobian are taken "
+            "(5 are usual), and at images on no path; 0: none.",
+            0,
+        )
+
+
+def check_jacobian_flag(outputs: str = "logits") -> int:
+    """The points of `--jacobian_points`.
+
+    Raises:
+      UserError: a single point; outputs that are no distribution over the classes.
+    """
+    points = flags.FLAGS.jacobian_points
+    if points == 1:
+        raise UserError(
+            "--jacobian_points",
+            expected="2 or more, the ends of a path among them (0: none)",
+            got=points,
+            hint="5 are usual",
+        )
+    if points and outputs == "sigmoids":
+        raise UserError(
+            "--jacobian_points",
+            expected="outputs that are a distribution over the classes",
+            got="--outputs=sigmoids",
+            hint="leave it out",
+        )
+    return int(points)
 
 
 def define_class_subset_flag() -> None:

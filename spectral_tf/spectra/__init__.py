@@ -113,11 +113,13 @@ from spectral_tf.spectra.nonuniform import (
 from spectral_tf.spectra.norms import spectral_norms
 from spectral_tf.spectra.path import (
     PathMeasures,
+    consistent_share,
     dct_magnitudes,
     dct_share,
     dft_magnitudes,
     dft_share,
     path_measures,
+    released_power,
     released_share,
     spectral_centroid,
     total_variation,
@@ -157,6 +159,12 @@ from spectral_tf.spectra.relu_gradient import (
     relu_loss_gradient,
     relu_network_gradient,
 )
+from spectral_tf.spectra.robustness import (
+    AccuracyLine,
+    effective_robustness,
+    expected_accuracy,
+    line_of,
+)
 from spectral_tf.spectra.same_paths import (
     PATHS_FOR_COMPARISON,
     common_paths,
@@ -190,6 +198,7 @@ __all__ = [
     "PATHS_FOR_COMPARISON",
     "SETTINGS_FOR_CORRELATION",
     "SOLVERS",
+    "AccuracyLine",
     "AgainstNull",
     "BoxSpectrum",
     "CurveSpectrum",
@@ -227,6 +236,7 @@ __all__ = [
     "coefficients_at",
     "common_paths",
     "confidence_temperature",
+    "consistent_share",
     "correlation_on_paths",
     "correlation_over_settings",
     "correlation_over_time",
@@ -247,6 +257,8 @@ __all__ = [
     "difference_to_published_from_stats",
     "difficulty",
     "edge_of_first_order",
+    "effective_robustness",
+    "expected_accuracy",
     "expected_change",
     "filter_bandwidths",
     "filter_errors",
@@ -269,6 +281,7 @@ __all__ = [
     "kernel_density",
     "learning_curves",
     "learning_times",
+    "line_of",
     "linearised_functions",
     "logits_of",
     "magnitudes",
@@ -301,6 +314,7 @@ __all__ = [
     "quadrature_weights",
     "radial_spectrum",
     "reference_levels",
+    "released_power",
     "released_share",
     "relu_loss_gradient",
     "relu_network_gradient",

@@ -12,6 +12,7 @@ probabilities p_j [C]. Its length is (N - 1) d.
   of a softmax.) That code stops at saved logits: how the paper aggregates spectra over paths, and
   what stands on its axes, is unknown here. To read that spectrum as a share is ours.
 * *Maximum slope*: the same code's largest step, of a proper softmax.
+* *Consistent share*: RobustNets' "consistent distance" along Fourier paths, of a path's samples.
 * *DCT share, total variation, centroid*: standard quantities; their use here is ours.
 
 **Conventions that differ between them:**
@@ -179,6 +180,63 @@ def released_share(probabilities: ArrayLike) -> NDArray[np.float64]:
     k = np.abs(np.fft.fftfreq(n, 1 / n))
     high = power[..., 2 * k >= HIGH * n].sum(axis=-1)
     return np.where(_varies(away), high / np.maximum(power.sum(axis=-1), 1e-300), 0)
+
+
+def released_power(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """|Q[k]|^2 / N^2, k = 0 ... N//2: the spectrum that the released code computes, one-sided.
+
+    Q[k] = sum_j q_j exp(-2 pi i j k / N) of q_j = |p_j - p_0|_2, which is at most sqrt(2); the
+    spectrum of a real signal is even, so nothing is lost. (As released it is not divided by N^2.)
+
+    Args:
+      probabilities: shape [..., N, C], N at least 4.
+
+    Returns:
+      float64, shape [..., N//2 + 1], in [0, 2]; bin k holds k / (N d) cycles per unit. 0 for a
+      constant path; bin 0 is the square of the mean of q. Both signs of a frequency together have
+      twice the power of its bin; the sum over both signs is the mean of q^2 (Parseval).
+
+    Raises:
+      UserError: fewer than 4 samples.
+
+    Source: google-research/spectral_bias, which aggregates nothing (see the head of this module).
+
+    >>> there_and_back = np.array([[0.0, 1.0], [0.5, 0.5], [0.0, 1.0], [0.5, 0.5]])
+    >>> released_power(there_and_back).round(6).tolist()  # q = 0, 0.71, 0, 0.71.
+    [0.125, 0.0, 0.125]
+    """
+    p = _checked(probabilities)
+    away = np.sqrt(np.sum((p - p[..., :1, :]) ** 2, axis=-1))
+    return np.abs(np.fft.rfft(away, axis=-1, norm="forward")) ** 2
+
+
+def consistent_share(probabilities: ArrayLike) -> NDArray[np.float64]:
+    """How far the predicted class stays what it is at the start, as a share of the samples.
+
+    n / N, with n the number of samples before the first whose largest probability is of another
+    class than that of the first sample (all of them if there is none).
+
+    Args:
+      probabilities: shape [..., N, C], N at least 4.
+
+    Returns:
+      float64, shape [...], above 0 to 1; 1: the class never changes. What comes after the first
+      change does not count, and to how little the change is owed is not seen.
+
+    Raises:
+      UserError: fewer than 4 samples.
+
+    Source: sarafridov/RobustNets, which counts n of 100 samples.
+
+    >>> one = np.array([0.9, 0.8, 0.4, 0.9])
+    >>> float(consistent_share(np.stack([one, 1 - one], axis=1)))
+    0.5
+    """
+    p = _checked(probabilities)
+    predicted = p.argmax(axis=-1)
+    changed = predicted != predicted[..., :1]
+    n = np.where(changed.any(axis=-1), changed.argmax(axis=-1), p.shape[-2])
+    return n / p.shape[-2]
 
 
 def dft_magnitudes(probabilities: ArrayLike) -> NDArray[np.float64]:

@@ -23,7 +23,13 @@ _EVERYWHERE = {
     "level": "share of the amplitude",
     "loss": "mean squared error",
 }
+_JACOBIANS = {
+    **dict.fromkeys(("jacobian", "matched_jacobian"), "per unit of pixels in [0, 1]"),
+    "logit_jacobian": "per unit of normalised pixels",
+}
+_JACOBIANS |= {f"image_{name}": unit for name, unit in _JACOBIANS.items()}
 _OF_PATHS = {
+    **_JACOBIANS,
     "distance": "distance of normalised pixels",
     "pixel_distance": "distance of pixels in [0, 1]",
     "centroid": "cycles per unit of pixels in [0, 1]",
@@ -54,7 +60,7 @@ _OF = {
     "noise_fitting": {"frequency": "cycles per unit of normalised pixels", "loss": "cross-entropy"},
     "interpolation": _OF_PATHS,
     "class_diversity": _OF_PATHS,
-    "interventions": {"loss": "cross-entropy"},
+    "interventions": {**_JACOBIANS, "loss": "cross-entropy"},
     "elastic_bands": {
         "distance": "distance of pixels in [0, 1]",
         "highest_loss": "nats",

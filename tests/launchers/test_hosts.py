@@ -81,14 +81,17 @@ PAGES = {
     "noise_fitting": (*IMAGES, "--cycles=1,4", "--seeds=1", "--checkpoint_epochs=1"),
     "interventions": (
         *(*IMAGES, "--pairs=2", "--between_pairs=1", "--num_samples=8", "--measured_epochs=1"),
-        *("--num_epochs=2", "--sweeps=time,distillation"),
+        *("--num_epochs=2", "--sweeps=time,distillation", "--curves=phase", "--jacobian_points=2"),
     ),
     "class_diversity": (*IMAGES, "--pairs=4", "--num_samples=8", "--seeds=1"),
     "class_diversity_merged": (
         *(*IMAGES, "--pairs=3", "--between_pairs=1", "--num_samples=8", "--merges=1,5"),
         *("--random_groupings=1", "--groupings=random"),
     ),
-    "interpolation": (*IMAGES, "--pairs=2", "--between_pairs=1", "--drawn=2", "--seeds=1"),
+    "interpolation": (
+        *(*IMAGES, "--pairs=2", "--between_pairs=1", "--drawn=2", "--seeds=1"),
+        *("--jacobian_points=2", "--transforms=dft,dct,released"),
+    ),
     "elastic_bands": (
         *(*DIGITS, "--width=4", "--num_epochs=2", "--batch_size=64", "--seeds=1", "--images=2"),
         *("--num_samples=9", "--drawn=1", "--attack_norm=3", "--classes=0,1,4"),

@@ -7,7 +7,14 @@ import keras
 import numpy as np
 import pytest
 from boards import assert_board
-from conftest import ROOT, assert_refused, free_addresses, launch
+from conftest import (
+    ROOT,
+    assert_refused,
+    free_addresses,
+    launch,
+    mocked_cifar10,
+    mocked_cifar10_1,
+)
 from PIL import Image
 
 from spectral_tf import spectra
@@ -192,6 +199,80 @@ def test_paths_from_single_images(along, embedded_dir, tmp_path):
     assert not (tmp_path / "claims.csv").exists()
 
 
+def test_paths_by_phases_with_jacobians_and_the_released_spectrum(finished, embedded_dir, tmp_path):
+    result = run(
+        *(*SAVED, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}", "--along=phase"),
+        *(f"--from_run={finished[0]}/checkpoints/seed_1", "--jacobian_points=3"),
+        *("--transforms=dct,released", "--num_samples=12"),
+    )
+    assert result.returncode == 0, result.stderr
+    paths, straight = by_network(tmp_path), by_network(finished[0])
+    # Of the same images, whose phases are turned: other ways of other lengths.
+    for name in ("first_class", "last_class"):
+        np.testing.assert_array_equal(paths[name][0], straight[name][1])
+    assert (paths["pixel_distance"][0] != straight["pixel_distance"][1]).all()
+    # What counts is the first image, which both begin at.
+    assert (paths["correct"][0] >= straight["correct"][1]).all()
+    assert 0 < paths["consistent_share"].min() < paths["consistent_share"].max() == 1
+    for name in ("jacobian", "matched_jacobian", "logit_jacobian"):
+        assert (paths[name] > 0).all()
+    claims = columns(tmp_path, "claims")
+    assert set(claims["claim"]) == {"C0 phase"}
+    assert "Jacobian at matched confidence, all paths" in claims["reading"]
+    table = columns(tmp_path, "spectra")
+    assert set(table["transform"]) == {"dct", "released"}
+    chosen = (table["transform"] == "released") & (table["pair_type"] == "between")
+    power = table["magnitude"][chosen & (table["paths"] == "all")].astype(float)
+    assert power[0] > 5 * power[2] > 0
+    measures = columns(tmp_path, "measures")
+    (unit,) = set(measures["unit"][measures["measure"] == "matched_jacobian"])
+    assert unit == "per unit of distance in pixels of [0, 1]"
+    networks = columns(tmp_path, "networks")
+    assert 0 < networks["image_matched_jacobian"][0] < networks["image_logit_jacobian"][0]
+    assert_board(tmp_path, "interpolation")
+
+
+@pytest.mark.long
+def test_paths_between_training_images(finished, embedded_dir, tmp_path):
+    flags = [*SAVED, f"--data_dir={embedded_dir}", f"--from_run={finished[0]}/checkpoints/seed_1"]
+    result = run(*flags, f"--workdir={tmp_path}", "--end_on=training", "--pairs=20")
+    assert result.returncode == 0, result.stderr
+    assert "on training images of digits" in result.stdout.splitlines()[0]
+    paths, networks = by_network(tmp_path), columns(tmp_path, "networks")
+    assert paths["distance"].shape == (1, 10 * 20 + 45)
+    assert set(columns(tmp_path, "claims")["claim"]) == {"C0 training"}
+    # Accuracy and confidence are those of held-out images, all of them now.
+    held_out = columns(finished[0], "networks")
+    assert networks["temperature"][0] == pytest.approx(held_out["temperature"][1], rel=0.2)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("more", ["--end_on=shifted", "--along=amplitude --transforms=released"])
+def test_the_flags_for_cifar_10_and_cifar_10_1(more, tmp_path):
+    """First steps on noise in their formats: 1,200, 240 and 40 images."""
+    mocked_cifar10(tmp_path, images_in_file=240)
+    mocked_cifar10_1(tmp_path)
+    flags = [
+        f"--flagfile={ROOT / 'results' / 'interpolation' / 'cifar10_phase.flags'}",
+        *(f"--data_dir={tmp_path}", "--download", f"--workdir={tmp_path / 'run'}"),
+        *("--model=convnet", "--width=2", "--num_epochs=1", "--batch_size=64", "--pairs=2"),
+        *("--between_pairs=0", "--classes=0,1,2", "--num_samples=8", "--seeds=2", *more.split()),
+    ]
+    if "shifted" in more:
+        flags.append("--pairs=1")  # Of each class there are four images.
+    result = launch("interpolation", *flags)
+    assert result.returncode == 0, result.stderr
+    networks = columns(tmp_path / "run", "networks")
+    a, shifted = networks["held_out_accuracy"], networks["shifted_accuracy"]
+    line = 1 / (1 + np.exp(-(0.8318 * np.log(a / (1 - a)) - 0.4736)))
+    np.testing.assert_allclose(networks["effective_robustness"], shifted - line, atol=1e-9)
+    assert "effective robustness, above the line of cifar10_1/v6: " in result.stdout
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["effective_robustness"]["n"] == 2
+    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert environment["data"]["shifted"].startswith("cifar10_1/v6/")
+
+
 def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
     kept = finished[0] / "checkpoints" / "seed_0"
     vectors = tmp_path / "vectors.keras"
@@ -214,6 +295,11 @@ def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
         f"--dataset=npz:{gap}": "--dataset: expected held-out images of every class, got none of",
         "--from_run=nothing": "--from_run: expected a .keras file, or a run folder",
         "--pairs=40": "--pairs: expected 1 to",
+        "--jacobian_points=1": "--jacobian_points: expected 2 or more",
+        "--transforms=fft": "--transforms: expected some of dft, dct, released",
+        "--end_on=shifted": "--end_on=shifted: expected the name of a shifted data set",
+        "--shifted=photo_patches": "--shifted: expected images of the classes of digits, 0, 1, 2,",
+        "--along=phase --length=5": "--length: expected an --along that it is for",
         "--classes=0,10": "--classes: expected at most 9",
         "--num_samples=3": "--num_samples: expected at least 4",
         "--outputs=probabilities": "--outputs: expected logits",

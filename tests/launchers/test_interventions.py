@@ -6,9 +6,17 @@ import time
 
 import numpy as np
 import pytest
-import scipy.stats
+import scipy
 from boards import assert_board
-from conftest import ROOT, assert_refused, launch, launch_on, mocked_cifar10, two_workers
+from conftest import (
+    ROOT,
+    assert_refused,
+    launch,
+    launch_on,
+    mocked_cifar10,
+    mocked_cifar10_1,
+    two_workers,
+)
 from PIL import Image
 
 from spectral_tf.experiments import path_study
@@ -184,6 +192,40 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
     assert summary["num_trainings"] == 9
 
 
+@pytest.mark.long
+def test_the_flags_for_paths_on_cifar_10_and_cifar_10_1(tmp_path):
+    """First steps on noise in their formats: 1,200, 240 and 40 images."""
+    mocked_cifar10(tmp_path, images_in_file=240)
+    mocked_cifar10_1(tmp_path)
+    studies = ROOT / "results" / "interventions"
+    flags = [
+        *(f"--flagfile={studies / name}.flags" for name in ("cifar10_wrn_32", "cifar10_paths")),
+        *(f"--data_dir={tmp_path}", "--download", f"--workdir={tmp_path / 'run'}"),
+        *("--num_epochs=1", "--batch_size=32", "--seeds=1", "--model=convnet", "--width=2"),
+        *("--sweeps=width", "--widths=3", "--pairs=1", "--between_pairs=1", "--num_samples=4"),
+        *("--baseline_seeds=0", "--train_size=400"),
+    ]
+    result = launch("interventions", *flags)
+    assert result.returncode == 0, result.stderr
+    models = columns(tmp_path / "run", "models")
+    line = 1 / (1 + np.exp(-(0.8318 * scipy.special.logit(models["accuracy"]) - 0.4736)))
+    robust = models["shifted_accuracy"] - line
+    np.testing.assert_allclose(models["effective_robustness"], robust, atol=1e-6)
+    assert (models["image_matched_jacobian"] > 0).all()
+    found, claims = Models.read(tmp_path / "run"), columns(tmp_path / "run", "claims")
+    assert {"amplitude", "phase", "shortest_phase"} < set(found.classes)
+    told = claims["reading"][claims["claim"] == "C5 within"].tolist()
+    shared = [r.name for r in path_study.MORE_READINGS if r.ends != "shifted"]
+    assert told == [r.name for r in path_study.READINGS] + shared
+    assert found.along["phase/consistent_share"].shape == (len(found), 10 + 45)
+    rows = columns(tmp_path / "run", "correlations")
+    assert set(rows["quality"]) == {"accuracy", "effective_robustness"}
+    assert set(rows["sweep"][rows["quality"] == "effective_robustness"]) == {"all"}
+    settings = columns(tmp_path / "run", "settings")
+    assert settings["sweep"].tolist() == ["baseline", "width"]
+    Image.open(tmp_path / "run" / "figures" / "robustness.png").verify()
+
+
 MISTAKES = {
     "--sweeps=colour": "--sweeps: expected some of time",
     "--shard=3/2": "--shard: expected i/n",
@@ -194,7 +236,10 @@ MISTAKES = {
     "--sweeps=distillation --alphas=2": "--alphas: expected at most 1",
     "--pairs=40": "--pairs: expected 1 to",
     "--pairs=9 --between_pairs=3": "expected paths that leave 100 of the",
-    "--ends=test": "--ends: expected some of held_out, training",
+    "--ends=test": "--ends: expected some of held_out, training, shifted",
+    "--ends=shifted": "--ends: expected the name of a shifted data set",
+    "--curves=straight": "--curves: expected some of amplitude, phase, shortest_phase",
+    "--jacobian_points=1": "--jacobian_points: expected 2 or more",
     "--sweeps=architecture --architectures=resnet": "--architectures: expected some of convnet",
     "--measured_epochs=2": "--measured_epochs: expected at most 1",
     "--network_options=fixup": "--network_options: expected of convnet some of unnormalised",

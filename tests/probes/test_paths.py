@@ -16,7 +16,6 @@ from spectral_tf.data import find_images
 from spectral_tf.errors import UserError
 from spectral_tf.models.small import convnet
 from spectral_tf.probes import path_outputs
-from spectral_tf.probes import paths as paths_room
 from spectral_tf.spectra import (
     dct_frequencies,
     dct_magnitudes,
@@ -61,13 +60,14 @@ def test_paths_begin_and_end_at_their_images_to_the_last_bit():
 def test_samples_are_the_same_compiled_and_as_tpus_get_them():
     ends = tf.constant(IMAGES[:10])
     owner, along = tf.constant([0, 0, 1, 4]), tf.constant([0.0, 0.25, 0.5, 1.0])
-    plain = paths_room._samples.python_function(ends, owner, along)
+    straight = probe.sampler("straight")
+    plain = straight.python_function(ends, owner, along)
     expected = [
         *(IMAGES[0], 0.75 * IMAGES[0] + 0.25 * IMAGES[5]),
         *(0.5 * IMAGES[1] + 0.5 * IMAGES[6], IMAGES[9]),
     ]
     assert_allclose(plain, expected, rtol=1e-6, atol=1e-7)
-    assert_allclose(paths_room._samples(ends, owner, along), plain, rtol=1e-6, atol=1e-7)
+    assert_allclose(straight(ends, owner, along), plain, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("numbers", [1, 300, 10**9])
@@ -476,7 +476,6 @@ tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConf
 from spectral_tf.models.small import convnet
 from spectral_tf.probes import path_outputs
 from spectral_tf import probes as probe
-from spectral_tf.probes import paths as paths_room
 rng = np.random.default_rng(0)
 images, labels = rng.normal(size=(30, 4, 4, 1)).astype(np.float32), np.arange(30) % 3
 paths = probe.straight_paths(images, probe.draw_pairs(labels, 0, 1, 7, seed=0), unit=0.3)
@@ -489,6 +488,13 @@ both = probe.path_logits(model, images, paths, batch_size=11, strategy=strategy)
 one = probe.path_logits(model, images, paths, batch_size=16)
 for a, b in zip(both, one, strict=True):
     np.testing.assert_allclose(a, b, atol=1e-5)
+turned = probe.fourier_paths(images, paths.pairs, curve="phase", num_samples=5)
+given = ((turned, 11, strategy), (turned, 16, None))
+both, one = (
+    probe.path_jacobians(model, images, p, points=3, batch_size=b, strategy=s) for p, b, s in given
+)
+np.testing.assert_allclose(both.logits, one.logits, rtol=1e-4)
+assert np.ptp(one.logits[:, -1]) > 0
 print("equal")
 """
 

@@ -197,3 +197,29 @@ def test_bad_paths():
         spectra.path_measures(np.ones((5, 2)), 0.0)
     with pytest.raises(UserError, match="length: expected distances above 0, got -1"):
         spectra.spectral_centroid(np.ones((5, 2)), [1.0, -1.0])
+
+
+def test_released_power_against_a_plain_loop():
+    p = np.random.default_rng(2).dirichlet(np.ones(4), size=11)
+    q = np.sqrt(((p - p[0]) ** 2).sum(axis=1))
+    by_hand = [
+        abs(sum(q[j] * np.exp(-2j * np.pi * j * k / 11) for j in range(11)) / 11) ** 2
+        for k in range(6)
+    ]
+    found = spectra.released_power(p)
+    assert_allclose(found, by_hand, atol=1e-15)
+    # Parseval: both signs of every frequency together are the mean of q^2.
+    assert_allclose(found[0] + 2 * found[1:].sum(), np.mean(q**2))
+    even = spectra.released_power(p[:10])
+    assert_allclose(
+        even[0] + 2 * even[1:-1].sum() + even[-1], np.mean(((p[:10] - p[0]) ** 2).sum(axis=1))
+    )
+    assert_allclose(spectra.released_power(np.tile(p[0], (9, 1))), 0)
+    # Its part above a tenth of the highest frequency is the released share.
+    assert_allclose(2 * found[1:].sum() / np.mean(q**2), spectra.released_share(p))
+
+
+def test_a_class_is_consistent_until_its_first_change():
+    p = np.array([[0.6, 0.4], [0.7, 0.3], [0.4, 0.6], [0.8, 0.2], [0.3, 0.7]])
+    assert spectra.consistent_share(p) == 0.4
+    assert_allclose(spectra.consistent_share(np.stack([p, np.tile(p[0], (5, 1))])), [0.4, 1])
