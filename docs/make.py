@@ -1,6 +1,7 @@
 """Writes what documents say of the code and of results anew.
 
-These are docs/flags.md, results/repeat.md and the README's table of experiments:
+These are docs/flags.md, docs/papers.md (of docs/papers.csv), results/repeat.md and the README's
+table of experiments:
 
     python docs/make.py
 
@@ -9,10 +10,12 @@ With `--check` nothing is written; a test looks in this way whether they are up 
 
 from __future__ import annotations
 
+import csv
 import json
 import pathlib
 import sys
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from spectral_tf import catalogue
 from spectral_tf.catalogue import Experiment
@@ -208,11 +211,124 @@ def repeat_document() -> str:
     return "\n".join(lines) + "\n"
 
 
+class Item(NamedTuple):
+    """A figure, statement or claim of a paper: a row of docs/papers.csv.
+
+    Attributes:
+      paper, where, what: of it.
+      launchers: that do it, by their names; empty where nothing does.
+      runs: what they made, below results/: folders, patterns of such, or the flagfile of a study
+        that was not run.
+      verdict: what was found: words, or FOLDER:CLAIM of a committed table of verdicts.
+      reason: why there is no result; "" where there is one.
+    """
+
+    paper: str
+    where: str
+    what: str
+    launchers: str
+    runs: str
+    verdict: str
+    reason: str
+
+    def folders(self) -> list[str]:
+        """Its committed runs."""
+        found: list[str] = []
+        for pattern in self.runs.split():
+            files = sorted((ROOT / "results").glob(f"{pattern}/run.flags"))
+            found += [file.parent.relative_to(ROOT / "results").as_posix() for file in files]
+        return found
+
+    def flagfiles(self) -> list[str]:
+        """Flagfiles of studies that were not run."""
+        return [run for run in self.runs.split() if run.endswith(".flags")]
+
+
+def items() -> list[Item]:
+    """All rows of docs/papers.csv."""
+    with open(ROOT / "docs" / "papers.csv", encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert tuple(header) == Item._fields, header
+    return [Item(*row) for row in rows]
+
+
+def verdict_of(text: str) -> str:
+    """What a verdict says: by both deciding readings, where it names a committed table."""
+    folder, given, claim = text.partition(":")
+    table = ROOT / "results" / folder / "verdicts.csv"
+    if not (given and table.is_file()):
+        return text
+    with open(table, encoding="utf-8", newline="") as file:
+        words = {
+            row["primary"]: row["verdict"] for row in csv.DictReader(file) if row["claim"] == claim
+        }
+    told = [f"{kind} **{words[kind]}**" for kind in words]
+    return f"as {'; '.join(told)} ([readings](../results/{folder}/claims.md))"
+
+
+def command_of(item: Item) -> str:
+    """The command of a row: each launcher with the flagfile of its first run, and a link."""
+    told = []
+    for launcher in item.launchers.split():
+        for run in [*item.folders(), *item.flagfiles()]:
+            flags = run if run.endswith(".flags") else f"{run}/run.flags"
+            if experiment_of(run) in (launcher, ""):
+                name = f"`spectral-tf {launcher} --flagfile=results/{flags}`"
+                there = f"../results/repeat.md#{anchor(run)}"
+                told.append(name if run.endswith(".flags") else f"[{name}]({there})")
+                break
+    return "<br>".join(told)
+
+
+def experiment_of(run: str) -> str:
+    """Whose committed run a folder is; "" of a flagfile."""
+    summary = ROOT / "results" / run / "summary.json"
+    if not summary.is_file():
+        return ""
+    return str(json.loads(summary.read_text(encoding="utf-8"))["experiment"])
+
+
+def papers_document() -> str:
+    """docs/papers.md: every figure, statement and claim of both papers in a row."""
+    every = items()
+    undone = sum(bool(item.reason) for item in every)
+    lines = [
+        "# Both papers, item by item",
+        "",
+        "Made of [papers.csv](papers.csv) by `python docs/make.py`; a test holds it against the",
+        "launchers, the committed folders and the tables of verdicts. Every figure, numbered",
+        "statement and claim has a row, and so has what only the released code does. A command",
+        "leads to the whole of it, with the folder that it writes; *not done* and *not run* say",
+        "why.",
+        f"{len(every) - undone} of {len(every)} rows have a committed result.",
+        "What the claims say in full: [claims](claims.md); how each experiment does it:",
+        "[protocols](protocols.md).",
+    ]
+    for paper in dict.fromkeys(item.paper for item in every):
+        lines += ["", f"## {paper}", ""]
+        lines += [
+            "| where | what | command | result | verdict |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        for item in every:
+            if item.paper == paper:
+                folders = ", ".join(f"[{f}](../results/{f})" for f in item.folders())
+                said = verdict_of(item.verdict)
+                if item.reason:
+                    said = item.reason if item.launchers else f"not done: {item.reason}"
+                cells = (item.where, item.what, command_of(item), folders, said)
+                lines.append(
+                    f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+                )
+    return "\n".join(lines) + "\n"
+
+
 def written() -> dict[pathlib.Path, str]:
     """What the documents should say."""
     page = ROOT / "README.md"
     return {
         ROOT / "results" / "repeat.md": repeat_document(),
+        ROOT / "docs" / "papers.md": papers_document(),
         ROOT / "docs" / "flags.md": flags_document(groups_of_experiments()),
         page: readme(page.read_text(encoding="utf-8")),
     }

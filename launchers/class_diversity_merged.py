@@ -6,6 +6,9 @@ fewer are left, too. So at a fixed k classes are merged by different groupings: 
 images lie near each other), dissimilar ones, and random ones. All networks are asked about the same
 straight paths between images of the original classes, within one and from one to another, drawn
 once (Fridovich-Keil et al. (2022) say that diverse classes of ImageNet have faster functions).
+Super-classes of known meaning come from a hierarchy (--hierarchy): the 20 coarse classes of
+CIFAR-100, four of Fashion-MNIST, or a table of one's own; beside them similar, dissimilar and
+random ones of the same sizes.
 
     python launchers/class_diversity_merged.py --alsologtostderr
 
@@ -18,6 +21,7 @@ original class and from one to another (results/class_diversity).
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -70,6 +74,12 @@ with runtime.flag_group("Merged classes"):
         "random_groupings", 6, "Number of random groupings for each entry of --merges.", 1
     )
     flags.DEFINE_integer("seeds", 1, "Number of trainings of each grouping.", 1)
+    flags.DEFINE_string(
+        "hierarchy",
+        None,
+        f"Super-classes of known meaning: {' or '.join(data.hierarchies())}, or a CSV file with "
+        "the columns class,superclass; default: none.",
+    )
 runtime.define_path_flags(pairs=15)
 with runtime.flag_group("Paths"):
     flags.DEFINE_integer("between_pairs", 3, "Number of paths between each two classes.", 1)
@@ -95,6 +105,7 @@ class Plan(NamedTuple):
     setting: Setting
     digests: dict[str, str]
     merges: list[int]
+    hierarchy: dict[str, str]  # Super-class of each class by name; empty: none.
     groupings: list[str]
     random_groupings: int
     seeds: int
@@ -109,11 +120,16 @@ def plan() -> Plan:
     merges = runtime.parse_ints("merges", FLAGS.merges)
     if FLAGS.num_samples:
         runtime.check_at_least("num_samples", FLAGS.num_samples, 4)
+    digests, hierarchy = model_digest(setting), {}
+    if FLAGS.hierarchy is not None:
+        hierarchy = data.read_hierarchy(FLAGS.hierarchy)
+        digests["hierarchy_sha256"] = hashlib.sha256(repr(hierarchy).encode()).hexdigest()
     return Plan(
         experiments.Dataset.of_flags(),
         setting,
-        model_digest(setting),
+        digests,
         merges,
+        hierarchy,
         runtime.parse_choices("groupings", FLAGS.groupings, merge_study.GROUPINGS),
         FLAGS.random_groupings,
         FLAGS.seeds,
@@ -126,7 +142,8 @@ def plan() -> Plan:
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Trains a network for every grouping and seed, and measures it along the same paths."""
     learned, held_out = plan.dataset.splits()
-    refuse_merges(plan.merges, learned)
+    known = known_groups(plan, learned)
+    refuse_merges(plan.merges, learned, known)
     normalisation = data.standard(learned)
     prepare = data.prepare(normalisation)
 
@@ -149,7 +166,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     )
     matched_on = path_study.off_the_paths(family)
     distances = class_distances(learned, prepare)
-    groupings = all_groupings(plan, page, distances)
+    groupings = all_groupings(plan, page, distances, known)
     tasks_of = {key: task_of(groups) for key, groups in groupings.items()}
     page.begin({**learned.record(normalisation), **plan.digests})
     logging.info("class_diversity_merged: %d trainings", plan.seeds * len(groupings) + 1)
@@ -170,6 +187,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "distances": distances,
             "angles": angles,
             "names": list(learned.label_names),
+            "known_merge": 0 if known is None else merge_study.mean_size(known),
             "dataset": learned.title,
             "images": learned.name,
             "seconds": page.seconds + sum(found.fact("seconds") for found in trainings.values()),
@@ -182,8 +200,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
 
 
 def rows_of(
-    trainings: Mapping[tuple[int, str, int], records.Found],
-    groupings: Mapping[tuple[int, str], np.ndarray],
+    trainings: Mapping[tuple[float, str, int], records.Found],
+    groupings: Mapping[tuple[float, str], np.ndarray],
     distances: np.ndarray,
     angles: np.ndarray,
 ) -> list[tuple[list[dict[str, Any]], records.Found]]:
@@ -212,19 +230,31 @@ def rows_of(
     ]
 
 
+def known_groups(plan: Plan, images: data.Images) -> np.ndarray | None:
+    """The super-class of every class by the hierarchy, or a UserError; None without one."""
+    return data.superclasses(plan.hierarchy, images.label_names) if plan.hierarchy else None
+
+
 def all_groupings(
-    plan: Plan, page: experiments.Page, distances: np.ndarray
-) -> dict[tuple[int, str], np.ndarray]:
-    """{(number merged, name): super-class of every class}."""
+    plan: Plan, page: experiments.Page, distances: np.ndarray, known: np.ndarray | None
+) -> dict[tuple[float, str], np.ndarray]:
+    """{(number merged, on average, name): super-class of every class}."""
+    asked: dict[float, tuple[merge_study.Sizes, np.ndarray | None]] = {
+        k: (k, None) for k in plan.merges
+    }
+    if known is not None:
+        sizes = merge_study.sizes_of(known)
+        asked[merge_study.mean_size(known)] = (sizes[0] if len(set(sizes)) == 1 else sizes, known)
     return {
         (k, name): groups
-        for k in plan.merges
+        for k, (size, known_of_size) in asked.items()
         for name, groups in merge_study.groupings(
             distances,
-            k,
+            size,
             plan.groupings,
             plan.random_groupings,
-            runtime.generator(page.seed, "groups", k),
+            runtime.generator(page.seed, "groups", k if isinstance(k, int) else str(k)),
+            known_of_size,
         ).items()
     }
 
@@ -232,12 +262,12 @@ def all_groupings(
 def trained(
     plan: Plan,
     page: experiments.Page,
-    tasks_of: Mapping[tuple[int, str], Classification],
-    groupings: Mapping[tuple[int, str], np.ndarray],
+    tasks_of: Mapping[tuple[float, str], Classification],
+    groupings: Mapping[tuple[float, str], np.ndarray],
     family: path_study.Family,
     matched_on: np.ndarray,
     prepare: Prepare,
-) -> dict[tuple[int, str, int], records.Found]:
+) -> dict[tuple[float, str, int], records.Found]:
     """What each network did along all paths, by grouping and seed."""
 
     def measured(loop: training.TrainingLoop, groups: np.ndarray) -> dict[str, Any]:
@@ -258,7 +288,7 @@ def trained(
 
     return {
         (k, name, seed): page.unit(
-            f"merge_{k}/{name}/seed_{seed}",
+            f"merge_{k:g}/{name}/seed_{seed}",
             functools.partial(task.trainer, page.seed, seed),
             {
                 "paths": training.Measure(
@@ -285,15 +315,30 @@ def means_of(found: dict[str, Any]) -> dict[str, float]:
     return {name.removeprefix("held_out/"): float(np.mean(v)) for name, v in found.items()}
 
 
-def refuse_merges(merges: list[int], images: data.Images) -> None:
-    """Raises a UserError for merges that leave classes over or fewer than two super-classes."""
+def refuse_merges(merges: list[int], images: data.Images, known: np.ndarray | None) -> None:
+    """Raises a UserError for merges that leave classes over or fewer than two super-classes.
+
+    And for a number merged that a hierarchy has on average, whose super-classes differ in size:
+    there would be random groupings of two kinds.
+    """
     wrong = [k for k in merges if k < 1 or images.num_classes % k or images.num_classes // k < 2]
-    if wrong or 1 not in merges or len(merges) < 2:
+    if wrong or 1 not in merges or len(merges) + (known is not None) < 2:
         raise UserError(
             "--merges",
             expected=f"1 and other divisors of {images.num_classes} classes that leave 2 or more",
             got=",".join(map(str, merges)),
             hint="for example --merges=1,2,5",
+        )
+    if known is None:
+        return
+    sizes, k = merge_study.sizes_of(known), merge_study.mean_size(known)
+    if len(set(sizes)) > 1 and k in merges:
+        raise UserError(
+            "--merges",
+            expected=f"numbers without {k:g}, which the hierarchy merges on average, in "
+            f"super-classes of {sizes[0]} to {sizes[-1]}",
+            got=",".join(map(str, merges)),
+            hint=f"leave {k:g} out",
         )
 
 
@@ -346,7 +391,8 @@ def first_of_each(labels: np.ndarray) -> np.ndarray:
 def report(plan: Plan, found: records.Found) -> records.Report:
     """Claim C12 for merged classes, groupings and what merging changes."""
     of, names = Models.of_facts(found.facts), found.fact("names")
-    findings, changes = merge_study.claims(of, merges=plan.merges), merge_study.changes(of)
+    merges = {*plan.merges, found.facts.get("known_merge") or 1}
+    findings, changes = merge_study.claims(of, merges=list(merges)), merge_study.changes(of)
     primary = [f for f in findings if f.primary]
     told = [c for c in changes if c.grouping == "all" and c.measure == "matched_centroid"]
     diversities = (found.fact("distances"), found.fact("angles"))
@@ -374,7 +420,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             "the two readings that were named before looking:",
             *(f"{f.claim}, {f.reading}: {f.estimate.text('+.2f')}" for f in primary),
             *(
-                f"{c.merge} merged, {c.pair_type} paths, minus {c.against}"
+                f"{c.merge:g} merged, {c.pair_type} paths, minus {c.against}"
                 f"{'' if np.isnan(c.reference) else f' ({c.reference:.4f})'}: "
                 + c.difference.text("+.4f", unit="cycles per unit of pixels")
                 for c in told
@@ -429,7 +475,7 @@ def by_grouping(of: Models, names: list[str]) -> records.Table:
         groups = merge_study.groups_of(str(first["groups"]))
         rows.append(
             (
-                int(first["merge"]),
+                merge_study.number(first["merge"]),
                 first["grouping"],
                 " ".join(data.merged_names(names, groups.tolist())),
                 first["image_distance"],
@@ -461,17 +507,17 @@ def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:
     ):
         reading = path_study.Reading("", measure)
         for k in merge_study.merges_of(of):
-            own, inside = of[merge == k], f"within super-classes of {k}"
+            own, inside = of[merge == k], f"within super-classes of {k:g}"
             shown = [
                 (inside, text, points(own, quality, reading, same_paths=False))
                 for quality, text in merge_study.DIVERSITY.items()
             ]
             series = points(own, "image_distance", reading, same_paths=True)
-            shown.append((f"within classes, {k} merged", "distance of images", series))
+            shown.append((f"within classes, {k:g} merged", "distance of images", series))
             series = points(of[random], "merge", reading, same_paths=False)
             shown.append(("within super-classes", "classes merged at random", series))
             panels = [draw.Panel(lines, x, ylabel, name=name) for name, x, lines in shown]
-            drawn[f"{file}_{k}"] = draw.line_panels(panels, title=title)
+            drawn[f"{file}_{k:g}"] = draw.line_panels(panels, title=title)
     return drawn
 
 
@@ -479,7 +525,8 @@ def points(
     of: Models, quality: str, reading: path_study.Reading, *, same_paths: bool
 ) -> list[Line]:
     """A point with its interval for each grouping; a colour for each kind of grouping."""
-    line, kinds = records.figures.Line, [merge_study.UNMERGED, *merge_study.GROUPINGS]
+    line = records.figures.Line
+    kinds = [merge_study.UNMERGED, *merge_study.GROUPINGS, merge_study.KNOWN]
     colours = dict(zip(kinds, records.figures.hues(len(kinds)), strict=True))
     settings, drawn = merge_study.setting_of(of), []
     for name in dict.fromkeys(settings.tolist()):

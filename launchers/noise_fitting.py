@@ -485,16 +485,17 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     lines, alone = of.fitted()
     findings, known = claims(plan, lines), fitted_waves.learned(lines)
     accuracy = {wave.name: of.final_accuracy(wave) for wave in of.waves}
+    epochs = of.epochs()
     return records.Report(
         tables={
-            "epochs": of.epochs(),
+            "epochs": epochs,
             "waves": of.table(alone),
             "curves": wave_trainings.curves_table(alone, of.num_epochs),
             **({"directions": wave_trainings.directions_table(lines)} if of.directions > 1 else {}),
             **({"claims": records.Table(Finding._fields, findings)} if findings else {}),
         },
         arrays={"held_out": held_out_arrays(of.held_out())} if alone else {},
-        figures=figures(plan, found, lines) if lines else {},
+        figures=figures(plan, found, lines, epochs) if lines else {},
         summary=summary(plan, found, of, lines, known, findings, accuracy),
         lines=[
             f"{num_images:,} held-out images of {found.fact('dataset')}",
@@ -597,8 +598,10 @@ def label(line: FittedWave) -> str:
     return tasks.wave_title(line.kind, line.value, line.cycles, line.image_frequency)
 
 
-def figures(plan: Plan, found: records.Found, lines: Sequence[FittedWave]) -> dict[str, Figure]:
-    """NF and beta against epoch, frequency and image frequency, each with its null."""
+def figures(
+    plan: Plan, found: records.Found, lines: Sequence[FittedWave], epochs: records.Table
+) -> dict[str, Figure]:
+    """The published figure; NF and beta against epoch, frequency and image frequency, and nulls."""
     levels = ideal(plan.amplitude, found.fact("num_classes"))
     panels = {
         "epochs": epoch_panels(lines, "regression_slope", {"ignored": 0.0, "fitted": 1.0}),
@@ -612,7 +615,9 @@ def figures(plan: Plan, found: records.Found, lines: Sequence[FittedWave]) -> di
     title = f"{plan.wave} waves on the labels of {found.fact('images')}, A = {plan.amplitude:g}"
     if found.fact("diverged"):
         title += f"; {len(found.fact('diverged'))} trainings diverged"
-    return {name: records.figures.line_panels(own, title=title) for name, own in panels.items()}
+    drawn = {name: records.figures.line_panels(own, title=title) for name, own in panels.items()}
+    columns = dict(zip(epochs.columns, zip(*epochs.rows, strict=True), strict=True))
+    return {**drawn, "four_panels": records.figures.four_panels(columns, title=title)}
 
 
 def ideal(amplitude: float, num_classes: int) -> dict[str, float]:

@@ -274,7 +274,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
         Experiment(
             "lf_first_pytorch",
             "Does a plain PyTorch loop find the same as lf_first?",
-            f"{RAHAMAN} Fig 1, 2",
+            f"{RAHAMAN} Fig 1",
             10,
             "lf_first_pytorch",
             shows=(

@@ -376,6 +376,10 @@ def free_addresses(count: int) -> list[str]:
 
 
 _CIFAR = "cs.toronto.edu_kriz_cifar-10-binaryxKOMUKG8XzocVTfyFVq51o-fJese2Nnd2j2ymlm8od0.tar.gz"
+_CIFAR_100 = _CIFAR.replace(
+    "10-binaryxKOMUKG8XzocVTfyFVq51o-fJese2Nnd2j2ymlm8od0",
+    "100-binaryWKga4ZLCOkvosYBNaOUY7YB9cQpOslOx8qGZFipA2Ow",
+)
 _CLASSES = "airplane automobile bird cat deer dog frog horse ship truck"
 
 
@@ -386,20 +390,48 @@ def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     archive.addfile(entry, io.BytesIO(content))
 
 
+def _mock(data_dir: pathlib.Path, name: str, file: str, files: Mapping[str, bytes]) -> None:
+    """Puts an archive where TFDS looks for a download of a data set."""
+    downloads = data_dir / "downloads" / name
+    downloads.mkdir(parents=True)
+    with tarfile.open(downloads / file, "w:gz") as archive:
+        for member, content in files.items():
+            add(archive, member, content)
+    (downloads / f"{file}.INFO").write_text(json.dumps({}))
+
+
 def mocked_cifar10(data_dir: pathlib.Path, images_in_file: int = 10) -> None:
     """Puts an archive of noise in CIFAR-10's format where TFDS looks for its download."""
-    downloads = data_dir / "downloads" / "cifar10"
-    downloads.mkdir(parents=True)
     rng = np.random.default_rng(0)
     files = {"batches.meta.txt": "\n".join(_CLASSES.split()).encode()}
     for part in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
         rows = rng.integers(0, 256, size=(images_in_file, 3_073), dtype=np.uint8)
         rows[:, 0] = np.arange(images_in_file) % 10
         files[f"{part}.bin"] = rows.tobytes()
-    with tarfile.open(downloads / _CIFAR, "w:gz") as archive:
-        for name, content in files.items():
-            add(archive, f"cifar-10-batches-bin/{name}", content)
-    (downloads / f"{_CIFAR}.INFO").write_text(json.dumps({}))
+    files = {f"cifar-10-batches-bin/{part}": content for part, content in files.items()}
+    _mock(data_dir, "cifar10", _CIFAR, files)
+
+
+def mocked_cifar100(data_dir: pathlib.Path, images_of_class: Mapping[str, int]) -> None:
+    """The same in CIFAR-100's format, with its classes: so many images of each by split.
+
+    Of an image the first row is noise and all others have the brightness of its class, so that the
+    archive is small.
+    """
+    from spectral_tf.data import read_hierarchy
+
+    rng, coarse = np.random.default_rng(0), read_hierarchy("cifar100")
+    names = {"fine": list(coarse), "coarse": sorted(set(coarse.values()))}
+    of_class = np.array([names["coarse"].index(name) for name in coarse.values()])
+    files = {f"{kind}_label_names.txt": "\n".join(of).encode() for kind, of in names.items()}
+    for split, count in images_of_class.items():
+        labels = np.tile(np.arange(len(coarse)), count)
+        rows = np.repeat((2 * labels)[:, None], 3_074, axis=1).astype(np.uint8)
+        rows[:, 2:34] = rng.integers(0, 256, size=(len(labels), 32))
+        rows[:, 0], rows[:, 1] = of_class[labels], labels
+        files[f"{split}.bin"] = rows.tobytes()
+    files = {f"cifar-100-binary/{part}": content for part, content in files.items()}
+    _mock(data_dir, "cifar100", _CIFAR_100, files)
 
 
 def mocked_cifar10_1(data_dir: pathlib.Path, num_images: int = 40) -> None:

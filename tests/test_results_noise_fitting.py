@@ -115,8 +115,27 @@ def test_every_comparison_is_made_anew_from_the_answers(path, tmp_path):
             assert estimate.value == pytest.approx(more - less, abs=5e-3), reading
 
 
+@pytest.mark.parametrize("path", committed(KEPT, "run that keeps its answers"))
+def test_every_run_on_waves_shows_its_four_panels(path):
+    assert (path / "figures" / "four_panels.png").is_file()
+
+
+@pytest.mark.parametrize(("name", "rise"), [("fashion_mnist", 0.033), ("photo_patches", 0.006)])
+def test_noise_fitting_does_not_dip(name, rise):
+    """What the page says of the means over seeds: how far they end above their minima."""
+    t = columns(name, "waves", "epochs")
+    rises = []
+    for wave in set(t["wave"].tolist()) - {"uniform"}:
+        own = t["wave"] == wave
+        mean = t["noise_fitting"][own].reshape(-1, 21).mean(axis=0)
+        assert t["epoch"][own][:21].tolist() == list(range(21))
+        rises.append(mean[-1] - mean.min())
+    assert round(max(rises), 3) == rise
+    assert f"at most {rise}" in (RESULTS / "README.md").read_text()
+
+
 def test_all_tables_are_of_a_size_for_a_repository():
-    assert sum(file.stat().st_size for file in RESULTS.rglob("*")) < 33e6
+    assert sum(file.stat().st_size for file in RESULTS.rglob("*")) < 35e6
     for file in RESULTS.rglob("*.csv"):
         with open(file, newline="") as stream:
             assert len(next(csv.reader(stream))) >= 4

@@ -11,6 +11,7 @@ from spectral_tf.data.inputs import Inputs
 from spectral_tf.data.normalisation import Normalisation, standard, to_unit, unit
 from spectral_tf.data.overlap import refuse_overlap
 from spectral_tf.data.sources import find_images, refuse_file
+from spectral_tf.data.superclasses import hierarchies, read_hierarchy, superclasses
 
 if TYPE_CHECKING:
     from spectral_tf.data.pipeline import prepare as prepare
@@ -35,14 +36,17 @@ __all__ = [
     "Inputs",
     "Normalisation",
     "find_images",
+    "hierarchies",
     "labels_of",
     "merged_names",
     "prepare",
+    "read_hierarchy",
     "refuse_file",
     "refuse_overlap",
     "refuse_unreadable",
     "select",
     "standard",
+    "superclasses",
     "to_unit",
     "unit",
 ]

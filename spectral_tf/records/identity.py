@@ -26,6 +26,7 @@ DATA = {
     "weights_sha256",
     "features_sha256",
     "networks_sha256",
+    "hierarchy_sha256",
     "imports_sha256",
 }
 

@@ -1,9 +1,11 @@
 """Merged classes by closed forms: groupings, weights of paths, what is compared with what."""
 
+import dataclasses
 import itertools
 
 import numpy as np
 import pytest
+import scipy.stats
 from numpy.testing import assert_allclose
 
 from spectral_tf.errors import UserError
@@ -25,6 +27,35 @@ def test_ways_to_merge_are_all_there_and_different():
     assert len(set(found)) == len(found) == merge_study.num_partitions(6, 3) == 10
     for groups in found:
         assert np.bincount(groups).tolist() == [3, 3]
+
+
+def test_groups_of_different_sizes_are_all_there_too():
+    found = [tuple(groups.tolist()) for groups in merge_study.partitions(6, [3, 2, 1])]
+    assert len(set(found)) == len(found) == merge_study.num_partitions(6, [3, 2, 1]) == 60
+    assert all(merge_study.sizes_of(groups) == [3, 2, 1] for groups in found)
+    alike = list(merge_study.partitions(6, [2, 2, 1, 1]))
+    assert len(alike) == merge_study.num_partitions(6, [2, 2, 1, 1]) == 45
+    assert merge_study.mean_size([0, 0, 0, 1]) == 2
+    assert isinstance(merge_study.mean_size([0, 0, 0, 1]), int)
+
+
+@pytest.mark.parametrize("all_up_to", [50_000, 0])
+def test_a_known_grouping_stands_beside_others_of_its_sizes(all_up_to, monkeypatch):
+    monkeypatch.setattr(merge_study, "_ALL_UP_TO", all_up_to)
+    d = on_a_line([0, 1, 2, 20, 21, 40])
+    known = np.array([5, 5, 3, 3, 3, 9])  # In the order of their first classes: 0, 0, 1, 1, 1, 2.
+    found = merge_study.groupings(
+        d, [3, 2, 1], merge_study.GROUPINGS, 57, np.random.default_rng(0), known
+    )
+    assert list(found)[:3] == ["known", "similar", "dissimilar"]
+    assert found["known"].tolist() == [0, 0, 1, 1, 1, 2]
+    assert found["similar"].tolist() == [0, 0, 0, 1, 1, 2]
+    assert len({tuple(groups.tolist()) for groups in found.values()}) == 60  # All ways there are.
+    assert all(merge_study.sizes_of(groups) == [3, 2, 1] for groups in found.values())
+    with pytest.raises(UserError, match="at most 57, .* 6 classes 3 and 2 and 1 together beside"):
+        merge_study.groupings(
+            d, [3, 2, 1], merge_study.GROUPINGS, 58, np.random.default_rng(0), known
+        )
 
 
 def test_similar_classes_are_neighbours_and_dissimilar_ones_are_not():
@@ -136,12 +167,89 @@ def test_a_random_pair_of_a_super_class_is_of_one_class_with_the_share_of_one_ov
     assert_allclose(merge_study.length(merged), [2.0, 2.0])
 
 
-def test_one_pair_of_five_is_of_one_class_in_a_super_class_of_five():
-    """Four classes; what the networks call 5 merged weighs one fifth of the same."""
+def test_one_pair_of_three_is_of_one_class_in_a_super_class_of_three():
     found = models(lambda g, seed, kind, p: {"same": 1.0, "merged": 3.0, "apart": 100.0}[kind])
     merged = found[found.columns["grouping"] == "random_3"]
-    merged.columns["merge"][:] = 5
-    assert_allclose(merge_study.mean_within(merged, CENTROID).value, 1 / 5 + 3 * 4 / 5)
+    merged.columns["groups"][:] = "0 0 1 1 0 1"
+    values = merged.along["held_out/matched_centroid"]
+    values[:] = np.where(merge_study.pair_types(merged)["same"], 1.0, 3.0)
+    assert_allclose(merge_study.mean_within(merged, CENTROID).value, 1 / 3 + 3 * 2 / 3)
+
+
+def test_super_classes_of_different_sizes_count_alike():
+    """As `merged_diversity` has it: the mean of v over two random members of each of them."""
+    found = models(lambda g, seed, kind, p: 0.0)
+    merged = found[found.columns["grouping"] == "random_3"]
+    groups = np.array([0, 0, 0, 1, 1, 2])
+    merged.columns["groups"][:] = merge_study.groups_text(groups)
+    v = np.random.default_rng(0).uniform(size=(6, 6))
+    v += v.T
+    first, last = merged.classes["held_out"].T
+    merged.along["held_out/matched_centroid"][:] = v[first, last]
+    wanted = merged_diversity(v, groups)
+    assert_allclose(merge_study.mean_within(merged, CENTROID).value, wanted)
+    plain = np.diagonal(v).mean()
+    assert abs(wanted - plain) > 0.01
+    assert_allclose(merge_study.mean_within(merged, CENTROID, same_paths=True).value, plain)
+
+
+def with_known(value, num_random=8):
+    """Networks of random groupings, the last of which is known by its meaning instead."""
+    found = models(value, num_groupings=num_random + 1, seeds=3)
+    names = found.columns["grouping"]
+    names[names == f"random_{num_random}"] = merge_study.KNOWN
+    return found
+
+
+def test_a_known_grouping_is_held_against_the_scatter_of_random_ones():
+    """Each grouping has a value of its own: Student's interval of one more such value, by hand."""
+    of_grouping = np.random.default_rng(2).normal(9, 1, 10)
+    of_grouping[8] = 3.0  # The known one.
+    found = with_known(lambda g, seed, kind, p: of_grouping[g] + 0.1 * (seed - 1))
+    at = found[found.columns["merge"] == 2]
+    away = merge_study.known_minus_random(at, CENTROID)
+    random = of_grouping[:8]
+    half = scipy.stats.t.ppf(0.975, 7) * random.std(ddof=1) * np.sqrt(1 + 1 / 8)
+    middle = 3.0 - random.mean()
+    assert_allclose([away.value, away.low, away.high], [middle, middle - half, middle + half])
+    assert (away.n, away.unit, away.low < away.high < 0) == (8, "random groupings", True)
+    t = middle / (random.std(ddof=1) * np.sqrt(1 + 1 / 8))
+    assert away.p_value == pytest.approx(2 * scipy.stats.t.sf(abs(t), 7))
+    same = merge_study.known_minus_random(at, CENTROID, same_paths=True)
+    assert_allclose(same.value, away.value)
+    without = at[at.columns["grouping"] != merge_study.KNOWN]
+    told = merge_study.known_minus_random(without, CENTROID).text()
+    assert told == "not enough: 0 known groupings, 1 needed"
+    one = at[np.isin(at.columns["grouping"], ["random_0", merge_study.KNOWN])]
+    alone = merge_study.known_minus_random(one, CENTROID)
+    assert_allclose(alone.value, 3.0 - of_grouping[0])
+    assert np.isnan(alone.low)
+
+
+def test_a_hierarchy_is_a_claim_of_its_own_with_two_readings_that_decide():
+    found = with_known(lambda g, seed, kind, p: float(p + g))
+    findings = merge_study.claims(found, num_resamples=10)
+    own = [f for f in findings if f.claim == merge_study.OF_HIERARCHY]
+    assert len(own) == 2 * len(merge_study.READINGS)
+    assert {f.direction for f in own} == {-1}
+    decided = {f.primary: f.reading for f in own if f.primary}
+    assert decided == {
+        "published": "DFT share, all paths, known minus random",
+        "corrected": "centroid at matched confidence, all paths, within original classes, known "
+        "minus random",
+    }
+    rest = [f for f in findings if f.claim == merge_study.CLAIM]
+    assert len(rest) == 6 * len(merge_study.READINGS)
+
+
+def test_numbers_merged_on_average_are_kept_apart_from_whole_ones():
+    found = with_known(lambda g, seed, kind, p: 9.0 + g)
+    merge = found.columns["merge"].astype(float)
+    merge[found.columns["seed"] == 2] *= 1.25  # 2 and 2.5: other settings.
+    mixed = dataclasses.replace(found, columns={**found.columns, "merge": merge})
+    assert merge_study.merges_of(mixed) == [1.25, 2, 2.5]
+    assert {"2/known", "2.5/known"} <= set(merge_study.setting_of(mixed).tolist())
+    assert "1/none" in merge_study.setting_of(found).tolist()
 
 
 def test_an_interval_of_a_weighted_mean_is_that_of_its_kinds_of_paths():

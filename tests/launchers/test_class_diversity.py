@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from boards import assert_board
-from conftest import ROOT, assert_refused, launch, tiny_imagenet
+from conftest import ROOT, assert_refused, launch, mocked_cifar100, tiny_imagenet
 from PIL import Image
 
 from spectral_tf.experiments import class_study, merge_study
@@ -205,6 +205,83 @@ def test_merged_classes(embedded_dir, tmp_path):
     assert others.stat().st_mtime_ns == written
     now = (path / "models.csv").read_text().splitlines()
     assert [line for line in now if "random_4" not in line] == before.splitlines()
+
+
+OWN = """class,superclass
+0,round
+1,straight
+2,open
+3,open
+4,straight
+5,open
+6,round
+7,straight
+8,round
+9,round
+"""
+
+
+@pytest.mark.long
+def test_a_hierarchy_of_ones_own_stands_beside_groupings_of_its_sizes(embedded_dir, tmp_path):
+    (tmp_path / "own.csv").write_text(OWN)
+    flags = [*MERGED, "--merges=1", f"--hierarchy={tmp_path / 'own.csv'}"]
+    flags += ["--random_groupings=3", f"--data_dir={embedded_dir}"]
+    path = tmp_path / "run"
+    result = launch("class_diversity_merged", *flags, f"--workdir={path}")
+    assert result.returncode == 0, result.stderr
+    groupings, models = columns(path, "groupings"), columns(path, "models")
+    names = ["none", "known", "similar", "dissimilar", "random_0", "random_1", "random_2"]
+    assert groupings["grouping"].tolist() == names
+    assert groupings["merge"].tolist() == [1] + [10 / 3] * 6
+    assert groupings["classes"][1] == "0+6+8+9 1+4+7 2+3+5"
+    for groups in models["groups"][1:]:
+        assert merge_study.sizes_of(merge_study.groups_of(str(groups))) == [4, 3, 3]
+    claims = columns(path, "claims")
+    own = claims["claim"] == merge_study.OF_HIERARCHY
+    assert sorted(claims["primary"][own])[-2:] == ["corrected", "published"]
+    (published,) = claims["estimate"][own & (claims["primary"] == "published")].astype(float)
+    means = groupings["super_dft_share"].astype(float)
+    assert published == pytest.approx(means[1] - means[4:].mean())
+    assert "known minus random" in result.stdout
+    same_findings(path, merge_study.claims(Models.read(path), num_resamples=1))
+    # Another table of the same name makes other super-classes.
+    (path / "summary.json").unlink()
+    (tmp_path / "own.csv").write_text(OWN.replace("9,round", "9,open"))
+    again = launch("class_diversity_merged", *flags, f"--workdir={path}")
+    assert_refused(again, "hierarchy_sha256")
+
+
+@pytest.mark.long
+def test_the_study_of_cifar100_takes_its_first_steps(tmp_path):
+    """By its flagfile, on images of brightness in CIFAR-100's format."""
+    mocked_cifar100(tmp_path, {"train": 5, "test": 103})
+    flags = [
+        f"--flagfile={ROOT / 'results' / 'class_diversity' / 'cifar100_wrn_32.flags'}",
+        *(f"--data_dir={tmp_path}", "--download", "--train_size=256", "--num_epochs=1"),
+        *("--model=convnet", "--width=2", "--seeds=1", "--random_groupings=1", "--pairs=2"),
+        *("--groupings=random", "--num_samples=4", f"--workdir={tmp_path / 'run'}"),
+    ]
+    result = launch("class_diversity_merged", *flags)
+    assert result.returncode == 0, result.stderr
+    groupings = columns(tmp_path / "run", "groupings")
+    assert groupings["grouping"].tolist() == ["none", "known", "random_0"]
+    assert groupings["merge"].tolist() == [1, 5, 5]
+    known = groupings["classes"][1].split()
+    assert len(known) == 20
+    assert "beaver+dolphin+otter+seal+whale" in known
+    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert environment["data"]["num_classes"] == 100
+
+
+def test_hierarchies_that_do_not_fit_get_one_line(embedded_dir, tmp_path):
+    where = [f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}", *MERGED]
+    own = f"--hierarchy={tmp_path / 'own.csv'}"
+    (tmp_path / "own.csv").write_text(OWN.replace("9,round\n", ""))
+    told = "--hierarchy: expected a super-class for each of 10 classes and no other, got 1 without"
+    assert_refused(launch("class_diversity_merged", *where, own), told)
+    (tmp_path / "own.csv").write_text(OWN.replace("open", "straight"))  # 4 and 6: 5 on average.
+    told = "--merges: expected numbers without 5, which the hierarchy merges on average"
+    assert_refused(launch("class_diversity_merged", *where, own, "--merges=1,5"), told)
 
 
 def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):

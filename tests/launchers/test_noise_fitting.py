@@ -61,6 +61,7 @@ def test_a_run_says_what_it_is_and_leaves_everything(finished):
     for picture in ("epochs", "frequencies"):
         Image.open(path / "figures" / f"{picture}_noise_fitting.png").verify()
         Image.open(path / "figures" / f"{picture}.png").verify()
+    Image.open(path / "figures" / "four_panels.png").verify()
     environment = json.loads((path / "environment.json").read_text())
     assert environment["data"]["normalisation"]["mean"]
     for run in ("seed_0", "seed_1"):

@@ -4,6 +4,7 @@ from matplotlib.figure import Figure
 
 from spectral_tf.records.figures.functions import AlongPath, learned_function, predictions_along
 from spectral_tf.records.figures.images import bar_chart, image_rows
+from spectral_tf.records.figures.label_noise import four_panels
 from spectral_tf.records.figures.laws import learning_time_plot, setting_plot
 from spectral_tf.records.figures.lines import (
     Line,
@@ -34,6 +35,7 @@ __all__ = [
     "decision_regions",
     "draw_line",
     "draw_points",
+    "four_panels",
     "grid_map",
     "heat_maps",
     "hues",
