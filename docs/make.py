@@ -124,7 +124,6 @@ def groups_of_experiments() -> dict[str, list[FlagGroup]]:
 
 # Their flagfiles are of the script before it had its peers: what measures the same today.
 EARLIER = {
-    "benchmark/n200": "",
     "benchmark/n1000": " --num_samples=1000",
     "benchmark/n9585": " --num_samples=9585 --input_dim=784 --members=1,4",
 }

@@ -19,7 +19,7 @@ warning (`pip install -e '.[torch,jax]'`).
         --workdir=runs/benchmark_9585
     python launchers/benchmark.py --busy_cores=1 --workdir=runs/benchmark_busy
 
-takes about 15 minutes on 2 cores (estimated), most of it for the settings, which are compiled anew.
+takes about 11 minutes on 2 cores, most of it for the settings, which are compiled anew.
 To see: what of each is fastest, how many times that ours is, and its share of the product
 (results/benchmark).
 """

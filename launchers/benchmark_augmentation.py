@@ -12,7 +12,7 @@ the others sleep, so that each figure is a ratio within one round.
 
     python launchers/benchmark_augmentation.py --alsologtostderr --workdir=runs/augmentation
 
-takes about 4 minutes on 2 cores (estimated). torchvision is optional. To see: images a second for
+takes about 6 minutes on 2 cores. torchvision is optional. To see: images a second for
 each core, and how many times PIL's they are (results/benchmark).
 """
 

@@ -7,7 +7,7 @@ other in every round, so that each figure is a ratio within one round.
 
     python launchers/benchmark_probing.py --alsologtostderr --workdir=runs/benchmark_probing
 
-takes about a minute on 2 cores (estimated). To see: probing every 100 steps under 3 %, 10,000
+takes about a minute on 2 cores. To see: probing every 100 steps under 3 %, 10,000
 perturbed networks in less than 10 seconds with shared and 40 with fresh directions
 (results/benchmark).
 """

@@ -597,7 +597,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
             "benchmark",
             "How fast are ensembles trained, against JAX, torch.func, PyTorch and Keras?",
             "",
-            15,
+            11,
             "benchmark",
             shows="No figure of either paper: speed.",
             reading=(
@@ -617,7 +617,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
             "benchmark_images",
             "How fast is a classifier trained, and what do waves and probes cost it?",
             "",
-            6,
+            5,
             "benchmark_images",
             shows="No figure of either paper: speed.",
             reading="Images per second, and ratios as medians of rounds in which all take turns.",
@@ -628,7 +628,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
             "benchmark_augmentation",
             "How fast are images augmented, against torchvision and PIL?",
             "",
-            4,
+            6,
             "benchmark",
             shows="No figure of either paper: speed.",
             reading=(

@@ -372,15 +372,25 @@ def table_lines(
 ) -> list[str]:
     """The rows as a screen shows them."""
     of_product = f"{'of product':>12}" if shares is not None else ""
+    width = max(len(name) for name in (unit, *(row.contender for row in rows))) + 2
     head = (
-        f"{unit:<34}{'members':>8}{'proc.':>6}{'threads':>8}"
-        f"{'median':>9}{'best':>9}{'ours/it':>9}{of_product}"
+        f"{unit:<{width}}{'members':>8}{'proc.':>6}{'threads':>8}"
+        f"{'median':>10}{'best':>10}{'ours/it':>9}{of_product}"
     )
     lines = [head]
     for row in rows:
         share = f"{shares[row.contender]:>12.0%}" if shares is not None else ""
         lines.append(
-            f"{row.contender:<34}{row.members:>8}{row.processes:>6}{row.threads:>8}"
-            f"{row.median:>9,.4g}{row.best:>9,.4g}{row.ours_over_it:>9.2f}{share}"
+            f"{row.contender:<{width}}{row.members:>8}{row.processes:>6}{row.threads:>8}"
+            f"{_rate(row.median):>10}{_rate(row.best):>10}{row.ours_over_it:>9.2f}{share}"
         )
     return lines
+
+
+def _rate(value: float) -> str:
+    """A rate of any size in at most nine characters.
+
+    >>> _rate(1234567.8), _rate(98.76)
+    ('1,234,568', '98.8')
+    """
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
