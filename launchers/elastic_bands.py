@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 FLAGS = flags.FLAGS
 runtime.define_run_flags("elastic_bands", reports=True)
 runtime.define_data_flags("digits")
-runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS)
+runtime.define_subject_flags(models.CLASSIFIERS, data.AUGMENTATIONS, models.NETWORK_OPTIONS)
 runtime.define_seeds_flag(experiments.SEEDS)
 runtime.define_class_subset_flag()
 with runtime.flag_group("Paths"):
