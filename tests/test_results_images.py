@@ -193,3 +193,82 @@ class TestMnistNoise:
             return lowest.max() / lowest.min()
 
         assert spread(0.1) > 2 * spread(1.0)
+
+
+class TestPlaneWaves:
+    """Noise of three kinds at equal cycles across the data: two runs, a tenth of the images."""
+
+    FOLDER = "mnist_noise/waves"
+
+    @pytest.fixture(scope="class")
+    def of(self):
+        """{(kind of wave, cycles): row of the table}."""
+        t = columns(self.FOLDER, "validation")
+        np.testing.assert_allclose(t["cycles_across_data"], t["frequency"])
+        rows = [dict(zip(t, row, strict=True)) for row in zip(*t.values(), strict=True)]
+        return {(row["wave"], row["frequency"]): row for row in rows}
+
+    def test_the_waves_are_those_of_the_images(self, of, mnist_dir):
+        pixels, labels = find_images("mnist", data_dir=str(mnist_dir)).arrays()
+        pair = tasks.TwoClasses.of_images(to_unit(pixels), labels, (3, 8))
+        training, validation = pair.split(0.1)
+        axes = tasks.PrincipalAxes.of(training.inputs)
+        wave = tasks.noise_wave(4.0, tasks.ACROSS, training.inputs, axes.directions[:1])
+        power = np.mean(wave(validation.inputs) ** 2)
+        clean = of["radial", 0]["final"]
+        np.testing.assert_allclose(
+            of["principal", 4]["expected_floor"] - clean, power, rtol=1e-3
+        )
+        t = columns(self.FOLDER, "components")
+        chosen = (t["wave"] == "principal") & (t["frequency"] == 0.5)
+        np.testing.assert_allclose(
+            t["share_if_normal"][chosen],
+            tasks.noise_wave(
+                0.5, tasks.ACROSS, training.inputs, axes.directions[:1]
+            ).carried_if_gaussian(axes)[t["components"][chosen].astype(int) - 1],
+            rtol=1e-3,
+        )
+
+    def test_slow_noise_spoils_more_and_along_a_random_direction_less_than_radial(self, of):
+        assert {row["minimum_n"] for row in of.values()} == {2}
+        for wave in ("radial", "principal"):  # Intervals do not overlap.
+            assert of[wave, 0.5]["minimum_low"] > of[wave, 4]["minimum_high"]
+        assert of["random", 0.5]["minimum"] > of["random", 4]["minimum"]
+        assert of["random", 0.5]["minimum_low"] < of["random", 4]["minimum_high"]
+        assert of["random", 0.5]["minimum_high"] < of["radial", 0.5]["minimum_low"]
+        fast = [of[wave, 4]["minimum"] for wave in tasks.NOISE_WAVES]
+        assert max(fast) < 1.1 * min(fast)
+
+    def test_fast_noise_is_carried_by_chance_alone(self):
+        t = columns(self.FOLDER, "components")
+        hundred = (t["components"] == 100) & (t["frequency"] == 4)
+        assert hundred.sum() == 3
+        np.testing.assert_allclose(t["share_of_noise_variance"][hundred], 100 / 1_198, rtol=0.06)
+        assert np.nanmax(t["share_if_normal"][hundred]) < 1e-9
+
+
+class TestVariational:
+    """The cloud of a variational autoencoder: three small networks on each cloud."""
+
+    FOLDER = "mnist_manifold/variational"
+
+    @pytest.fixture(scope="class")
+    def summary(self):
+        return json.loads((RESULTS / self.FOLDER / "summary.json").read_text())
+
+    def test_the_scales_are_matched_where_they_say_so(self):
+        t = columns(self.FOLDER, "scale")
+        for name in ("rms_norm", "rms_distance"):
+            size = dict(zip(t["cloud"], t[name], strict=True))
+            for cloud in ("flat, same scale", "flat, same covariance"):
+                np.testing.assert_allclose(size[cloud], size["manifold"], rtol=0.02)
+        assert size["flat"] < 0.5 * size["manifold"]
+
+    def test_the_bound_is_above_that_of_no_code(self, summary, mnist_dir):
+        pixels, _ = find_images("mnist", data_dir=str(mnist_dir)).arrays()
+        images = to_unit(pixels).reshape(len(pixels), -1)
+        squares = ((images[:1_000] - images.mean(axis=0)) ** 2).sum(axis=1)
+        without = -392 * np.log(2 * np.pi * 0.1**2) - squares / (2 * 0.1**2)
+        bound = summary["evidence_lower_bound_nats"]
+        assert bound["low"] > without.mean()
+        assert bound["n"] == 1_000
