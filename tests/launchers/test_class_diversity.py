@@ -254,10 +254,11 @@ def test_a_hierarchy_of_ones_own_stands_beside_groupings_of_its_sizes(embedded_d
 @pytest.mark.long
 def test_the_study_of_cifar100_takes_its_first_steps(tmp_path):
     """By its flagfile, on images of brightness in CIFAR-100's format."""
-    mocked_cifar100(tmp_path, {"train": 5, "test": 103})
+    # Paths between 100 classes take 99 held-out images of each, two of each tell how diverse it is.
+    mocked_cifar100(tmp_path, {"train": 12, "test": 103})
     flags = [
         f"--flagfile={ROOT / 'results' / 'class_diversity' / 'cifar100_wrn_32.flags'}",
-        *(f"--data_dir={tmp_path}", "--download", "--train_size=256", "--num_epochs=1"),
+        *(f"--data_dir={tmp_path}", "--download", "--num_epochs=1"),
         *("--model=convnet", "--width=2", "--seeds=1", "--random_groupings=1", "--pairs=2"),
         *("--groupings=random", "--num_samples=4", f"--workdir={tmp_path / 'run'}"),
     ]
