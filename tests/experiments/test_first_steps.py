@@ -48,7 +48,7 @@ def cifar_10(tmp_path_factory):
         ("cifar10_equal_loss", "network_options=unnormalised", 8),
         ("cifar10_equal_loss", "network_options=fixup", 8),
         ("cifar10_equal_loss", "network_options=unnormalised+fixup+gamma_swish", 8),
-        ("cifar10_wrn_32", "architecture=pyramid_net@64", 2),
+        ("cifar10_equal_loss", "architecture=pyramid_net@64", 2),
     ],
 )
 def test_it_learns(cifar_10, file, name, batch_size):

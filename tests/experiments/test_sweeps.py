@@ -117,7 +117,7 @@ def test_an_architecture_may_have_a_width_and_batches_of_its_own():
 @pytest.mark.parametrize(
     ("file", "count"),
     [
-        ("cifar10_wrn_32", 1 + 5 + 4 + 2 * 7 + 7 + 1 + 3 + 7),
+        ("cifar10_wrn_32", 1 + 4 + 4 + 2 * 7 + 7 + 1 + 3),
         ("cifar10_equal_loss", 1 + 5 + 4 + 7 + 7),
     ],
 )
@@ -131,5 +131,5 @@ def test_the_flags_for_cifar_10_are_a_sweep(file, count):
         Setting(model="wrn_32", augmentations=("flip", "pad_and_crop", "cutout")), values
     )
     assert len(found) == count
-    (pyramid,) = (v.setting for v in found if v.setting.model == "pyramid_net")
-    assert pyramid.batch_size == 64  # As published.
+    pyramids = [v.setting.batch_size for v in found if v.setting.model == "pyramid_net"]
+    assert pyramids == ([64] if file == "cifar10_equal_loss" else [])  # As published.
