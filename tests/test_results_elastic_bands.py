@@ -84,5 +84,3 @@ def test_the_attack_is_counted():
     failed = np.round(attack["num_images"] * (1 - networks["attack_success"])).astype(int)
     assert attack["num_failed"] == failed.tolist()
     assert attack["success"]["value"] == pytest.approx(networks["attack_success"].mean())
-
-
