@@ -63,7 +63,9 @@ with runtime.flag_group("Paths"):
         "Paths between every two images of a class, as published; else none is in two of a kind.",
     )
     flags.DEFINE_integer("num_samples", 65, "Samples of each path.", 4)
-    flags.DEFINE_integer("drawn", 3, "Number of pairs drawn with their images.", 1, 30)
+    flags.DEFINE_integer(
+        "drawn", 3, "Number of pairs drawn, those whose straight line is least sure.", 1, 30
+    )
 with runtime.flag_group("Elastic bands"):
     flags.DEFINE_enum(
         "energy",
@@ -178,8 +180,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         joined = joined.reshape(-1, *ends.pixels.shape[3:])
         rows.append(measured(plan, page, run_of, network, joined, pairs, ends, of))
         if not attacks:  # Of the first network alone.
-            chosen = runtime.generator(page.seed, "drawn").permutation(pairs.first.size)
-            few = chosen[: plan.drawn]
+            few = least_sure(rows[0], attack["correct"], pairs)[: plan.drawn]
             drawn = looked_at(plan, page, network, joined, few, pairs, ends, of)
         way = attack.pop("adversarial") - ends.pixels[1]
         attacks.append({**attack, "way": np.sqrt(np.sum(way**2, axis=(2, 3, 4)))})
@@ -260,6 +261,19 @@ def measured(
         for start in progress.track(list(starts), "block of pairs")
     ]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def least_sure(
+    row: Mapping[str, NDArray], correct: NDArray[np.bool_], pairs: Pairs
+) -> NDArray[np.int64]:
+    """The pairs of one network, those first on whose straight line the class is least probable.
+
+    Those whose ends are not both of the class come last.
+    """
+    ends = correct.ravel()
+    of_class = ends[pairs.first] & ends[pairs.last]
+    lowest = row["lowest_probability"][:, COURSES.index("straight")]
+    return np.argsort(np.where(of_class, lowest, 2.0), kind="stable")
 
 
 def looked_at(
@@ -526,7 +540,7 @@ def figures(plan: Plan, of: MeasuredBands, found: records.Found) -> dict[str, Fi
     ]
     # Straight ones above, bands below.
     few = few[::2] + few[1::2] if len(few) <= 2 * 3 else few
-    drawn = {"paths": draw.predictions_along(few, title=f"{title}; predictions of the first")}
+    drawn = {"paths": draw.predictions_along(few, title=f"{title}; least sure of the first")}
     if not common.any():
         return drawn
     profiles = [
