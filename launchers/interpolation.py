@@ -209,12 +209,9 @@ def refuse_flags(subject: evaluated.Subject) -> None:
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Asks all networks about their paths, at the confidence that is theirs and at a common one."""
     of = plan.subject.load(page.strategy)
-    if plan.along == "fourier":
-        tasks.fourier_direction(of.shape, plan.spatial_frequency, 45.0)
     drawn = drawn_pairs(plan, page, of)
     looked = held_out_images(plan, page, of, drawn)
-    shifted = {"shifted": of.shifted.version} if of.shifted else {}
-    page.begin({**of.record, **shifted})
+    page.begin(of.record | ({"shifted": of.shifted.version} if of.shifted else {}))
     if drawn.unreadable:
         logging.warning("%d images cannot be read and are left out", drawn.unreadable)
     networks = evaluated.networks(page, of, range(plan.subject.num_networks))
@@ -273,6 +270,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
 
 def drawn_pairs(plan: Plan, page: experiments.Page, of: Evaluated) -> Family:
     """Pairs of images, and the paths between them."""
+    if plan.along == "fourier":  # Refuses what such images cannot have.
+        tasks.fourier_direction(of.shape, plan.spatial_frequency, 45.0)
     images = {"held_out": of.held_out, "training": of.training, "shifted": of.shifted}[plan.end_on]
     assert images  # Else the flags are refused.
     return path_study.family(

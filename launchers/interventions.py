@@ -24,7 +24,7 @@ confidence on paths that the compared classifiers know (results/interventions).
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -251,14 +251,11 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
         parameters = [task.build(0).count_params() for task in work]
     shifted = plan.dataset.shifted_images(held_out)
     families = drawn(plan, page, learned, held_out, shifted, normalisation)
-    # Where the confidence of all classifiers is made the same.
-    on_held_out = ("held_out", *plan.curves)  # All of them between the same images.
-    free = [path_study.off_the_paths(of) for of in families if of.ends in on_held_out]
-    matched_on = free[0] if free else np.ones(held_out.num_examples, bool)
+    matched_on = off_all_paths(plan, families, held_out)
     other = {"shifted": shifted.version} if shifted else {}
     page.begin({**learned.record(normalisation), **plan.digests, **other}, alone=False)
     logging.info("interventions: %d trainings", len(plan.units))
-    pixels, labels = held_out.arrays()
+    labels = held_out.arrays()[1]
     batch_size = plan.variants[0].setting.batch_size
     asked: dict[str, Any] = {"batch_size": batch_size, "strategy": page.strategy}
     deviation = normalisation.deviation
@@ -275,25 +272,9 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
             deviation=deviation,
             **asked,
         )
-        whole = {"loss": float(loop.losses[0]), "train_loss": loop.ensemble.train_loss()}
-        if loop.ensemble.goal:  # Before the first look there is none.
-            whole["loss_at_last_look"] = loop.ensemble.seen[1]
-        if plan.jacobian_points:
-            whole |= path_study.image_jacobians(
-                loop.ensemble.model,
-                pixels[matched_on],
-                prepare,
-                found["temperature"],
-                deviation=deviation,
-                **asked,
-            )
-        if shifted:
-            given = probes.outputs(loop.ensemble.model, shifted.arrays()[0], prepare, **asked)
-            told = float(np.mean(given.argmax(axis=1) == shifted.arrays()[1]))
-            whole["shifted_accuracy"] = told
-            if line := spectra.line_of(held_out.name, shifted.name):
-                more = spectra.effective_robustness(found["accuracy"], told, line)
-                whole["effective_robustness"] = float(more)
+        whole = of_the_whole(
+            loop, found, held_out, shifted, matched_on, prepare, deviation, asked, plan
+        )
         return {"accuracy": found.pop("accuracy"), **whole, **found}
 
     owner = owners(plan.variants, plan.num_seeds, plan.shard[1])
@@ -305,6 +286,56 @@ def run(plan: Plan, page: experiments.Page) -> records.Found | None:
         )
         trained(page, plan.variants[i], work[i], run_of, measure, path_study.digest(families))
     return gathered(plan, page, work, parameters, families)
+
+
+def off_all_paths(
+    plan: Plan, families: Sequence[path_study.Family], held_out: data.Images
+) -> np.ndarray:
+    """Held-out images where the confidence of all classifiers is made the same, bool [n]."""
+    on_held_out = ("held_out", *plan.curves)  # All of them between the same images.
+    free = [path_study.off_the_paths(of) for of in families if of.ends in on_held_out]
+    return free[0] if free else np.ones(held_out.num_examples, bool)
+
+
+def of_the_whole(
+    loop: training.TrainingLoop,
+    found: dict[str, Any],
+    held_out: data.Images,
+    shifted: data.Images | None,
+    chosen: np.ndarray,
+    prepare: Callable[[Any], Any],
+    deviation: Any,
+    asked: dict[str, Any],
+    plan: Plan,
+) -> dict[str, float]:
+    """What is told of a classifier beside its paths: losses, Jacobians at images, another set.
+
+    Args:
+      loop: that trains it.
+      found: its accuracy and temperature.
+      held_out, shifted: images, and those of another set if one is asked for.
+      chosen: held-out images at which Jacobians are taken, bool [n].
+      prepare, deviation: of the images, as for `path_study.image_jacobians`.
+      asked: batch size and strategy.
+      plan: what is asked for.
+    """
+    model = loop.ensemble.model
+    whole = {"loss": float(loop.losses[0]), "train_loss": loop.ensemble.train_loss()}
+    if loop.ensemble.goal:  # Before the first look there is none.
+        whole["loss_at_last_look"] = loop.ensemble.seen[1]
+    if plan.jacobian_points:
+        images = held_out.arrays()[0][chosen]
+        whole |= path_study.image_jacobians(
+            model, images, prepare, found["temperature"], deviation=deviation, **asked
+        )
+    if shifted:
+        pixels, labels = shifted.arrays()
+        given = probes.outputs(model, pixels, prepare, **asked)
+        whole["shifted_accuracy"] = told = float(np.mean(given.argmax(axis=1) == labels))
+        if line := spectra.line_of(held_out.name, shifted.name):
+            robust = spectra.effective_robustness(found["accuracy"], told, line)
+            whole["effective_robustness"] = float(robust)
+    return whole
 
 
 def drawn(
@@ -506,7 +537,6 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     rhos = intervention_study.correlations(compared, plan.sweeps)
     findings = intervention_study.claims(compared, rhos, plan.sweeps)
     primary = [f for f in findings if f.primary]
-    ended = intervention_study.last(compared)
     tables, arrays = of.tables()
     return records.Report(
         tables={
@@ -522,31 +552,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         },
         arrays=arrays,
         figures=figures(plan, found, compared),
-        summary={
-            "dataset": found.fact("dataset"),
-            "num_trainings": int(of.columns["last"].sum()),
-            "num_models": len(of),
-            "diverged": of.lost,
-            **({"goal": found.fact("goal")} if "goal" in found.facts else {}),
-            "num_settings": len(set(intervention_study.setting_of(compared).tolist())),
-            "num_paths": {
-                ends: {t: int(of.where(t, ends).sum()) for t in PAIR_TYPES} for ends in of.classes
-            },
-            "common_paths": {
-                t: int((of.where(t, ends) & spectra.common_paths(ended.correct(ends))).sum())
-                for ends in of.classes
-                if ends == "held_out"
-                for t in PAIR_TYPES
-            },
-            "claims": {
-                f"{f.claim}, {f.reading}": {
-                    "statement": f.statement,
-                    "direction": f.direction,
-                    **f.estimate.record(),
-                }
-                for f in primary
-            },
-        },
+        summary=summary(found, of, compared, primary),
         lines=[
             f"{found.fact('dataset')}, {len(of)} classifiers; the two readings of every claim that "
             "were named before looking:",
@@ -564,6 +570,38 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             ),
         ],
     )
+
+
+def summary(
+    found: records.Found, of: Models, compared: Models, primary: Sequence[Finding]
+) -> dict[str, Any]:
+    """What was trained, what is compared, and the claims by their primary readings."""
+    ended = intervention_study.last(compared)
+    return {
+        "dataset": found.fact("dataset"),
+        "num_trainings": int(of.columns["last"].sum()),
+        "num_models": len(of),
+        "diverged": of.lost,
+        **({"goal": found.fact("goal")} if "goal" in found.facts else {}),
+        "num_settings": len(set(intervention_study.setting_of(compared).tolist())),
+        "num_paths": {
+            ends: {t: int(of.where(t, ends).sum()) for t in PAIR_TYPES} for ends in of.classes
+        },
+        "common_paths": {
+            t: int((of.where(t, ends) & spectra.common_paths(ended.correct(ends))).sum())
+            for ends in of.classes
+            if ends == "held_out"
+            for t in PAIR_TYPES
+        },
+        "claims": {
+            f"{f.claim}, {f.reading}": {
+                "statement": f.statement,
+                "direction": f.direction,
+                **f.estimate.record(),
+            }
+            for f in primary
+        },
+    }
 
 
 def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:

@@ -21,9 +21,7 @@ from spectral_tf.experiments.page import Page
 from spectral_tf.experiments.sines import sines_of_runs
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from spectral_tf.records.figures import Line
+    from spectral_tf.records.figures import Figure, Line
 
 # The weights and the biases of a network, as Keras keeps them.
 Network = tuple[Sequence[NDArray], Sequence[NDArray]]
