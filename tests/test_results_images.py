@@ -217,9 +217,7 @@ class TestPlaneWaves:
         wave = tasks.noise_wave(4.0, tasks.ACROSS, training.inputs, axes.directions[:1])
         power = np.mean(wave(validation.inputs) ** 2)
         clean = of["radial", 0]["final"]
-        np.testing.assert_allclose(
-            of["principal", 4]["expected_floor"] - clean, power, rtol=1e-3
-        )
+        np.testing.assert_allclose(of["principal", 4]["expected_floor"] - clean, power, rtol=1e-3)
         t = columns(self.FOLDER, "components")
         chosen = (t["wave"] == "principal") & (t["frequency"] == 0.5)
         np.testing.assert_allclose(
