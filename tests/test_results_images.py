@@ -12,6 +12,7 @@ from spectral_tf.data import find_images, to_unit
 from spectral_tf.records import read_table
 
 RESULTS = ROOT / "results"
+LATER = ("mnist_noise/waves", "mnist_manifold/variational")
 
 
 def columns(folder, table):
@@ -19,7 +20,7 @@ def columns(folder, table):
 
 
 def test_all_say_that_they_are_real_mnist():
-    for folder in ("kernel_projection", "mnist_manifold", "mnist_noise/notebook"):
+    for folder in ("kernel_projection", "mnist_manifold", "mnist_noise/notebook", *LATER):
         environment = json.loads((RESULTS / folder / "environment.json").read_text())
         assert environment["data"]["version"] == "mnist/3.0.1"
         assert environment["data"]["num_examples"] == 60_000
@@ -270,3 +271,23 @@ class TestVariational:
         bound = summary["evidence_lower_bound_nats"]
         assert bound["low"] > without.mean()
         assert bound["n"] == 1_000
+
+    def test_the_order_of_the_means_is_that_of_the_denoising_one(self, summary):
+        fitted = summary["half_fitted_at_step"]
+        assert {entry["n"] for entry in fitted.values()} == {3}
+        assert fitted["flat"]["value"] == "never"
+        at = [fitted[name]["value"] for name in ("flat, same covariance", "flat, same scale")]
+        assert at[0] < at[1] < fitted["manifold"]["value"] < 500
+        # Nothing is decided: every interval begins before another one ends.
+        assert max(entry["low"] for entry in fitted.values()) < min(
+            entry["high"] for entry in fitted.values() if entry["high"] != "never"
+        )
+
+    def test_in_each_run_the_curved_cloud_is_between_the_flat_ones(self):
+        t = columns(self.FOLDER, "runs")
+        for run in range(3):
+            loss = {
+                cloud: t["loss"][(t["cloud"] == cloud) & (t["run"] == run) & (t["step"] == 200)]
+                for cloud in set(t["cloud"])
+            }
+            assert loss["flat, same covariance"] < loss["manifold"] < loss["flat"]
