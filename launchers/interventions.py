@@ -115,7 +115,7 @@ with runtime.flag_group("Paths"):
         "ends", ["held_out"], f"Images at the ends of paths: some of {', '.join(path_study.ENDS)}."
     )
     flags.DEFINE_list(
-        "curves",
+        "also_along",
         [],
         "Ways from one held-out image to another beside straight ones: some of "
         f"{', '.join(path_study.FOURIER)}; default: none.",
@@ -194,7 +194,9 @@ def plan() -> Plan:
         FLAGS.sweeps,
         epochs(),
         ends(),
-        runtime.parse_choices("curves", FLAGS.curves, path_study.FOURIER) if FLAGS.curves else [],
+        runtime.parse_choices("also_along", FLAGS.also_along, path_study.FOURIER)
+        if FLAGS.also_along
+        else [],
         runtime.check_jacobian_flag(),
         FLAGS.pairs,
         FLAGS.between_pairs or FLAGS.pairs,

@@ -28,7 +28,8 @@ LATER = (
     *("train_split", "channels_first", "compiled", "deterministic", "waves", "num_waves"),
     *("autoencoder", "output_std"),
     *("network_options", "option_sets", "stop_at_accuracy", "stop_at_loss", "looks_per_epoch"),
-    *("end_on", "curves", "jacobian_points", "shifted", "transforms"),
+    *("end_on", "also_along", "jacobian_points", "shifted", "transforms"),
+    *("sine_frequencies", "sine_runs", "sine_samples", "sine_stable_share", "sine_steps"),
 )
 
 

@@ -16,7 +16,7 @@ RESULTS = ROOT / "results" / "noise_fitting" / "photo_patches"
 
 def copied(folder, path):
     """A folder of results without its figures and predictions."""
-    ignored = shutil.ignore_patterns("figures", "*.npz")
+    ignored = shutil.ignore_patterns("figures", "*.npz", web.REPORT)
     return shutil.copytree(folder, path, ignore=ignored)
 
 

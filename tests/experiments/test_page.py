@@ -100,7 +100,7 @@ def trained_by(losing):
         facts = {"seconds": 2.0, "diverged": {"0": 7} if run in losing else {}}
         return records.Found(facts=facts), types.SimpleNamespace(model=f"network {run}")
 
-    setting = types.SimpleNamespace(num_epochs=2)
+    setting = types.SimpleNamespace(num_epochs=2, goal=lambda _: None)
     task = types.SimpleNamespace(epoch=3, setting=setting, trainer=lambda *_: None)
     page = types.SimpleNamespace(train=train, seed=0)
     return page, types.SimpleNamespace(model=None, task=task)

@@ -81,7 +81,8 @@ PAGES = {
     "noise_fitting": (*IMAGES, "--cycles=1,4", "--seeds=1", "--checkpoint_epochs=1"),
     "interventions": (
         *(*IMAGES, "--pairs=2", "--between_pairs=1", "--num_samples=8", "--measured_epochs=1"),
-        *("--num_epochs=2", "--sweeps=time,distillation", "--curves=phase", "--jacobian_points=2"),
+        *("--num_epochs=2", "--sweeps=time,distillation"),
+        *("--also_along=phase", "--jacobian_points=2"),
     ),
     "class_diversity": (*IMAGES, "--pairs=4", "--num_samples=8", "--seeds=1"),
     "class_diversity_merged": (

@@ -237,7 +237,7 @@ MISTAKES = {
     "--pairs=9 --between_pairs=3": "expected paths that leave 100 of the",
     "--ends=test": "--ends: expected some of held_out, training, shifted",
     "--ends=shifted": "--ends: expected the name of a shifted data set",
-    "--curves=straight": "--curves: expected some of amplitude, phase, shortest_phase",
+    "--also_along=straight": "--also_along: expected some of amplitude, phase, shortest_phase",
     "--jacobian_points=1": "--jacobian_points: expected 2 or more",
     "--sweeps=architecture --architectures=resnet": "--architectures: expected some of convnet",
     "--measured_epochs=2": "--measured_epochs: expected at most 1",

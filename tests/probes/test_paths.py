@@ -477,11 +477,11 @@ from spectral_tf.models.small import convnet
 from spectral_tf.probes import path_outputs
 from spectral_tf import probes as probe
 rng = np.random.default_rng(0)
-images, labels = rng.normal(size=(30, 4, 4, 1)).astype(np.float32), np.arange(30) % 3
+images, labels = rng.normal(size=(30, 8, 8, 1)).astype(np.float32), np.arange(30) % 3
 paths = probe.straight_paths(images, probe.draw_pairs(labels, 0, 1, 7, seed=0), unit=0.3)
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
-    model = convnet(width=4, num_classes=3, input_shape=(4, 4, 1))
+    model = convnet(width=4, num_classes=3, input_shape=(8, 8, 1))
     head = model.layers[-1]
     head.kernel.assign(rng.normal(size=head.kernel.shape))
 both = probe.path_logits(model, images, paths, batch_size=11, strategy=strategy)

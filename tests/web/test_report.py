@@ -17,10 +17,10 @@ from PIL import Image
 from spectral_tf import Grid, SpectrumProbe, catalogue, web
 from spectral_tf.commands import compare, report
 from spectral_tf.errors import UserError
-from spectral_tf.records import write_table
+from spectral_tf.records import Head, write_table
 from spectral_tf.records.figures import save_figure
 from spectral_tf.records.figures.style import new_figure
-from spectral_tf.web import figures, page, tables
+from spectral_tf.web import contents, figures, page, tables
 
 from .conftest import NASTY, make_folder
 from .reading import Page, faults
@@ -301,7 +301,7 @@ def test_a_comparison_that_is_there_is_replaced_when_that_is_said(tmp_path):
 def test_names_in_links_are_those_of_urls(tmp_path):
     folder = make_folder(epath.Path(tmp_path / "a"))
     name = "50 % #1?"
-    write_table(folder / f"{name}.csv", ("x",), [(i,) for i in range(tables.WHOLE + 1)])
+    write_table(folder / f"{name}.csv", ("x",), [(i,) for i in range(contents.MOST_ROWS + 1)])
     (folder / "figures" / f"{name}.gif").write_bytes(b"GIF89a")
     text = web.write_report(folder).read_text()
     quoted = "50%20%25%20%231%3F"
@@ -312,7 +312,7 @@ def test_names_in_links_are_those_of_urls(tmp_path):
 def test_rows_are_sorted_by_whole_numbers():
     """Two that differ in the seventh digit alone, and what is never reached."""
     values = np.array([1.00000012, 1.00000011, np.inf, np.nan])
-    rows = tables.shown("t", {"x": values}, "lf_first").rows
+    rows = tables.shown("t", Head({"x": values}, values.size), "lf_first").rows
     keys = [row[0].key for row in rows]
     assert [float(key) for key in keys[:3]] == values[:3].tolist()
     assert keys[2:] == ["Infinity", ""]

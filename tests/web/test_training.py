@@ -145,7 +145,7 @@ def test_an_estimate_is_one_cell_and_what_differs_beside_it_another():
         ["1 (0.5 to never)", "a"],
         ["2", "b"],
     ]
-    assert [row[0].key for row in shown.rows] == ["1", "2"]
+    assert [row[0].key for row in shown.rows] == ["1.0", "2.0"]
     assert shown.notes == [
         "x: n = 3",
         "x, how: a = Student, over runs",
