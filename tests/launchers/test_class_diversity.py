@@ -221,7 +221,7 @@ OWN = """class,superclass
 """
 
 
-@pytest.mark.long
+@pytest.mark.unproven
 def test_a_hierarchy_of_ones_own_stands_beside_groupings_of_its_sizes(embedded_dir, tmp_path):
     (tmp_path / "own.csv").write_text(OWN)
     flags = [*MERGED, "--merges=1", f"--hierarchy={tmp_path / 'own.csv'}"]
@@ -251,7 +251,7 @@ def test_a_hierarchy_of_ones_own_stands_beside_groupings_of_its_sizes(embedded_d
     assert_refused(again, "hierarchy_sha256")
 
 
-@pytest.mark.long
+@pytest.mark.unproven
 def test_the_study_of_cifar100_takes_its_first_steps(tmp_path):
     """By its flagfile, on images of brightness in CIFAR-100's format."""
     # Paths between 100 classes take 99 held-out images of each, two of each tell how diverse it is.

@@ -136,7 +136,21 @@ def marks(page, hosts):
     if (page, hosts) in ALWAYS:
         return []
     few = hosts == "deterministic" and page not in ("lf_first", "noise_fitting")
-    return pytest.mark.matrix if few else pytest.mark.long
+    return pytest.mark.matrix if few else long_or_unproven(page)
+
+
+# New, or with new flags, and not yet seen to pass on every kind of host.
+UNPROVEN = {
+    *("elastic_bands", "mnist_manifold_variational", "mnist_noise", "theory"),
+    *("interventions", "interpolation"),
+}
+
+
+def long_or_unproven(page):
+    return pytest.mark.unproven if page in UNPROVEN else pytest.mark.long
+
+
+LONG_PAGES = [pytest.param(page, marks=long_or_unproven(page)) for page in PAGES]
 
 
 @pytest.mark.parametrize(
@@ -250,8 +264,7 @@ def test_a_folder_in_use_ends_all_hosts(tmp_path):
     assert not any("Traceback" in result.stderr for result in results)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", LONG_PAGES)
 def test_tensorboard_has_of_every_page(page, alone):
     script = PAGE_OF.get(page, page)
     assert_board(alone(page), script)
@@ -262,8 +275,7 @@ def test_the_tags_of_every_page_are_listed():
     assert listed().keys() == catalogue.EXPERIMENTS.keys() | PAGE_OF.keys()
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", LONG_PAGES)
 def test_a_report_is_made_again_without_tensorflow(page, alone, tmp_path):
     path = tmp_path / "run"
     shutil.copytree(alone(page), path)

@@ -359,7 +359,7 @@ LARGE = {
 }
 
 
-@pytest.mark.long
+@pytest.mark.unproven
 @pytest.mark.parametrize("file", LARGE)
 def test_the_flags_for_the_published_scale_take_their_first_steps(file, tmp_path, mnist_dir):
     given = f"--flagfile={ROOT / 'results' / file}.flags"
