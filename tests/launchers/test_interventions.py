@@ -244,7 +244,7 @@ MISTAKES = {
     "--network_options=fixup": "--network_options: expected of convnet some of unnormalised",
     "--network_options=fixup,fixup": "--network_options: expected some of unnormalised, fixup",
     "--sweeps=network_options --option_sets=fixup": "--sweeps=network_options=fixup: expected of",
-    "--stop_at_accuracy=1.1": "flag --stop_at_accuracy",
+    "--stop_at_accuracy=1.1": "--stop_at_accuracy: expected a finite number",
     "--looks_per_epoch=2": "--looks_per_epoch: expected a --stop_at_loss or --stop_at_accuracy",
 }
 
