@@ -13,8 +13,8 @@ minutes on 2 cores. A saved model of your own, which is one network:
 
     python launchers/elastic_bands.py --from_run=mine.keras --dataset=cifar10 --attack_norm=1
 
-To see: bands keep the class on more pairs than straight lines do and are a few per cent longer;
-bends into random directions change nothing (results/elastic_bands).
+To see: on what share of pairs the class is kept by bands, by straight lines and by bends into
+random directions, and how much longer bands are (results/elastic_bands).
 """
 
 from __future__ import annotations
