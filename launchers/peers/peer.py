@@ -5,9 +5,10 @@ Each script is a program of its own that makes steps of one kind and tells how m
     python launchers/peers/jax_vmap.py --members=8 --threads=1 --seconds=2
 
 With `--steps=20` it makes so many and prints the losses after them, so that everybody's can be
-compared. With `--serve` it answers a benchmark, which keeps several of them and lets one after the
-other work: "ready {...}" once everything is compiled, then to every line with a number of steps
-"done SECONDS". Until it is asked it sleeps.
+compared; `--look_every=10 --outputs=FILE.npz` keeps what the networks say on the way. With
+`--serve` it answers a benchmark, which keeps several of them and lets one after the other work:
+"ready {...}" once everything is compiled, then to every line with a number of steps "done SECONDS".
+Until it is asked it sleeps.
 """
 
 from __future__ import annotations
@@ -68,6 +69,7 @@ class Work(NamedTuple):
     Attributes:
       run: makes so many steps, and returns when they are done.
       losses: of the networks as they are now; nothing for what has none.
+      outputs: of the networks as they are now, at their points, [e, n]; for those that can tell.
       before: what is to be done before the clock starts, such as to use up what was made ahead
         while others worked.
       told: what a benchmark is to know beside the versions, as JSON has it.
@@ -75,6 +77,7 @@ class Work(NamedTuple):
 
     run: Callable[[int], object]
     losses: Callable[[], Sequence[float]] = lambda: ()
+    outputs: Callable[[], np.ndarray] | None = None
     before: Callable[[], object] = lambda: None
     told: Mapping[str, Any] = {}
 
@@ -176,6 +179,16 @@ def limit_threads(threads: int) -> None:
         os.environ[name] = str(threads)
 
 
+def torch_device(threads: int, tf32: int) -> None:
+    """Lets PyTorch work on a GPU if there is one, and round factors of products there if asked."""
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    if torch.cuda.is_available():
+        torch.set_default_device("cuda")
+
+
 def _asked(
     options: Mapping[str, int | str], **flags: tuple[int | str, str]
 ) -> tuple[argparse.Namespace, dict[str, int | str]]:
@@ -189,6 +202,8 @@ def _asked(
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--seconds", type=float, default=2.0, help="of the measurement")
     parser.add_argument("--steps", type=int, default=0, help="make so many and print the losses")
+    parser.add_argument("--look_every", type=int, default=0, help="steps between kept outputs")
+    parser.add_argument("--outputs", default="", help="with --steps: .npz for them")
     parser.add_argument("--serve", action="store_true", help="work for a benchmark")
     parser.add_argument("--seed", type=int, default=0)
     for name, value in options.items():
@@ -264,7 +279,7 @@ def _answer(
 ) -> None:
     """Does what the command line asks, with `each` units in a step."""
     if asked.steps:
-        work.run(asked.steps)
+        _run_and_look(asked, work)
         print(json.dumps([float(loss) for loss in work.losses()]))
         return
     if not asked.serve:
@@ -285,6 +300,29 @@ def _answer(
     print("ready", json.dumps(told), file=answers)
     for line in sys.stdin:
         print("done", _seconds(work, int(line)), file=answers)
+
+
+def _run_and_look(asked: argparse.Namespace, work: Work) -> None:
+    """Makes the steps; with `--outputs`, keeps [s, e, n] of them and the seconds between looks.
+
+    The first of the seconds may hold a compilation.
+    """
+    if not asked.outputs:
+        work.run(asked.steps)
+        return
+    import numpy as np
+
+    if work.outputs is None:
+        raise SystemExit("--outputs: this script cannot tell them; leave it out")
+    every = asked.look_every or asked.steps
+    steps: list[int] = []
+    seconds: list[float] = []
+    outputs: list[np.ndarray] = []
+    for step in range(0, asked.steps, every):
+        seconds.append(_seconds(work, min(every, asked.steps - step)))
+        steps.append(min(step + every, asked.steps))
+        outputs.append(work.outputs())
+    np.savez_compressed(asked.outputs, steps=steps, outputs=np.stack(outputs), seconds=seconds)
 
 
 def _seconds(work: Work, steps: int) -> float:

@@ -1,17 +1,28 @@
-"""An ensemble in torch.func: `vmap(grad)` over stacked modules, the whole step compiled."""
+"""An ensemble in torch.func: `vmap(grad)` over stacked modules, the whole step compiled.
+
+On a GPU ten steps are captured in a CUDA graph, which starts all their kernels by one call.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import peer
 from torch_loop import module
 
+if TYPE_CHECKING:
+    import torch
 
-def trainer(networks: peer.Networks, threads: int) -> peer.Work:
+CAPTURED = 10
+
+
+def trainer(networks: peer.Networks, threads: int, tf32: int = 0) -> peer.Work:
     """One compiled program makes gradients of all members and Adam's update of the stacked."""
     import torch
     from torch.func import functional_call, grad, stack_module_state, vmap
 
-    torch.set_num_threads(threads)
+    peer.torch_device(threads, tf32)
     x, y = torch.tensor(networks.inputs), torch.tensor(networks.targets)
     members = [module(weights) for weights in networks.weights]
     params = {name: p.detach() for name, p in stack_module_state(members)[0].items()}
@@ -22,8 +33,13 @@ def trainer(networks: peer.Networks, threads: int) -> peer.Work:
     def loss_of(params: dict) -> torch.Tensor:
         return torch.nn.functional.mse_loss(functional_call(base, params, (x,)), y)
 
+    done = torch.zeros((), dtype=torch.float64)
+    decays = torch.tensor([0.9, 0.999], dtype=torch.float64)
+
     @torch.compile(fullgraph=True)
-    def step(corrections: torch.Tensor) -> None:
+    def step() -> None:
+        done.add_(1)
+        corrections = (1 - decays**done).float()
         gradients = vmap(grad(loss_of))(params)
         for name, p in params.items():
             first[name].lerp_(gradients[name], 1 - 0.9)
@@ -31,17 +47,43 @@ def trainer(networks: peer.Networks, threads: int) -> peer.Work:
             root = (second[name] / corrections[1]).sqrt_().add_(peer.EPSILON)
             p.sub_(peer.LEARNING_RATE / corrections[0] * first[name] / root)
 
-    done = 0
+    state = [done, *params.values(), *first.values(), *second.values()]
+    several = captured(step, CAPTURED, state) if x.is_cuda else None
 
     @torch.no_grad()
     def run(number: int) -> None:
-        nonlocal done
-        for _ in range(number):
-            done += 1
-            step(torch.tensor([1 - 0.9**done, 1 - 0.999**done]))
+        whole = number // CAPTURED if several else 0
+        for _ in range(whole):
+            several()
+        for _ in range(number - whole * CAPTURED):
+            step()
+        if several:
+            torch.cuda.synchronize()
 
     return peer.Work(run, lambda: vmap(loss_of)(params).tolist())
 
 
+def captured(
+    step: Callable[[], None], number: int, state: Sequence[torch.Tensor]
+) -> Callable[[], None]:
+    """So many steps as one CUDA graph; the state is left as it was."""
+    import torch
+
+    kept = [tensor.clone() for tensor in state]
+    beside = torch.cuda.Stream()
+    beside.wait_stream(torch.cuda.current_stream())
+    with torch.no_grad(), torch.cuda.stream(beside):
+        for _ in range(3):  # Compiles; a capture must find everything allocated.
+            step()
+    torch.cuda.current_stream().wait_stream(beside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.no_grad(), torch.cuda.graph(graph):
+        for _ in range(number):
+            step()
+    for tensor, before in zip(state, kept, strict=True):
+        tensor.copy_(before)
+    return graph.replay
+
+
 if __name__ == "__main__":
-    peer.train_networks(trainer, "torch")
+    peer.train_networks(trainer, "torch", tf32=0)
