@@ -8,7 +8,7 @@ published way, one process for each; and the peak memory with few and with many 
 
     python launchers/benchmark_paths.py --alsologtostderr
 
-takes about 5 minutes on 2 cores (estimated). To see: the share of the bare forward passes' images
+takes about 7 minutes on 2 cores. To see: the share of the bare forward passes' images
 per second, and a memory that does not grow with the pairs (results/benchmark_paths).
 """
 

@@ -644,7 +644,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
             "benchmark_paths",
             "What does measuring along paths cost, against a bare forward pass?",
             "",
-            5,
+            7,
             "benchmark_paths",
             shows="No figure of either paper: speed.",
             reading=(
