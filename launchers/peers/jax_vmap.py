@@ -20,8 +20,9 @@ def trainer(networks: peer.Networks, threads: int, tf32: int = 0) -> peer.Work:
     import numpy as np
     import optax
 
-    # On a GPU; its default rounds the factors of products.
-    jax.config.update("jax_default_matmul_precision", "tensorfloat32" if tf32 else "highest")
+    if jax.default_backend() == "gpu":  # Where the default rounds the factors of products.
+        precision = "tensorfloat32" if tf32 else "highest"
+        jax.config.update("jax_default_matmul_precision", precision)
     x, y = jnp.asarray(networks.inputs), jnp.asarray(networks.targets)
     params = jax.tree.map(lambda *members: jnp.stack(members), *networks.weights)
     optimizer = optax.adam(peer.LEARNING_RATE, eps=peer.EPSILON)

@@ -1,11 +1,16 @@
-"""Keras `fit` on TensorFlow, one network after the other."""
+"""Keras `fit` on TensorFlow, one network after the other.
+
+It makes whole executions only, so a step is one: as many updates as `--steps_per_execution` says.
+"""
 
 from __future__ import annotations
 
 import peer
 
 
-def trainer(networks: peer.Networks, threads: int, steps_per_execution: int = 1) -> peer.Work:
+def trainer(
+    networks: peer.Networks, threads: int, steps_per_execution: int = 1, jit_compile: int = 0
+) -> peer.Work:
     """Full batches from a cached data set without end."""
     import keras
     import tensorflow as tf
@@ -22,20 +27,26 @@ def trainer(networks: peer.Networks, threads: int, steps_per_execution: int = 1)
         )
         model.set_weights([part for pair in weights for part in pair])
         optimizer = keras.optimizers.Adam(peer.LEARNING_RATE, epsilon=peer.EPSILON)
-        model.compile(optimizer, "mse", steps_per_execution=steps_per_execution)
+        model.compile(
+            optimizer,
+            "mse",
+            steps_per_execution=steps_per_execution,
+            jit_compile=bool(jit_compile),
+        )
         return model
 
     members = [model_of(weights) for weights in networks.weights]
 
     def run(number: int) -> None:
         for member in members:
-            member.fit(data, steps_per_epoch=number, epochs=1, verbose=0)
+            updates = number * steps_per_execution
+            member.fit(data, steps_per_epoch=updates, epochs=1, verbose=0)
 
     def losses() -> list[float]:
         return [m.evaluate(data.take(1), verbose=0) for m in members]
 
-    return peer.Work(run, losses)
+    return peer.Work(run, losses, updates=steps_per_execution)
 
 
 if __name__ == "__main__":
-    peer.train_networks(trainer, "keras", "tensorflow", steps_per_execution=1)
+    peer.train_networks(trainer, "keras", "tensorflow", steps_per_execution=1, jit_compile=0)

@@ -70,6 +70,7 @@ class Work(NamedTuple):
       run: makes so many steps, and returns when they are done.
       losses: of the networks as they are now; nothing for what has none.
       outputs: of the networks as they are now, at their points, [e, n]; for those that can tell.
+      updates: that a step makes of every network.
       before: what is to be done before the clock starts, such as to use up what was made ahead
         while others worked.
       told: what a benchmark is to know beside the versions, as JSON has it.
@@ -78,6 +79,7 @@ class Work(NamedTuple):
     run: Callable[[int], object]
     losses: Callable[[], Sequence[float]] = lambda: ()
     outputs: Callable[[], np.ndarray] | None = None
+    updates: int = 1
     before: Callable[[], object] = lambda: None
     told: Mapping[str, Any] = {}
 
@@ -278,6 +280,9 @@ def _answer(
     asked: argparse.Namespace, work: Work, each: int, unit: str, packages: Sequence[str]
 ) -> None:
     """Does what the command line asks, with `each` units in a step."""
+    if asked.steps % work.updates:
+        raise SystemExit(f"--steps: expected a multiple of {work.updates}, got {asked.steps}")
+    each *= work.updates
     if asked.steps:
         _run_and_look(asked, work)
         print(json.dumps([float(loss) for loss in work.losses()]))
@@ -308,7 +313,7 @@ def _run_and_look(asked: argparse.Namespace, work: Work) -> None:
     The first of the seconds may hold a compilation.
     """
     if not asked.outputs:
-        work.run(asked.steps)
+        work.run(asked.steps // work.updates)
         return
     import numpy as np
 

@@ -41,4 +41,4 @@ def multiplier(
 
 
 if __name__ == "__main__":
-    peer.train_networks(multiplier, "numpy", torch=0, edge=1024, tf32=0)
+    peer.train_networks(multiplier, "numpy", "torch", torch=0, edge=1024, tf32=0)

@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import json
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -197,8 +198,9 @@ def contest(
 ) -> Found:
     """Finds the best setting of each contender, and measures all of them in every round.
 
-    A setting is tried twice for half of the time, and the better counts. A contender whose packages
-    are missing, or that fails in all settings, is left out with a warning.
+    A setting is tried three times for half of the time, and the median counts. Each round begins
+    with another contender. One whose packages are missing, that fails in all settings, or in a
+    round, is left out with a warning.
 
     Args:
       contenders: by name.
@@ -216,7 +218,7 @@ def contest(
                 try:
                     running = Running(contender, setting)
                     stack.callback(running.close)
-                    rate = max(running.rate(seconds / 2) for _ in range(2))
+                    rate = statistics.median(running.rate(seconds / 2) for _ in range(3))
                 except Failed as error:
                     tried.append((name, setting, float("nan"), str(error)))
                     logging.warning("%s, %s: %s", name, setting, error)
@@ -234,11 +236,16 @@ def contest(
         rates: dict[str, list[float]] = {name: [] for name in best}
         busy: dict[str, list[float]] = {name: [] for name in best}
         for number in track(range(num_rounds), "round"):
-            for name, (_, _, running) in best.items():
-                rates[name].append(running.rate(seconds))
+            names = list(best)
+            names = names[number % len(names) :] + names[: number % len(names)]
+            for name in names:
+                _add(rates, name, best, seconds)
             with spinning(busy_cores):
-                for name, (_, _, running) in best.items() if busy_cores else ():
-                    busy[name].append(running.rate(seconds, busy=True))
+                for name in names if busy_cores else ():
+                    _add(busy, name, best, seconds, busy=True)
+            for name in names:
+                if name not in best:  # It has ended.
+                    del rates[name], busy[name]
             logging.info("round %d of %d", number + 1, num_rounds)
         chosen = {name: (setting, running.versions) for name, (_, setting, running) in best.items()}
     return Found(
@@ -247,6 +254,23 @@ def contest(
         {name: np.asarray(values) for name, values in rates.items()},
         {name: np.asarray(values) for name, values in busy.items() if busy_cores},
     )
+
+
+def _add(
+    rates: Mapping[str, list[float]],
+    name: str,
+    best: dict[str, tuple[float, Setting, Running]],
+    seconds: float,
+    *,
+    busy: bool = False,
+) -> None:
+    """Measures a contender once more; one that fails is not among the best any more."""
+    if name in best:
+        try:
+            rates[name].append(best[name][-1].rate(seconds, busy=busy))
+        except Failed as error:
+            logging.warning("%s is left out: %s", name, error)
+            del best[name]
 
 
 def _installed(contenders: Mapping[str, Contender]) -> dict[str, Contender]:

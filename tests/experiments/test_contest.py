@@ -17,11 +17,14 @@ for name in ("threads", "members", "seed"):
     parser.add_argument(f"--{name}", type=int, default=1)
 parser.add_argument("--serve", action="store_true")
 parser.add_argument("--slow", type=float, default=1)
+parser.add_argument("--lines", type=int, default=1000)
 asked = parser.parse_args()
 if asked.members > 4:
     sys.exit("no memory")
 print("ready", '{"each": %d, "versions": "own 1"}' % asked.members, flush=True)
-for line in sys.stdin:
+for number, line in enumerate(sys.stdin):
+    if number == asked.lines:
+        sys.exit("worn out")
     print("done", int(line) * asked.slow * 1e-3 / asked.threads**0.5, flush=True)
 """
 
@@ -99,3 +102,13 @@ def test_no_process_is_left(script):
 def test_a_contender_that_ends_says_its_last_line(script):
     with pytest.raises(contest.Failed, match="no memory"):
         contest.Running(Contender(script, members=(8,)), Setting(1, 1, 8))
+
+
+def test_one_that_ends_in_a_round_is_left_out_and_the_others_go_on(script):
+    contenders = {
+        "lasts": Contender(script, together=False),
+        "ends": Contender(script, ("--lines=5",), together=False),
+    }
+    found = contest.contest(contenders, cores=1, num_rounds=3, seconds=0.01)
+    assert list(found.chosen) == list(found.rates) == ["lasts"]
+    np.testing.assert_allclose(found.rates["lasts"], [1_000] * 3)

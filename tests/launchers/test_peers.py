@@ -55,7 +55,7 @@ NETWORKS = ("--members=2", "--steps=20", "--width=16", "--num_samples=40", "--in
         pytest.param("torch_func", (), marks=needs("torch")),
         pytest.param("jax_vmap", (), marks=needs("jax", "optax")),
         ("keras_fit", ()),
-        ("keras_fit", ("--steps_per_execution=10",)),
+        ("keras_fit", ("--steps_per_execution=10", "--jit_compile=1")),
     ],
 )
 def test_every_peer_is_where_ours_is_after_twenty_steps(script, options, ours):
@@ -306,3 +306,14 @@ def test_a_timed_page_tells_when_its_trainer_came_and_worked(tmp_path):
     moments = [0, told["imported"], *itertools.chain(*told["calls"]), done]
     assert moments == sorted(moments)
     assert len(set(moments)) == len(moments)
+
+
+def test_a_step_of_keras_fit_is_a_whole_execution():
+    script = str(PEERS / "keras_fit.py")
+    asked = [sys.executable, script, "--threads=1", *NETWORKS, "--steps_per_execution=15"]
+    refused = subprocess.run(asked, capture_output=True, text=True)
+    assert "expected a multiple of 15, got 20" in refused.stderr
+    served = subprocess.run([*asked, "--serve"], input="2\n", capture_output=True, text=True)
+    ready, done = served.stdout.splitlines()
+    assert json.loads(ready.partition(" ")[2])["each"] == 2 * 15  # Members times updates.
+    assert done.startswith("done ")
