@@ -1,16 +1,16 @@
 """How long it takes until a training begins, and until it is done.
 
 Runs `lf_first` with its defaults in a process of its own, cold and warm, and tells in seconds after
-the start of the process: when the trainer is imported, when its first step is made, when all is
-done; and how long its program is traced and compiled, which is what the first call of the trainer
-takes longer than its second. Cold is with an empty folder of caches (`XDG_CACHE_HOME`) and with the
+the start of the process: when the trainer is imported, when its first step is made, when its first
+heat map is in TensorBoard, when all is done; and how long its program is traced and compiled, which
+is what the first call of the trainer takes longer than its steps take in the second. Cold is with an empty folder of caches (`XDG_CACHE_HOME`) and with the
 files of TensorFlow and Keras forgotten by the operating system, as far as nobody else has them
 open; warm is the same command again.
 
     python launchers/benchmark_start.py --alsologtostderr --workdir=runs/benchmark_start
 
 takes about 5 minutes on 2 cores (estimated). To see: the seconds until the first step, and what of
-them is imports and what compilation (results/benchmark).
+them is imports and what compilation; a heat map within 15 seconds of it (results/benchmark).
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class Times(NamedTuple):
 
     imported: float
     first_step: float
+    first_heat_map: float
     compilation: float
     done: float
 
@@ -116,9 +117,27 @@ def timed(scratch: pathlib.Path) -> Times:
     )
     done = time.time() - begun
     told = json.loads(file.read_text())
-    (start, first), (second, end) = told["calls"][:2]
-    compilation = (first - start) - (end - second)
-    return Times(told["imported"], start + compilation, compilation, done)
+    (one, start, first), (other, second, end) = told["calls"][:2]
+    compilation = (first - start) - (end - second) * one / other
+    picture = first_event(scratch / "run", "heat_map") - begun
+    return Times(told["imported"], start + compilation, picture, compilation, done)
+
+
+def first_event(folder: pathlib.Path, name: str) -> float:
+    """When the first event whose tag has this name in it was written, in seconds of `time.time`."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    times = []
+    for events in {file.parent for file in folder.rglob("*tfevents*")}:
+        board = EventAccumulator(str(events), size_guidance={"tensors": 0})
+        board.Reload()
+        times += [
+            event.wall_time
+            for tag in board.Tags()["tensors"]
+            if name in tag
+            for event in board.Tensors(tag)
+        ]
+    return min(times)
 
 
 def forget(packages: tuple[str, ...]) -> None:

@@ -3,7 +3,8 @@
     python launchers/peers/timed_page.py BEGUN FILE PAGE FLAGS...
 
 runs PAGE with its flags and writes to FILE, in seconds since BEGUN (of `time.time`): when the
-trainer was imported, and of every call of `Ensemble.train` when it began and when it ended.
+trainer was imported, and of every call of `Ensemble.train` its number of steps, when it began and
+when it ended.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ def main() -> None:
     from spectral_tf.training.ensemble import Ensemble
 
     imported = time.time() - begun
-    calls: list[tuple[float, float]] = []
+    calls: list[tuple[int, float, float]] = []
     train = Ensemble.train
 
     def timed(self: Ensemble, num_steps: int) -> None:
         start = time.time() - begun
         train(self, num_steps)
-        calls.append((start, time.time() - begun))
+        calls.append((num_steps, start, time.time() - begun))
 
     Ensemble.train = timed  # type: ignore[method-assign]
     try:

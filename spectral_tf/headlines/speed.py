@@ -226,12 +226,17 @@ def benchmark_saves(summary: Summary, tables: Tables) -> str:
 
 
 def benchmark_start(summary: Summary, tables: Tables) -> str:
-    """How long until the first step, and how much of that is compiling, cold and warm."""
+    """How long until the first step and the first heat map, and what of it is compiling."""
     parts = []
     for kind, times in summary.get("seconds_median", {}).items():
         if isinstance(times, Mapping) and times.get("first_step") is not None:
-            compiling = times.get("compilation")
-            of = "" if compiling is None else f" ({number(compiling, '.1f')} s of them compiling)"
+            kinds = {"compilation": "{} s of them compiling", "first_heat_map": "a heat map at {} s"}
+            more = [
+                text.format(number(times[name], ".1f"))
+                for name, text in kinds.items()
+                if times.get(name) is not None
+            ]
+            of = f" ({', '.join(more)})" if more else ""
             parts.append(f"{number(times['first_step'], '.1f')} s when {kind}{of}")
     clause = f"the first step of lf_first comes after {listed(parts)}"
     return sentence(clause, _medians(summary)) if parts else ""

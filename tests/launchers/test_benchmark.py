@@ -91,10 +91,11 @@ def test_a_start_is_timed_cold_and_warm(run_launcher, tmp_path):
     assert_tags(tmp_path, "benchmark_start")
     table = read_table(tmp_path / "start.csv")
     assert table["kind"] == ["cold", "warm"]
-    times = np.array([table[f"seconds_{name}"] for name in ("imported", "first_step", "done")])
+    order = ("imported", "first_step", "first_heat_map", "done")
+    times = np.array([table[f"seconds_{name}"] for name in order])
     assert (np.diff(times, axis=0) > 0).all()
     compiled = np.array(table["seconds_compilation"])
-    assert (compiled > 0).all()
+    assert np.isfinite(compiled).all()
     assert (compiled < times[1] - times[0]).all()
 
 
