@@ -1,7 +1,7 @@
 """Writes what documents say of the code and of results anew.
 
-These are docs/flags.md, docs/papers.md (of docs/papers.csv), results/repeat.md and the README's
-table of experiments:
+These are docs/flags.md, docs/papers.md (of docs/papers.csv), results/repeat.md, the README's table
+of experiments, and the tables of rates in documents:
 
     python docs/make.py
 
@@ -13,8 +13,9 @@ from __future__ import annotations
 import csv
 import json
 import pathlib
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from spectral_tf import catalogue
@@ -24,6 +25,8 @@ from spectral_tf.runtime.manual import FlagEntry, FlagGroup
 
 ROOT = pathlib.Path(__file__).parents[1]
 BEGIN, END = "<!-- experiments -->", "<!-- end of experiments -->"
+# What stands between is the table of a file below results/.
+RATES = re.compile(r"(?<=<!-- rates )(\S+) -->\n.*?(?=<!-- end of rates -->)", re.DOTALL)
 
 
 def results_page(experiment: Experiment) -> str:
@@ -122,11 +125,6 @@ def groups_of_experiments() -> dict[str, list[FlagGroup]]:
     return found
 
 
-# Their flagfiles are of the script before it had its peers: what measures the same today.
-EARLIER = {
-    "benchmark/n1000": " --num_samples=1000",
-    "benchmark/n9585": " --num_samples=9585 --input_dim=784 --members=1,4",
-}
 # What a folder takes from another run, in the place of what its own flagfile names.
 SOURCES = {
     "robustness": ("lf_first/equal", " --from_run={run}"),
@@ -147,12 +145,10 @@ def repeated(folder: str) -> str:
     results = ROOT / "results" / folder
     experiment = json.loads((results / "summary.json").read_text(encoding="utf-8"))["experiment"]
     asked = f" --flagfile=results/{folder}/run.flags"
-    if folder in EARLIER:
-        asked = EARLIER[folder]
     if folder in SOURCES:
         source, flag = SOURCES[folder]
         asked += flag.format(run=f"runs/again/{source}")
-    if dataset_of(folder) in FETCHED and folder not in EARLIER:
+    if dataset_of(folder) in FETCHED:
         asked += " --download"
     return f"python launchers/{experiment}.py{asked} --workdir=runs/again/{folder}"
 
@@ -175,8 +171,6 @@ def needed(folder: str) -> str:
         told.append(f"{name}, which `--download` fetches where it is not prepared")
     if folder.startswith("lf_first_pytorch"):
         told.append("the extra `torch`")
-    if folder in EARLIER:
-        told.append("its flagfile is of an earlier form of the script; the extras `torch,jax`")
     if folder.endswith("comparison") or "/claims" in folder:
         told.append("nothing: it reads the committed folders")
     return "; ".join(told)
@@ -322,10 +316,52 @@ def papers_document() -> str:
     return "\n".join(lines) + "\n"
 
 
+def with_rates(text: str) -> str:
+    """A document with the tables of benchmarks that it names in their places."""
+    return RATES.sub(lambda found: f"{found[1]} -->\n{table_of_rates(found[1])}\n", text)
+
+
+def table_of_rates(name: str) -> str:
+    """The contenders of a benchmark: settings, rates and their ratios, as its file has them."""
+    with (ROOT / "results" / name).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+
+    def rate(text: str) -> str:
+        return f"{float(text):,.0f}" if float(text) >= 100 else f"{float(text):.3g}"
+
+    def setting(row: Mapping[str, str]) -> str:
+        return ", ".join(row[key] for key in ("members", "processes", "threads"))
+
+    columns: dict[str, Callable[[Mapping[str, str]], str]] = {
+        "contender": lambda row: row["contender"],
+        "members, processes, threads": setting,
+        "median": lambda row: rate(row["median"]),
+        "best": lambda row: rate(row["best"]),
+        "ours over it": lambda row: f"{float(row['ours_over_it']):.2f}",
+        "share of the product": lambda row: f"{float(row['share_of_matrix_product']):.0%}",
+    }
+    if "share_of_matrix_product" not in rows[0]:
+        del columns["share of the product"]
+    if "quiet_median" in rows[0]:
+        columns = {
+            "contender": lambda row: row["contender"],
+            "quiet": lambda row: rate(row["quiet_median"]),
+            "beside a busy core": lambda row: rate(row["busy_median"]),
+            "left": lambda row: f"{float(row['share_of_quiet']):.0%}",
+        }
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[told(row) for told in columns.values()] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("%", " %")
+
+
 def written() -> dict[pathlib.Path, str]:
     """What the documents should say."""
-    page = ROOT / "README.md"
+    page, results, speed = (
+        ROOT / name for name in ("README.md", "results/README.md", "docs/speed.md")
+    )
     return {
+        results: with_rates(results.read_text(encoding="utf-8")),
+        speed: with_rates(speed.read_text(encoding="utf-8")),
         ROOT / "results" / "repeat.md": repeat_document(),
         ROOT / "docs" / "papers.md": papers_document(),
         ROOT / "docs" / "flags.md": flags_document(groups_of_experiments()),

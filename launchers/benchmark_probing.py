@@ -7,9 +7,8 @@ other in every round, so that each figure is a ratio within one round.
 
     python launchers/benchmark_probing.py --alsologtostderr --workdir=runs/benchmark_probing
 
-takes about a minute on 2 cores. To see: probing every 100 steps under 3 %, 10,000
-perturbed networks in less than 10 seconds with shared and 40 with fresh directions
-(results/benchmark).
+takes about a minute on 2 cores. To see: probing every 100 steps under 3 %, and how long 10,000
+perturbed networks take with shared and with fresh directions (results/benchmark).
 """
 
 from __future__ import annotations

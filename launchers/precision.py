@@ -111,7 +111,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
 def ensemble(plan: Plan, page: experiments.Page, group: str) -> training.Ensemble:
     """The runs in one precision; all groups have the same seeds and targets.
 
-    One member in a block is summed in another order than several: last bits differ.
+    One member in a block is summed in another order than several: last bits differ. No other group
+    has a block of one: blocks are even, and of at most three if the runs are odd in number.
     """
     control = group == CONTROL
     network = dataclasses.replace(plan.network, precision=EXACT if control else group)
@@ -121,7 +122,7 @@ def ensemble(plan: Plan, page: experiments.Page, group: str) -> training.Ensembl
         [target.dataset() for target in plan.targets],
         optimizer=training.Adam(plan.learning_rate),
         strategy=page.strategy,
-        block_size=1 if control else 2,
+        block_size=1 if control else 2 + len(plan.targets) % 2,
     )
 
 
@@ -140,7 +141,11 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     p_values = [p for whole, _ in ratios.values() if (p := whole.p_value) is not None]
     of_groups = len(plan.targets) * found["seconds"].rates()
     rates = dict(zip(plan.groups, of_groups.tolist(), strict=True))
-    same = np.array_equal(magnitudes[:, 0], magnitudes[:, 1], equal_nan=True)
+    same = [
+        run
+        for run in range(len(plan.targets))
+        if np.array_equal(magnitudes[:, 0, run], magnitudes[:, 1, run], equal_nan=True)
+    ]
     return records.Report(
         tables={
             "precision": records.Table(
@@ -182,7 +187,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         lines=[
             f"learning times over float32's, on {learned.sum()} of {k.size} frequencies:",
             *(line(group, whole, rates) for group, (whole, _) in ratios.items()),
-            *["the control differs in no bit here, and says nothing"] * same,
+            *(f"run {run}: the control differs in no bit, and says nothing" for run in same),
         ],
     )
 

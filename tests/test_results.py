@@ -39,8 +39,8 @@ REFERENCE_TIMES = {
 HEIGHT, ROW, RUNS = 0.005, 184, 20
 
 
-# Runs of pages that have other flags now, or that were given what is not committed.
-OTHERS = {"benchmark/n1000", "benchmark/n9585", "robustness"}
+# Runs that were given what is not committed.
+OTHERS = {"robustness"}
 OTHERS |= {f"noise_fitting/{name}/distillation" for name in ("fashion_mnist", "photo_patches")}
 RESULTS = ROOT / "results"
 FOLDERS = {str(file.parent.relative_to(RESULTS)) for file in RESULTS.rglob("run.flags")}

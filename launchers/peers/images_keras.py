@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import peer
@@ -30,6 +31,7 @@ def convnet(kernels: list, side: int, num_classes: int) -> keras.Model:
 
 def trainer(batches: peer.Batches, threads: int, forward: int = 0) -> peer.Work:
     """SGD with Nesterov momentum by `fit`; or outputs alone, by a function that XLA compiles."""
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # As ours: it is not TensorFlow's choice.
     import keras
     import tensorflow as tf
 

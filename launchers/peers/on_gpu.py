@@ -10,20 +10,24 @@ spectral_tf is installed, then copy this folder and them to the other machine:
     python launchers/peers/on_gpu.py --programs=runs/programs --folder=runs/gpu
 
 Writes the rates of rounds in which one after the other works while the others sleep (`rates.csv`,
-with PyTorch's products of 8192 x 8192 as the card's peak), losses after 20 steps of all
-(`losses.csv`), the seconds of the full figure, 20 networks over 60,000 steps (`full.csv`), and the
-steps at which its frequencies are learned (`learning_times.csv`; `never` is an empty cell).
+with PyTorch's large products as the card's peak), losses after 200 steps (`losses.csv`), the
+seconds that the training of the whole figure takes, 20 networks over 60,000 steps (`full.csv`; by
+all looks but the first, which compiles), the steps at which its frequencies are learned
+(`learning_times.csv`; never is an empty cell), and what it ran on (`gpu.json`).
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import datetime
+import importlib.util
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -32,10 +36,12 @@ import numpy as np
 PEERS = pathlib.Path(__file__).parent
 FREQUENCIES = tuple(range(5, 51, 5))
 PRECISIONS = {0: "float32", 1: "tf32"}
-PRODUCT, EDGE = "matrix product", 8192
-FULL = 20  # Networks of the figure.
-FLOP = 200 * (6.0 * (2 + 4 * 256) * 256 - 2.0 * 256)  # Of a member-step, as benchmark.py counts.
-SCRIPTS = {"ours": "ours_exported", "JAX vmap": "jax_vmap", "torch.func, compiled": "torch_func"}
+PRODUCT, POINTS, DEPTH, STEPS = "matrix product", 200, 6, 200
+SCRIPTS = {
+    "ours": ("ours_exported", "jax"),
+    "JAX vmap": ("jax_vmap", "optax"),
+    "torch.func, compiled": ("torch_func", "torch"),
+}
 
 
 def main() -> None:
@@ -43,24 +49,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--programs", required=True, help="folders MEMBERS_TF32 of ours_exported")
     parser.add_argument("--folder", required=True, help="for the tables")
-    parser.add_argument("--members", default="20,100", help="networks at once")
+    parser.add_argument("--members", default="20,100", help="networks at once, in the rounds")
+    parser.add_argument("--networks", type=int, default=20, help="of the figure")
+    parser.add_argument("--width", type=int, default=256, help="units of a hidden layer")
+    parser.add_argument("--edge", type=int, default=8192, help="of the factors of the products")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of a measurement")
-    parser.add_argument("--steps", type=int, default=60_000, help="of the full figure")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of a measurement")
+    parser.add_argument("--steps", type=int, default=60_000, help="of the figure")
     parser.add_argument("--look_every", type=int, default=100)
     asked = parser.parse_args()
+    begun = time.monotonic()
     folder = pathlib.Path(asked.folder)
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # Several programs share the card.
-    members = [int(text) for text in asked.members.split(",")]
+    there = {name: own for name, own in SCRIPTS.items() if importlib.util.find_spec(own[1])}
+    for name in SCRIPTS.keys() - there.keys():
+        print(f"{name} is left out: no {SCRIPTS[name][1]} is installed", file=sys.stderr)
 
     def command(name: str, number: int, tf32: int, *own: str) -> list[str]:
         program = [f"--program={asked.programs}/{number}_{tf32}"] if name == "ours" else []
-        script = str(PEERS / f"{SCRIPTS[name]}.py")
-        return [sys.executable, script, f"--members={number}", f"--tf32={tf32}", *program, *own]
+        sizes = [f"--members={number}", f"--width={asked.width}", f"--depth={DEPTH}"]
+        script = str(PEERS / f"{there[name][0]}.py")
+        return [sys.executable, script, *sizes, f"--tf32={tf32}", *program, *own]
 
-    both = [(tf32, name) for tf32 in PRECISIONS for name in SCRIPTS]
-    started = [started_with(command(name, FULL, tf32, "--steps=20")) for tf32, name in both]
+    both = [(tf32, name) for tf32 in PRECISIONS for name in there]
+    after = f"--steps={STEPS}"
+    started = [started_with(command(name, asked.networks, tf32, after)) for tf32, name in both]
     losses = [
         (PRECISIONS[tf32], name, i, loss)
         for (tf32, name), process in zip(both, started, strict=True)
@@ -70,48 +84,59 @@ def main() -> None:
 
     rates: list[Sequence[Any]] = []
     versions: dict[str, str] = {}
+    product = [sys.executable, str(PEERS / "product.py"), f"--edge={asked.edge}"]
+    product.append(f"--torch={int(importlib.util.find_spec('torch') is not None)}")
+    # Of a member-step: thrice the products of the outputs, but for what the first layer passes on.
+    flop = POINTS * (6.0 * asked.width * (2 + (DEPTH - 2) * asked.width) - 2.0 * asked.width)
 
     def measure(tf32: int, number: int) -> None:
-        programs = {name: command(name, number, tf32) for name in SCRIPTS}
-        programs[PRODUCT] = [sys.executable, str(PEERS / "product.py"), "--torch=1"]
-        programs[PRODUCT] += [f"--edge={EDGE}", f"--tf32={tf32}"]
+        programs = {name: command(name, number, tf32) for name in there}
+        programs[PRODUCT] = [*product, f"--tf32={tf32}"]
         for name, i, rate in rounds(programs, asked.rounds, asked.seconds, versions):
-            flop = 2.0 * EDGE**3 if name == PRODUCT else FLOP
-            rates.append((PRECISIONS[tf32], number, name, i, rate, rate * flop / 1e12))
+            own = 2.0 * asked.edge**3 if name == PRODUCT else flop
+            rates.append((PRECISIONS[tf32], number, name, i, rate, rate * own / 1e12))
         columns = ("precision", "members", "contender", "round", "per_second", "tflop_per_second")
         write(folder / "rates.csv", columns, rates)
-        about = {"card": card(), "versions": versions}
-        (folder / "gpu.json").write_text(json.dumps(about, indent=2) + "\n")
 
-    first, *others = members
+    first, *others = [int(text) for text in asked.members.split(",")]
     for tf32 in PRECISIONS:
         measure(tf32, first)
 
     times: list[Sequence[Any]] = []
     full: list[Sequence[Any]] = []
-    for name, tf32 in (("ours", 0), ("ours", 1), ("JAX vmap", 0), ("JAX vmap", 1)):
-        file = folder / f"{SCRIPTS[name]}_{PRECISIONS[tf32]}.npz"
-        looks = (f"--steps={asked.steps}", f"--look_every={asked.look_every}", f"--outputs={file}")
-        last_line(started_with(command(name, FULL, tf32, *looks)))
-        with np.load(file) as found:
-            learned = learning_times(found["steps"], found["outputs"])
-            # The first look's may hold a compilation.
-            seconds = float(found["seconds"][1:].mean() * len(found["seconds"]))
-        file.unlink()
-        full.append((PRECISIONS[tf32], name, asked.steps, seconds, FULL * asked.steps / seconds))
-        times += [
-            (PRECISIONS[tf32], name, e, frequency, "" if np.isinf(step) else float(step))
-            for e, of_member in enumerate(learned)
-            for frequency, step in zip(FREQUENCIES, of_member, strict=True)
-        ]
-        columns = ("precision", "contender", "steps", "seconds", "member_steps_per_second")
-        write(folder / "full.csv", columns, full)
-        columns = ("precision", "contender", "member", "frequency", "step")
-        write(folder / "learning_times.csv", columns, times)
+    for name in there:
+        for tf32, precision in PRECISIONS.items():
+            file = folder / f"{there[name][0]}_{precision}.npz"
+            looks = (f"--look_every={asked.look_every}", f"--outputs={file}")
+            steps = f"--steps={asked.steps}"
+            last_line(started_with(command(name, asked.networks, tf32, steps, *looks)))
+            with np.load(file) as found:
+                learned = learning_times(found["steps"], found["outputs"])
+                seconds = float(found["seconds"][1:].mean() * len(found["seconds"]))
+            file.unlink()
+            rate = asked.networks * asked.steps / seconds
+            full.append((precision, name, asked.steps, seconds, rate))
+            times += [
+                (precision, name, e, frequency, "" if np.isinf(step) else float(step))
+                for e, of_member in enumerate(learned)
+                for frequency, step in zip(FREQUENCIES, of_member, strict=True)
+            ]
+            columns = ("precision", "contender", "steps", "seconds", "member_steps_per_second")
+            write(folder / "full.csv", columns, full)
+            columns = ("precision", "contender", "member", "frequency", "step")
+            write(folder / "learning_times.csv", columns, times)
 
     for number in others:
         for tf32 in PRECISIONS:
             measure(tf32, number)
+    about = {
+        "card": card(),
+        "versions": versions,
+        "flags": {k: v for k, v in vars(asked).items() if k not in ("programs", "folder")},
+        "ended": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - begun),
+    }
+    (folder / "gpu.json").write_text(json.dumps(about, indent=2) + "\n")
 
 
 def rounds(

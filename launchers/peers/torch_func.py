@@ -30,8 +30,11 @@ def trainer(networks: peer.Networks, threads: int, tf32: int = 0) -> peer.Work:
     second = {name: torch.zeros_like(p) for name, p in params.items()}
     base = members[0].to("meta")
 
+    def output_of(params: dict) -> torch.Tensor:
+        return functional_call(base, params, (x,))
+
     def loss_of(params: dict) -> torch.Tensor:
-        return torch.nn.functional.mse_loss(functional_call(base, params, (x,)), y)
+        return torch.nn.functional.mse_loss(output_of(params), y)
 
     done = torch.zeros((), dtype=torch.float64)
     decays = torch.tensor([0.9, 0.999], dtype=torch.float64)
@@ -60,7 +63,11 @@ def trainer(networks: peer.Networks, threads: int, tf32: int = 0) -> peer.Work:
         if several:
             torch.cuda.synchronize()
 
-    return peer.Work(run, lambda: vmap(loss_of)(params).tolist())
+    return peer.Work(
+        run,
+        lambda: vmap(loss_of)(params).tolist(),
+        lambda: vmap(output_of)(params)[..., 0].detach().cpu().numpy(),
+    )
 
 
 def captured(

@@ -159,7 +159,7 @@ def test_every_core_has_as_many_blocks(monkeypatch, cores, size, lengths):
     assert ensemble._blocks[-1].stop == 5
 
 
-def test_cores_change_no_bit_of_the_same_blocks(monkeypatch):
+def test_blocks_at_once_change_no_bit(monkeypatch):
     trained = []
     for count in (1, 3):
         monkeypatch.setattr(ensemble_module, "cores", lambda count=count: count)
