@@ -95,8 +95,6 @@ def test_no_process_is_left(script):
     assert all(process.poll() is None for process in processes)
     running.close()
     assert all(process.poll() is not None for process in processes)
-    with contest.spinning(1):
-        pass
 
 
 def test_a_contender_that_ends_says_its_last_line(script):
@@ -112,3 +110,14 @@ def test_one_that_ends_in_a_round_is_left_out_and_the_others_go_on(script):
     found = contest.contest(contenders, cores=1, num_rounds=3, seconds=0.01)
     assert list(found.chosen) == list(found.rates) == ["lasts"]
     np.testing.assert_allclose(found.rates["lasts"], [1_000] * 3)
+
+
+def test_cores_are_kept_busy_by_processes_that_end(monkeypatch):
+    started, start = [], contest.children.start
+    monkeypatch.setattr(
+        contest.children, "start", lambda *a, **k: started.append(start(*a, **k)) or started[-1]
+    )
+    with contest.spinning(2):
+        assert [process.poll() for process in started] == [None, None]
+    assert len(started) == 2
+    assert all(process.poll() is not None for process in started)
