@@ -229,6 +229,7 @@ def test_a_model_of_open_sides_is_asked_as_it_is():
     assert [op.type for op in graph.get_operations()].count("Conv2D") == 1
 
 
+@pytest.mark.long
 def test_who_saves_our_layer_reads_it_here_and_keras_reads_the_copy_without(tmp_path):
     model = convnet(width=2, input_shape=(4, 4, 3), num_classes=2)
     model.set_weights([RNG.uniform(0.3, 1, size=w.shape) for w in model.weights])

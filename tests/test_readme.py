@@ -95,6 +95,7 @@ def test_every_launcher_is_listed_and_names_its_results(launcher):
     assert (ROOT / folder[1]).is_dir()
 
 
+@pytest.mark.long
 def test_the_python_examples_run(embedded_dir, tmp_path):
     # Of those of one's own model the first two are tried in a fresh process, below.
     _, probe, along = blocks("docs/own_models.md")
@@ -116,6 +117,7 @@ def test_the_python_examples_run(embedded_dir, tmp_path):
     assert told(study).splitlines()[-1].startswith("1000 [")
 
 
+@pytest.mark.long
 def test_the_examples_of_ones_own_model_run(tmp_path):
     (follow,) = blocks("README.md")
     hold = blocks("docs/own_models.md")[0]

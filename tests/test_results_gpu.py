@@ -45,10 +45,8 @@ def test_the_seconds_of_the_whole_figure_are_those_of_the_table():
     assert set(rows["steps"].astype(int)) == {60_000}
     ours = [seconds[p, "ours"] for p in ("float32", "tf32")]
     jax = [seconds[p, "JAX vmap"] for p in ("float32", "tf32")]
-    said = (
-        "took {:.1f} seconds in float32 and {:.1f} in TF32 (JAX {:.1f} and {:.1f})".format(
-            *ours, *jax
-        )
+    said = "took {:.1f} seconds in float32 and {:.1f} in TF32 (JAX {:.1f} and {:.1f})".format(
+        *ours, *jax
     )
     assert said in PAGE
 

@@ -157,6 +157,7 @@ def test_every_flagfile_of_the_studies_has_its_place():
     assert {file.stem for file in STUDIES.glob("*.flags")} == {n for pair in ORDERS for n in pair}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "case"), ORDERS)
 def test_the_flags_of_the_studies_are_taken(name, case, embedded_dir, tmp_path):
     """Up to their images: waves, directions and folder are checked before these are looked for."""

@@ -15,6 +15,7 @@ CODE = [cell for cell in CELLS if cell["cell_type"] == "code"]
 TEXT = "\n\n".join("".join(c["source"]) for c in CELLS if c["cell_type"] == "markdown")
 
 
+@pytest.mark.long
 def test_it_runs_and_its_assertions_hold(embedded_dir, tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(embedded_dir))
     # Settings and kernels of whoever tests are not asked.

@@ -230,7 +230,10 @@ def benchmark_start(summary: Summary, tables: Tables) -> str:
     parts = []
     for kind, times in summary.get("seconds_median", {}).items():
         if isinstance(times, Mapping) and times.get("first_step") is not None:
-            kinds = {"compilation": "{} s of them compiling", "first_heat_map": "a heat map at {} s"}
+            kinds = {
+                "compilation": "{} s of them compiling",
+                "first_heat_map": "a heat map at {} s",
+            }
             more = [
                 text.format(number(times[name], ".1f"))
                 for name, text in kinds.items()

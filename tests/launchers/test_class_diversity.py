@@ -103,6 +103,7 @@ def test_a_run_goes_on_with_the_classes_that_it_has(finished):
         assert (path / f"{name}.csv").read_text() == text
 
 
+@pytest.mark.long
 def test_features_of_another_file_are_not_mixed_into_a_run(finished, embedded_dir, tmp_path):
     """A plain model of somebody, with a layer called flatten and a softmax behind."""
     _, _, flags = finished

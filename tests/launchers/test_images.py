@@ -149,6 +149,7 @@ def test_a_killed_page_ends_in_the_same_tables(name, finished, tmp_path, embedde
         assert (path / table.name).read_text() == table.read_text(), table.name
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SMALL)
 def test_a_page_killed_before_its_summary_reports_the_same(name, finished, tmp_path, embedded_dir):
     path = tmp_path / "unreported"
@@ -162,6 +163,7 @@ def test_a_page_killed_before_its_summary_reports_the_same(name, finished, tmp_p
         assert again.read_bytes() == made.read_bytes(), made.name
 
 
+@pytest.mark.long
 def test_without_a_network_embedded_data_serve_and_missing_data_are_told(tmp_path):
     script = tmp_path / "no_network.py"
     script.write_text(NO_NETWORK)
@@ -226,6 +228,7 @@ PLANES = (
 )
 
 
+@pytest.mark.long
 def test_plane_waves_are_what_closed_forms_say(tmp_path, embedded_dir):
     result = launch("mnist_noise", tmp_path / "run", embedded_dir, *PLANES)
     assert result.returncode == 0, result.stderr
@@ -328,6 +331,7 @@ def test_the_manifold_page_matches_scales_and_says_them(finished):
         assert fitted["method"].startswith("crossings of the band: Student")
 
 
+@pytest.mark.long
 def test_a_variational_autoencoder_has_a_bound_and_clouds_of_its_scale(tmp_path, embedded_dir):
     flags = ("--autoencoder=variational", "--num_steps=40", "--autoencoder_steps=600")
     result = launch("mnist_manifold", tmp_path / "run", embedded_dir, *flags)
@@ -373,6 +377,7 @@ def test_the_flags_for_the_published_scale_take_their_first_steps(file, tmp_path
     assert set(losses["step"]) == {0, 2}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SMALL)
 def test_a_page_runs_on_ones_own_arrays(name, tmp_path, embedded_dir):
     rng = np.random.default_rng(0)

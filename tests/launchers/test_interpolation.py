@@ -154,6 +154,7 @@ def test_with_so_many_samples_for_each_path_the_path_is_the_unit(finished, embed
     assert (table["num_paths"][table["frequency"] == 5.5] > 0).any()
 
 
+@pytest.mark.long
 def test_a_saved_model_is_one_network_and_gives_its_numbers(finished, embedded_dir, tmp_path):
     path, _ = finished
     flags = [*SAVED, f"--data_dir={embedded_dir}"]
@@ -181,6 +182,7 @@ def test_a_saved_model_is_one_network_and_gives_its_numbers(finished, embedded_d
         np.testing.assert_allclose(ours[name][0], theirs[name][1], rtol=2e-3, atol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("along", ["gradient", "random", "fourier"])
 def test_paths_from_single_images(along, embedded_dir, tmp_path):
     result = run(
@@ -199,6 +201,7 @@ def test_paths_from_single_images(along, embedded_dir, tmp_path):
     assert not (tmp_path / "claims.csv").exists()
 
 
+@pytest.mark.long
 def test_paths_by_phases_with_jacobians_and_the_released_spectrum(finished, embedded_dir, tmp_path):
     result = run(
         *(*SAVED, f"--data_dir={embedded_dir}", f"--workdir={tmp_path}", "--along=phase"),

@@ -257,6 +257,7 @@ def wait_for_new_state(process, path):
         time.sleep(0.02)
 
 
+@pytest.mark.long
 def test_kills_and_a_signal_leave_the_same_tables_and_events(run_launcher, tmp_path):
     # Wide enough to last some seconds on a fast machine, so that there is a middle to kill it in.
     long = (*TINY, "--num_steps=3000", "--width=160", "--depth=5", "--save_every_seconds=1")
@@ -442,6 +443,7 @@ print("every flag matters")
 """
 
 
+@pytest.mark.long
 def test_every_flag_of_the_configuration_changes_the_record(tmp_path):
     # A small network: what takes the time is to compile one for each flag.
     flags = [flag for flag in TINY if not flag.startswith(("--num_steps", "--probe"))]

@@ -184,6 +184,7 @@ def test_the_flagfile_repeats_it_and_the_report_is_made_again(finished, tmp_path
         assert (tmp_path / file.name).read_bytes() == file.read_bytes(), file.name
 
 
+@pytest.mark.long
 def test_positions_that_are_not_uniform_and_frequencies_asked_for(files, tmp_path):
     result = launch(
         "lf_first",
@@ -212,6 +213,7 @@ def test_positions_that_are_not_uniform_and_frequencies_asked_for(files, tmp_pat
     assert summary["largest_leak"] < 1e-9 < 0.1 < summary["largest_leak_of_plain_average"]
 
 
+@pytest.mark.long
 def test_a_window_and_a_channel_of_a_sound(files, tmp_path):
     result = launch(
         "lf_first",

@@ -329,6 +329,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
+@pytest.mark.long
 def test_the_tpu_branch_runs_with_a_double(finished, embedded_dir, tmp_path):
     (tmp_path / "double.py").write_text(TPU_DOUBLE)
     command = [sys.executable, str(tmp_path / "double.py"), *finished[2][1:]]
@@ -341,6 +342,7 @@ def test_the_tpu_branch_runs_with_a_double(finished, embedded_dir, tmp_path):
     np.testing.assert_allclose(here["clean_loss"][mine], there["clean_loss"][same], rtol=1e-3)
 
 
+@pytest.mark.long
 def test_directions_are_units_with_seeds_of_their_own(embedded_dir, tmp_path):
     flags = [*TINY, f"--data_dir={embedded_dir}", "--num_epochs=1", "--amplitude=0.3"]
     flags += ["--wave=fourier", "--spatial_frequencies=1,3", "--degrees=0", "--directions=2"]
@@ -385,6 +387,7 @@ def test_directions_are_units_with_seeds_of_their_own(embedded_dir, tmp_path):
     np.testing.assert_allclose(null, waves["final_regression_slope_null"][i], atol=1e-4)
 
 
+@pytest.mark.long
 def test_power_law_waves_lie_by_their_exponent(embedded_dir, tmp_path):
     flags = [*TINY, f"--data_dir={embedded_dir}", "--num_epochs=1", "--amplitude=0.3"]
     flags += ["--cycles=2", "--exponents=-1,1", "--wave=power_law", f"--workdir={tmp_path}"]
@@ -404,6 +407,7 @@ def test_power_law_waves_lie_by_their_exponent(embedded_dir, tmp_path):
     assert_recomputed(tmp_path)
 
 
+@pytest.mark.long
 def test_a_student_learns_from_a_kept_model_and_runs_compare(finished, tmp_path):
     path, _, command = finished
     teacher = path / "checkpoints" / "uniform" / "seed_0" / "epoch_002.keras"
@@ -509,6 +513,7 @@ def test_a_mistake_gets_one_line_and_nothing_is_written(finished, embedded_dir, 
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 def test_a_noise_class_is_measured_on_its_own_images(embedded_dir, tmp_path):
     flags = [*TINY, f"--data_dir={embedded_dir}", "--noise_class=3", "--num_epochs=1"]
     # The test split has 37 of it.
@@ -549,6 +554,7 @@ def own_images(path, **changes):
     return path
 
 
+@pytest.mark.long
 def test_own_images_and_an_own_model_run(tmp_path):
     flags = [
         *(f"--dataset=npz:{own_images(tmp_path / 'own.npz')}", "--batch_size=30", "--seeds=1"),
@@ -596,6 +602,7 @@ def fails_on_dark_corners(path, activation=None):
     return path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lost", [1, 3])
 def test_images_without_finite_outputs_are_counted_named_and_left_out(lost, tmp_path):
     rng = np.random.default_rng(1)

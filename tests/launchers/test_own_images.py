@@ -55,6 +55,7 @@ def data_of(path):
     return json.loads((path / "environment.json").read_text())["data"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("make", [keras_names, medmnist_names, channels_first, folder])
 def test_noise_fitting_takes_them(make, tmp_path):
     name, flags = make(tmp_path)
@@ -76,6 +77,7 @@ def test_noise_fitting_takes_them(make, tmp_path):
     assert summary["num_held_out_images"] >= 100
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("make", [keras_names, folder])
 def test_two_classes_of_sorted_files_are_told_apart(make, tmp_path):
     name, _ = make(tmp_path)
@@ -84,6 +86,7 @@ def test_two_classes_of_sorted_files_are_told_apart(make, tmp_path):
     assert data_of(tmp_path / "run")["order_seed"] > 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("make", [medmnist_names, folder])
 def test_interpolation_takes_them(make, tmp_path):
     name, flags = make(tmp_path)

@@ -62,6 +62,7 @@ def test_every_peer_is_where_ours_is_after_twenty_steps(script, options, ours):
     np.testing.assert_allclose(losses(script, *NETWORKS, *options), ours, rtol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="without jax")
 def test_the_exported_program_trains_as_ours_and_no_other_networks(ours, tmp_path):
     script = str(PEERS / "ours_exported.py")
@@ -292,6 +293,7 @@ sys.exit("that was all")
 """
 
 
+@pytest.mark.long
 def test_a_timed_page_tells_when_its_trainer_came_and_worked(tmp_path):
     file, page = tmp_path / "times.json", tmp_path / "page.py"
     page.write_text(PAGE)
@@ -308,6 +310,7 @@ def test_a_timed_page_tells_when_its_trainer_came_and_worked(tmp_path):
     assert len(set(moments)) == len(moments)
 
 
+@pytest.mark.long
 def test_a_step_of_keras_fit_is_a_whole_execution():
     script = str(PEERS / "keras_fit.py")
     asked = [sys.executable, script, "--threads=1", *NETWORKS, "--steps_per_execution=15"]

@@ -161,6 +161,7 @@ def test_a_second_fit_and_a_resumed_one_go_on(tmp_path):
     assert load(tmp_path / "part").coordinates["step"].values.tolist() == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.long
 def test_what_a_kill_leaves_can_be_loaded_and_gone_on_with(tmp_path):
     class Kill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
@@ -198,6 +199,7 @@ print(spectrum.history.coordinates["step"].values.tolist())
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", ["first", "last"])
 def test_a_killed_fit_that_backup_and_restore_resumes_keeps_its_history(order, tmp_path):
     def fit(*kill):

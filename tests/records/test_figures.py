@@ -221,6 +221,7 @@ def test_regions_are_where_the_logit_is_positive(tmp_path):
     assert right[0] > right[2]  # class 1 reddish.
 
 
+@pytest.mark.long
 def test_the_moving_picture_starts_with_the_first_function_and_ends_with_the_last(tmp_path):
     z = np.linspace(0, 1, 20)
     functions = np.linspace(0, 1, 30)[:, None] * np.sin(2 * np.pi * z)

@@ -32,6 +32,7 @@ def start(page, *flags, **variables):
     )
 
 
+@pytest.mark.long
 def test_another_backend_is_taken_for_tensorflow_and_said(tmp_path):
     home = tmp_path / "keras"
     home.mkdir()

@@ -87,6 +87,7 @@ def test_a_launcher_refuses_before_anything_is_built(flag, most, run_launcher, t
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 def test_an_address_space_too_narrow_for_tensorflow_is_told(tmp_path):
     size = 2_000_000 * 1024
     result = subprocess.run(

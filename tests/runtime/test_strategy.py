@@ -101,6 +101,7 @@ tf.config.experimental.set_memory_growth = grow
 """
 
 
+@pytest.mark.long
 def test_a_page_lets_memory_grow_before_tensorflow_begins_and_records_what_it_is(tmp_path):
     tiny = ("--num_runs=1", "--num_steps=3", "--width=4", "--depth=2", "--num_samples=8")
     tiny += ("--frequencies=1", "--probe_every=3", "--norms_every=3")
