@@ -36,30 +36,7 @@ def test_the_rates_of_the_page_are_medians_of_the_rounds(precision, members):
         ) in PAGE
 
 
-def test_the_seconds_of_the_whole_figure_are_those_of_the_table():
-    rows = table("full")
-    seconds = {
-        (p, c): float(s)
-        for p, c, s in zip(rows["precision"], rows["contender"], rows["seconds"], strict=True)
-    }
-    assert set(rows["steps"].astype(int)) == {60_000}
-    ours = [seconds[p, "ours"] for p in ("float32", "tf32")]
-    jax = [seconds[p, "JAX vmap"] for p in ("float32", "tf32")]
-    said = "took {:.1f} seconds in float32 and {:.1f} in TF32 (JAX {:.1f} and {:.1f})".format(
-        *ours, *jax
-    )
-    assert said in PAGE
-
-
-@pytest.mark.parametrize(
-    ("of", "over"),
-    [
-        (("tf32", "ours"), ("float32", "ours")),
-        (("float32", "JAX vmap"), ("float32", "ours")),
-        (("tf32", "ours"), ("float32", "JAX vmap")),
-    ],
-)
-def test_ratios_of_learning_times_are_those_of_the_table(of, over):
+def of_ratios(of, over):
     rows = table("learning_times")
 
     def times(which):
@@ -69,7 +46,34 @@ def test_ratios_of_learning_times_are_those_of_the_table(of, over):
         return found
 
     ratios = np.exp(np.log(times(of) / times(over)).mean(axis=1))
-    assert spectra.paired_ratio(ratios, unit="runs").text(".3f") in PAGE
+    return spectra.paired_ratio(ratios, unit="runs").text(".3f")
+
+
+@pytest.mark.parametrize("name", ["ours", "JAX vmap", "torch.func, compiled"])
+def test_the_whole_figure_takes_as_long_and_learns_when_it_is_said(name):
+    rows = table("full")
+    seconds = {
+        (p, c): float(s)
+        for p, c, s in zip(rows["precision"], rows["contender"], rows["seconds"], strict=True)
+    }
+    assert set(rows["steps"].astype(int)) == {60_000}
+    exact, rounded = (("float32", name), ("tf32", name))
+    line = f"| {name} | {seconds[exact]:.1f} | {seconds[rounded]:.1f} "
+    assert f"{line}| {of_ratios(rounded, exact)} |" in PAGE
+
+
+@pytest.mark.parametrize(
+    ("of", "over"),
+    [
+        ("JAX vmap", "ours"),
+        ("torch.func, compiled", "ours"),
+        ("torch.func, compiled", "JAX vmap"),
+    ],
+)
+def test_the_null_of_other_last_bits_is_that_of_the_table(of, over):
+    said = of_ratios(("float32", of), ("float32", over))
+    short = {"torch.func, compiled": "torch.func", "JAX vmap": "JAX"}
+    assert f"{short[of]} over {short.get(over, over)} {said}" in PAGE
 
 
 def test_all_contenders_train_the_same_networks():
@@ -80,4 +84,5 @@ def test_all_contenders_train_the_same_networks():
         for name in set(rows["contender"])
     }
     for losses in by_name.values():
-        np.testing.assert_allclose(losses, by_name["ours"], rtol=5e-5)
+        # In twenty steps they fall by 0.001 to 0.008, from 5.
+        np.testing.assert_allclose(losses, by_name["ours"], rtol=3e-5)

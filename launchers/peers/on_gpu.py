@@ -10,7 +10,7 @@ spectral_tf is installed, then copy this folder and them to the other machine:
     python launchers/peers/on_gpu.py --programs=runs/programs --folder=runs/gpu
 
 Writes the rates of rounds in which one after the other works while the others sleep (`rates.csv`,
-with PyTorch's large products as the card's peak), losses after 200 steps (`losses.csv`), the
+with PyTorch's large products as the card's peak), losses after 20 steps (`losses.csv`), the
 seconds that the training of the whole figure takes, 20 networks over 60,000 steps (`full.csv`; by
 all looks but the first, which compiles), the steps at which its frequencies are learned
 (`learning_times.csv`; never is an empty cell), and what it ran on (`gpu.json`).
@@ -36,7 +36,7 @@ import numpy as np
 PEERS = pathlib.Path(__file__).parent
 FREQUENCIES = tuple(range(5, 51, 5))
 PRECISIONS = {0: "float32", 1: "tf32"}
-PRODUCT, POINTS, DEPTH, STEPS = "matrix product", 200, 6, 200
+PRODUCT, POINTS, DEPTH, STEPS = "matrix product", 200, 6, 20
 SCRIPTS = {
     "ours": ("ours_exported", "jax"),
     "JAX vmap": ("jax_vmap", "optax"),
