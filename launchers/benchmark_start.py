@@ -3,9 +3,9 @@
 Runs `lf_first` with its defaults in a process of its own, cold and warm, and tells in seconds after
 the start of the process: when the trainer is imported, when its first step is made, when its first
 heat map is in TensorBoard, when all is done; and how long its program is traced and compiled, which
-is what the first call of the trainer takes longer than its steps take in the second. Cold is with an empty folder of caches (`XDG_CACHE_HOME`) and with the
-files of TensorFlow and Keras forgotten by the operating system, as far as nobody else has them
-open; warm is the same command again.
+is what the first call of the trainer takes longer than its steps take in the second. Cold is with
+an empty folder of caches (`XDG_CACHE_HOME`) and with the files of TensorFlow and Keras forgotten by
+the operating system, as far as nobody else has them open; warm is the same command again.
 
     python launchers/benchmark_start.py --alsologtostderr --workdir=runs/benchmark_start
 

@@ -26,11 +26,11 @@ from spectral_tf.training.resident import Arrays, Data, of_each_member, resident
 State = dict[str, Any]
 
 
-# On a CPU every core runs blocks of its own, and what one touches in a step (weights, both moments,
-# activations; float32) should stay in the cache: of 6 x 256 networks on one core with AVX-512, two at
-# once on 200 points run a tenth faster than eight, and one at once on 1,000 points a fifth faster
-# than four; with AVX2 they are level. An accelerator wants large products and few programs: there one block holds all members of a
-# replica.
+# On a CPU every core runs blocks of its own, and what one touches in a step (weights, both
+# moments, activations; float32) should stay in the cache: of 6 x 256 networks on one core with
+# AVX-512, two at once on 200 points run a tenth faster than eight, and one at once on 1,000
+# points a fifth faster than four; with AVX2 they are level. An accelerator wants large products
+# and few programs: there one block holds all members of a replica.
 _CPU_BLOCK_BYTES = 12 * 2**20
 
 

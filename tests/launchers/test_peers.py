@@ -12,6 +12,8 @@ import pytest
 from conftest import ROOT
 
 from spectral_tf.experiments.contest import Contender, Running, Setting
+from spectral_tf.records import read_table
+from spectral_tf.spectra import learning_times
 
 PEERS = ROOT / "launchers" / "peers"
 
@@ -321,3 +323,50 @@ def test_a_step_of_keras_fit_is_a_whole_execution():
     ready, done = served.stdout.splitlines()
     assert json.loads(ready.partition(" ")[2])["each"] == 2 * 15  # Members times updates.
     assert done.startswith("done ")
+
+
+@pytest.mark.long
+@pytest.mark.skipif(importlib.util.find_spec("optax") is None, reason="without jax and optax")
+def test_what_a_gpu_is_asked_runs_on_a_cpu_and_learns_as_spectra_say(tmp_path):
+    sizes = ("--members=2", "--width=8")
+    for tf32 in (0, 1):
+        script = [sys.executable, str(PEERS / "ours_exported.py"), *sizes, f"--tf32={tf32}"]
+        program = tmp_path / "programs" / f"2_{tf32}"
+        subprocess.run([*script, f"--export={program}"], check=True, capture_output=True)
+    programs = [(tmp_path / "programs" / f"2_{tf32}" / "program").read_bytes() for tf32 in (0, 1)]
+    assert programs[0] != programs[1], "one forbids that factors are rounded"
+    asked = [sys.executable, str(PEERS / "on_gpu.py"), f"--programs={tmp_path / 'programs'}"]
+    asked += [f"--folder={tmp_path / 'found'}", *sizes, "--networks=2", "--edge=64", "--rounds=2"]
+    asked += ["--seconds=0.02", "--steps=20", "--look_every=10"]
+    done = subprocess.run(asked, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    tables = {
+        name: read_table(tmp_path / "found" / f"{name}.csv")
+        for name in ("losses", "rates", "full", "learning_times")
+    }
+    names = {"ours", "JAX vmap"}
+    assert names <= set(tables["losses"]["contender"])
+    losses = np.array(tables["losses"]["loss"]).reshape(-1, 2)
+    np.testing.assert_allclose(losses, losses[:1].repeat(len(losses), axis=0), rtol=1e-5)
+    assert names | {"matrix product"} <= set(tables["rates"]["contender"])
+    assert set(tables["full"]["steps"]) == {20}
+    assert len(tables["learning_times"]["step"]) == 10 * 2 * len(tables["full"]["steps"])
+    about = json.loads((tmp_path / "found" / "gpu.json").read_text())
+    assert about["flags"]["width"] == 8
+    assert not list((tmp_path / "found").glob("*.npz"))
+
+
+def test_learning_times_on_a_gpu_are_those_of_spectra():
+    code = """
+import numpy as np, on_gpu
+x, steps = np.arange(200) / 200, np.arange(100, 1100, 100)
+rise = np.minimum(1, steps[:, None] / np.linspace(150, 2500, 10))  # [s, k]; the last never.
+waves = np.sin(2 * np.pi * np.outer(on_gpu.FREQUENCIES, x) + 1)
+print(on_gpu.learning_times(steps, np.stack([rise @ waves, rise[::-1] @ waves], 1)).tolist())
+"""
+    found = np.array(json.loads(in_a_process(code).replace("inf", "Infinity")))
+    steps = np.arange(100, 1100, 100)
+    rise = np.minimum(1, steps[:, np.newaxis] / np.linspace(150, 2500, 10))
+    np.testing.assert_allclose(found[0], learning_times(steps, rise), rtol=1e-9)
+    np.testing.assert_allclose(found[1], learning_times(steps, rise[::-1]), rtol=1e-9)
+    assert np.isinf(found[0]).any()

@@ -27,6 +27,22 @@ print(module.cores())
 """
 
 
+# A container with a quota: the file that says so is what joblib reads.
+QUOTA = """
+import builtins, io, os
+exists, opened = os.path.exists, builtins.open
+name = "/sys/fs/cgroup/cpu.max"
+os.path.exists = lambda path: path == name or exists(path)
+def reads(path, *args, **named):
+    return io.StringIO("LIMIT") if path == name else opened(path, *args, **named)
+builtins.open = reads
+os.sched_getaffinity = lambda _: set(range(8))
+os.cpu_count = lambda: 8
+from spectral_tf.runtime.cores import available_cores
+print(available_cores())
+"""
+
+
 def printed(code):
     own = {k: v for k, v in os.environ.items() if k != "LOKY_MAX_CPU_COUNT"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=own)
@@ -37,6 +53,15 @@ def printed(code):
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux binds processes to cores")
 def test_a_process_bound_to_one_core_has_one():
     assert printed(BOUND).stdout.split() == ["1", "1"]
+
+
+@pytest.mark.parametrize(
+    ("limit", "count"),
+    [("150000 100000", "2"), ("50000 100000", "1"), ("400000 100000", "4"), ("max 100000", "8")],
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has quotas of containers")
+def test_a_quota_of_a_container_counts_its_fractions_up(limit, count):
+    assert printed(QUOTA.replace("LIMIT", limit)).stdout.split() == [count]
 
 
 @pytest.mark.parametrize(("count", "used"), [(0, "3"), (2, "2")])
