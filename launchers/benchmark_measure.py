@@ -47,7 +47,9 @@ def main() -> None:
     import tensorflow as tf
 
     from spectral_tf.records.environment import environment
+    from spectral_tf.runtime.cores import use_cores
 
+    use_cores()
     folder.start(environment(tf.distribute.get_strategy(), FLAGS.seed, images.record()))
     start = time.monotonic()
     found = {

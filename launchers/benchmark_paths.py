@@ -76,7 +76,9 @@ def main() -> None:
 
     from spectral_tf.probes.pairs import class_pairs
     from spectral_tf.records.environment import environment
+    from spectral_tf.runtime.cores import use_cores
 
+    use_cores()  # Of a quota no more, as its peers.
     classes = range(held_out.num_classes)
     class_pairs(labels, classes, max(FLAGS.pairs, FLAGS.round_pairs), 0)  # Refuses too many.
     folder.start(environment(tf.distribute.get_strategy(), FLAGS.seed, held_out.record()))
@@ -166,7 +168,7 @@ def start_peers(
       model: of Keras.
       batches: [b, h, w, c] each, of one shape.
       first: logits of the first batch, which theirs have to equal.
-      running: ends them when it is left.
+      folder: for what they read.
     """
     if FLAGS.model != "convnet" or importlib.util.find_spec("torch") is None:
         logging.warning("PyTorch is left out: it has convnet, and needs the package torch")
