@@ -9,7 +9,7 @@ the operating system, as far as nobody else has them open; warm is the same comm
 
     python launchers/benchmark_start.py --alsologtostderr --workdir=runs/benchmark_start
 
-takes about 5 minutes on 2 cores (estimated). To see: the seconds until the first step, and what of
+takes about 20 minutes on 2 cores. To see: the seconds until the first step, and what of
 them is imports and what compilation; a heat map within 15 seconds of it (results/benchmark).
 """
 

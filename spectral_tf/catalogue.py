@@ -688,7 +688,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
             "benchmark_start",
             "How long until the first step, and how much of that is compiling?",
             "",
-            5,
+            20,
             "benchmark",
             shows="No figure of either paper: speed.",
             reading=(
