@@ -8,7 +8,7 @@ may.
 
     python launchers/benchmark_scaling.py --alsologtostderr
 
-takes about 10 minutes on 2 cores (estimated). To see: exponents of the upper half of the sizes
+takes about 11 minutes on 2 cores. To see: exponents of the upper half of the sizes
 beside those of the arithmetic, and the largest size that fits 24 GB by the fitted memory
 (results/benchmark_scaling).
 """

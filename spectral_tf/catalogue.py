@@ -718,7 +718,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
             "benchmark_scaling",
             "How do time and memory grow with size?",
             "",
-            10,
+            11,
             "benchmark_scaling",
             shows="No figure of either paper: speed.",
             reading=(
