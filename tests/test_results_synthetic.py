@@ -310,6 +310,55 @@ def test_what_is_proved_holds():
     assert np.all((lipschitz <= by_layer) & (by_layer <= by_parameter))
 
 
+def test_gradients_lose_one_power_by_hidden_layers_alone():
+    names = ("parameters", "from_frequency", "exponent_less_the_networks")
+    parameters, cut, lost = columns("theory/gradient_exponents.csv", *names)
+    chosen = cut == cut.min()  # The cut that was chosen beforehand.
+    assert chosen.sum() == 8
+    for name, exponent in zip(parameters[chosen], lost[chosen], strict=True):
+        if name.startswith("hidden"):
+            assert exponent == pytest.approx(1, abs=0.06), name
+        else:
+            assert exponent == pytest.approx(0, abs=0.02), name
+
+
+def test_a_step_changes_less_than_the_bound_by_one_power_only_below_its_edge():
+    names = ("step", "share_of_rate", "frequency", "speed", "bound")
+    step, share, k, speed, bound = columns("theory/residual_rates.csv", *names)
+    assert set(step) == {0, 1_000, 10_000}
+    assert np.all(speed < bound)
+    found = summary_of("theory")["residual_rate_exponents"]
+    for name, exponent in found.items():
+        if name.endswith("below the edge"):
+            assert exponent["value"] == pytest.approx(-1, abs=0.3), name
+            assert exponent["low"] < -0.9
+        else:
+            assert exponent["value"] == pytest.approx(-2, abs=0.11), name
+    assert len(found) == 3 * 4
+    edges = summary_of("theory")["residual_rate_edges"]
+    for at in (0, 1_000, 10_000):
+        edge = [edges[f"step {at}, share {part}"]["value"] for part in ("0.0001", "0.01", "1")]
+        np.testing.assert_allclose(np.diff(np.log10(edge)), -2, atol=1e-6)
+
+
+def test_the_first_step_on_a_sine_is_that_of_the_kernel_and_its_two_parts():
+    names = ("group", "frequency", "speed", "kernel", "bound")
+    group, k, speed, kernel, bound = columns("theory/single_sine_rates.csv", *names)
+    np.testing.assert_allclose(speed, kernel, rtol=0.03)
+    assert np.all(speed < bound)
+    found = summary_of("theory")
+    for name in ("ordinary", "wide"):
+        own, target = (
+            found[f"single_sine_exponent_{name}_{part}"]["value"]
+            for part in ("network_own_part", "target_part")
+        )
+        assert own == pytest.approx(-1, abs=0.01)
+        assert target == pytest.approx(-1.95, abs=0.05)
+    assert found["single_sine_exponent_ordinary_measured_below_the_edge"]["high"] < -1.5
+    assert found["single_sine_exponent_wide_measured_above_the_edge"]["low"] > -1.25
+    assert found["single_sine_edge"]["wide"]["high"] < found["single_sine_edge"]["ordinary"]["low"]
+
+
 @pytest.fixture
 def kernels():
     """{(domain, kernel): (exponent of its rates, low, high)}."""
