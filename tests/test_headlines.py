@@ -407,9 +407,17 @@ CASES = [
     ("theory", {"chain_of_bounds_holds": False}, {}, ["are broken (1 of 1)"]),
     (
         "theory",
-        {"single_sine_exponent_ordinary_measured": about(-1.5)},
+        {
+            "single_sine_edge": {"ordinary": about(5.2), "wide": about(3.0)},
+            "single_sine_exponent_ordinary_measured_below_the_edge": about(-1.9),
+            "single_sine_exponent_ordinary_measured_above_the_edge": about(-1.1),
+        },
         {},
-        ["the first speed of learning a single sine as frequency^−1.50"],
+        [
+            "the first speed of learning a single sine below 5.2 cycles per unit as frequency^"
+            "−1.90",
+            "single sine above 5.2 cycles per unit as frequency^−1.10 (95 % interval",
+        ],
     ),
     (
         "untrained",
