@@ -311,6 +311,8 @@ def test_classifiers_are_compared_at_equal_training_loss(at_equal_loss):
     never = "these never did and ended at their last epoch: weight_decay=0.5/seed_0"
     assert f"4 of 5 trainings reached a training loss of 1.2; {never}" in lines
     assert "1 classifiers that never reached it take no part in claims or figures" in lines
+    floor = "the loss of soft or mixed labels cannot fall below their entropy"
+    assert f"{floor}: one training loss asks more of distillation=0" in lines
     assert "weight_decay" not in set(columns(path, "differences")["sweep"])
     summary = json.loads((path / "summary.json").read_text())
     assert summary["num_settings"] == 4
@@ -359,6 +361,9 @@ def test_where_no_two_settings_reach_the_loss_all_are_compared_as_they_ended(
     never = "these never did and ended at their last epoch: baseline/seed_0, width=2/seed_0"
     assert f"0 of 2 trainings reached a training loss of 1e-09; {never}" in result.stdout
     assert "take no part" not in result.stdout
+    ended = "fewer than two settings reached it: all classifiers are compared as they ended"
+    assert ended in result.stdout.splitlines()
+    assert "cannot fall below their entropy" not in result.stdout
     assert set(columns(tmp_path, "differences")["sweep"]) == {"width"}
 
 
