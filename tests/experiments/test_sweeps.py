@@ -140,3 +140,13 @@ def test_the_flags_for_cifar_10_are_a_sweep(file, count):
     assert len(found) == count
     pyramids = [v.setting.batch_size for v in found if v.setting.model == "pyramid_net"]
     assert pyramids == ([64] if file == "cifar10_equal_loss" else [])  # As published.
+
+
+def test_the_paths_between_images_of_cifar_10_1_are_as_many_as_it_has_images_for():
+    """Of 200 images of each class: two for a path within it, one for each between two of ten."""
+    lines = (ROOT / "results" / "interventions" / "cifar10_paths.flags").read_text().splitlines()
+    given = dict(line.removeprefix("--").split("=", 1) for line in lines)
+    assert "shifted" in given["ends"].split(",")
+    assert given["shifted"] == "cifar10_1/v6"
+    assert 2 * int(given["pairs"]) <= 200
+    assert 9 * int(given["between_pairs"]) <= 200
