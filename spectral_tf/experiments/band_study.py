@@ -651,8 +651,7 @@ class MeasuredBands:
     Attributes:
       kinds, classes, clusters: of the pairs, as for `Pairs`, [p].
       correct: whether a network predicts the class at both ends, bool [m, p].
-      values: {name: of `along` and `OF_SHAPE`, [m, p, 3, ...]}, and the distance of the ends, [m,
-        p].
+      values: {name: of `along` and `OF_SHAPE`, [m, p, 3, ...]}; `distance` of the ends, [m, p].
     """
 
     kinds: NDArray[np.int64]
