@@ -265,7 +265,7 @@ class TestPlaneWaves:
             told = f"{value:.2f} ({low:.2f} to {high:.2f})".replace("-", "−")
             (row,) = (r for r in page.splitlines() if r.startswith(f"| {wave} | {cycles:g} |"))
             assert row.endswith(f"| {told} |")
-        assert "one direction, held fixed" in page
+        assert "one direction, drawn once for all runs and frequencies" in page
 
     def test_fast_noise_is_carried_by_chance_alone(self):
         t = columns(self.FOLDER, "components")

@@ -43,7 +43,7 @@ KINDS = ("images", "mixed", "adversarial")
 # An attack that fails for more of the images has not been strong enough to say anything.
 FAILURES = 0.5
 # What follows the units of an interval over items alone, of several networks.
-HELD_FIXED = "; networks held fixed"
+THESE = " of these networks"
 # Of every course of every path, beside `joined`: whether the class is predicted all along it.
 OF_CLASS = ("lowest_probability", "highest_loss", "mean_loss")
 OF_SPECTRUM = (
@@ -543,7 +543,7 @@ def share(
     if len(values) == 1:
         return share_of_items(values[0], unit=f"{items} of one network", clusters=clusters)
     if values.all() or not values.any():
-        return share_of_items(values[0], unit=f"{items}{HELD_FIXED}", clusters=clusters)
+        return share_of_items(values[0], unit=f"{items}{THESE}", clusters=clusters)
     found = mean_over_networks(values.astype(float), items=items, clusters=clusters)
     return found.map(lambda ends: np.clip(ends, 0, 1))
 
@@ -719,7 +719,7 @@ class MeasuredBands:
             return spectra.not_enough(int(counted.sum()), spectra.PATHS_FOR_COMPARISON, few)
         differences, clusters = (mine - theirs)[:, counted], self.clusters[counted]
         if reading.measure == "joined" and not differences.any():
-            return no_difference(np.unique(clusters).size, f"clusters of paths{HELD_FIXED}")
+            return no_difference(np.unique(clusters).size, f"clusters of paths{THESE}")
         return mean_over_networks(differences, items="paths", clusters=clusters, tested=True)
 
     def joined_by_all(self, kind: str) -> spectra.Estimate:
@@ -729,7 +729,7 @@ class MeasuredBands:
         """
         chosen = self.where("common", kind)
         joined = self.of_course("joined", "band")[:, chosen].all(axis=0)
-        return share_of_items(joined, unit=f"paths{HELD_FIXED}", clusters=self.clusters[chosen])
+        return share_of_items(joined, unit=f"paths{THESE}", clusters=self.clusters[chosen])
 
     def changed_by_half(self) -> dict[str, dict[str, float]]:
         """How much of the common pairs depends on the samples: {measure: {course: number}}.

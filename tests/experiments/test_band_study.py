@@ -214,7 +214,7 @@ def test_all_joined_has_an_exact_interval_and_some_one_over_networks_and_paths()
     clusters = np.unique(all_of_them.clusters).size
     assert (found.value, found.high, found.n) == (1, 1, clusters)
     assert found.low == pytest.approx(0.025 ** (1 / clusters))
-    assert found.unit == "clusters of paths; networks held fixed"
+    assert found.unit == "clusters of paths of these networks"
     some = np.random.default_rng(1).uniform(size=(3, 48, 3)) < 0.5
     found = made(some).mean("joined", "band", np.ones(48, bool))
     assert found.value == pytest.approx(some[..., 1].mean())
@@ -238,9 +238,9 @@ def test_pairs_that_share_images_count_as_their_clusters_where_all_networks_join
     assert (found.value, found.n) == (0.75, 4)
     # Four shares, 0, 1, 1 and 1, have a standard error of 1/4: their interval is all there is.
     assert (found.low, found.high) == (0, 1)
-    assert found.unit == "clusters of paths; networks held fixed"
+    assert found.unit == "clusters of paths of these networks"
     none = made(joined, np.zeros((3, count), bool), pairs=pairs).joined_by_all("images")
-    assert none.missing == "not enough: 0 clusters of paths; networks held fixed, 1 needed"
+    assert none.missing == "not enough: 0 clusters of paths of these networks, 1 needed"
 
 
 def test_claims_are_differences_on_the_same_pairs():
@@ -272,7 +272,7 @@ def test_where_nothing_differs_the_interval_has_a_width():
     found = of.difference(band_study.READINGS[0])
     bound = 1 - 0.025 ** (1 / 12)
     assert (found.value, found.p_value, found.n) == (0, 1, 12)
-    assert found.unit == "clusters of paths; networks held fixed"
+    assert found.unit == "clusters of paths of these networks"
     assert (-found.low, found.high) == (pytest.approx(bound), pytest.approx(bound))
     # That bound is a share of pairs: of nats it says nothing.
     of.values["mean_loss"][..., 1] = of.values["mean_loss"][..., 0]

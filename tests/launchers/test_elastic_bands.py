@@ -99,7 +99,7 @@ def test_the_summary_counts_the_attack_and_the_pairs(finished):
     every = summary["joined_by_every_network"]["mixed"]
     assert every["n"] == np.unique(paths["cluster"][0, mixed, 0]).size
     assert every["value"] == pytest.approx(paths["joined"][:, mixed, 1].all(axis=0).mean())
-    assert every["unit"] == "clusters of paths; networks held fixed"
+    assert every["unit"] == "clusters of paths of these networks"
     changes = summary["change_by_half_the_samples"]
     assert set(changes) == {"joined", "total_variation", "centroid", "maximum_slope"}
     assert all(set(of_measure) == set(COURSES) for of_measure in changes.values())
