@@ -292,14 +292,27 @@ class TestVariational:
                 np.testing.assert_allclose(size[cloud], size["manifold"], rtol=0.02)
         assert size["flat"] < 0.5 * size["manifold"]
 
-    def test_the_bound_is_above_that_of_no_code(self, summary, mnist_dir):
+    def test_the_bound_is_that_of_a_linear_model_of_half_as_many_components(
+        self, summary, mnist_dir
+    ):
+        """Probabilistic PCA of all training images, in closed form, of the same images."""
         pixels, _ = find_images("mnist", data_dir=str(mnist_dir)).arrays()
         images = to_unit(pixels).reshape(len(pixels), -1)
-        squares = ((images[:1_000] - images.mean(axis=0)) ** 2).sum(axis=1)
-        without = -392 * np.log(2 * np.pi * 0.1**2) - squares / (2 * 0.1**2)
+        images -= images.mean(axis=0, dtype=np.float64).astype(np.float32)
+        variances, axes = np.linalg.eigh((images.T @ images).astype(np.float64) / len(images))
+        variances, squares = variances[::-1], ((images[:1_000] @ axes[:, ::-1]) ** 2).mean(axis=0)
+
+        def likelihood(size):
+            """Mean log p(x) in nats, by Tipping and Bishop (1999)."""
+            each = np.where(np.arange(784) < size, variances, variances[size:].mean())
+            return -np.sum(np.log(2 * np.pi * each) + squares / each) / 2
+
         bound = summary["evidence_lower_bound_nats"]
-        assert bound["low"] > without.mean()
         assert bound["n"] == 1_000
+        assert likelihood(30) < bound["low"] < bound["high"] < likelihood(40)
+        page = (RESULTS / "mnist_manifold" / "README.md").read_text()
+        told = [f"{likelihood(size):.0f} of {size}" for size in (30, 40, 64)]
+        assert "a linear model, probabilistic PCA, has {}, {} and {}".format(*told) in page
 
     def test_the_order_of_the_means_is_that_of_the_denoising_one(self, summary):
         fitted = summary["half_fitted_at_step"]

@@ -728,7 +728,7 @@ class MeasuredBands:
         Its interval is over pairs (clusters of them): of these networks, not of others.
         """
         chosen = self.where("common", kind)
-        joined = self.of_course("joined", "band")[:, chosen].all(axis=0)
+        joined = np.asarray(self.of_course("joined", "band")[:, chosen].all(axis=0))
         return share_of_items(joined, unit=f"paths{THESE}", clusters=self.clusters[chosen])
 
     def changed_by_half(self) -> dict[str, dict[str, float]]:

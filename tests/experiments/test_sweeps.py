@@ -116,7 +116,7 @@ def test_an_architecture_may_have_a_width_and_batches_of_its_own():
 
 def test_students_of_a_teacher_and_mixed_images_have_labels_with_an_entropy():
     values = {**VALUES, "sweeps": ["augmentation", "distillation"], "alphas": ["0", "0.5", "1"]}
-    found = variants(BASE, {**values, "recipes": ["flip", "mixup:0.2"]})
+    found = variants(BASE, {**values, "recipes": ["cutout", "mixup:0.2"]})
     soft = [v.name for v in found if v.has_soft_labels]
     assert soft == ["augmentation=mixup:0.2", "distillation=0", "distillation=0.5"]
 
