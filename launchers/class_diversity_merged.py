@@ -193,7 +193,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "seconds": page.seconds + sum(found.fact("seconds") for found in trainings.values()),
             "goal": told_of_goal(
                 plan.setting,
-                {f"merge_{k}/{name}/seed_{s}": of for (k, name, s), of in trainings.items()},
+                {f"merge_{k:g}/{name}/seed_{s}": of for (k, name, s), of in trainings.items()},
             ),
         }
     )
@@ -447,11 +447,11 @@ def summary(
         "num_groupings": len(set(merge_study.setting_of(of).tolist())),
         "num_paths": {t: int(of.where(t, "held_out").sum()) for t in path_study.PAIR_TYPES},
         "accuracy": {
-            f"merge_{int(k)}": float(of[of.columns["merge"] == k].columns["accuracy"].mean())
+            f"merge_{k:g}": float(of[of.columns["merge"] == k].columns["accuracy"].mean())
             for k in np.unique(of.columns["merge"])
         },
         "matched_centroid_differences": {
-            f"merge_{c.merge}, {c.pair_type} paths, minus {c.against}": c.difference for c in told
+            f"merge_{c.merge:g}, {c.pair_type} paths, minus {c.against}": c.difference for c in told
         },
         "claims": {
             f"{f.claim}, {f.reading}": {

@@ -62,7 +62,12 @@ with runtime.flag_group("Paths"):
         False,
         "Paths between every two images of a class, as published; else none is in two of a kind.",
     )
-    flags.DEFINE_integer("num_samples", 65, "Samples of each path.", 4)
+    flags.DEFINE_integer(
+        "num_samples",
+        65,
+        "Samples of each path; every other one tells whether they are enough.",
+        7,
+    )
     flags.DEFINE_integer(
         "drawn", 3, "Number of pairs drawn, those whose straight line is least sure.", 1, 30
     )
@@ -128,6 +133,20 @@ def plan() -> Plan:
             got=f"{FLAGS.from_run}, a SavedModel, which is used as an inference layer",
             hint="save the network with model.save(PATH.keras)",
         )
+    if FLAGS.application and FLAGS.ends == "training":
+        raise UserError(
+            "--ends=training",
+            expected="a network whose training images are at hand",
+            got=f"--application={FLAGS.application}",
+            hint="say --ends=held_out, and name the split with --held_out",
+        )
+    if FLAGS.energy == "logit" and FLAGS.outputs != "logits":
+        raise UserError(
+            "--energy=logit",
+            expected="--outputs=logits",
+            got=FLAGS.outputs,
+            hint="say --energy=loss, or save the model without its softmax or sigmoid",
+        )
     band_study.pairs_of(2, FLAGS.images)  # Refuses an odd number.
     return Plan(
         subject,
@@ -159,7 +178,9 @@ def plan() -> Plan:
 def run(plan: Plan, page: experiments.Page) -> records.Found:
     """Attacks images, joins all pairs on every course, and measures along them."""
     of = plan.subject.load(page.strategy)
-    images = plan.subject.dataset.training() if plan.ends == "training" else of.held_out
+    band_study.refuse_misfits(of, plan.energy, plan.bands)
+    images = of.training if plan.ends == "training" else of.held_out
+    assert images  # Else the flags are refused.
     classes = runtime.class_subset(plan.classes, images.num_classes, at_least=2)
     seed = runtime.derive_seed(page.seed, "ends")
     ends = band_study.ends_of(images, classes, plan.images, seed, of.shape)
@@ -299,7 +320,8 @@ def looked_at(
         **common,
     )
     seeds = [runtime.derive_seed(page.seed, "bends", int(pair)) for pair in few]
-    samples = band_study.courses_of(bands, seeds, plan.num_samples)
+    courses = band_study.courses_of(bands, seeds, plan.bands)
+    samples = band_study.samples_of(courses, plan.num_samples, joined.shape[1:])
     flat = samples.reshape(-1, *joined.shape[1:])
     logits = probes.outputs(network.logits, flat, **common)
     p = probes.probabilities_of(logits, "logits").reshape(*samples.shape[:3], -1)
@@ -340,6 +362,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 if f.primary
             ),
             *experiments.lost(found.fact("diverged")),
+            *found.facts.get("goal", ()),
         ],
     )
 
@@ -379,7 +402,6 @@ def summary(
 ) -> dict[str, Any]:
     """What was measured, in numbers."""
     common = of.where()
-    joined, half = (of.values[name] for name in ("joined", "joined_by_half"))
     return {
         "rests_on": rests_on,
         "diverged_at_step": found.fact("diverged"),
@@ -389,8 +411,8 @@ def summary(
         "num_paths": {kind: int(of.where("all", kind).sum()) for kind in KINDS},
         "common_paths": {kind: int(of.where("common", kind).sum()) for kind in KINDS},
         "num_samples": plan.num_samples,
-        # What twice as many samples see of changes of class that these do not is unknown.
-        "share_missed_by_half_the_samples": float(np.mean(half & ~joined)),
+        # What twice as many samples see that these do not is unknown.
+        "change_by_half_the_samples": of.changed_by_half(),
         "joined": {
             paths: {
                 kind: {course: of.mean("joined", course, where) for course in COURSES}
@@ -410,6 +432,7 @@ def summary(
             for f in findings
             if f.primary
         },
+        **({"goal": found.fact("goal")} if "goal" in found.facts else {}),
     }
 
 
@@ -451,13 +474,12 @@ def tables(
         "paths": records.Table(
             (
                 *("path", "network", "kind", "class", "cluster", "correct", "distance"),
-                *("relative_length", "departure", "course", *MEASURES),
+                *("course", *MEASURES),
             ),
             [
                 (
                     *(p, run, KINDS[of.kinds[p]], of.classes[p], of.clusters[p]),
                     *(int(of.correct[m, p]), of.values["distance"][m, p]),
-                    *(of.values[name][m, p] for name in band_study.OF_BAND),
                     course,
                     int(of.values["joined"][m, p, c]),
                     *(of.values[name][m, p, c] for name in MEASURES[1:]),
@@ -473,7 +495,7 @@ def tables(
                 (*name, where.sum(), course, measure, unit_of(measure), mean)
                 for name, where in chosen(of).items()
                 for course in COURSES
-                for measure in (*MEASURES, *band_study.OF_BAND * (course == "band"))
+                for measure in MEASURES
                 for mean in [of.mean(measure, course, where)]
             ],
         ),

@@ -197,6 +197,13 @@ def refuse_flags(subject: evaluated.Subject) -> None:
             got=f"--application={FLAGS.application}",
             hint="leave it out, or name the split with --held_out",
         )
+    if FLAGS.application and FLAGS.jacobian_points:
+        raise UserError(
+            "--jacobian_points",
+            expected="a network whose inputs are normalised pixels, since norms are per pixel",
+            got=f"--application={FLAGS.application}, which prepares them itself",
+            hint="leave it out",
+        )
     if FLAGS.application and FLAGS.along in CURVES and not FLAGS.num_samples:
         raise UserError(
             "--num_samples",

@@ -565,13 +565,31 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             ),
             *of.lost,
             *found.facts.get("goal", ()),
-            *(
-                [f"{left_out} classifiers that never reached it take no part in claims or figures"]
-                if (left_out := len(of) - len(compared))
-                else []
-            ),
+            *at_the_goal(plan, of, compared),
         ],
     )
+
+
+def at_the_goal(plan: Plan, of: Models, compared: Models) -> list[str]:
+    """What has to be said of a comparison at a goal: who takes no part, or that it is none."""
+    if not plan.variants[0].setting.stops:
+        return []
+    lines = []
+    if left_out := len(of) - len(compared):
+        lines.append(
+            f"{left_out} classifiers that never reached it take no part in claims or figures"
+        )
+    elif not intervention_study.at_goal(compared):
+        lines.append(
+            "fewer than two settings reached it: all classifiers are compared as they ended"
+        )
+    soft = [variant.name for variant in plan.variants if variant.has_soft_labels]
+    if soft and plan.variants[0].setting.stop_at_loss:
+        lines.append(
+            "the loss of soft or mixed labels cannot fall below their entropy: one training loss "
+            f"asks more of {', '.join(soft)}"
+        )
+    return lines
 
 
 def summary(
@@ -612,13 +630,15 @@ def figures(plan: Plan, found: records.Found, of: Models) -> dict[str, Figure]:
     if "time" in plan.sweeps:
         chosen = {"time": of[of.columns["sweep"] == "baseline"], **chosen}
     chosen = {sweep: own for sweep, own in chosen.items() if len(own)}
+    goal = plan.variants[0].setting.goal(1)
     drawn = {} if "shifted_accuracy" not in of.columns else {"robustness": robustness(found, of)}
     return drawn | {
         sweep: records.figures.line_panels(
             panels(sweep, own),
             columns=len(PAIR_TYPES),
             title=f"{found.fact('images')}, {sweep.replace('_', ' ')}: {len(own)} classifiers"
-            + (f" at {goal}" if (goal := plan.variants[0].setting.goal(1)) else "")
+            # Over time they are measured before it, too.
+            + (f" at {goal}" if intervention_study.at_goal(own) and sweep != "time" else "")
             + (f", {len(of.lost)} trainings diverged" if of.lost else ""),
         )
         for sweep, own in chosen.items()

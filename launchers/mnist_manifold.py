@@ -127,6 +127,14 @@ class Plan(NamedTuple):
 
 def plan() -> Plan:
     """Checks the flags; nothing is read yet."""
+    idle = "output_std" if FLAGS.autoencoder == "denoising" else "noise_std"
+    if FLAGS[idle].value != FLAGS[idle].default:  # As flagfiles repeat it.
+        raise UserError(
+            f"--{idle}",
+            expected="an --autoencoder that it is for",
+            got=f"{FLAGS[idle].value:g} with --autoencoder={FLAGS.autoencoder}",
+            hint="leave it out",
+        )
     return Plan(
         experiments.Dataset.of_flags(),
         FLAGS.num_samples,
@@ -341,7 +349,8 @@ def report(plan: Plan, found: records.Found) -> records.Report:
 def evidence_numbers(found: records.Found) -> dict[str, Any]:
     """Of a variational autoencoder: bound and divergence in nats, and dimensions that are used.
 
-    The interval is over images; the one autoencoder is held fixed. A dimension is used where its
+    The images are the first that it was trained on, so that of unseen ones it may be lower. The
+    interval is over images; the one autoencoder is held fixed. A dimension is used where its
     divergence is above 0.01 nats: else it says nothing of the image.
     """
     if "bound" not in found.facts:
@@ -360,8 +369,9 @@ def evidence_lines(found: records.Found) -> list[str]:
         return []
     bound = numbers["evidence_lower_bound_nats"].text(",.0f")
     return [
-        f"evidence lower bound {bound} nats an image, of which the divergence of the code takes "
-        f"{numbers['divergence_nats']:.1f}; {numbers['code_dimensions_in_use']} of "
+        f"evidence lower bound {bound} nats an image that it was trained on, from which the "
+        f"divergence of the code takes {numbers['divergence_nats']:.1f}; "
+        f"{numbers['code_dimensions_in_use']} of "
         f"{len(found.fact('divergence'))} dimensions of the code are used"
     ]
 

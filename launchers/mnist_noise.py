@@ -57,7 +57,8 @@ with runtime.flag_group("Noise"):
         "convention",
         "cycles",
         [*tasks.CONVENTIONS, tasks.ACROSS],
-        "Unit of the frequencies: sin(2 pi k |x|), sin(k |x|), or periods in 4 deviations of |x|.",
+        "Unit of the frequencies: sin(2 pi k z), sin(k z), or periods in 4 deviations of z, the "
+        "coordinate (norm or projection).",
     )
     flags.DEFINE_list(
         "waves",
@@ -216,6 +217,9 @@ def make_waves(
     plan: Plan, seed: int, inputs: np.ndarray
 ) -> tuple[list[tasks.RadialWave | tasks.PlaneWaves], dict[str, np.ndarray]]:
     """The waves of all curves, and what the leading principal components can carry of them.
+
+    A kind of wave has one set of directions, held fixed for all runs, frequencies and amplitudes:
+    what other random ones would do is in no interval.
 
     Facts: `components`, so many, [p]; `variance`, the share of the images' that these have, [p];
     `carried` of each noise, measured and for normal inputs (NaN of radial waves), [curves, 2, p].

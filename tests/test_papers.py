@@ -91,6 +91,27 @@ def test_all_claims_of_the_second_paper_have_a_row_by_every_table_of_verdicts():
     assert "figure 1" in {item.where for item in PRACTICE}
 
 
+def test_what_only_the_released_code_does_has_a_row_and_a_verdict_of_its_own():
+    of = [
+        [item for item in paper if item.where == "released code"] for paper in (RAHAMAN, PRACTICE)
+    ]
+    for items, wanted in zip(
+        of,
+        [
+            ("white noise", "random directions and principal components"),
+            (
+                *("noise_class", "max gradient", "power spectrum", "CIFAR-10.1", "training images"),
+                *("without normalisation", "Fixup", "gamma-swish", "stop at", "PyramidNet"),
+            ),
+        ],
+        strict=True,
+    ):
+        for word in wanted:
+            assert any(word in item.what for item in items), word
+    verdicts = [item.verdict for items in of for item in items if item.verdict]
+    assert len(set(verdicts)) == len(verdicts)
+
+
 def test_launchers_do_the_figures_that_the_catalogue_says():
     for name, published in OF_PAPERS.items():
         of = RAHAMAN if published.startswith(catalogue.RAHAMAN) else PRACTICE

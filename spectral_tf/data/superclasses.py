@@ -37,7 +37,8 @@ def read_hierarchy(name: str | os.PathLike[str]) -> dict[str, str]:
         each class, UTF-8.
 
     Raises:
-      UserError: no such file or name, other columns, a class twice or without a super-class.
+      UserError: no such file or name, no CSV, other columns, a class twice or without a
+        super-class.
     """
     if str(name) in hierarchies():
         shipped = resources.files("spectral_tf.data").joinpath("hierarchies")
@@ -53,7 +54,15 @@ def read_hierarchy(name: str | os.PathLike[str]) -> dict[str, str]:
                 got=f"{name} ({type(error).__name__})",
                 hint=nearest(str(name), hierarchies(), "name a file that can be read"),
             ) from error
-    header, *rows = [row for row in csv.reader(io.StringIO(text)) if row] or [[]]
+    try:
+        header, *rows = [row for row in csv.reader(io.StringIO(text)) if row] or [[]]
+    except csv.Error as error:
+        raise UserError(
+            "hierarchy",
+            expected=_FORM,
+            got=f"{name} ({error})",
+            hint="write one class a line, and names with commas in quotes",
+        ) from error
     rows = [[cell.strip() for cell in row] for row in rows]
     if [cell.strip() for cell in header] != _COLUMNS:
         raise UserError(

@@ -8,6 +8,7 @@ shape and length whose bends go into random directions, which says what a bend b
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,6 +21,7 @@ from spectral_tf.data import Images, to_unit
 from spectral_tf.errors import UserError
 from spectral_tf.experiments.networks import mean_over_networks
 from spectral_tf.experiments.path_study import informative
+from spectral_tf.models import files
 from spectral_tf.spectra.verdicts import Finding
 
 if TYPE_CHECKING:
@@ -40,13 +42,19 @@ COURSES = ("straight", "band", "turned")
 KINDS = ("images", "mixed", "adversarial")
 # An attack that fails for more of the images has not been strong enough to say anything.
 FAILURES = 0.5
+# What follows the units of an interval over items alone, of several networks.
+THESE = " of these networks"
 # Of every course of every path, beside `joined`: whether the class is predicted all along it.
 OF_CLASS = ("lowest_probability", "highest_loss", "mean_loss")
 OF_SPECTRUM = (
     *("dft_share", "dct_share", "released_share"),
     *("total_variation", "centroid", "maximum_slope"),
 )
-MEASURES = ("joined", *OF_CLASS, *OF_SPECTRUM)
+# Of the way itself: its length over the distance of its ends, less 1, and how far it leaves them.
+OF_SHAPE = ("relative_length", "departure")
+MEASURES = ("joined", *OF_CLASS, *OF_SPECTRUM, *OF_SHAPE)
+# Taken of every other sample, too: it tells whether the samples are enough.
+BY_HALF = ("total_variation", "centroid", "maximum_slope")
 UNITS = {
     "highest_loss": "nats",
     "mean_loss": "nats",
@@ -54,8 +62,6 @@ UNITS = {
     "centroid": "cycles per path",
     "maximum_slope": "per unit of distance in pixels of [0, 1]",
 }
-# Of every path, for the band (and the turned one, which has the same).
-OF_BAND = ("relative_length", "departure")
 # Numbers of all samples of all courses that are held at once; pairs at most.
 _NUMBERS_AT_ONCE = 2**25
 _PAIRS_AT_ONCE = 64
@@ -220,6 +226,36 @@ def pairs_of(num_classes: int, count: int, *, every: bool = False) -> Pairs:
     )
 
 
+def refuse_misfits(of: "Evaluated", energy: str, settings: "BandSettings") -> None:
+    """Refuses networks and images that bands cannot be made of, before anything is trained.
+
+    Args:
+      of: what was loaded.
+      energy: one of `ENERGIES`.
+      settings: of the bands.
+
+    Raises:
+      UserError: fewer numbers in an image than a turned path takes directions; minus a logit of a
+        network of one output, whose other class has the logit 0 everywhere.
+    """
+    numbers = math.prod(of.shape)
+    if settings.count > numbers + 1:
+        raise UserError(
+            "pivots",
+            expected=f"at most {numbers + 1} in the end: their bends go into directions of images "
+            f"of {numbers} numbers",
+            got=settings.count,
+            hint="lower --pivots, --inserted or --relaxations",
+        )
+    if energy == "logit" and of.model and files.output_shape(of.model, of.shape) == (1,):
+        raise UserError(
+            "energy=logit",
+            expected="a logit of every class",
+            got="a network of one output, whose other class has none",
+            hint="say --energy=loss",
+        )
+
+
 class Network(NamedTuple):
     """A network as paths want it; pixels are in [0, 1], [b, h, w, c].
 
@@ -344,22 +380,42 @@ def block_size(num_samples: int, numbers: int) -> int:
     return max(1, min(_PAIRS_AT_ONCE, _NUMBERS_AT_ONCE // (len(COURSES) * num_samples * numbers)))
 
 
-def courses_of(bands: NDArray[np.float32], seeds: Sequence[int], num_samples: int) -> NDArray:
-    """Evenly spaced images along each course of so many pairs, float32 [b, 3, N, h, w, c].
+def courses_of(
+    bands: NDArray[np.float32], seeds: Sequence[int], settings: "BandSettings"
+) -> tuple[NDArray[np.float32], ...]:
+    """The pivots of every one of the `COURSES` of so many pairs, flat, [b, n, d] each.
+
+    Those of turned paths are kept where the band's are, so that no network is asked about pixels
+    that its band may not have. That takes from their bends where images are black or white.
 
     Args:
       bands: the pivots, [b, n, h, w, c].
       seeds: of the random bends of each.
-      num_samples: N.
+      settings: of the bands.
+
+    Raises:
+      UserError: as `spectra.turned_at_random`.
     """
     flat = bands.reshape(*bands.shape[:2], -1)
     turned = [
         spectra.turned_at_random(band, np.random.default_rng(seed))
         for band, seed in zip(flat, seeds, strict=True)
     ]
-    courses = (flat[:, [0, -1]], flat, np.stack(turned))
+    return flat[:, [0, -1]], flat, np.clip(turned, settings.low, settings.high)
+
+
+def samples_of(
+    courses: Sequence[NDArray[np.float32]], num_samples: int, shape: Sequence[int]
+) -> NDArray[np.float32]:
+    """Images along each course, evenly spaced by its length, [b, 3, N, h, w, c].
+
+    Args:
+      courses: the pivots of each, flat, [b, n, d].
+      num_samples: N.
+      shape: of an image, [h, w, c].
+    """
     samples = [spectra.along_polyline(course, num_samples) for course in courses]
-    return np.stack(samples, axis=1).reshape(len(flat), len(COURSES), num_samples, *bands.shape[2:])
+    return np.stack(samples, axis=1).reshape(-1, len(courses), num_samples, *shape)
 
 
 def measured(
@@ -386,7 +442,7 @@ def measured(
       batch_size, strategy: as for `probes.elastic_bands`.
 
     Returns:
-      of `along` for every course, [b, 3, ...]; `OF_BAND` and `distance` in pixels, [b].
+      of `along` and `OF_SHAPE` for every course, [b, 3, ...]; `distance` in pixels, [b].
 
     Raises:
       UserError: as `probes.elastic_bands`; outputs that are not finite.
@@ -397,7 +453,8 @@ def measured(
     bands = probes.elastic_bands(
         *(network.energy, first, last, numbers, settings), traced=network.program, **common
     )
-    samples = courses_of(bands, seeds, num_samples)
+    courses = courses_of(bands, seeds, settings)
+    samples = samples_of(courses, num_samples, first.shape[1:])
     given = probes.outputs(network.logits, samples.reshape(-1, *first.shape[1:]), **common)
     if not np.isfinite(given).all():
         raise UserError(
@@ -407,16 +464,13 @@ def measured(
             "others",
             hint="look for what diverged in the model, or lower --band_rate",
         )
-    flat = bands.reshape(*bands.shape[:2], -1)
-    distance = spectra.polyline_length(flat[:, [0, -1]])
-    length = spectra.polyline_length(flat)
-    lengths = np.stack([distance, length, length], axis=1)
-    found = along(given.reshape(*samples.shape[:3], -1), numbers, lengths)
+    lengths = np.stack([spectra.polyline_length(course) for course in courses], axis=1)
+    distance = lengths[:, COURSES.index("straight")]
     return {
-        **found,
+        **along(given.reshape(*samples.shape[:3], -1), numbers, lengths),
         "distance": distance,
-        "relative_length": length / distance - 1,
-        "departure": spectra.departure(flat),
+        "relative_length": lengths / distance[:, None] - 1,
+        "departure": np.stack([spectra.departure(course) for course in courses], axis=1),
     }
 
 
@@ -426,15 +480,15 @@ def along(
     """What is predicted along paths, of a class that each of them has.
 
     Args:
-      logits: at evenly spaced samples of every course, [b, m, N, C], N at least 4.
+      logits: at evenly spaced samples of every course, [b, m, N, C], N at least 7.
       numbers: of the output of the class, [b].
       lengths: of the paths, [b, m].
 
     Returns:
-      [b, m] each: `joined`, whether the class is predicted at all samples, and `joined_by_half` the
-      same of every other sample; the lowest probability of the class, its highest and mean -log, in
-      nats; `OF_SPECTRUM`, the centroid in cycles per path. [b, m, ...]: `profile`, the probability
-      of the class, float32 [N]; `dft` and `dct`, magnitudes, float32.
+      [b, m] each: `joined`, whether the class is predicted at all samples; the lowest probability
+      of the class, its highest and mean -log, in nats; `OF_SPECTRUM`, the centroid in cycles per
+      path; of `joined` and `BY_HALF` the same by every other sample, NAME_by_half. [b, m, ...]:
+      `profile`, the probability of the class, float32 [N]; `dft` and `dct`, magnitudes, float32.
 
     Raises:
       UserError: as `spectra.path_measures`.
@@ -444,16 +498,22 @@ def along(
     p = np.exp(log_p)
     of_class = np.take_along_axis(log_p, numbers[:, None, None, None], axis=-1)[..., 0]
     kept = z.argmax(axis=-1) == numbers[:, None, None]
-    of_path = spectra.path_measures(p, lengths / (z.shape[2] - 1))
-    of_spectrum = {name: getattr(of_path, name) for name in OF_SPECTRUM}
-    of_spectrum["centroid"] = of_spectrum["centroid"] * lengths
+    spacing = lengths / (z.shape[2] - 1)
+    whole, half = (
+        of_path._replace(centroid=of_path.centroid * lengths)
+        for of_path in (
+            spectra.path_measures(p, spacing),
+            spectra.path_measures(p[..., ::2, :], 2 * spacing),
+        )
+    )
     return {
         "joined": kept.all(axis=-1),
         "joined_by_half": kept[..., ::2].all(axis=-1),
         "lowest_probability": np.exp(of_class).min(axis=-1),
         "highest_loss": -of_class.min(axis=-1),
         "mean_loss": -of_class.mean(axis=-1),
-        **of_spectrum,
+        **{name: getattr(whole, name) for name in OF_SPECTRUM},
+        **{f"{name}_by_half": getattr(half, name) for name in BY_HALF},
         "profile": np.exp(of_class).astype(np.float32),
         "dft": spectra.dft_magnitudes(p).astype(np.float32),
         "dct": spectra.dct_magnitudes(p).astype(np.float32),
@@ -466,22 +526,47 @@ def share(
     """The share of some items of which something is so, over networks and items.
 
     Its interval ends at 0 and 1. Where it is so of all, or of none, in every network, nothing
-    varies that a mean could have an interval of: then it is the exact one over items (clusters).
+    varies that a mean could have an interval of: then it is the exact one over items (clusters),
+    which says nothing of other networks.
 
     Args:
-      values: of every network and item, bool [m, n], n at least 1.
+      values: of every network and item, bool [m, n].
       items: what they are.
       clusters: as for `mean_over_networks`.
+
+    Returns:
+      a single number; no value of no items.
 
     Raises:
       UserError: as `mean_over_networks`.
     """
-    if not (values.all() or not values.any()):
-        found = mean_over_networks(values.astype(float), items=items, clusters=clusters)
+    if len(values) == 1:
+        return share_of_items(values[0], unit=f"{items} of one network", clusters=clusters)
+    if values.all() or not values.any():
+        return share_of_items(values[0], unit=f"{items}{THESE}", clusters=clusters)
+    found = mean_over_networks(values.astype(float), items=items, clusters=clusters)
+    return found.map(lambda ends: np.clip(ends, 0, 1))
+
+
+def share_of_items(
+    so: NDArray[np.bool_], *, unit: str, clusters: NDArray | None = None
+) -> spectra.Estimate:
+    """The same over items alone.
+
+    Args:
+      so: of every item, bool [n].
+      unit: what they are, and what is held fixed.
+      clusters: as for `spectra.mean_over_clusters`.
+
+    Returns:
+      a single number; no value of no items.
+    """
+    if so.any() and not so.all():
+        found = spectra.mean_over_clusters(so.astype(float), clusters, unit=unit)
         return found.map(lambda ends: np.clip(ends, 0, 1))
-    count = values.shape[1] if clusters is None else np.unique(clusters).size
-    unit = items if clusters is None else f"clusters of {items}"
-    return spectra.proportion(np.full(count, values.flat[0]), unit=unit)
+    count = so.size if clusters is None else np.unique(clusters).size
+    named = unit if clusters is None else f"clusters of {unit}"
+    return spectra.proportion(np.full(count, so.any()), unit=named)
 
 
 def no_difference(count: int, unit: str) -> spectra.Estimate:
@@ -507,6 +592,7 @@ class Reading(NamedTuple):
       paths: all or common.
       kind: of pairs; "": all.
       primary: as for `Finding`.
+      sign: -1 of a measure that falls as what is claimed rises.
     """
 
     claim: str
@@ -515,6 +601,7 @@ class Reading(NamedTuple):
     paths: str = "common"
     kind: str = ""
     primary: str = ""
+    sign: int = 1
 
     @property
     def name(self) -> str:
@@ -541,6 +628,8 @@ READINGS = (
     *(Reading("B1", "joined", "turned", kind=kind) for kind in KINDS),
     Reading("B1", "lowest_probability", "straight"),
     Reading("B1", "lowest_probability", "turned"),
+    Reading("B1", "mean_loss", "straight", sign=-1),
+    Reading("B1", "highest_loss", "straight", sign=-1),
     Reading("B2", "dft_share", "straight", primary="published"),
     Reading("B2", "total_variation", "turned", primary="corrected"),
     Reading("B2", "dft_share", "straight", "all"),
@@ -562,7 +651,7 @@ class MeasuredBands:
     Attributes:
       kinds, classes, clusters: of the pairs, as for `Pairs`, [p].
       correct: whether a network predicts the class at both ends, bool [m, p].
-      values: {name: of `along`, [m, p, 3, ...]}; of the bands alone `OF_BAND` and distance, [m, p].
+      values: {name: of `along` and `OF_SHAPE`, [m, p, 3, ...]}; `distance` of the ends, [m, p].
     """
 
     kinds: NDArray[np.int64]
@@ -603,9 +692,8 @@ class MeasuredBands:
         return chosen & (self.kinds == KINDS.index(kind)) if kind else chosen
 
     def of_course(self, name: str, course: str) -> NDArray[np.float64]:
-        """A measure on a course, [m, p]; one of `OF_BAND` has no other."""
-        values = np.asarray(self.values[name], np.float64)
-        return values if values.ndim == 2 else values[:, :, COURSES.index(course)]
+        """A measure on a course, [m, p]."""
+        return np.asarray(self.values[name][:, :, COURSES.index(course)], np.float64)
 
     def mean(self, name: str, course: str, where: NDArray[np.bool_]) -> spectra.Estimate:
         """Over networks and those of some pairs that tell the measure of every network."""
@@ -630,15 +718,38 @@ class MeasuredBands:
             few = f"{reading.paths} paths"
             return spectra.not_enough(int(counted.sum()), spectra.PATHS_FOR_COMPARISON, few)
         differences, clusters = (mine - theirs)[:, counted], self.clusters[counted]
-        if not differences.any():
-            return no_difference(np.unique(clusters).size, "clusters of paths")
+        if reading.measure == "joined" and not differences.any():
+            return no_difference(np.unique(clusters).size, f"clusters of paths{THESE}")
         return mean_over_networks(differences, items="paths", clusters=clusters, tested=True)
 
     def joined_by_all(self, kind: str) -> spectra.Estimate:
-        """Of the common pairs of a kind, those that the band of every network joins."""
+        """Of the common pairs of a kind, the share that the band of every network joins.
+
+        Its interval is over pairs (clusters of them): of these networks, not of others.
+        """
         chosen = self.where("common", kind)
-        joined = self.of_course("joined", "band")[:, chosen].all(axis=0)
-        return spectra.proportion(joined, unit="paths")
+        joined = np.asarray(self.of_course("joined", "band")[:, chosen].all(axis=0))
+        return share_of_items(joined, unit=f"paths{THESE}", clusters=self.clusters[chosen])
+
+    def changed_by_half(self) -> dict[str, dict[str, float]]:
+        """How much of the common pairs depends on the samples: {measure: {course: number}}.
+
+        Of `joined` the share of pairs, over networks, that every other sample alone would take for
+        joined; of `BY_HALF` the relative change sum |v_half - v| / sum v, as that of
+        `probes.converged_paths`. Nothing where there is no such pair.
+        """
+        if not self.common.any():
+            return {}
+        changes: dict[str, dict[str, float]] = {}
+        for name in ("joined", *BY_HALF):
+            for course in COURSES:
+                half, whole = (
+                    self.of_course(f"{name}{which}", course)[:, self.common]
+                    for which in ("_by_half", "")
+                )
+                of = whole.size if name == "joined" else max(whole.sum(), 1e-300)
+                changes.setdefault(name, {})[course] = float(np.abs(half - whole).sum() / of)
+        return changes
 
     def claims(self) -> list[Finding]:
         """Both claims by every reading."""
@@ -648,7 +759,7 @@ class MeasuredBands:
                 statement=STATEMENTS[reading.claim],
                 reading=reading.name,
                 primary=reading.primary,
-                direction=DIRECTIONS[reading.claim],
+                direction=DIRECTIONS[reading.claim] * reading.sign,
                 estimate=self.difference(reading),
             )
             for reading in READINGS

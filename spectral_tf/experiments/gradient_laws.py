@@ -93,6 +93,10 @@ def _some(size: int, rng: np.random.Generator) -> NDArray[np.int64]:
 def gradient_decay(networks: Sequence[Network], seed: int) -> records.Report:
     """Proposition 1: spectra of gradients beside those of the networks, one power slower.
 
+    Exponents are fitted from `FITTED_FROM` on, which was chosen before looking, and once more from
+    where all spectra are settled: near what kinks that do not cohere give. There they can hardly be
+    other than expected, so that the first are the test.
+
     Args:
       networks: trained ones, the units of replication.
       seed: of the frequencies and of the parameters that are looked at.
@@ -115,34 +119,35 @@ def gradient_decay(networks: Sequence[Network], seed: int) -> records.Report:
     if FUNCTION not in magnitudes:
         return records.Report({}, lines=["proposition 1: no network has a kink"])
     ratios = {name: _geometric(m[:, 0] / m[:, 1]) for name, m in magnitudes.items()}
-    start = max(_settled(ratio.value) for ratio in ratios.values())
-    from_there = bands.middles[start:]
-
-    def less_functions(runs: NDArray) -> NDArray:
-        own, of_gradient = (
-            spectra.fit_power_law(from_there, _middle(some)).exponent.value
-            for some in (runs[:, 0], runs[:, 1])
-        )
-        return np.asarray(of_gradient - own)
-
-    rows, series, laws, summary = [], [], {}, {}
+    settled = max(_settled(ratio.value) for ratio in ratios.values())
+    near = f"within {100 * SETTLED:g} % of what kinks that do not cohere give"
+    starts = {"decay": int(np.searchsorted(bands.middles, FITTED_FROM))}
+    titles = {"decay": f"proposition 1: exponents from {FITTED_FROM:g} cycles on"}
+    lines, rows, series = [], [], []
+    summary: dict[str, Any] = {}
+    if settled < NUM_BANDS:
+        edge = float(bands.middles[settled])
+        summary["gradient_settled_from_frequency"] = edge
+        starts["settled"] = settled
+        titles["settled"] = f"the same from {edge:,.0f} cycles on, where all spectra are {near}"
+    for part, start in starts.items():
+        k, laws = bands.middles[start:], {}
+        for name, m in magnitudes.items():
+            pairs = np.stack([every[FUNCTION][there[name], 0], m[:, 0]], axis=1)[..., start:]
+            laws[name] = _law(k, pairs[:, 1])
+            less = spectra.jackknife(functools.partial(_less_first, k), pairs, unit="networks")
+            rows.append((name, k[0], laws[name], less))
+        summary |= {f"gradient_{part}_exponent_{_key(name)}": law for name, law in laws.items()}
+        lines += records.estimate_lines(titles[part], laws)
+    if settled == NUM_BANDS:
+        lines.append(f"up to {bands.middles[-1]:,.0f} cycles not all spectra are {near}")
     for name, m in magnitudes.items():
-        pairs = np.stack([every[FUNCTION][there[name], 0], m[:, 0]], axis=1)[..., start:]
-        laws[name] = _law(from_there, pairs[:, 1])
-        less = spectra.jackknife(less_functions, pairs, unit="networks")
-        rows.append((name, laws[name], less))
-        summary[f"gradient_decay_exponent_{_key(name)}"] = laws[name]
-        label = f"{name}: {_power(laws[name])}"
+        label = f"{name}: {_power(summary[f'gradient_decay_exponent_{_key(name)}'])}"
         series.append(records.figures.Line.of(bands.middles, _geometric(m[:, 0]), label, "o"))
         series.append(records.figures.Line(bands.middles, _middle(m[:, 1]), style="--"))
-    edge = float(bands.middles[start]) if start < NUM_BANDS else float("nan")
     return records.Report(
-        {**summary, "gradient_decay_from_frequency": edge},
-        lines=records.estimate_lines(
-            f"proposition 1: exponents of the decay from {edge:,.0f} cycles on, where all spectra "
-            f"are within {100 * SETTLED:g} % of what kinks that do not cohere give",
-            laws,
-        ),
+        summary,
+        lines=lines,
         tables={
             "gradient_decay": records.Table(
                 ("parameters", "frequency", "rms_magnitude", "expected", "measured_over_expected"),
@@ -154,7 +159,7 @@ def gradient_decay(networks: Sequence[Network], seed: int) -> records.Report:
                 ],
             ),
             "gradient_exponents": records.Table(
-                ("parameters", "exponent", "exponent_less_the_networks"), rows
+                ("parameters", "from_frequency", "exponent", "exponent_less_the_networks"), rows
             ),
         },
         figures={
@@ -182,6 +187,14 @@ def _middle(runs: NDArray) -> NDArray:
 def _law(x: NDArray, runs: NDArray) -> spectra.Estimate:
     """The exponent of the geometric mean of networks [runs, m] over x [m]."""
     return spectra.power_law_over_runs(x, _middle, runs, unit="networks").exponent
+
+
+def _less_first(x: NDArray, runs: NDArray) -> NDArray:
+    """The second exponent over x [m] of the geometric means of [runs, 2, m] less the first."""
+    own, other = (
+        spectra.fit_power_law(x, _middle(of_one)).exponent.value for of_one in runs.swapaxes(0, 1)
+    )
+    return np.asarray(other - own)
 
 
 def _settled(ratio: NDArray) -> int:
@@ -483,10 +496,15 @@ def own_coefficients(errors: NDArray, frequencies: Sequence[int]) -> NDArray[np.
 
 # Parts of the speed at the start, as `learn_single_sines` orders them.
 PARTS = ("kernel", "target's part", "network's own part", "bound")
+# Those that are of both.
+WHOLE = ("measured", "kernel")
 
 
 def single_sine_rates(sines: SingleSines, found: records.Found) -> records.Report:
     """Proposition 2: the speed at which a single sine is learned, O(1/k) of its frequency.
+
+    Exponents of the whole speed are fitted below and above the edge, the frequency at which the
+    target's part is as large as the network's own: these fall at different powers.
 
     Args:
       sines: that were learned.
@@ -506,11 +524,14 @@ def single_sine_rates(sines: SingleSines, found: records.Found) -> records.Repor
     made = spectra.jackknife(_share_made, plane, unit="networks")  # [steps, groups, sines]
     laws, lasts, edges, rows, at_start = {}, {}, {}, [], []
     for g, group in enumerate(sines.networks):
-        of_group = dict(zip(("measured", *PARTS), (first, *parts.swapaxes(0, 1)), strict=True))
-        for name, speed in of_group.items():
-            laws[group, name] = _law(k, speed[:, g])
         meet = functools.partial(_equal, k)
         edges[group] = spectra.jackknife(meet, parts[:, 1:3, g], unit="networks").map(np.exp)
+        sides = {"below the edge": k < edges[group].value, "above the edge": k > edges[group].value}
+        of_group = dict(zip(("measured", *PARTS), (first, *parts.swapaxes(0, 1)), strict=True))
+        for name, speed in of_group.items():
+            # One power law holds of each part, not of their sum across the edge.
+            for side, there in (sides if name in WHOLE else {"": np.ones(k.size, bool)}).items():
+                laws[group, f"{name} {side}".strip()] = _law(k[there], speed[:, g, there])
         away = np.abs(made.value[:, g] - 1).max(axis=-1) > SETTLED
         lasts[group] = int([0, *steps[1:]][np.argmax(away) if away.any() else len(away)])
         measured = _geometric(first[:, g])
@@ -538,7 +559,8 @@ def single_sine_rates(sines: SingleSines, found: records.Found) -> records.Repor
                 {f"{group}, {name}": law for (group, name), law in laws.items()},
             ),
             *records.estimate_lines(
-                "frequency at which the target's part is as large as the network's own",
+                "the edge: the frequency at which the target's part is as large as the network's "
+                "own",
                 edges,
                 ".2g",
             ),

@@ -66,6 +66,11 @@ def comparable(found: Models) -> Models:
     return found[reached] if several else found
 
 
+def at_goal(found: Models) -> bool:
+    """Whether there was a goal, and the trainings of all models reached it."""
+    return bool(np.all(found.columns.get("reached", np.zeros(len(found))) == 1))
+
+
 def groups(found: Models) -> dict[str, Models]:
     """The classifiers of each sweep at their ends, the baseline in all of them, and all.
 
@@ -168,8 +173,8 @@ def claims(found: Models, rhos: Correlations, sweeps: Collection[str]) -> list[F
     ) -> None:
         for reading in found.readings:
             primary = PRIMARY.get(reading.name, "")
-            estimate = look(reading)
-            findings.append(Finding(claim, statement, reading.name, primary, direction, estimate))
+            signed, estimate = direction * reading.sign, look(reading)
+            findings.append(Finding(claim, statement, reading.name, primary, signed, estimate))
 
     ask(
         "C0",

@@ -389,6 +389,7 @@ class Reading(NamedTuple):
       paths: one of `spectra.same_paths.PATHS`.
       ends: those of a `Family`.
       per_path: whether a centroid is told in cycles per path instead of per distance.
+      sign: of what is claimed of frequencies; -1 of a measure that falls as they rise.
     """
 
     name: str
@@ -396,6 +397,7 @@ class Reading(NamedTuple):
     paths: str = "all"
     ends: str = "held_out"
     per_path: bool = False
+    sign: int = 1
 
 
 # In the order of every table; none is left out. Which two decide was fixed before looking.
@@ -442,12 +444,15 @@ MORE_READINGS = (
         "shifted",
     ),
     *(
-        Reading(f"{name}, {paths} paths by {curve.replace('_', ' ')}", measure, paths, curve)
+        Reading(
+            f"{name}, {paths} paths by {curve.replace('_', ' ')}", measure, paths, curve, sign=sign
+        )
         for curve in FOURIER
-        for name, measure, paths in (
-            ("DFT share", "dft_share", "all"),
-            ("centroid at matched confidence", "matched_centroid", "known"),
-            ("consistent share", CONSISTENT, "all"),
+        for name, measure, paths, sign in (
+            ("DFT share", "dft_share", "all", 1),
+            ("centroid at matched confidence", "matched_centroid", "known", 1),
+            # A class that changes sooner is a higher frequency.
+            ("consistent share", CONSISTENT, "all", -1),
         )
     ),
 )

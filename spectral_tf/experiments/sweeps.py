@@ -49,6 +49,12 @@ class Variant(NamedTuple):
         """Of its folder."""
         return self.sweep + (f"={self.value}" if self.value else "")
 
+    @property
+    def has_soft_labels(self) -> bool:
+        """Whether labels have an entropy, below which the loss of no network falls."""
+        of_teacher = self.alpha is not None and self.alpha < 1
+        return of_teacher or self.setting.mixup_alpha > 0
+
 
 def variants(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Variant]:
     """The baseline and what the sweeps make of it.

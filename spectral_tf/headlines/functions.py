@@ -319,18 +319,18 @@ def theory(summary: Summary, tables: Tables) -> str:
 _PROVED = ("chain_of_bounds_holds", "jumps_within_twice_regions_times_lipschitz")
 
 
-# What is said of gradients, and of a single sine, each with the estimate that says it.
-_OF_GRADIENTS = {
-    "gradient_decay_exponent_hidden_layer_1_biases": "their gradients by hidden biases",
-    "single_sine_exponent_ordinary_measured": "the first speed of learning a single sine",
-}
-
-
 def _gradients(summary: Summary) -> str:
-    """How gradients and the speed of learning go with frequency."""
+    """How gradients go with frequency, and the speed of learning on both sides of its edge."""
+    of = {"gradient_decay_exponent_hidden_layer_1_biases": "their gradients by hidden biases"}
+    edge = by_name(summary.get("single_sine_edge")).get("ordinary")
+    if edge is not None:
+        at = f"{number(edge.value, '.2g')} cycles per unit"
+        for side in ("below", "above"):
+            what = f"the first speed of learning a single sine {side} {at}"
+            of[f"single_sine_exponent_ordinary_measured_{side}_the_edge"] = what
     told_of = [
         f"{what} as frequency^{number(exponent.value, '.2f')} ({how_sure(exponent, '.2f')})"
-        for name, what in _OF_GRADIENTS.items()
+        for name, what in of.items()
         if (exponent := named(summary, name)) is not None and not np.isnan(exponent.value)
     ]
     return listed(told_of)

@@ -325,10 +325,13 @@ def elastic_bands(summary: Summary, tables: Tables) -> str:
     band, straight, turned = (of_courses.get(n) for n in ("band", "straight", "turned"))
     if band is None or straight is None:
         return sentence(*_claimed(tables))
-    words = {1: "more pairs than", -1: "fewer pairs than", 0: "not clearly more pairs than"}
-    side = apart(band, straight)
-    if side is None:
-        side = int(np.sign(band.value - straight.value))
+    keep = "elastic bands keep the class on {} pairs than straight lines"
+    opening = {
+        1: keep.format("more"),
+        -1: keep.format("fewer"),
+        0: keep.format("not clearly more"),
+        None: f"whether {keep.format('more')} is not told",
+    }[_of_pairs(tables)]
     other = "" if turned is None else f", paths bent at random on {_percent(turned)}"
     longer = estimate_of(summary.get("relative_length"))
     length = (
@@ -337,12 +340,22 @@ def elastic_bands(summary: Summary, tables: Tables) -> str:
         else (f"bands are {told(longer.map(_hundred), '.2f')} % longer than straight lines")
     )
     return sentence(
-        f"elastic bands keep the class on {words[side]} straight lines: on "
-        f"{told(band.map(_hundred), '.1f')} % of those whose ends all networks take for it, "
-        f"straight lines on {_percent(straight)}{other}",
+        f"{opening}: on {told(band.map(_hundred), '.1f')} % of those whose ends all networks take "
+        f"for it, straight lines on {_percent(straight)}{other}",
         length,
         *_claimed(tables),
     )
+
+
+def _of_pairs(tables: Tables) -> int | None:
+    """The sign of the difference on the same pairs, as the published reading of B1; None without.
+
+    Intervals of the two shares say less: both hold how much pairs differ, the difference does not.
+    """
+    for f in claims_of(tables):
+        if (f.claim, f.primary) == ("B1", "published") and not np.isnan(f.estimate.value):
+            return verdicts.sign_of(f.estimate, f.estimate.p_value)
+    return None
 
 
 def _hundred(share: Any) -> Any:

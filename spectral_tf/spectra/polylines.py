@@ -60,7 +60,8 @@ def turned_at_random(points: ArrayLike, rng: np.random.Generator) -> NDArray[np.
     With D_i what pivot R_i is away from its foot on the straight line between the ends, D_i becomes
     Q D_i: Q maps the space that all D_i span into a random one of equal dimension across that line,
     and keeps lengths and angles. Feet, ends, all distances between pivots and the length stay what
-    they are. It is the null of a path that was bent on purpose: bent as far, but anywhere.
+    they are. It is the null of a path that was bent on purpose: bent as far, but anywhere. Its
+    coordinates know no range: clip them where there is one.
 
     Args:
       points: shape [n, d], n at least 2, the ends of which differ.

@@ -215,7 +215,8 @@ def paired_concordance(
       num_resamples, seed: of bootstrap and permutations.
 
     Returns:
-      tau in [-1, 1]; n is the number of settings; no value for fewer than 4.
+      tau in [-1, 1]; n is the number of settings; no value for fewer than 4, or fewer that can be
+      compared with another one. Where not all pairs of settings can, the method says how many.
 
     Raises:
       UserError: values that count and are not finite.
@@ -239,6 +240,10 @@ def paired_concordance(
     everyone, everywhere = np.ones(count), np.ones(given.shape[1])
     if math.isnan(pairs.tau(everyone, everywhere)):
         return pairs.not_enough()
+    taking_part = int(pairs.told.any(axis=1).sum())
+    if taking_part < SETTINGS_FOR_CORRELATION:
+        unit = "settings that can be compared"
+        return not_enough(taking_part, SETTINGS_FOR_CORRELATION, unit)
     found = bootstrap(
         pairs.tau,
         count,
@@ -264,11 +269,13 @@ def paired_concordance(
         end = math.tanh(near - scipy.special.ndtri(UPPER) * math.sqrt(0.437 / (count - 4)))
         low, high = (np.minimum(low, end), high) if tau > 0 else (low, np.maximum(high, -end))
     least = float(np.mean(sizes >= sizes.max() - 1e-9)) if exact else 1 / (len(orders) + 1)
+    told, every = int(pairs.told.sum()) // 2, math.comb(count, 2)
     return dataclasses.replace(
         found,
         low=low,
         high=high,
-        method=f"{found.method}; {'exact' if exact else 'random'} permutations of settings",
+        method=f"{found.method}; {'exact' if exact else 'random'} permutations of settings"
+        + (f"; {told:,} of {every:,} pairs of settings" if told < every else ""),
         p_value=hits / len(orders) if exact else (hits + 1) / (len(orders) + 1),
         least_p_value=least,
     )

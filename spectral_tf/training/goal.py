@@ -12,8 +12,8 @@ class Goal(NamedTuple):
     """Ends a training at the first look that finds an accuracy or a loss.
 
     Networks that are compared at equal epochs differ in how far they have come; at equal training
-    loss they do not. Every `every` steps the training is looked at; it ends there if one of both is
-    reached, and else at its last step. The schedule of the learning rate stays that of all steps.
+    loss they do not. Every `every` steps the training is looked at, and at its last step; it ends
+    there if one of both is reached. The schedule of the learning rate stays that of all steps.
 
     Attributes:
       accuracy: of the held-out images, at least; 0: none. They are no unseen images then.

@@ -280,9 +280,10 @@ class TrainingLoop(Generic[Trained]):
         return hopeless or self.ended_at >= 0
 
     def _look(self) -> None:
-        """Sees whether the goal is reached, at the steps where it is looked at."""
+        """Sees whether the goal is reached, at the steps where it is looked at: the last, too."""
         goal, step = self.ensemble.goal, self.ensemble.step
-        if goal and not step % goal.every and cast(TrainableToGoal, self.ensemble).look():
+        due = goal and (step == self.steps[-1] or not step % goal.every)
+        if due and cast(TrainableToGoal, self.ensemble).look():
             self.ended_at = step
             logging.info("%s: %s is reached at step %s", self._name, goal, f"{step:,}")
 

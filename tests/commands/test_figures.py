@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from spectral_tf import web
+from spectral_tf import records, web
 from spectral_tf.commands import figures
 from spectral_tf.errors import UserError
 
@@ -27,8 +27,10 @@ def test_a_committed_folder_gets_its_figure_and_report_and_keeps_its_tables(tmp_
     assert figures.main([str(folder)]) == 0
     path = folder / "figures" / "four_panels.png"
     assert capsys.readouterr().out == f"{path}\n"
-    pixels = np.asarray(Image.open(path))
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 50
+    title = "radial waves on the labels of photo_patches, A = 0.4"
+    figure = records.figures.four_panels(records.read_table(folder / "epochs.csv"), title=title)
+    expected = records.figures.save_figure(figure, None)
+    np.testing.assert_array_equal(np.asarray(Image.open(path)), expected)
     assert {name: (folder / name).read_bytes() for name in before} == before
     assert "four_panels" in (folder / web.REPORT).read_text()
 

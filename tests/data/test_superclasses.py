@@ -67,6 +67,7 @@ def test_a_table_of_ones_own_is_read(tmp_path):
         ("class,superclass\na,b,c\n", "a class and its super-class in each line, got 'a,b,c'"),
         ("class,superclass\na,\n", "a class and its super-class in each line, got 'a,'"),
         ("class,superclass\na,b\na,c\n", "every class once, got a 2 times"),
+        ("class,superclass\ra,b\r", "expected a CSV file .*new-line character seen in unquoted"),
     ],
 )
 def test_other_tables_are_refused_in_a_line(tmp_path, text, told):

@@ -1,10 +1,12 @@
 import functools
+import types
 
+import keras
 import numpy as np
 import pytest
 import scipy
 
-from spectral_tf import spectra
+from spectral_tf import probes, spectra
 from spectral_tf.errors import UserError
 from spectral_tf.experiments import band_study
 from spectral_tf.experiments.band_study import (
@@ -15,7 +17,9 @@ from spectral_tf.experiments.band_study import (
     courses_of,
     drawn_indices,
     pairs_of,
+    samples_of,
 )
+from spectral_tf.spectra.verdicts import verdicts
 
 LABELS = np.repeat(np.arange(4), 20)
 
@@ -98,6 +102,19 @@ def test_what_is_measured_along_a_wave_is_known():
     np.testing.assert_allclose(found["dct"][0], 0.5, atol=1e-6)
     np.testing.assert_allclose(found["dct"][3], 0.15 / 2, rtol=0.01)
     assert np.delete(found["dct"], [0, 3]).max() < 0.01
+    # Half of the samples see the same but for the crests between them.
+    assert found["total_variation_by_half"] == pytest.approx(found["total_variation"], rel=0.01)
+    assert found["centroid_by_half"] == pytest.approx(1.5, abs=1e-3)
+    assert found["maximum_slope_by_half"] == pytest.approx(found["maximum_slope"], rel=0.02)
+
+
+def test_a_wave_that_every_other_sample_misses_is_told():
+    found = measured_of(lambda t: 0.7 + 0.1 * (-1.0) ** np.arange(t.size), samples=17)
+    assert found["total_variation"] == pytest.approx(16 * 0.2, rel=1e-5)
+    assert found["total_variation_by_half"] == pytest.approx(0, abs=1e-6)
+    assert found["centroid_by_half"] == found["maximum_slope_by_half"] == pytest.approx(0, abs=1e-5)
+    with pytest.raises(UserError, match="probabilities: expected at least 4 samples"):
+        measured_of(lambda t: 0.7 + 0 * t, samples=6)
 
 
 def test_one_sample_that_leaves_the_class_is_a_change_and_half_may_miss_it():
@@ -118,7 +135,8 @@ def test_one_sample_that_leaves_the_class_is_a_change_and_half_may_miss_it():
 def test_courses_have_the_same_ends_and_the_turned_one_the_length_of_the_band():
     rng = np.random.default_rng(0)
     bands = rng.normal(size=(2, 5, 4, 3, 1)).astype(np.float32).cumsum(axis=1)
-    samples = courses_of(bands, [3, 4], 129)
+    anywhere = probes.BandSettings()
+    samples = samples_of(courses_of(bands, [3, 4], anywhere), 129, (4, 3, 1))
     assert samples.shape == (2, 3, 129, 4, 3, 1)
     for course in range(3):
         np.testing.assert_allclose(samples[:, course, [0, -1]], bands[:, [0, -1]], atol=1e-5)
@@ -129,13 +147,48 @@ def test_courses_have_the_same_ends_and_the_turned_one_the_length_of_the_band():
         np.linalg.norm((bands[:, -1] - bands[:, 0]).reshape(2, -1), axis=1),
         rtol=1e-5,
     )
-    again = courses_of(bands[1:], [4], 129)
+    again = samples_of(courses_of(bands[1:], [4], anywhere), 129, (4, 3, 1))
     np.testing.assert_array_equal(again[0], samples[1])
 
 
-def made(joined, correct=None, networks=3):
-    """Bands of one class of 48 pairs, joined as told on each course, the same in all networks."""
-    pairs = pairs_of(4, 6)
+def test_turned_paths_stay_in_the_range_of_their_bands():
+    """Between images that are black but for one pixel a bend anywhere has pixels below black."""
+    bands = np.zeros((1, 3, 6, 6, 1), np.float32)
+    bands[0, 1, 1, 1], bands[0, :, 0, 0] = 0.5, [[0], [0.5], [1]]
+    free = courses_of(bands, [0], probes.BandSettings())[2]
+    kept = courses_of(bands, [0], probes.BandSettings(low=0.0, high=1.0))[2]
+    assert free.min() < -0.01
+    np.testing.assert_array_equal(kept, free.clip(0, 1))
+    assert spectra.polyline_length(kept)[0] < spectra.polyline_length(free)[0]
+    samples = samples_of([kept], 33, (6, 6, 1))
+    assert samples.min() >= 0
+    assert samples.max() <= 1
+    steps = np.linalg.norm(np.diff(samples.reshape(33, -1), axis=0), axis=1)
+    np.testing.assert_allclose(steps, steps.mean(), rtol=1e-3)  # Evenly by its own length.
+
+
+def test_what_bands_cannot_be_made_of_is_refused():
+    images = types.SimpleNamespace(shape=(2, 2, 1), model=None)
+    band_study.refuse_misfits(images, "logit", probes.BandSettings(pivots=5, inserted=0))
+    line = "pivots: expected at most 5 in the end: .* of 4 numbers, got 6; lower --pivots"
+    with pytest.raises(UserError, match=line):
+        band_study.refuse_misfits(images, "loss", probes.BandSettings(pivots=6, inserted=0))
+    settings = probes.BandSettings(pivots=3, inserted=0)
+    for outputs in (1, 2):
+        images.model = keras.Sequential(
+            [keras.Input((2, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(outputs)]
+        )
+        band_study.refuse_misfits(images, "loss", settings)
+        if outputs == 2:
+            band_study.refuse_misfits(images, "logit", settings)
+            continue
+        with pytest.raises(UserError, match="energy=logit: expected a logit of every class, got"):
+            band_study.refuse_misfits(images, "logit", settings)
+
+
+def made(joined, correct=None, networks=3, *, pairs=None):
+    """Bands of 4 classes, 48 pairs unless told, joined as told on each course."""
+    pairs = pairs or pairs_of(4, 6)
     shape = (networks, pairs.first.size)
     rng = np.random.default_rng(0)
     values = {
@@ -143,8 +196,9 @@ def made(joined, correct=None, networks=3):
     }
     values["joined"] = np.broadcast_to(joined, (*shape, 3)).copy()
     values["total_variation"][..., 1] -= 0.05
-    for name in (*band_study.OF_BAND, "distance"):
-        values[name] = rng.uniform(0.02, 0.04, size=shape)
+    for name in ("joined", *band_study.BY_HALF):
+        values[f"{name}_by_half"] = values[name].copy()
+    values["distance"] = rng.uniform(0.02, 0.04, size=shape)
     return MeasuredBands(
         kinds=pairs.kinds,
         classes=pairs.classes,
@@ -160,12 +214,33 @@ def test_all_joined_has_an_exact_interval_and_some_one_over_networks_and_paths()
     clusters = np.unique(all_of_them.clusters).size
     assert (found.value, found.high, found.n) == (1, 1, clusters)
     assert found.low == pytest.approx(0.025 ** (1 / clusters))
+    assert found.unit == "clusters of paths of these networks"
     some = np.random.default_rng(1).uniform(size=(3, 48, 3)) < 0.5
     found = made(some).mean("joined", "band", np.ones(48, bool))
     assert found.value == pytest.approx(some[..., 1].mean())
     assert found.unit == f"networks x {clusters} clusters of paths"
     kind = all_of_them.joined_by_all("mixed")
-    assert (kind.value, kind.n) == (1, 24)
+    assert (kind.value, kind.n) == (1, 12)
+    of_one = made([False, True, False], networks=1).mean("joined", "band", np.ones(48, bool))
+    assert of_one.unit == "clusters of paths of one network"
+
+
+def test_pairs_that_share_images_count_as_their_clusters_where_all_networks_join_them():
+    """Of every two images of a class some pairs share one: 4 classes are no more than 4 draws."""
+    pairs = pairs_of(4, 4, every=True)
+    count = pairs.first.size
+    whole = made([True, True, True], pairs=pairs).joined_by_all("images")
+    assert (whole.value, whole.n) == (1, 4)
+    assert whole.low == pytest.approx(0.025 ** (1 / 4))
+    joined = np.ones((3, count, 3), bool)
+    joined[2, pairs.classes == 0] = False  # By one network, of one class.
+    found = made(joined, pairs=pairs).joined_by_all("images")
+    assert (found.value, found.n) == (0.75, 4)
+    # Four shares, 0, 1, 1 and 1, have a standard error of 1/4: their interval is all there is.
+    assert (found.low, found.high) == (0, 1)
+    assert found.unit == "clusters of paths of these networks"
+    none = made(joined, np.zeros((3, count), bool), pairs=pairs).joined_by_all("images")
+    assert none.missing == "not enough: 0 clusters of paths of these networks, 1 needed"
 
 
 def test_claims_are_differences_on_the_same_pairs():
@@ -186,8 +261,7 @@ def test_claims_are_differences_on_the_same_pairs():
     assert (less.primary, less.direction) == ("corrected", -1)
     assert less.estimate.high < 0
     few = claims["joined, images common paths, bands less straight paths"].estimate
-    assert "12 needed" not in few.missing
-    assert "needed" in few.missing  # 12 at most.
+    assert few.missing == "not enough: 10 common paths, 20 needed"
     assert len(claims) == len(of.claims())
     primary = [(f.claim, f.primary) for f in of.claims() if f.primary]
     assert len(primary) == len(set(primary)) == 4
@@ -198,7 +272,43 @@ def test_where_nothing_differs_the_interval_has_a_width():
     found = of.difference(band_study.READINGS[0])
     bound = 1 - 0.025 ** (1 / 12)
     assert (found.value, found.p_value, found.n) == (0, 1, 12)
+    assert found.unit == "clusters of paths of these networks"
     assert (-found.low, found.high) == (pytest.approx(bound), pytest.approx(bound))
+    # That bound is a share of pairs: of nats it says nothing.
+    of.values["mean_loss"][..., 1] = of.values["mean_loss"][..., 0]
+    found = of.difference(band_study.Reading("B1", "mean_loss", "straight"))
+    assert (found.low, found.value, found.high, found.p_value) == (0, 0, 0, 1)
+
+
+def test_the_loss_of_bands_is_held_against_that_of_their_own_straight_lines():
+    """A lower loss on every pair speaks for the claim, however much pairs differ."""
+    of = made([False, True, False])
+    for name in ("mean_loss", "highest_loss"):
+        of.values[name] = np.random.default_rng(3).uniform(1, 9, size=(3, 48, 1)) * np.ones(3)
+        of.values[name][..., 1] -= np.random.default_rng(4).uniform(0.1, 0.2, size=(3, 48))
+    claims = {f.reading: f for f in of.claims()}
+    for name in ("mean loss", "highest loss"):
+        found = claims[f"{name}, common paths, bands less straight paths"]
+        assert (found.claim, found.primary, found.direction) == ("B1", "", -1)
+        assert -0.2 < found.estimate.low < found.estimate.high < -0.1
+    of.values["lowest_probability"][...] = 0.1
+    verdict = verdicts({"a": of.claims()}, "published")[0]
+    assert (verdict.word, verdict.why) == ("holds", "")
+
+
+def test_what_half_of_the_samples_tell_otherwise_is_told_of_common_pairs_by_course():
+    correct = np.ones((3, 48), bool)
+    correct[0, :8] = False
+    of = made([True, True, False], correct)
+    of.values["joined"][:, 8:18, 1] = False  # By samples that the half does not have.
+    of.values["joined"][:, :8] = False  # Of ends that are wrong.
+    of.values["total_variation_by_half"][..., 2] *= 0.75
+    of.values["centroid_by_half"][:, :8] = 99.0
+    found = of.changed_by_half()
+    assert found["joined"] == {"straight": 0, "band": 0.25, "turned": 0}
+    assert found["total_variation"] == {"straight": 0, "band": 0, "turned": pytest.approx(0.25)}
+    assert set(found["centroid"].values()) == set(found["maximum_slope"].values()) == {0}
+    assert made([True] * 3, np.zeros((3, 48), bool)).changed_by_half() == {}
 
 
 def test_facts_give_back_what_was_measured():
@@ -218,7 +328,7 @@ def test_blocks_hold_what_memory_does():
 
 
 def test_log_probabilities_of_sure_networks_are_finite():
-    logits = np.array([[[[200.0, 0.0]] * 4]], np.float32)
+    logits = np.array([[[[200.0, 0.0]] * 7]], np.float32)
     found = along(logits, np.array([1]), np.array([[1.0]]))
     assert found["highest_loss"][0, 0] == pytest.approx(200)
     assert scipy.special.softmax(logits, axis=-1).max() == 1

@@ -231,7 +231,6 @@ def test_a_hierarchy_is_a_claim_of_its_own_with_two_readings_that_decide():
     findings = merge_study.claims(found, num_resamples=10)
     own = [f for f in findings if f.claim == merge_study.OF_HIERARCHY]
     assert len(own) == 2 * len(merge_study.READINGS)
-    assert {f.direction for f in own} == {-1}
     decided = {f.primary: f.reading for f in own if f.primary}
     assert decided == {
         "published": "DFT share, all paths, known minus random",
@@ -240,6 +239,18 @@ def test_a_hierarchy_is_a_claim_of_its_own_with_two_readings_that_decide():
     }
     rest = [f for f in findings if f.claim == merge_study.CLAIM]
     assert len(rest) == 6 * len(merge_study.READINGS)
+
+
+@pytest.mark.parametrize(("distance", "sign", "word"), [(-1.0, -1, "slower"), (20.0, 1, "faster")])
+def test_what_is_claimed_of_a_hierarchy_follows_from_its_diversity(distance, sign, word):
+    """Random ones have distances from 0 to 7."""
+    found = with_known(lambda g, seed, kind, p: float(p + g))
+    found.columns["image_distance"][found.columns["grouping"] == merge_study.KNOWN] = distance
+    findings = merge_study.claims(found, num_resamples=10)
+    own = [f for f in findings if f.claim == merge_study.OF_HIERARCHY]
+    assert {(f.direction, f.statement.rpartition(" have ")[2]) for f in own} == {
+        (sign, f"{word} functions")
+    }
 
 
 def test_numbers_merged_on_average_are_kept_apart_from_whole_ones():

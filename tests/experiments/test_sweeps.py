@@ -114,6 +114,13 @@ def test_an_architecture_may_have_a_width_and_batches_of_its_own():
         variants(bare, {**values, "architectures": ["pyramid_net"]})
 
 
+def test_students_of_a_teacher_and_mixed_images_have_labels_with_an_entropy():
+    values = {**VALUES, "sweeps": ["augmentation", "distillation"], "alphas": ["0", "0.5", "1"]}
+    found = variants(BASE, {**values, "recipes": ["cutout", "mixup:0.2"]})
+    soft = [v.name for v in found if v.has_soft_labels]
+    assert soft == ["augmentation=mixup:0.2", "distillation=0", "distillation=0.5"]
+
+
 @pytest.mark.parametrize(
     ("file", "count"),
     [
@@ -133,3 +140,13 @@ def test_the_flags_for_cifar_10_are_a_sweep(file, count):
     assert len(found) == count
     pyramids = [v.setting.batch_size for v in found if v.setting.model == "pyramid_net"]
     assert pyramids == ([64] if file == "cifar10_equal_loss" else [])  # As published.
+
+
+def test_the_paths_between_images_of_cifar_10_1_are_as_many_as_it_has_images_for():
+    """Of 200 images of each class: two for a path within it, one for each between two of ten."""
+    lines = (ROOT / "results" / "interventions" / "cifar10_paths.flags").read_text().splitlines()
+    given = dict(line.removeprefix("--").split("=", 1) for line in lines)
+    assert "shifted" in given["ends"].split(",")
+    assert given["shifted"] == "cifar10_1/v6"
+    assert 2 * int(given["pairs"]) <= 200
+    assert 9 * int(given["between_pairs"]) <= 200

@@ -244,6 +244,8 @@ def test_a_hierarchy_of_ones_own_stands_beside_groupings_of_its_sizes(embedded_d
     means = groupings["super_dft_share"].astype(float)
     assert published == pytest.approx(means[1] - means[4:].mean())
     assert "known minus random" in result.stdout
+    summary = json.loads((path / "summary.json").read_text())
+    assert set(summary["accuracy"]) == {"merge_1", "merge_3.33333"}
     same_findings(path, merge_study.claims(Models.read(path), num_resamples=1))
     # Another table of the same name makes other super-classes.
     (path / "summary.json").unlink()

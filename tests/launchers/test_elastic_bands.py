@@ -52,8 +52,12 @@ def test_tables_follow_from_the_paths(finished):
     np.testing.assert_allclose(
         paths["highest_loss"], -np.log(paths["lowest_probability"]), rtol=1e-5, atol=1e-6
     )
-    assert paths["relative_length"].min() > 0
+    assert paths["relative_length"][..., 1].min() > 0
     assert paths["relative_length"].max() < 1
+    np.testing.assert_array_equal(paths["relative_length"][..., 0], 0)
+    # Kept in the range of the band, turned paths are no longer than it is.
+    assert np.all(paths["relative_length"][..., 2] <= paths["relative_length"][..., 1] + 1e-6)
+    assert np.all(paths["departure"][..., 2] <= paths["departure"][..., 1] + 1e-6)
     # Bands are surer of the class where they are least sure than straight lines are.
     lowest = paths["lowest_probability"][:, common]
     assert lowest[..., 1].mean() > lowest[..., 0].mean()
@@ -93,10 +97,14 @@ def test_the_summary_counts_the_attack_and_the_pairs(finished):
     assert band["value"] == pytest.approx(paths["joined"][:, common, 1].mean())
     mixed = common & (paths["kind"][0, :, 0] == "mixed")
     every = summary["joined_by_every_network"]["mixed"]
-    assert every["n"] == mixed.sum()
+    assert every["n"] == np.unique(paths["cluster"][0, mixed, 0]).size
     assert every["value"] == pytest.approx(paths["joined"][:, mixed, 1].all(axis=0).mean())
-    assert every["method"].startswith("exact binomial")
-    assert 0 <= summary["share_missed_by_half_the_samples"] < 0.2
+    assert every["unit"] == "clusters of paths of these networks"
+    changes = summary["change_by_half_the_samples"]
+    assert set(changes) == {"joined", "total_variation", "centroid", "maximum_slope"}
+    assert all(set(of_measure) == set(COURSES) for of_measure in changes.values())
+    assert 0 <= changes["joined"]["band"] < 0.2
+    assert 0 < changes["total_variation"]["straight"] < 0.2
     claims = columns(path, "claims")
     assert set(claims["claim"]) == {"B1", "B2"}
     row = claims["reading"] == "joined, common paths, bands less straight paths"
@@ -176,6 +184,10 @@ MISTAKES = {
     "--spring=-1": "--spring",
     "--energy=heat": "--energy",
     "--from_run=OWN/exported": "--from_run: expected a network with its layers",
+    "--num_samples=6": "--num_samples",
+    "--application=MobileNetV2 --weights=random": "--ends=training: expected a network whose",
+    "--from_run=OWN/two.keras --outputs=probabilities": "--energy=logit: expected --outputs=logits",
+    "--pivots=63 --inserted=1": "--pivots: expected at most 65 in the end",
 }
 
 
@@ -184,10 +196,11 @@ def test_mistakes_get_one_line(embedded_dir, tmp_path):
         [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
     )
     model.export(tmp_path / "exported", verbose=False)
+    model.save(tmp_path / "two.keras")
     own = [*FEW, f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]
-    for flag, line in MISTAKES.items():
-        given = flag.replace("OWN", str(tmp_path))
-        assert_refused(launch("elastic_bands", *own, given), line)
+    for given, line in MISTAKES.items():
+        flags = given.replace("OWN", str(tmp_path)).split()
+        assert_refused(launch("elastic_bands", *own, *flags), line)
     assert not (tmp_path / "run").exists()
 
 

@@ -15,6 +15,7 @@ from spectral_tf.records import read_table
 CLASSIFIERS = (
     *("interpolation", "class_diversity", "class_diversity_merged", "fourier_sensitivity"),
     "noise_fitting",
+    "elastic_bands",
 )
 
 

@@ -337,6 +337,7 @@ def test_a_variational_autoencoder_has_a_bound_and_clouds_of_its_scale(tmp_path,
     result = launch("mnist_manifold", tmp_path / "run", embedded_dir, *flags)
     assert result.returncode == 0, result.stderr
     assert "evidence lower bound" in result.stdout
+    assert "nats an image that it was trained on" in result.stdout
     table = read_table(tmp_path / "run" / "scale.csv")
     size = dict(zip(table["cloud"], table["rms_distance"], strict=True))
     for cloud in ("flat, same scale", "flat, same covariance"):
@@ -428,6 +429,12 @@ MISTAKES = [
     ("mnist_manifold", ("--autoencoder_batch_size=9999",), "--autoencoder_batch_size"),
     ("mnist_manifold", ("--autoencoder=sparse",), "one of denoising and variational"),
     ("mnist_manifold", ("--autoencoder=variational", "--output_std=0"), "--output_std"),
+    (
+        "mnist_manifold",
+        ("--autoencoder=variational", "--noise_std=0.2"),
+        "--noise_std: expected an --autoencoder that it is for, got 0.2 with",
+    ),
+    ("mnist_manifold", ("--output_std=0.2",), "--output_std: expected an --autoencoder that it is"),
     ("mnist_manifold", ("--dataset=npz:nowhere.npz",), "a readable npz file"),
 ]
 

@@ -317,6 +317,9 @@ def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
         "--application=ResNet50 --weights=random --num_samples=0 --width=0 --num_epochs=20": (
             "--num_samples: expected 4"
         ),
+        "--application=ResNet50 --weights=random --width=0 --num_epochs=20 --jacobian_points=3": (
+            "--jacobian_points: expected a network whose inputs are normalised pixels"
+        ),
         f"--from_run={vectors} --width=0 --num_epochs=20": "expected the network's input",
         "--application=ResNet50 --weights=random --num_samples=9 --width=0 --num_epochs=20": (
             "expected classes of ImageNet"

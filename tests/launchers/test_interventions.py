@@ -193,12 +193,11 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
 
 @pytest.mark.long
 def test_the_flags_for_paths_on_cifar_10_and_cifar_10_1(tmp_path):
-    """First steps on noise in their formats: 1,200, 240 and 40 images."""
+    """First steps on noise in their formats: 1,200, 240 and 120 images."""
     mocked_cifar10(tmp_path, images_in_file=240)
-    mocked_cifar10_1(tmp_path)
-    studies = ROOT / "results" / "interventions"
+    mocked_cifar10_1(tmp_path, num_images=120)
     flags = [
-        *(f"--flagfile={studies / name}.flags" for name in ("cifar10_wrn_32", "cifar10_paths")),
+        f"--flagfile={ROOT / 'results' / 'interventions' / 'cifar10_paths.flags'}",
         *(f"--data_dir={tmp_path}", "--download", f"--workdir={tmp_path / 'run'}"),
         *("--num_epochs=1", "--batch_size=32", "--seeds=1", "--model=convnet", "--width=2"),
         *("--sweeps=width", "--widths=3", "--pairs=1", "--between_pairs=1", "--num_samples=4"),
@@ -214,9 +213,9 @@ def test_the_flags_for_paths_on_cifar_10_and_cifar_10_1(tmp_path):
     found, claims = Models.read(tmp_path / "run"), columns(tmp_path / "run", "claims")
     assert {"amplitude", "phase", "shortest_phase"} < set(found.classes)
     told = claims["reading"][claims["claim"] == "C5 within"].tolist()
-    shared = [r.name for r in path_study.MORE_READINGS if r.ends != "shifted"]
-    assert told == [r.name for r in path_study.READINGS] + shared
+    assert told == [r.name for r in (*path_study.READINGS, *path_study.MORE_READINGS)]
     assert found.along["phase/consistent_share"].shape == (len(found), 10 + 45)
+    assert found.along["shifted/dft_share"].shape == (len(found), 10 + 45)
     rows = columns(tmp_path / "run", "correlations")
     assert set(rows["quality"]) == {"accuracy", "effective_robustness"}
     assert set(rows["sweep"][rows["quality"] == "effective_robustness"]) == {"all"}
@@ -311,6 +310,8 @@ def test_classifiers_are_compared_at_equal_training_loss(at_equal_loss):
     never = "these never did and ended at their last epoch: weight_decay=0.5/seed_0"
     assert f"4 of 5 trainings reached a training loss of 1.2; {never}" in lines
     assert "1 classifiers that never reached it take no part in claims or figures" in lines
+    floor = "the loss of soft or mixed labels cannot fall below their entropy"
+    assert f"{floor}: one training loss asks more of distillation=0" in lines
     assert "weight_decay" not in set(columns(path, "differences")["sweep"])
     summary = json.loads((path / "summary.json").read_text())
     assert summary["num_settings"] == 4
@@ -359,6 +360,9 @@ def test_where_no_two_settings_reach_the_loss_all_are_compared_as_they_ended(
     never = "these never did and ended at their last epoch: baseline/seed_0, width=2/seed_0"
     assert f"0 of 2 trainings reached a training loss of 1e-09; {never}" in result.stdout
     assert "take no part" not in result.stdout
+    ended = "fewer than two settings reached it: all classifiers are compared as they ended"
+    assert ended in result.stdout.splitlines()
+    assert "cannot fall below their entropy" not in result.stdout
     assert set(columns(tmp_path, "differences")["sweep"]) == {"width"}
 
 

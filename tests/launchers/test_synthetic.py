@@ -289,16 +289,20 @@ def test_theory_holds_in_the_small(finished):
 
 def test_gradients_lose_a_power_by_hidden_layers_alone(finished):
     table = read_table(finished("theory") / "gradient_exponents.csv")
-    found = dict(zip(table["parameters"], table["exponent"], strict=True))
-    assert list(found) == [
+    names = [
         "the network itself",
         *(f"hidden layer {layer}, {kind}" for layer in (1, 2) for kind in ("weights", "biases")),
         "output layer, weights",
     ]
-    for name, exponent in found.items():
-        assert abs(exponent - (-1 if name.startswith("hidden") else -2)) < 0.1, name
+    assert table["parameters"] == 2 * names
     summary = json.loads((finished("theory") / "summary.json").read_text())
-    assert 3 < summary["gradient_decay_from_frequency"] < 3_000
+    settled = summary["gradient_settled_from_frequency"]
+    assert 3 < settled < 3_000
+    chosen = table["from_frequency"][0]
+    assert 30 <= chosen < 45  # The first band from 30 cycles on.
+    assert table["from_frequency"] == [chosen] * len(names) + [settled] * len(names)
+    for name, exponent in zip(table["parameters"], table["exponent"], strict=True):
+        assert abs(exponent - (-1 if name.startswith("hidden") else -2)) < 0.1, name
 
 
 def test_a_step_changes_the_residual_as_gradient_and_kinks_say(finished):

@@ -108,6 +108,28 @@ def test_concordance_looks_at_shared_paths_alone():
         spectra.paired_concordance(np.arange(6), values * np.nan, correct, np.arange(6))
 
 
+def test_one_pair_of_settings_that_share_paths_says_nothing_of_five():
+    correct = np.zeros((5, 100), bool)
+    correct[:2, :25] = True  # The other three share no path with anybody.
+    for i in range(2, 5):
+        correct[i, 25 * (i - 1) : 25 * i] = True
+    values = -np.arange(5.0)[:, None] * np.ones(100)
+    found = spectra.paired_concordance(np.arange(5), values, correct, np.arange(5))
+    assert found.text() == "not enough: 2 settings that can be compared, 4 needed"
+
+
+def test_pairs_of_settings_that_cannot_be_compared_are_counted():
+    correct = np.ones((6, 60), bool)
+    correct[4, 30:] = correct[5, :30] = False  # Both share paths with all but each other.
+    values = np.arange(6.0)[:, None] * np.ones(60)
+    asked = {"settings": np.arange(6), "num_resamples": 50}
+    found = spectra.paired_concordance(np.arange(6), values, correct, **asked)
+    assert found.value == 1
+    assert found.method.endswith("exact permutations of settings; 14 of 15 pairs of settings")
+    found = spectra.paired_concordance(np.arange(6), values, correct | True, **asked)
+    assert found.method.endswith("exact permutations of settings")
+
+
 def test_time_is_averaged_over_runs():
     runs = np.repeat(np.arange(6), 5)
     epochs = np.tile([1, 2, 3, 5, 10], 6)

@@ -133,6 +133,14 @@ def test_a_goal_that_is_never_reached_leaves_the_training_as_it_is(course, tmp_p
     ) in caplog.text
 
 
+def test_the_last_step_is_looked_at_where_looks_do_not_meet_it(course, tmp_path):
+    loss = float(course[0][: EVERY - 1].mean())
+    loop = loop_to(tmp_path, Goal(loss=loss * (1 + 1e-6), every=EVERY), steps=(0, EVERY - 1))
+    assert list(loop) == [0, EVERY - 1]
+    assert loop.ended_at == EVERY - 1
+    np.testing.assert_allclose(loop.ensemble.seen[1], loss, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     "wrong", [{}, {"loss": -1.0}, {"accuracy": 1.5}, {"loss": 1.0, "every": 0}, {"loss": math.nan}]
 )
