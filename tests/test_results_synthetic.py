@@ -323,8 +323,7 @@ def test_gradients_lose_one_power_by_hidden_layers_alone():
 
 
 def test_a_step_changes_less_than_the_bound_by_one_power_only_below_its_edge():
-    names = ("step", "share_of_rate", "frequency", "speed", "bound")
-    step, share, k, speed, bound = columns("theory/residual_rates.csv", *names)
+    step, speed, bound = columns("theory/residual_rates.csv", "step", "speed", "bound")
     assert set(step) == {0, 1_000, 10_000}
     assert np.all(speed < bound)
     found = summary_of("theory")["residual_rate_exponents"]
@@ -342,8 +341,7 @@ def test_a_step_changes_less_than_the_bound_by_one_power_only_below_its_edge():
 
 
 def test_the_first_step_on_a_sine_is_that_of_the_kernel_and_its_two_parts():
-    names = ("group", "frequency", "speed", "kernel", "bound")
-    group, k, speed, kernel, bound = columns("theory/single_sine_rates.csv", *names)
+    speed, kernel, bound = columns("theory/single_sine_rates.csv", "speed", "kernel", "bound")
     np.testing.assert_allclose(speed, kernel, rtol=0.03)
     assert np.all(speed < bound)
     found = summary_of("theory")

@@ -147,14 +147,18 @@ def rounds(
     working = {name: subprocess.Popen([*p, "--serve"], **pipes) for name, p in programs.items()}
 
     def line(name: str) -> list[str]:
-        text = working[name].stdout.readline()
+        stream = working[name].stdout
+        assert stream
+        text = stream.readline()
         if not text:
             raise SystemExit(f"{name} ended: see above")
         return text.split(maxsplit=1)
 
     def took(name: str, steps: int) -> float:
-        working[name].stdin.write(f"{steps}\n")
-        working[name].stdin.flush()
+        stream = working[name].stdin
+        assert stream
+        stream.write(f"{steps}\n")
+        stream.flush()
         return float(line(name)[1])
 
     try:
@@ -202,7 +206,7 @@ def last_line(process: subprocess.Popen[str]) -> str:
     """What a script prints at last."""
     text, _ = process.communicate()
     if process.returncode:
-        raise SystemExit(f"{process.args} ended with {process.returncode}: see above")
+        raise SystemExit(f"{process.args!r} ended with {process.returncode}: see above")
     return text.splitlines()[-1]
 
 

@@ -57,6 +57,7 @@ def trainer(networks: peer.Networks, threads: int, tf32: int = 0) -> peer.Work:
     def run(number: int) -> None:
         whole = number // CAPTURED if several else 0
         for _ in range(whole):
+            assert several
             several()
         for _ in range(number - whole * CAPTURED):
             step()
