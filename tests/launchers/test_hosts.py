@@ -135,7 +135,9 @@ def marks(page, hosts):
     """When a case is run: always, with the long ones, or with the whole matrix."""
     if (page, hosts) in ALWAYS:
         return []
-    few = hosts == "deterministic" and page not in ("lf_first", "noise_fitting")
+    # Files are written by one room for all, and operations chosen by one flag: there one experiment
+    # on functions and one on images stand for the others.
+    few = hosts in ("a bucket", "deterministic") and page not in ("lf_first", "noise_fitting")
     return pytest.mark.matrix if few else long_or_unproven(page)
 
 
