@@ -13,6 +13,9 @@ from spectral_tf.records import estimates, read_table
 
 RESULTS = ROOT / "results"
 sets = pytest.mark.parametrize("name", ["fashion_mnist", "photo_patches"])
+all_sets = pytest.mark.parametrize(
+    "name", ["fashion_mnist", "photo_patches", "fashion_mnist_phase"]
+)
 cases = pytest.mark.parametrize("name", ["photo_patches", "photo_patches_augmented"])
 
 
@@ -44,7 +47,7 @@ def reading(name, text):
     return estimates(claims, "estimate")[row]
 
 
-@sets
+@all_sets
 def test_every_mean_is_that_of_its_paths(name):
     paths, measures = paths_of(name), table("interpolation", name, "measures.csv")
     common = (paths["correct"] == 1).all(axis=0)
@@ -60,10 +63,11 @@ def test_every_mean_is_that_of_its_paths(name):
             assert measures["num_paths"][i] == counted.sum()
             same(means[i], spectra.crossed_mean(values))
             seen += 1
-    assert seen == 48
+    # Along phases there is the consistent share, too.
+    assert seen == 48 + 4 * ("consistent_share" in paths)
 
 
-@sets
+@all_sets
 def test_the_claim_is_that_of_the_paths(name):
     paths = paths_of(name)
     places, common = within_and_between(paths), (paths["correct"] == 1).all(axis=0)
