@@ -555,7 +555,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
             ),
             reading=(
                 "Each pair of images is joined three times: by the straight line, by the band, and "
-                "by a path as long and as bent as the band, but anywhere. The profiles show how "
+                "by a path bent like it, but anywhere. The profiles show how "
                 "probable the class is along the way; measures.csv has the share of pairs along "
                 "which it never changes, lengths, losses, and how fast the predictions vary."
             ),
