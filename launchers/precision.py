@@ -139,13 +139,8 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         if i and learned.any()
     }
     p_values = [p for whole, _ in ratios.values() if (p := whole.p_value) is not None]
-    of_groups = len(plan.targets) * found["seconds"].rates()
-    rates = dict(zip(plan.groups, of_groups.tolist(), strict=True))
-    same = [
-        run
-        for run in range(len(plan.targets))
-        if np.array_equal(magnitudes[:, 0, run], magnitudes[:, 1, run], equal_nan=True)
-    ]
+    per_second = len(plan.targets) * found["seconds"].rates()
+    rates = dict(zip(plan.groups, per_second.tolist(), strict=True))
     return records.Report(
         tables={
             "precision": records.Table(
@@ -187,9 +182,19 @@ def report(plan: Plan, found: records.Found) -> records.Report:
         lines=[
             f"learning times over float32's, on {learned.sum()} of {k.size} frequencies:",
             *(line(group, whole, rates) for group, (whole, _) in ratios.items()),
-            *(f"run {run}: the control differs in no bit, and says nothing" for run in same),
+            *unchanged(magnitudes),
         ],
     )
+
+
+def unchanged(magnitudes: np.ndarray) -> list[str]:
+    """A line for each run whose control differs in no bit, of [steps, groups, runs, k]."""
+    exact, control = magnitudes[:, 0], magnitudes[:, 1]
+    return [
+        f"run {run}: the control differs in no bit, and says nothing"
+        for run in range(exact.shape[1])
+        if np.array_equal(exact[:, run], control[:, run], equal_nan=True)
+    ]
 
 
 def line(group: str, ratio: spectra.Estimate, rates: dict[str, float]) -> str:
