@@ -137,7 +137,7 @@ def test_a_saved_network_is_one_and_has_its_own_numbers(finished, embedded_dir, 
         np.testing.assert_allclose(found[name][0], before[name][0], rtol=0.02, atol=2e-3)
 
 
-@pytest.mark.unproven
+@pytest.mark.long
 def test_every_two_images_held_out_springs_and_the_loss(finished, embedded_dir, tmp_path):
     flags = [
         *FEW,
@@ -158,7 +158,7 @@ def test_every_two_images_held_out_springs_and_the_loss(finished, embedded_dir, 
     np.testing.assert_array_equal(np.unique(paths["cluster"]), [0, 1, 2])
 
 
-@pytest.mark.unproven
+@pytest.mark.long
 def test_the_flags_of_the_papers_scale(tmp_path):
     mocked_cifar10(tmp_path, images_in_file=60)  # Noise in its format: 300 and 60 images.
     flags = [

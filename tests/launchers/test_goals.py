@@ -19,7 +19,7 @@ CLASSIFIERS = (
 )
 
 
-@pytest.mark.unproven
+@pytest.mark.long
 @pytest.mark.parametrize("page", CLASSIFIERS)
 def test_a_goal_that_is_never_reached_is_told(page, embedded_dir, tmp_path):
     flags = [*PAGES[page], "--stop_at_loss=1e-9", f"--data_dir={embedded_dir}"]
@@ -30,7 +30,7 @@ def test_a_goal_that_is_never_reached_is_told(page, embedded_dir, tmp_path):
     assert "; these never did and ended at their last epoch: " in line
 
 
-@pytest.mark.unproven
+@pytest.mark.long
 def test_a_network_that_has_reached_it_fits_no_more_noise(embedded_dir, tmp_path):
     flags = [*PAGES["noise_fitting"], "--num_epochs=8", f"--data_dir={embedded_dir}"]
     flags = [flag for flag in flags if not flag.startswith("--checkpoint_epochs")]

@@ -235,7 +235,7 @@ def test_paths_by_phases_with_jacobians_and_the_released_spectrum(finished, embe
     assert_board(tmp_path, "interpolation")
 
 
-@pytest.mark.unproven
+@pytest.mark.long
 def test_paths_between_training_images(finished, embedded_dir, tmp_path):
     flags = [*SAVED, f"--data_dir={embedded_dir}", f"--from_run={finished[0]}/checkpoints/seed_1"]
     result = run(*flags, f"--workdir={tmp_path}", "--end_on=training", "--pairs=20")
