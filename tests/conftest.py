@@ -54,6 +54,12 @@ DAMAGE: dict[str, Callable[[pathlib.Path], object]] = {
     "a folder": _a_folder,
 }
 
+def size_of_results(folder: pathlib.Path) -> int:
+    """Bytes of a folder of results, without the reports that are made of the rest."""
+    files = (file for file in folder.rglob("*") if file.name != "report.html")
+    return sum(file.stat().st_size for file in files)
+
+
 _TOLERANCE = {"float64": 1e-11, "float32": 2e-5}
 
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, size_of_results
 
 from spectral_tf.experiments import class_study, merge_study
 from spectral_tf.experiments.path_study import Models
@@ -79,4 +79,4 @@ def test_one_cycle_on_every_path_is_nothing_with_the_length_held_fixed(name, pla
 
 
 def test_all_files_are_of_a_size_for_a_repository():
-    assert sum(file.stat().st_size for file in RESULTS.rglob("*")) < 8e6
+    assert size_of_results(RESULTS) < 8e6

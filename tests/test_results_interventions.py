@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import ROOT, size_of_results
 
 from spectral_tf.experiments import path_study
 from spectral_tf.experiments.path_study import READINGS, Models
@@ -180,4 +180,4 @@ def test_the_code_of_a_run_is_known_and_tables_are_of_a_size_for_a_repository():
     for name in SETS:
         environment = json.loads((RESULTS / name / "environment.json").read_text())
         assert "+" not in environment["git_commit"]
-    assert sum(file.stat().st_size for file in RESULTS.rglob("*")) < 11e6
+    assert size_of_results(RESULTS) < 11e6

@@ -10,7 +10,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import ROOT, assert_alike, assert_recomputed, assert_refused, launch
+from conftest import ROOT, assert_alike, assert_recomputed, assert_refused, launch, size_of_results
 
 from spectral_tf.records import estimates, read_flags, read_table
 
@@ -135,7 +135,7 @@ def test_noise_fitting_does_not_dip(name, rise):
 
 
 def test_all_tables_are_of_a_size_for_a_repository():
-    assert sum(file.stat().st_size for file in RESULTS.rglob("*")) < 35e6
+    assert size_of_results(RESULTS) < 35e6
     for file in RESULTS.rglob("*.csv"):
         with open(file, newline="") as stream:
             assert len(next(csv.reader(stream))) >= 4
