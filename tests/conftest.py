@@ -54,6 +54,7 @@ DAMAGE: dict[str, Callable[[pathlib.Path], object]] = {
     "a folder": _a_folder,
 }
 
+
 def size_of_results(folder: pathlib.Path) -> int:
     """Bytes of a folder of results, without the reports that are made of the rest."""
     files = (file for file in folder.rglob("*") if file.name != "report.html")
