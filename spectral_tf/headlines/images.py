@@ -157,7 +157,7 @@ def on_claims(summary: Summary, tables: Tables) -> str:
 _CLAIMS_TOLD = 2
 
 
-def _claimed(tables: Tables) -> list[str]:
+def _claimed(tables: Tables, with_numbers: bool = True) -> list[str]:
     findings = claims_of(tables)
     words = {kind: found for kind in KINDS if (found := _words(findings, kind))}
     statements = {f.claim: f.statement for f in findings}
@@ -170,7 +170,7 @@ def _claimed(tables: Tables) -> list[str]:
     return [
         f"{claim} ({statement[:1].lower() + statement[1:]}) {said}"
         for claim, statement in statements.items()
-        if (said := _said_of(claim, findings, words))
+        if (said := _said_of(claim, findings, words, with_numbers))
     ]
 
 
@@ -189,15 +189,17 @@ def _said_of(
     claim: str,
     findings: Sequence[verdicts.Finding],
     words: Mapping[str, Mapping[str, verdicts.Verdict]],
+    with_numbers: bool,
 ) -> str:
-    """Its verdicts, those of the same word together, with the numbers that they rest on."""
+    """Its verdicts, those of the same word together, and maybe the numbers that they rest on."""
     by_word: dict[str, list[str]] = {}
     for f in findings:
         if f.claim == claim and claim in words.get(f.primary, {}):
             verdict = words[f.primary][claim]
             rests = _rests(f.estimate)
             why = f"; {verdict.why}".replace(" on this run", "") if verdict.why else ""
-            by_word.setdefault(_verb(verdict.word), []).append(f"{f.primary} ({rests}{why})")
+            by = f"{f.primary} ({rests}{why})" if with_numbers else f.primary
+            by_word.setdefault(_verb(verdict.word), []).append(by)
     return listed(
         f"{verb} by the {listed(of)} reading{'s' if len(of) > 1 else ''}"
         for verb, of in by_word.items()
@@ -343,7 +345,7 @@ def elastic_bands(summary: Summary, tables: Tables) -> str:
         f"{opening}: on {told(band.map(_hundred), '.1f')} % of those whose ends all networks take "
         f"for it, straight lines on {_percent(straight)}{other}",
         length,
-        *_claimed(tables),
+        *_claimed(tables, with_numbers=False),
     )
 
 
