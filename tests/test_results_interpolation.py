@@ -14,7 +14,8 @@ from spectral_tf.records import estimates, read_table
 RESULTS = ROOT / "results"
 sets = pytest.mark.parametrize("name", ["fashion_mnist", "photo_patches"])
 all_sets = pytest.mark.parametrize(
-    "name", ["fashion_mnist", "photo_patches", "fashion_mnist_phase"]
+    "name",
+    ["fashion_mnist", "photo_patches", "fashion_mnist_phase", "fashion_mnist_amplitude"],
 )
 cases = pytest.mark.parametrize("name", ["photo_patches", "photo_patches_augmented"])
 
@@ -63,7 +64,7 @@ def test_every_mean_is_that_of_its_paths(name):
             assert measures["num_paths"][i] == counted.sum()
             same(means[i], spectra.crossed_mean(values))
             seen += 1
-    # Along phases there is the consistent share, too.
+    # Along phases and amplitudes there is the consistent share, too.
     assert seen == 48 + 4 * ("consistent_share" in paths)
 
 
@@ -150,3 +151,19 @@ def test_the_environment_is_that_of_committed_code():
     for file in RESULTS.glob("interpolation/*/environment.json"):
         record = json.loads(file.read_text())
         assert not record.get("git_commit", "").endswith(("modified", "+"))
+
+
+def test_predictions_hold_longer_along_amplitudes_than_along_phases_of_the_same_pairs():
+    """What the page says of both: the first class is kept over more of a path, on shorter paths."""
+    phase, amplitude = (paths_of(f"fashion_mnist_{name}") for name in ("phase", "amplitude"))
+    for column in ("first_class", "last_class"):
+        np.testing.assert_array_equal(phase[column], amplitude[column])
+    page = (RESULTS / "interpolation" / "README.md").read_text()
+    more = amplitude["consistent_share"] - phase["consistent_share"]
+    for place, told in (("within", "0.20 (0.07 to 0.34)"), ("between", "0.33 (0.28 to 0.38)")):
+        chosen = within_and_between(phase)[place]
+        found = spectra.crossed_mean(more[:, chosen])
+        assert f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})" == told
+        assert told in page
+    lengths = [paths["pixel_distance"][0].mean() for paths in (phase, amplitude)]
+    assert lengths[0] > 4 * lengths[1]
