@@ -290,6 +290,7 @@ print("as one device gives it")
 """
 
 
+@pytest.mark.long
 def test_two_replicas_synchronise_and_fold():
     result = subprocess.run(
         [sys.executable, "-c", REPLICAS],

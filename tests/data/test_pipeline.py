@@ -113,6 +113,7 @@ print("equal on one and on two")
 """
 
 
+@pytest.mark.long
 def test_a_strategy_gets_the_batches_of_one_device(embedded_dir):
     result = subprocess.run(
         [sys.executable, "-c", TWO_LOGICAL_CPUS, str(embedded_dir)],

@@ -74,6 +74,7 @@ BATCH = np.concatenate([UNIT] * 20)
 SEED = tf.constant([3, 4])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("make", [policies.autoaugment, policies.randaugment])
 def test_a_batch_is_changed_by_seed_alone_and_in_parts_as_a_whole(make):
     apply = tf.function(make((0.5, 0.4, 0.3)))

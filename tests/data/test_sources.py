@@ -275,6 +275,7 @@ def test_half_a_set_that_is_not_ours_is_named(tmp_path):
         find_images("cifar10", data_dir=str(tmp_path))
 
 
+@pytest.mark.long
 def test_two_processes_prepare_once_and_both_read(tmp_path):
     code = (
         "from absl import logging; logging.set_verbosity(logging.INFO)\n"

@@ -42,6 +42,7 @@ def refuses_from(step):
     return {"measure": Measure(measure, [0, 2, 4], ("run",))}
 
 
+@pytest.mark.long
 def test_a_training_that_cannot_be_measured_any_more_is_finished(page):
     found = page.unit("one", one_network, refuses_from(2))
     assert found.fact("diverged") == {"0": 2}

@@ -124,6 +124,7 @@ def test_spectra_are_those_of_all_common_paths_in_cycles_per_path(finished):
     np.testing.assert_allclose(table["magnitude"][dft][0], 0.1, atol=1e-4)
 
 
+@pytest.mark.long
 def test_a_saved_network_is_one_and_has_its_own_numbers(finished, embedded_dir, tmp_path):
     path, _ = finished
     flags = [*FEW, "--attack_norm=2", "--band_rate=0.0005", f"--from_run={path}/checkpoints/seed_0"]

@@ -1,6 +1,7 @@
 import json
 
 import numpy as np
+import pytest
 from boards import assert_board
 from conftest import assert_refused, launch
 from PIL import Image
@@ -20,6 +21,7 @@ def columns(path, name):
     return {k: np.asarray(v) for k, v in read_table(path / f"{name}.csv").items()}
 
 
+@pytest.mark.long
 def test_a_run_leaves_the_plane_and_its_rings(embedded_dir, tmp_path):
     flags = [*TINY, f"--data_dir={embedded_dir}"]
     result = run(*flags, f"--workdir={tmp_path / 'run'}")

@@ -255,6 +255,7 @@ def test_mistakes_get_one_line(embedded_dir, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 def test_a_sweep_goes_on_without_what_diverged(embedded_dir, tmp_path):
     """The baseline diverges, with it its student, and so does one other; one setting is left."""
     flags = [*TINY, "--sweeps=time,weight_decay,distillation", "--weight_decay=1e30"]
@@ -350,6 +351,7 @@ def test_all_hosts_end_at_the_same_look(at_equal_loss, tmp_path):
     np.testing.assert_allclose(ours["loss_at_last_look"], theirs["loss_at_last_look"], rtol=0.02)
 
 
+@pytest.mark.long
 def test_where_no_two_settings_reach_the_loss_all_are_compared_as_they_ended(
     embedded_dir, tmp_path
 ):
@@ -366,6 +368,7 @@ def test_where_no_two_settings_reach_the_loss_all_are_compared_as_they_ended(
     assert set(columns(tmp_path, "differences")["sweep"]) == {"width"}
 
 
+@pytest.mark.long
 def test_fewer_training_images_do_not_move_paths_that_were_measured(embedded_dir, tmp_path):
     flags = [*TINY, "--sweeps=width", "--widths=2", "--ends=held_out,training"]
     flags += ["--shares=0.5", f"--data_dir={embedded_dir}", f"--workdir={tmp_path}"]

@@ -225,6 +225,7 @@ def test_a_table_that_is_missing_or_altered_is_noticed_and_made_again(
     assert {file: file.read_bytes() for file in path.glob("*.*")} == before
 
 
+@pytest.mark.long
 def test_the_flagfile_repeats_the_run(finished, tmp_path):
     path, _ = finished
     result = launch("lf_first", f"--flagfile={path / 'run.flags'}", f"--workdir={tmp_path}")
@@ -286,6 +287,7 @@ def test_kills_and_a_signal_leave_the_same_tables_and_events(run_launcher, tmp_p
         assert steps[0] == steps[1], tag
 
 
+@pytest.mark.long
 def test_overwriting_a_finished_run_makes_it_anew(finished, run_launcher, tmp_path):
     path = tmp_path / "run"
     shutil.copytree(finished[0], path)

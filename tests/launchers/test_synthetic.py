@@ -453,6 +453,7 @@ def test_mistakes_get_one_line_and_nothing_is_written(name, flag, line, tmp_path
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.long
 def test_a_short_grid_counts_no_untrained_network(tmp_path):
     few = ("--petals=0", "--frequencies=4", "--thresholds=0", "--num_steps=3", "--last_probes=10")
     result = launch("manifold_grid", tmp_path / "run", *few)

@@ -102,6 +102,7 @@ print(strategy.num_replicas_in_sync, spectrum.history.coordinates["step"].values
 """
 
 
+@pytest.mark.long
 def test_several_replicas():
     told = subprocess.run(
         [sys.executable, "-c", TWO_DEVICES], capture_output=True, text=True, check=False
@@ -128,6 +129,7 @@ def test_the_last_step_is_measured_before_early_stopping_brings_weights_back():
         assert not np.allclose(callback.history["power"][-1], now["power"], equal_nan=False)
 
 
+@pytest.mark.long
 def test_a_second_fit_and_a_resumed_one_go_on(tmp_path):
     whole = SpectrumCallback(Grid(64), targets=Y, every=4, folder=tmp_path / "whole")
     net = model()

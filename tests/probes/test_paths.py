@@ -499,6 +499,7 @@ print("equal")
 """
 
 
+@pytest.mark.long
 def test_two_replicas_share_the_work():
     result = subprocess.run(
         [sys.executable, "-c", REPLICAS], capture_output=True, text=True, timeout=300

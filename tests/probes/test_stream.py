@@ -50,6 +50,7 @@ print("equal")
 """
 
 
+@pytest.mark.long
 def test_two_replicas_share_kernels_and_perturbed_networks():
     result = subprocess.run(
         [sys.executable, "-c", REPLICAS], capture_output=True, text=True, timeout=600

@@ -91,6 +91,7 @@ def test_a_damaged_file_of_settings_is_none(monkeypatch, tmp_path):
     assert os.environ.pop("KERAS_BACKEND") == "tensorflow"
 
 
+@pytest.mark.long
 def test_the_home_folder_is_meant_wherever_a_path_begins_with_it(tmp_path):
     home = {"HOME": str(tmp_path)}
     result = start("lf_first", *TINY, "--workdir=~/run", **home)

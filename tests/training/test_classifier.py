@@ -136,6 +136,7 @@ def test_evaluation_takes_every_example_once_and_in_order(assert_close):
     assert_close(loss, [-expected[np.arange(40), LABELS].mean()])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "build",
     [SMALL, lambda: random_layers()],
@@ -186,6 +187,7 @@ def test_targets_get_weights_of_the_classes_and_no_gradient():
         np.testing.assert_allclose(variable.numpy(), decayed, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["convnet", "wide_resnet", "random layers"])
 def test_a_step_compiles_with_xla(name):
     build = {
@@ -287,6 +289,7 @@ def test_a_model_that_is_no_classifier_is_refused():
         make(lambda: keras.Model(inputs, keras.layers.ReLU()(inputs)))
 
 
+@pytest.mark.long
 def test_a_kept_model_loads_in_plain_keras(tmp_path, assert_close):
     trained = make()
     trained.train(3)
@@ -470,6 +473,7 @@ def on_two(code):
     return result.stdout
 
 
+@pytest.mark.long
 def test_two_replicas_draw_differently_and_are_not_compiled():
     line = "compiled: expected one replica, or a TPU, which compiles in any case, got 2 replicas; "
     assert on_two(TWO_DRAW).startswith(line)

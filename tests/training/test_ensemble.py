@@ -565,6 +565,7 @@ def arrays(run):
     return next(sines(run).batch(16).as_numpy_iterator())
 
 
+@pytest.mark.long
 def test_arrays_and_data_sets_are_the_same_and_one_serves_all():
     of_sets = make()
     of_arrays = make(datasets=[arrays(run) for run in range(3)])
@@ -636,6 +637,7 @@ def own_scalar(y_true, y_pred):
     return tf.reduce_mean(own_loss(y_true, y_pred))
 
 
+@pytest.mark.long
 def test_one_loss_however_it_is_said(assert_close):
     onehot = np.eye(3, dtype=np.float32)[LABELS]
     said = [
@@ -682,6 +684,7 @@ def test_losses_that_cannot_be_are_refused_in_one_line(build, loss, targets, lin
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("optimizer", "values"),
     [

@@ -247,6 +247,7 @@ def dropped(seed):
     return keras.Sequential([L.Dense(16, "tanh"), L.Dropout(0.5), L.Dense(1)])
 
 
+@pytest.mark.long
 def test_dropout_is_reproducible_resumed_exactly_and_differs_between_members():
     def trained(steps, seeds=(0, 1)):
         ensemble = Ensemble(dropped, seeds, (X, Y), optimizer=Adam(0.02))
@@ -326,6 +327,7 @@ class OfPython(L.Layer):
         return shape
 
 
+@pytest.mark.long
 def test_what_xla_cannot_compile_runs_without_it_and_says_so_once(told, assert_close):
     with_python, without = (
         Ensemble(seeded(in_row(dense(), *layers, output())), [0, 1], (X, Y), optimizer=Adam(0.02))
@@ -438,6 +440,7 @@ print("equal on one and on two")
 """
 
 
+@pytest.mark.long
 def test_losses_of_keras_are_not_shared_between_replicas():
     here = str(pathlib.Path(__file__).parent)
     result = subprocess.run(

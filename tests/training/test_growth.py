@@ -38,6 +38,7 @@ def graphs():
     return sorted(graph.name for graph in every if len(graph.get_operations()) > 30)
 
 
+@pytest.mark.long
 def test_a_training_leaves_no_program():
     task = tiny()
     train(task, 0)
