@@ -116,12 +116,15 @@ def named_runs(text: str) -> tuple[str, list[epath.Path]]:
 def read_findings(path: epath.Path) -> list[Finding]:
     """The findings of a finished run, or a UserError."""
     table = path / "claims.csv"
-    if not table.is_file() or not (path / "summary.json").exists():
+    finished = (path / "summary.json").exists()
+    if not table.is_file() or not finished:
         raise UserError(
             "--folders",
             expected="finished runs of an experiment that writes claims.csv",
             got=f"{path}",
-            hint="start its command again to finish it",
+            hint="that is none: see which ones have claims in docs/claims.md"
+            if finished
+            else "start its command again to finish it",
         )
     records.RunFolder(path, {}, writes=False).summary()  # Refuses a damaged one.
     with records.reading(table, "--folders", "a table of claims"):

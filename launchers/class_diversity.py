@@ -29,7 +29,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from absl import flags
+from absl import flags, logging
 
 from spectral_tf import data, experiments, models, probes, progress, records, runtime, spectra
 from spectral_tf.errors import UserError
@@ -278,6 +278,8 @@ def measured(
         np.stack([classes, classes], axis=1),
         probes.straight_paths(pixels, pairs, of.prepare, num_samples=plan.num_samples),
     )
+    for line in path_study.few_samples(family.paths.counts):
+        logging.warning("%s", line)
     rows = []
     for network, temperature in zip(networks, temperatures.tolist(), strict=True):
         row = path_study.measure(

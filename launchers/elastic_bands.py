@@ -591,8 +591,16 @@ def panel(
 ) -> Panel:
     """A mean curve of every course, with its interval."""
     draw, words = records.figures, {"turned": "bent at random"}
+    # Student's interval of a probability may leave what a probability can be.
+    ends = (0.0, 1.0) if name == "profile" else (-np.inf, np.inf)
     lines = [
-        draw.Line.of(x, curve(of, name, course, where), words.get(course, course), style, colour)
+        draw.Line.of(
+            x,
+            curve(of, name, course, where).map(lambda values: np.clip(values, *ends)),
+            words.get(course, course),
+            style,
+            colour,
+        )
         for course, style, colour in zip(COURSES, ("--", "-", ":"), draw.hues(3), strict=True)
     ]
     return draw.Panel(lines, xlabel, ylabel, yscale=yscale)

@@ -518,6 +518,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
             f"spectra reach, of {of.highest:.3f} {of.unit} at most: "
             + "; ".join(f"{name} {frequency:.3f}" for name, frequency in reach.items()),
             "(what fewer than half of the paths can tell is left out)",
+            *path_study.few_samples(of.counts),
             *experiments.lost(found.fact("diverged")),
             *found.facts.get("goal", ()),
         ],

@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs what the arguments name, or lists what there is.
 
     Returns:
-      exit status: 0, 2 for a mistake of the user, 130 if interrupted.
+      exit status: 0, 2 for a mistake of the user and for what cannot be read or written, 130 if
+        interrupted.
 
     Raises:
       SystemExit: with the status of an experiment, as its own file does.
@@ -49,6 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise unknown(first)
     except UserError as error:
         print(f"{program.COMMAND}: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        from spectral_tf.runtime import failures
+
+        if (line := failures.told(error, "", resumes=False)) is None:
+            raise
+        print(f"{program.COMMAND}: {line}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{program.COMMAND}: interrupted", file=sys.stderr)

@@ -187,6 +187,8 @@ def _devices() -> dict[str, Any]:
     from spectral_tf.records import environment, products
     from spectral_tf.runtime.cores import cores
 
+    # As experiments have it, unless --precision asks for it.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     physical = tf.config.list_physical_devices()
     told: dict[str, Any] = {
         "devices": [f"{d.device_type}: {environment.device_name(d)}" for d in physical],

@@ -1,10 +1,12 @@
 """Writes report.html of folders: figures, tables and what they say, in one file for a browser.
 
     spectral-tf report FOLDER [FOLDER ...]
+    spectral-tf report FOLDER --output FILE
 
 A folder is that of a run, finished or not (--workdir), of committed results, or one that
 `Measurement.save` or `SpectrumCallback` has written. The page is made of what stands in it alone
-and replaces the one that is there. Every run writes its own at its end.
+and replaces the one that is there, or --output of one folder that cannot be written to. Every run
+writes its own at its end.
 """
 
 from __future__ import annotations
@@ -13,13 +15,16 @@ import argparse
 from collections.abc import Sequence
 
 from spectral_tf import program, runtime, web
+from spectral_tf.errors import UserError
 
 
 def main(arguments: Sequence[str]) -> int:
     """Writes the page of each folder and says where it is.
 
     Raises:
-      UserError: a folder that is none of these; those before it have their pages.
+      UserError: a folder that is none of these; those before it have their pages. One file for
+        several folders.
+      OSError: a page that cannot be written.
     """
     parser = argparse.ArgumentParser(
         f"{program.COMMAND} report",
@@ -27,9 +32,19 @@ def main(arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="what is to have a page")
-    for folder in parser.parse_args(arguments).folders:
+    parser.add_argument("--output", metavar="FILE", help="the page, elsewhere than in its folder")
+    asked = parser.parse_args(arguments)
+    if asked.output and len(asked.folders) > 1:
+        raise UserError(
+            "--output",
+            expected="one folder",
+            got=f"{len(asked.folders)} of them",
+            hint="leave it out: each has its page in it",
+        )
+    for folder in asked.folders:
         contents = web.read_contents(folder)
-        page = web.write_page(contents, runtime.defaults_of(contents.experiment.name))
+        defaults = runtime.defaults_of(contents.experiment.name)
+        page = web.write_page(contents, defaults, asked.output)
         for remark in contents.remarks:
             print(f"{folder}: {remark}")
         print(page)

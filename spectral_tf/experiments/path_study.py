@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from absl import logging
 from etils import epath
 from numpy.typing import NDArray
 
@@ -60,6 +61,8 @@ SAMPLING = ("temperature", "num_samples", "relative_change")
 PAIR_TYPES = ("within", "between")
 # Images on no path, of a split that is too large to be read whole.
 _OTHERS = 500
+# Of fewer samples a spectrum has hardly a frequency between its lowest and its highest.
+_FEW_SAMPLES = 16
 
 
 class Family(NamedTuple):
@@ -146,6 +149,8 @@ def family(
     else:
         settings: dict[str, Any] = {"curve": curve, "deviation": deviation}
         paths = fourier_paths(*asked, num_samples=num_samples, **settings)
+    for line in few_samples(paths.counts):
+        logging.warning("%s", line)
     return Family(
         ends,
         chosen.pixels,
@@ -154,6 +159,28 @@ def family(
         paths,
         chosen.unreadable.size,
     )
+
+
+def few_samples(counts: NDArray[np.int64]) -> list[str]:
+    """A line if half of the paths have fewer than 16 samples, and what to do.
+
+    Distances are those of a network's own inputs: pixels that are not divided by their deviation
+    lie close together.
+
+    >>> few_samples(np.array([4, 4, 5]))[0][:56]
+    'paths have a median of 4 samples (4 to 5), one for every'
+    >>> few_samples(np.array([30, 4]))
+    []
+    """
+    median = float(np.median(counts))
+    if median >= _FEW_SAMPLES:
+        return []
+    return [
+        f"paths have a median of {median:g} samples ({counts.min()} to {counts.max()}), one for "
+        "every unit of distance between inputs unless --num_samples says otherwise: shares and "
+        "spectra of so few are coarse and depend on the spacing; --num_samples=100 takes more "
+        "(centroids and total variations are sampled until they converge, either way)"
+    ]
 
 
 def some_images(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,17 @@ def mnist_noise(summary: Summary, tables: Tables) -> str:
         ]
         if clause := _slow_and_fast(own):
             clauses.append(clause if len(set(waves)) == 1 else f"of {wave} waves, {clause}")
-    return sentence(*clauses, _clean(summary)) if clauses else ""
+    return sentence(*clauses, _clean(summary), _unfinished(table)) if clauses else ""
+
+
+def _unfinished(table: Mapping[str, Any] | None) -> str:
+    """How many curves, those without noise aside, were lowest where the run ended."""
+    curves = rows(table, "noise_amplitude", "minimum", "final")
+    noisy = [(lowest, final) for amplitude, lowest, final in curves if amplitude > 0]
+    falling = sum(final <= lowest for lowest, final in noisy)
+    if not falling:
+        return ""
+    return f"{falling} of {counted(len(noisy), 'noisy curve')} still fell when the run ended"
 
 
 def _slow_and_fast(kept: Sequence[tuple[float, float, Estimate]]) -> str:
@@ -306,8 +316,21 @@ def _above_null(entry: Any) -> Any:
 
 
 def interpolation(summary: Summary, tables: Tables) -> str:
-    """Whether predictions change faster between classes than within."""
-    return sentence(*(_claimed(tables) or [_slopes(summary)]))
+    """What is higher and lower between classes than within, and what that says of the claim."""
+    if told_of := _claimed(tables, with_numbers=False):
+        return sentence(_between_and_within(tables), *told_of)
+    return sentence(_slopes(summary))
+
+
+def _between_and_within(tables: Tables) -> str:
+    """Which way the readings go that decide, with their numbers."""
+    words = {1: "higher", -1: "lower", 0: "not clearly other", None: "of no known difference"}
+    found = []
+    for f in claims_of(tables):
+        if f.primary and not np.isnan(f.estimate.value):
+            word = words[verdicts.sign_of(f.estimate, f.estimate.p_value)]
+            found.append(f"{f.reading.replace(', ', ' of ', 1)} {word} ({_rests(f.estimate)})")
+    return f"between classes compared with within: {listed(found)}" if found else ""
 
 
 def _slopes(summary: Summary) -> str:
@@ -331,19 +354,19 @@ def elastic_bands(summary: Summary, tables: Tables) -> str:
     opening = {
         1: keep.format("more"),
         -1: keep.format("fewer"),
-        0: keep.format("not clearly more"),
+        0: f"that {keep.format('more')} is not seen",
         None: f"whether {keep.format('more')} is not told",
     }[_of_pairs(tables)]
-    other = "" if turned is None else f", paths bent at random on {_percent(turned)}"
+    other = "" if turned is None else f", paths bent at random {_percent(turned)}"
     longer = estimate_of(summary.get("relative_length"))
     length = (
         ""
         if longer is None or np.isnan(longer.value)
-        else (f"bands are {told(longer.map(_hundred), '.2f')} % longer than straight lines")
+        else f"bands are longer than straight lines by {_percent(longer, '.2f', told)}"
     )
     return sentence(
-        f"{opening}: on {told(band.map(_hundred), '.1f')} % of those whose ends all networks take "
-        f"for it, straight lines on {_percent(straight)}{other}",
+        f"{opening}: of the pairs whose ends all networks take for it they join "
+        f"{_percent(band, say=told)}, straight lines {_percent(straight)}{other}",
         length,
         *_claimed(tables, with_numbers=False),
     )
@@ -360,12 +383,18 @@ def _of_pairs(tables: Tables) -> int | None:
     return None
 
 
-def _hundred(share: Any) -> Any:
-    return 100 * share
+def _percent(
+    share: Estimate, form: str = ".1f", say: Callable[[Estimate, str], str] = brief
+) -> str:
+    """Of a share of one, with the sign beside the number.
 
-
-def _percent(share: Estimate) -> str:
-    return f"{brief(share.map(_hundred), '.1f')} %"
+    >>> from spectral_tf.spectra import mean_over_runs
+    >>> _percent(mean_over_runs([0.5, 0.5, 0.5]))
+    '50.0 % (50.0 to 50.0)'
+    """
+    text = say(share.map(lambda value: 100 * value), form)
+    value, paren, ends = text.partition(" (")
+    return f"{value} %{paren}{ends}"
 
 
 def fourier_sensitivity(summary: Summary, tables: Tables) -> str:

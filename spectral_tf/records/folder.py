@@ -309,7 +309,7 @@ class RunFolder:
                 f"workdir={self.path}",
                 expected=f"its own flags ({' '.join(sorted(present)) or 'fewer'})",
                 got=" ".join(sorted(wanted)) or "fewer flags",
-                hint="name another --workdir",
+                hint=f"--flagfile={self.path / FLAGFILE} gives its own; or name another --workdir",
             )
 
     @property

@@ -109,6 +109,7 @@ def page_of(every: Sequence[Contents]) -> str:
         settings=differing(
             rows([{f"--{name}": text for name, text in c.flags.items()} for c in every])
         ),
+        flagged=any(c.flags for c in every),
         numbers=numbers[:_MOST_NUMBERS],
         more_numbers=max(0, len(numbers) - _MOST_NUMBERS),
         figures={kind: _figures(kind, names, every) for kind in kinds[:_MOST_FIGURES]},

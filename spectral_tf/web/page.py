@@ -71,12 +71,17 @@ def write_report(
     return write_page(read_contents(folder), defaults)
 
 
-def write_page(contents: Contents, defaults: Mapping[str, str] | None = None) -> epath.Path:
-    """The same of what was read."""
+def write_page(
+    contents: Contents,
+    defaults: Mapping[str, str] | None = None,
+    path: epath.PathLike | None = None,
+) -> epath.Path:
+    """The same of what was read; a path, where it is not to lie in its folder."""
     text = shortened(page_of(contents, defaults), contents.path)
-    with atomic_write(contents.path / REPORT) as temporary:
+    page = epath.Path(path) if path else contents.path / REPORT
+    with atomic_write(page) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    return contents.path / REPORT
+    return page
 
 
 def page_of(contents: Contents, defaults: Mapping[str, str] | None = None) -> str:

@@ -70,6 +70,7 @@ def test_what_to_type_is_told_in_the_form_that_was_used(monkeypatch):
     [
         (UserError("folder", expected="a run", got="none", hint="make one"), 2, "folder: expected"),
         (KeyboardInterrupt(), 130, "interrupted"),
+        (PermissionError(13, "Permission denied", "/ro/report.html"), 2, "/ro: "),
     ],
 )
 def test_a_command_ends_in_one_line(monkeypatch, capsys, raised, status, told):

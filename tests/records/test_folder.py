@@ -91,7 +91,7 @@ def test_other_flags_are_refused_by_name_and_nothing_changes(tmp_path):
     (tmp_path / "losses.csv").write_text("")
     before = (tmp_path / "run.flags").read_text()
     with pytest.raises(
-        ValueError, match=r"its own flags \(--width=4\), got --width=5; name another --workdir"
+        ValueError, match=r"its own flags \(--width=4\), got --width=5; --flagfile="
     ):
         RunFolder(tmp_path, {**FLAGS, "width": "--width=5"})
     assert (tmp_path / "run.flags").read_text() == before
