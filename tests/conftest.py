@@ -28,10 +28,10 @@ if _WORKERS := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the matrix of faults the first case of each test is among the long tests."""
+    """Of the cases of a sampled test the first is among the long tests, the others the matrix."""
     seen = set()
     for item in items:
-        if item.get_closest_marker("faults"):
+        if item.get_closest_marker("faults") or item.get_closest_marker("sampled"):
             item.add_marker("matrix")
             name = item.nodeid.partition("[")[0]
             if name not in seen:

@@ -169,6 +169,14 @@ class Measurement:
         if steps is not None:
             s = steps.values
             lines[0] += f", at {len(s)} steps from {s[0]:,.0f} to {s[-1]:,.0f}"
+        if self.in_training and "normalised_magnitude" in self.quantities:
+            k = self.coordinates["target_frequency"]
+            times = [
+                f"{f:g}: {'never' if np.isinf(t) else f'{t:,.0f}'}"
+                for f, t in zip(k.values[:_FEW], self.learning_times()[:_FEW], strict=True)
+            ]
+            more = ", ..." * (len(k.values) > _FEW)
+            lines.append(f"learned to half at step, by {k.unit}: {', '.join(times)}{more}")
         for name, quantity in self.quantities.items():
             unit = f" {quantity.unit}".rstrip()
             said = name.replace("_", " ")
@@ -192,14 +200,6 @@ class Measurement:
                     )
                 )
                 lines.append(f"{said} by {axis}: {told}{unit}")
-        if self.in_training and "normalised_magnitude" in self.quantities:
-            k = self.coordinates["target_frequency"]
-            times = [
-                f"{f:g}: {'never' if np.isinf(t) else f'{t:,.0f}'}"
-                for f, t in zip(k.values[:_FEW], self.learning_times()[:_FEW], strict=True)
-            ]
-            more = ", ..." * (len(k.values) > _FEW)
-            lines.append(f"learned to half at step, by {k.unit}: {', '.join(times)}{more}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def _headline(self) -> str:

@@ -92,8 +92,8 @@ def jackknife(
       unit: what it holds.
 
     Returns:
-      of the statistic's shape; no interval for fewer than 3 runs, or where leaving one out leaves
-      no finite number.
+      of the statistic's shape; no interval for fewer than 3 runs, or where with one
+      left out there is no finite number.
 
     Raises:
       UserError: no runs.
@@ -124,7 +124,7 @@ def jackknife(
         n=len(v),
         unit=unit,
         method=f"jackknife over {unit}, Student, stretched for skewness",
-        missing="" if usable.all() else "leaving one out leaves no number",
+        missing="" if usable.all() else "with one left out there is none",
     )
 
 

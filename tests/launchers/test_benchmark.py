@@ -68,7 +68,7 @@ def test_the_arithmetic_of_a_step_is_counted_by_hand():
     assert float(result.stdout) == 5 * (2 * 12 + 3 * 8 + 3 * 4), result.stderr
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_probing_and_perturbing_are_measured(run_launcher, tmp_path):
     flags = ("--num_rounds=2", "--members=2", "--width=8", "--num_samples=16", "--probe_every=5")
     result = run_launcher("benchmark_probing", *flags, f"--workdir={tmp_path}")
@@ -99,7 +99,7 @@ def test_a_start_is_timed_cold_and_warm(run_launcher, tmp_path):
     assert (compiled < times[1] - times[0]).all()
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_pipelines_are_measured_with_autoaugment_and_without(run_launcher, tmp_path, embedded_dir):
     flags = ("--num_rounds=2", "--seconds=0.02", "--train_size=300", "--batch_size=16")
     flags += ("--cores=1", f"--data_dir={embedded_dir}", f"--workdir={tmp_path}")
@@ -163,7 +163,7 @@ def test_grey_images_are_refused_where_autoaugment_is_for_colour(
     assert not (tmp_path / "b").exists()
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_the_probe_of_paths_is_measured_in_every_way(run_launcher, embedded_dir, tmp_path):
     flags = ["--dataset=digits", "--width=2", "--num_rounds=2", "--pairs=1", "--round_pairs=1"]
     flags += ["--num_samples=8", "--many_pairs=3,9", "--num_processes=1", "--batch_size=100"]

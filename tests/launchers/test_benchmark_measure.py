@@ -46,7 +46,7 @@ def test_saves_do_not_grow_along_a_run(tmp_path):
     assert inside[few][-1] > 1.5 * sizes[few].max()
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_saves_of_pages_are_those_of_their_networks(tmp_path, embedded_dir):
     flags = ("--num_rounds=1", "--divide_by=8", "--pages=lf_first,noise_fitting")
     where = (f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}")

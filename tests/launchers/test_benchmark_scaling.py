@@ -45,7 +45,7 @@ def test_wrong_sizes_are_refused_before_anything_is_made(tmp_path):
         assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_every_curve_runs_at_small_sizes(tmp_path):
     path = tmp_path / "run"
     small = {

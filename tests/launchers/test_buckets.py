@@ -30,10 +30,11 @@ def often(store):
 
 
 def cases():
-    """Every page on one of the stores, and one page on each, with the long ones."""
+    """One page on each of the stores with the long ones, every page on each with the matrix."""
+    of_store = {"gs": "noise_fitting", "s3": "lf_first"}
     for store in STORES:
         for page in PAGES:
-            mark = pytest.mark.long if page == "noise_fitting" else often(store)
+            mark = pytest.mark.long if page == of_store[store] else pytest.mark.matrix
             yield pytest.param(store, page, marks=mark)
 
 

@@ -19,7 +19,7 @@ CLASSIFIERS = (
 )
 
 
-@pytest.mark.long
+@pytest.mark.sampled
 @pytest.mark.parametrize("page", CLASSIFIERS)
 def test_a_goal_that_is_never_reached_is_told(page, embedded_dir, tmp_path):
     flags = [*PAGES[page], "--stop_at_loss=1e-9", f"--data_dir={embedded_dir}"]

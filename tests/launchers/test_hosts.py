@@ -131,28 +131,20 @@ def uses_data(page):
     return DIGITS[0] in PAGES[page]
 
 
+# Each page is with the long tests on one kind of host, two of them on all; every page on every kind
+# is the matrix. Files are written by one room for all, and operations chosen by one flag: there one
+# experiment on functions and one on images stand for the others.
+EVERYWHERE = ("lf_first", "noise_fitting")
+TAKEN_IN_TURN = ("two workers", "two devices", "another machine")
+
+
 def marks(page, hosts):
     """When a case is run: always, with the long ones, or with the whole matrix."""
     if (page, hosts) in ALWAYS:
         return []
-    # Files are written by one room for all, and operations chosen by one flag: there one experiment
-    # on functions and one on images stand for the others.
-    few = hosts in ("a bucket", "deterministic") and page not in ("lf_first", "noise_fitting")
-    return pytest.mark.matrix if few else long_or_unproven(page)
-
-
-# New, or with new flags, and not yet seen to pass on every kind of host.
-UNPROVEN = {
-    *("elastic_bands", "mnist_manifold_variational", "mnist_noise", "theory"),
-    *("interventions", "interpolation"),
-}
-
-
-def long_or_unproven(page):
-    return pytest.mark.unproven if page in UNPROVEN else pytest.mark.long
-
-
-LONG_PAGES = [pytest.param(page, marks=long_or_unproven(page)) for page in PAGES]
+    turn = list(PAGES).index(page) % len(TAKEN_IN_TURN)
+    own = page in EVERYWHERE or hosts == TAKEN_IN_TURN[turn]
+    return pytest.mark.long if own else pytest.mark.matrix
 
 
 @pytest.mark.parametrize(
@@ -231,7 +223,7 @@ def same(found, expected, table, tolerance=0.02):
                 np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=2e-3, err_msg=where)
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_overwriting_with_a_slow_chief_waits_for_it(alone, embedded_dir, tmp_path):
     flags = (*PAGES["noise_fitting"], f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}")
     assert launch("noise_fitting", *flags, "--seed=1").returncode == 0
@@ -266,7 +258,8 @@ def test_a_folder_in_use_ends_all_hosts(tmp_path):
     assert not any("Traceback" in result.stderr for result in results)
 
 
-@pytest.mark.parametrize("page", LONG_PAGES)
+@pytest.mark.long
+@pytest.mark.parametrize("page", list(PAGES))
 def test_tensorboard_has_of_every_page(page, alone):
     script = PAGE_OF.get(page, page)
     assert_board(alone(page), script)
@@ -277,7 +270,8 @@ def test_the_tags_of_every_page_are_listed():
     assert listed().keys() == catalogue.EXPERIMENTS.keys() | PAGE_OF.keys()
 
 
-@pytest.mark.parametrize("page", LONG_PAGES)
+@pytest.mark.long
+@pytest.mark.parametrize("page", list(PAGES))
 def test_a_report_is_made_again_without_tensorflow(page, alone, tmp_path):
     path = tmp_path / "run"
     shutil.copytree(alone(page), path)

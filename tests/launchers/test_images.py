@@ -127,7 +127,7 @@ def test_a_page_leaves_its_records_and_they_name_the_data(name, finished):
     assert "--data_dir" not in (path / "run.flags").read_text()
 
 
-@pytest.mark.long
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", SMALL)
 def test_a_killed_page_ends_in_the_same_tables(name, finished, tmp_path, embedded_dir):
     path = tmp_path / "killed"

@@ -350,7 +350,7 @@ def test_identical_images_are_refused(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_two_workers_give_the_paths_of_one_process(finished, embedded_dir, tmp_path):
     path, _ = finished
     addresses = free_addresses(2)

@@ -140,7 +140,7 @@ def test_shards_at_once_and_a_kill_end_in_the_same_tables(finished, tmp_path):
         assert ours == theirs
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_a_sweep_can_grow(finished, embedded_dir, tmp_path):
     """Other sweeps, time among them, and another seed; what is there stays as it is."""
     path, _, _ = finished

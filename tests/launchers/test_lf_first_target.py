@@ -256,7 +256,7 @@ def test_a_killed_run_ends_in_the_same_tables(files, tmp_path):
     assert_same_tables(tmp_path / "whole", path)
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_two_hosts_give_the_tables_of_one(finished, files, tmp_path):
     addresses = free_addresses(2)
     hosts = [

@@ -342,7 +342,7 @@ def test_the_tpu_branch_runs_with_a_double(finished, embedded_dir, tmp_path):
     np.testing.assert_allclose(here["clean_loss"][mine], there["clean_loss"][same], rtol=1e-3)
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_directions_are_units_with_seeds_of_their_own(embedded_dir, tmp_path):
     flags = [*TINY, f"--data_dir={embedded_dir}", "--num_epochs=1", "--amplitude=0.3"]
     flags += ["--wave=fourier", "--spatial_frequencies=1,3", "--degrees=0", "--directions=2"]

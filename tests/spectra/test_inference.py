@@ -214,11 +214,11 @@ def test_the_jackknife_says_what_it_lacks():
         return np.array([runs.min() if len(runs) == 3 else np.inf, runs.mean()])
 
     found = spectra.jackknife(least, [1.0, 2.0, 3.0])
-    assert found[0].text(".0f") == "1 (no interval: leaving one out leaves no number)"
+    assert found[0].text(".0f") == "1 (no interval: with one left out there is none)"
     assert np.isnan(ends(found[0])).all()
     assert found[1].text() == spectra.mean_over_runs([1.0, 2.0, 3.0]).text()
     never = spectra.jackknife(lambda runs: np.asarray(np.inf), [1.0, 2.0, 3.0])
-    assert never.text() == "never (no interval: leaving one out leaves no number)"
+    assert never.text() == "never (no interval: with one left out there is none)"
     refused(lambda: spectra.jackknife(np.mean, []), "at least one run")
 
 

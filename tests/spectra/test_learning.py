@@ -159,7 +159,7 @@ def test_an_exponent_does_not_jump_with_its_points():
 
     runs = np.array([[3.0, 4.0, 2.0], [3.0, 4.0, 2.0], [3.0, 4.0, 8.0]])
     law = spectra.power_law_over_runs([1, 2, 4], times, runs)
-    assert law.exponent.text(".1f") == "0.2 (no interval: leaving one out leaves no number)"
+    assert law.exponent.text(".1f") == "0.2 (no interval: with one left out there is none)"
     few = spectra.power_law_over_runs([1, 2, 4], times, runs[:2])
     assert few.exponent.text() == "not enough: 2 points, 3 needed"
     two = spectra.power_law_over_runs([1, 2, 4], times, runs[1:])
