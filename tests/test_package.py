@@ -52,7 +52,9 @@ def test_what_needs_tensorflow_names_the_three_commands(name):
 def test_launchers_without_tensorflow_tell_the_same_line_and_no_traceback(page, tmp_path):
     path = str(ROOT / "launchers" / f"{page}.py")
     result = without_tensorflow(
-        f"import runpy; sys.argv = [{path!r}, '--workdir={tmp_path / 'run'}']\n"
+        "import os, runpy\n"
+        f"os.environ['TFDS_DATA_DIR'] = {str(tmp_path / 'data')!r}  # Where nothing is prepared.\n"
+        f"sys.argv = [{path!r}, '--workdir={tmp_path / 'run'}']\n"
         f"runpy.run_path({path!r}, run_name='__main__')"
     )
     assert result.returncode == 2, result.stderr

@@ -17,6 +17,7 @@ from absl import logging
 from spectral_tf import progress
 from spectral_tf.data.images import EMBEDDED, unreadable
 from spectral_tf.errors import UserError
+from spectral_tf.lazy import NO_TENSORFLOW
 
 _ARCHIVES = {
     "imagenet2012": {
@@ -116,6 +117,10 @@ def _elsewhere(builder: Any, name: str) -> str:
 def _build(builder: Any, name: str, folder: pathlib.Path, manual: pathlib.Path) -> None:
     import tensorflow_datasets as tfds
 
+    try:
+        import tensorflow  # noqa: F401  TFDS loads without it, and encodes with it.
+    except ModuleNotFoundError as error:
+        raise ImportError(NO_TENSORFLOW, name=error.name) from error
     logging.info("preparing the data set %s in %s", name, folder)
     options = tfds.download.DownloadConfig(manual_dir=manual if manual.is_dir() else None)
     try:
