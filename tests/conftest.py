@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +22,13 @@ ROOT = pathlib.Path(__file__).parents[1]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # float32 sums in a fixed order, whatever the machine's load.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+# The user's data sets are read where they are; what tests prepare without naming a folder lies in
+# one of theirs, which the first of several processes makes and takes away.
+if "USERS_TFDS_DATA_DIR" not in os.environ:
+    os.environ["USERS_TFDS_DATA_DIR"] = os.environ.get("TFDS_DATA_DIR", "")
+    _DATA = tempfile.TemporaryDirectory(prefix="tfds_of_tests_")
+    os.environ["TFDS_DATA_DIR"] = _DATA.name
+USERS_DATA = os.environ["USERS_TFDS_DATA_DIR"]
 # Processes that test beside each other share the cores. What starts them tests nothing, and must
 # not hand a number on.
 if _WORKERS := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
@@ -365,7 +373,7 @@ def embedded_dir(tmp_path_factory) -> pathlib.Path:
 @pytest.fixture(scope="session")
 def mnist_dir() -> pathlib.Path:
     """A data folder with the real MNIST, or a skip."""
-    for folder in (os.environ.get("TFDS_DATA_DIR"), ROOT.parent / "shared" / "data" / "tfds"):
+    for folder in (USERS_DATA, ROOT.parent / "shared" / "data" / "tfds"):
         if folder and (pathlib.Path(folder) / "mnist" / "3.0.1" / "features.json").is_file():
             return pathlib.Path(folder)
     pytest.skip("no prepared MNIST in TFDS_DATA_DIR or beside the project")

@@ -1,10 +1,10 @@
 """Hierarchies of classes: the tables of the package, and somebody's own."""
 
-import os
 import pathlib
 
 import numpy as np
 import pytest
+from conftest import USERS_DATA
 
 from spectral_tf.data import find_images, hierarchies, read_hierarchy, superclasses
 from spectral_tf.errors import UserError
@@ -30,13 +30,12 @@ def test_the_table_of_cifar100_is_the_published_one():
 
 
 def test_the_table_of_cifar100_is_that_of_the_data():
-    folder = os.environ.get("TFDS_DATA_DIR", "")
-    if not (folder and (pathlib.Path(folder) / "cifar100").is_dir()):
+    if not (USERS_DATA and (pathlib.Path(USERS_DATA) / "cifar100").is_dir()):
         pytest.skip("no prepared CIFAR-100 in TFDS_DATA_DIR")
     import tensorflow_datasets as tfds
 
     found = read_hierarchy("cifar100")
-    builder = tfds.builder("cifar100", data_dir=folder)
+    builder = tfds.builder("cifar100", data_dir=USERS_DATA)
     fine, coarse = (builder.info.features[name].names for name in ("label", "coarse_label"))
     alone = tfds.decode.PartialDecoding({"label": True, "coarse_label": True})
     for example in tfds.as_numpy(builder.as_dataset("test", decoders=alone)):

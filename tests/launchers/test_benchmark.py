@@ -83,7 +83,7 @@ def test_probing_and_perturbing_are_measured(run_launcher, tmp_path):
         assert whole == pytest.approx(10_000 / median)
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_a_start_is_timed_cold_and_warm(run_launcher, tmp_path):
     flags = ("--num_rounds=1", "--num_steps=200", "--width=8")
     result = run_launcher("benchmark_start", *flags, f"--workdir={tmp_path}")
@@ -124,7 +124,7 @@ def test_sizes_that_are_none_are_refused(members, line, run_launcher, tmp_path):
     assert not (tmp_path / "b").exists()
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_peers_waves_and_probes_are_measured_in_every_round(run_launcher, embedded_dir, tmp_path):
     flags = ["--num_rounds=2", "--train_size=300", "--batch_size=100", "--width=2"]
     flags += ["--seconds=0.02", "--cores=1"]

@@ -24,11 +24,6 @@ PAGES = {
 STORES = {"s3": lambda _: emulators.s3(), "gs": emulators.google}
 
 
-def often(store):
-    """Runs with the long ones; what another store stands for, with the matrix."""
-    return pytest.mark.long if store == "gs" else pytest.mark.matrix
-
-
 def cases():
     """One page on each of the stores with the long ones, every page on each with the matrix."""
     of_store = {"gs": "noise_fitting", "s3": "lf_first"}
@@ -103,9 +98,8 @@ def test_a_killed_run_in_a_bucket_ends_in_the_tables_of_one_on_a_disk(
     assert "expected its own flags" in other.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize(
-    "store", [pytest.param(store, marks=often(store)) for store in STORES], indirect=True
-)
+@pytest.mark.matrix
+@pytest.mark.parametrize("store", STORES, indirect=True)
 def test_a_network_in_a_bucket_is_measured_from_there(store, embedded_dir, tmp_path):
     bucket, variables = store
     data = f"--data_dir={embedded_dir}"

@@ -288,6 +288,7 @@ def test_hierarchies_that_do_not_fit_get_one_line(embedded_dir, tmp_path):
     assert_refused(launch("class_diversity_merged", *where, own, "--merges=1,5"), told)
 
 
+@pytest.mark.long
 def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
     nested = tmp_path / "nested.keras"
     inner = [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]

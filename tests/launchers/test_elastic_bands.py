@@ -35,6 +35,7 @@ def finished(tmp_path_factory, embedded_dir):
     return path, result
 
 
+@pytest.mark.long
 def test_tables_follow_from_the_paths(finished):
     path, result = finished
     assert result.stdout.startswith("2 networks of different seeds, on training images of digits")
@@ -79,6 +80,7 @@ def test_tables_follow_from_the_paths(finished):
         Image.open(path / "figures" / f"{picture}.png").verify()
 
 
+@pytest.mark.long
 def test_the_summary_counts_the_attack_and_the_pairs(finished):
     path, _ = finished
     summary = json.loads((path / "summary.json").read_text())
@@ -112,6 +114,7 @@ def test_the_summary_counts_the_attack_and_the_pairs(finished):
     np.testing.assert_allclose(claims["estimate"][row], difference)
 
 
+@pytest.mark.long
 def test_spectra_are_those_of_all_common_paths_in_cycles_per_path(finished):
     path, _ = finished
     table = columns(path, "spectra")
@@ -192,6 +195,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.long
 def test_mistakes_get_one_line(embedded_dir, tmp_path):
     model = keras.Sequential(
         [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)]
@@ -205,6 +209,7 @@ def test_mistakes_get_one_line(embedded_dir, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 def test_an_attack_that_fails_is_refused_with_the_count(embedded_dir, finished, tmp_path):
     flags = [*FEW, f"--from_run={finished[0]}/checkpoints/seed_0", "--attack_norm=0.001"]
     where = [f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]

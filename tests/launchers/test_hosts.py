@@ -15,7 +15,6 @@ from spectral_tf.records.locks import lock
 # These few are in every run of the suite; the rest of the matrix is for the long one.
 ALWAYS = {
     ("lf_first", "two workers"),
-    ("fourier_sensitivity", "two devices"),
     ("lf_first", "a bucket"),
 }
 
@@ -270,7 +269,7 @@ def test_the_tags_of_every_page_are_listed():
     assert listed().keys() == catalogue.EXPERIMENTS.keys() | PAGE_OF.keys()
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 @pytest.mark.parametrize("page", list(PAGES))
 def test_a_report_is_made_again_without_tensorflow(page, alone, tmp_path):
     path = tmp_path / "run"

@@ -378,7 +378,7 @@ def test_the_flags_for_the_published_scale_take_their_first_steps(file, tmp_path
     assert set(losses["step"]) == {0, 2}
 
 
-@pytest.mark.long
+@pytest.mark.sampled
 @pytest.mark.parametrize("name", SMALL)
 def test_a_page_runs_on_ones_own_arrays(name, tmp_path, embedded_dir):
     rng = np.random.default_rng(0)

@@ -182,7 +182,7 @@ def test_a_saved_model_is_one_network_and_gives_its_numbers(finished, embedded_d
         np.testing.assert_allclose(ours[name][0], theirs[name][1], rtol=2e-3, atol=1e-5)
 
 
-@pytest.mark.long
+@pytest.mark.sampled
 @pytest.mark.parametrize("along", ["gradient", "random", "fourier"])
 def test_paths_from_single_images(along, embedded_dir, tmp_path):
     result = run(
@@ -276,6 +276,7 @@ def test_the_flags_for_cifar_10_and_cifar_10_1(more, tmp_path):
     assert environment["data"]["shifted"].startswith("cifar10_1/v6/")
 
 
+@pytest.mark.long
 def test_mistakes_get_one_line(finished, embedded_dir, tmp_path):
     kept = finished[0] / "checkpoints" / "seed_0"
     vectors = tmp_path / "vectors.keras"

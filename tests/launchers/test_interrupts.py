@@ -49,7 +49,7 @@ def started(page, *flags):
     )
 
 
-@pytest.mark.long
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("page", "child"),
     [

@@ -48,6 +48,7 @@ def finished(tmp_path_factory, embedded_dir):
     return path, result, command
 
 
+@pytest.mark.long
 def test_a_sweep_compares_its_trainings(finished):
     path, result, _ = finished
     assert "run folder" in result.stdout
@@ -69,6 +70,7 @@ def test_a_sweep_compares_its_trainings(finished):
     assert_board(path, "interventions")
 
 
+@pytest.mark.long
 def test_every_claim_is_there_in_every_reading_and_follows_from_the_paths(finished):
     path, _, _ = finished
     found, claims = Models.read(path), columns(path, "claims")
@@ -104,6 +106,7 @@ def test_every_claim_is_there_in_every_reading_and_follows_from_the_paths(finish
     assert claims["estimate"][row][0] == pytest.approx(away.mean(), rel=1e-5)
 
 
+@pytest.mark.long
 def test_no_two_paths_of_a_kind_share_an_image(finished):
     """So a mean over paths is one over independent draws; confidence is matched elsewhere."""
     path, _, _ = finished
@@ -248,6 +251,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.long
 def test_mistakes_get_one_line(embedded_dir, tmp_path):
     own = [*TINY, f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]
     for flags, line in MISTAKES.items():
@@ -295,6 +299,7 @@ def at_equal_loss(tmp_path_factory, embedded_dir):
     return path, result, command
 
 
+@pytest.mark.long
 def test_classifiers_are_compared_at_equal_training_loss(at_equal_loss):
     path, result, _ = at_equal_loss
     models = columns(path, "models")

@@ -299,7 +299,7 @@ def test_overwriting_a_finished_run_makes_it_anew(finished, run_launcher, tmp_pa
     assert read_table(path / "runs.csv")["step"][-1] == 50
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_a_chief_and_a_worker_give_the_tables_of_one(finished, tmp_path):
     path, _ = finished
     addresses = free_addresses(2)

@@ -65,6 +65,7 @@ def finished(files, tmp_path_factory):
     return path, result.stdout
 
 
+@pytest.mark.long
 def test_the_screen_says_what_the_samples_are_and_what_leaks(finished, files):
     path, out = finished
     lines = out.splitlines()
@@ -83,6 +84,7 @@ def test_the_screen_says_what_the_samples_are_and_what_leaks(finished, files):
     assert lines[-3] == f"run folder: {path}"
 
 
+@pytest.mark.long
 def test_the_tables_are_in_the_files_units(finished):
     path, _ = finished
     spectra = read_table(path / "spectra.csv")
@@ -113,6 +115,7 @@ def test_the_tables_are_in_the_files_units(finished):
     assert 0.7 < size / 50 < 1.3
 
 
+@pytest.mark.long
 def test_spectrum_leakage_and_summary(finished):
     path, _ = finished
     spectrum = read_table(path / "target_spectrum.csv")
@@ -140,6 +143,7 @@ def test_spectrum_leakage_and_summary(finished):
     assert data["num_examples"] == 61
 
 
+@pytest.mark.long
 def test_a_changed_file_is_refused_and_the_flagfile_knows_the_old_one(finished, files, tmp_path):
     path, _ = finished
     flags = (path / "run.flags").read_text()
@@ -292,6 +296,7 @@ BAD = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("flag", BAD)
 def test_a_wrong_flag_gets_one_line_without_tensorflow_and_writes_nothing(
     flag, files, run_launcher, tmp_path
@@ -314,6 +319,7 @@ def test_a_wrong_flag_gets_one_line_without_tensorflow_and_writes_nothing(
     assert not path.exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "flag",
     ["--target_window=0:1", "--target_channel=1", "--num_frequencies=3", "--target_sha256=0"],
@@ -324,6 +330,7 @@ def test_flags_of_a_target_need_one(flag, run_launcher, tmp_path):
     assert "expected --target beside it" in result.stderr
 
 
+@pytest.mark.long
 def test_both_ways_to_ask_for_frequencies_are_refused(files, run_launcher, tmp_path):
     result = run_launcher(
         "lf_first",
@@ -336,6 +343,7 @@ def test_both_ways_to_ask_for_frequencies_are_refused(files, run_launcher, tmp_p
     assert "--num_frequencies: expected no --frequencies" in result.stderr
 
 
+@pytest.mark.long
 def test_robustness_of_its_networks_is_refused(finished, run_launcher, tmp_path):
     result = run_launcher(
         "robustness", f"--from_run={finished[0]}", f"--workdir={tmp_path / 'run'}"
@@ -344,6 +352,7 @@ def test_robustness_of_its_networks_is_refused(finished, run_launcher, tmp_path)
     assert "--from_run: expected a run on sums of sines" in result.stderr
 
 
+@pytest.mark.long
 def test_a_run_without_a_target_keeps_the_flagfile_of_before():
     code = (
         "import sys; sys.path.insert(0, 'launchers'); import lf_first; "

@@ -504,6 +504,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.long
 def test_a_mistake_gets_one_line_and_nothing_is_written(finished, embedded_dir, tmp_path):
     teacher = str(finished[0] / "checkpoints" / "uniform" / "seed_0" / "epoch_002.keras")
     own = [*TINY, f"--workdir={tmp_path / 'run'}", f"--data_dir={embedded_dir}"]

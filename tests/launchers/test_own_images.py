@@ -55,7 +55,7 @@ def data_of(path):
     return json.loads((path / "environment.json").read_text())["data"]
 
 
-@pytest.mark.long
+@pytest.mark.sampled
 @pytest.mark.parametrize("make", [keras_names, medmnist_names, channels_first, folder])
 def test_noise_fitting_takes_them(make, tmp_path):
     name, flags = make(tmp_path)

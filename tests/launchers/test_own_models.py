@@ -24,6 +24,7 @@ def finished(tmp_path_factory):
     return path, result.stdout
 
 
+@pytest.mark.long
 def test_every_setting_has_its_learning_times(finished):
     path, told = finished
     assert_board(path, "own_models")
@@ -43,6 +44,7 @@ def test_every_setting_has_its_learning_times(finished):
     assert {f.name for f in (path / "figures").glob("*.png")} >= {"learning_times.png"}
 
 
+@pytest.mark.long
 def test_each_setting_is_what_it_is_alone(finished, tmp_path):
     path, _ = finished
     result = launch(
@@ -65,6 +67,7 @@ def test_each_setting_is_what_it_is_alone(finished, tmp_path):
     np.testing.assert_allclose([whole["loss"][i] for i in kept], alone["loss"], rtol=1e-3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("flag", "says"),
     [

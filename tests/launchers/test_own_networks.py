@@ -72,7 +72,7 @@ def measured(own, embedded_dir, tmp_path_factory):
     return path, run("interpolation", path, embedded_dir, *flags)
 
 
-@pytest.mark.long
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("name", "flags"),
     [

@@ -89,18 +89,8 @@ def test_a_page_leaves_tables_figures_events_and_a_summary(name, finished):
     assert_estimates(path)
 
 
-# The other two train as lf_first does, which is killed in many ways.
-SEVERAL_ENSEMBLES = ("architecture", "theory")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=getattr(pytest.mark, suite))
-        for name in SMALL
-        for suite in ["long" if name == SEVERAL_ENSEMBLES[0] else "matrix"]
-    ],
-)
+@pytest.mark.matrix
+@pytest.mark.parametrize("name", SMALL)
 def test_a_killed_page_ends_in_the_same_tables(name, finished, tmp_path):
     path = tmp_path / "killed"
     with subprocess.Popen(
@@ -123,7 +113,7 @@ def test_a_killed_page_ends_in_the_same_tables(name, finished, tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.long] * (name in SEVERAL_ENSEMBLES)) for name in SMALL],
+    [pytest.param(name, marks=pytest.mark.long) for name in SMALL],
 )
 def test_a_page_killed_before_its_summary_reports_the_same(name, finished, tmp_path):
     path = tmp_path / "unreported"

@@ -347,6 +347,7 @@ print("equal on one and on two")
 """
 
 
+@pytest.mark.long
 def test_two_logical_devices_give_the_losses_of_one(embedded_dir):
     result = subprocess.run(
         [sys.executable, "-c", TWO_LOGICAL_CPUS, str(embedded_dir)],

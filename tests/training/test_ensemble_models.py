@@ -107,6 +107,7 @@ KINDS = {
     "mixed bfloat16": (
         in_row(dense(dtype="mixed_bfloat16"), output(dtype="mixed_bfloat16")), X),
 }  # fmt: skip
+RECURRENT = ("lstm", "masked gru")  # They take long to compile.
 ONE_BY_ONE = {"lstm", "masked gru", "convolutions", "spectral normalisation"}
 
 
@@ -137,8 +138,8 @@ def trained_by_keras(model, x, dense_gradients):
     return model.evaluate(x, Y, batch_size=16, verbose=0)
 
 
-@pytest.mark.parametrize(  # The other recurrent network is in every run of the suite.
-    "kind", [pytest.param(k, marks=[pytest.mark.long] * (k == "masked gru")) for k in KINDS]
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=[pytest.mark.long] * (k in RECURRENT)) for k in KINDS]
 )
 def test_members_are_what_keras_trains_alone(kind, told):
     make, x = KINDS[kind]

@@ -71,6 +71,7 @@ def logged_steps(folder):
     return steps
 
 
+@pytest.mark.long
 def test_a_state_of_before_the_names_changed_is_gone_on_from(tmp_path):
     gone = make(tmp_path)
     run(gone)
