@@ -41,7 +41,7 @@ def cifar_10(tmp_path_factory):
     ]
 
 
-@pytest.mark.unproven
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     ("file", "name", "batch_size"),
     [
@@ -53,14 +53,21 @@ def cifar_10(tmp_path_factory):
 )
 def test_it_learns(cifar_10, file, name, batch_size):
     variant = asked(file)[name]
-    setting = dataclasses.replace(variant.setting, batch_size=batch_size, num_epochs=1)
+    setting = dataclasses.replace(variant.setting, batch_size=batch_size, num_epochs=5)
     task = Classification(setting, *cifar_10, tf.distribute.get_strategy(), 0)
     trained = task.trainer(0, 0)
     before = [weight.numpy() for weight in trained.model.trainable_variables]
     trained.train(1)
     assert trained.train_loss() == pytest.approx(math.log(10), rel=1e-5)  # The head starts at 0.
-    trained.train(1)
-    assert 0 < trained.train_loss() < 20
+    # The first step is that of the head alone. Without normalisation features are large: it goes
+    # too far (a loss of hundreds), and the next ones bring it back. By Fixup the last kernel of a
+    # block starts at 0, too, and those before it wait until it has moved.
+    losses = []
+    for _ in range(4):
+        trained.train(1)
+        losses.append(trained.train_loss())
+    assert np.isfinite(losses).all()
+    assert 0 < losses[-1] < 20
     logs, loss = trained.evaluate()
     assert logs.shape == (8, 10)
     assert np.isfinite(loss[0])

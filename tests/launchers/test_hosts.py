@@ -93,7 +93,7 @@ PAGES = {
         *("--jacobian_points=2", "--transforms=dft,dct,released"),
     ),
     "elastic_bands": (
-        *(*DIGITS, "--width=4", "--num_epochs=2", "--batch_size=64", "--seeds=1", "--images=2"),
+        *(*DIGITS, "--width=4", "--num_epochs=2", "--batch_size=64", "--seeds=2", "--images=2"),
         *("--num_samples=9", "--drawn=1", "--attack_norm=3", "--classes=0,1,4"),
     ),
     "fourier_sensitivity": (*IMAGES, "--num_images=41", "--norm=2", "--seeds=1"),

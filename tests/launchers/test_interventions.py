@@ -328,7 +328,7 @@ def test_classifiers_are_compared_at_equal_training_loss(at_equal_loss):
 @pytest.mark.unproven
 def test_a_sweep_to_a_loss_that_is_killed_ends_in_the_same_tables(at_equal_loss, tmp_path):
     path, _, command = at_equal_loss
-    command = [*command, f"--workdir={tmp_path / 'run'}", "--save_every_seconds=0.2"]
+    command = [*command, f"--workdir={tmp_path / 'run'}", "--save_every_seconds=1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     while time.monotonic() < deadline and not list((tmp_path / "run").rglob("state*.npz")):

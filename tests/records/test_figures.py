@@ -316,3 +316,18 @@ def test_many_names_stand_beside_the_picture_and_not_over_the_data():
         (legend,) = figure.legends or [axes.get_legend()]
         apart = legend.get_window_extent().x0 >= axes.get_window_extent().x1
         assert apart == outside
+
+
+@pytest.mark.parametrize("nothing", [np.nan, np.inf])
+def test_a_logarithmic_axis_without_a_number_is_drawn_and_says_so(nothing):
+    """Learning times where nothing was learned; a panel beside it keeps its numbers."""
+    empty = figures.Line(np.array([1.0, 2.0]), np.array([nothing, nothing]), "a")
+    full = empty._replace(y=np.array([20.0, 300.0]))
+    for line in (empty, full):
+        figure = figures.lines(
+            [line], xlabel="x", ylabel="y", title="t", xscale="log", yscale="log"
+        )
+        figures.save_figure(figure, None)
+        said = [text.get_text() for text in figure.axes[0].texts]
+        assert said == ["no positive number"] * (line is empty)
+        assert (figure.axes[0].get_ylim()[1] > 100) == (line is full)

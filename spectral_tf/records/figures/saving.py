@@ -31,6 +31,7 @@ def save_figure(figure: Figure, path: epath.Path | None) -> NDArray[np.uint8]:
     The file says in words what it shows, too, for whoever cannot see it: see `description`.
     """
     canvas = FigureCanvasAgg(figure)
+    _fill_empty_logarithms(figure)
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     if path is not None:
@@ -39,6 +40,28 @@ def save_figure(figure: Figure, path: epath.Path | None) -> NDArray[np.uint8]:
             told.add_itxt(DESCRIPTION, description(figure))
             Image.fromarray(pixels).save(temporary, format="png", optimize=True, pnginfo=told)
     return pixels
+
+
+def _fill_empty_logarithms(figure: Figure) -> None:
+    """A logarithmic axis without a positive number cannot be drawn: it gets ends, and says so.
+
+    Where nothing was learned, no learning time is finite.
+    """
+    for axes in figure.axes:
+        together = {
+            "x": axes.get_shared_x_axes().get_siblings(axes),
+            "y": axes.get_shared_y_axes().get_siblings(axes),
+        }
+        empty = [
+            name
+            for name, group in together.items()
+            if getattr(axes, f"get_{name}scale")() == "log"
+            and not any(np.isfinite(getattr(of.dataLim, f"minpos{name}")) for of in group)
+        ]
+        for name in empty:
+            axes.set(**{f"{name}lim": (1, 10)})
+        if empty:
+            axes.text(0.5, 0.5, "no positive number", transform=axes.transAxes, ha="center")
 
 
 def description(figure: Figure) -> str:
