@@ -222,7 +222,7 @@ OWN = """class,superclass
 """
 
 
-@pytest.mark.unproven
+@pytest.mark.long
 def test_a_hierarchy_of_ones_own_stands_beside_groupings_of_its_sizes(embedded_dir, tmp_path):
     (tmp_path / "own.csv").write_text(OWN)
     flags = [*MERGED, "--merges=1", f"--hierarchy={tmp_path / 'own.csv'}"]
