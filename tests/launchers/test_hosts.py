@@ -93,8 +93,8 @@ PAGES = {
         *("--jacobian_points=2", "--transforms=dft,dct,released"),
     ),
     "elastic_bands": (
-        *(*DIGITS, "--width=4", "--num_epochs=2", "--batch_size=64", "--seeds=2", "--images=2"),
-        *("--num_samples=9", "--drawn=1", "--attack_norm=3", "--classes=0,1,4"),
+        *(*DIGITS, "--width=4", "--num_epochs=4", "--seeds=2", "--images=4", "--num_samples=17"),
+        *("--drawn=2", "--attack_norm=2", "--band_rate=0.0005"),
     ),
     "fourier_sensitivity": (*IMAGES, "--num_images=41", "--norm=2", "--seeds=1"),
 }
