@@ -364,7 +364,7 @@ LARGE = {
 }
 
 
-@pytest.mark.unproven
+@pytest.mark.long
 @pytest.mark.parametrize("file", LARGE)
 def test_the_flags_for_the_published_scale_take_their_first_steps(file, tmp_path, mnist_dir):
     given = f"--flagfile={ROOT / 'results' / file}.flags"

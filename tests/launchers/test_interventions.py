@@ -325,7 +325,7 @@ def test_classifiers_are_compared_at_equal_training_loss(at_equal_loss):
     assert "was never reached; it ended at its last step, 54" in result.stderr
 
 
-@pytest.mark.unproven
+@pytest.mark.long
 def test_a_sweep_to_a_loss_that_is_killed_ends_in_the_same_tables(at_equal_loss, tmp_path):
     path, _, command = at_equal_loss
     command = [*command, f"--workdir={tmp_path / 'run'}", "--save_every_seconds=1"]
@@ -343,7 +343,7 @@ def test_a_sweep_to_a_loss_that_is_killed_ends_in_the_same_tables(at_equal_loss,
         assert ours == theirs
 
 
-@pytest.mark.unproven
+@pytest.mark.matrix
 def test_all_hosts_end_at_the_same_look(at_equal_loss, tmp_path):
     path, _, command = at_equal_loss
     results = launch_on(
