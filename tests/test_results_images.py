@@ -209,6 +209,7 @@ class TestPlaneWaves:
         rows = [dict(zip(t, row, strict=True)) for row in zip(*t.values(), strict=True)]
         return {(row["wave"], row["frequency"]): row for row in rows}
 
+    @pytest.mark.long
     def test_the_waves_are_those_of_the_images(self, of, mnist_dir):
         pixels, labels = find_images("mnist", data_dir=str(mnist_dir)).arrays()
         pair = tasks.TwoClasses.of_images(to_unit(pixels), labels, (3, 8))
@@ -292,6 +293,7 @@ class TestVariational:
                 np.testing.assert_allclose(size[cloud], size["manifold"], rtol=0.02)
         assert size["flat"] < 0.5 * size["manifold"]
 
+    @pytest.mark.long
     def test_the_bound_is_that_of_a_linear_model_of_half_as_many_components(
         self, summary, mnist_dir
     ):

@@ -49,6 +49,7 @@ def told(name, claim, reading):
     return rows["estimate"][i], rows["estimate_p"][i]
 
 
+@pytest.mark.long
 @both
 def test_claims_follow_from_the_kept_paths(name):
     """All readings of all claims over settings, over time, of places and of students, once more."""

@@ -37,6 +37,7 @@ EXIT_STATUS = {
     75: "Another host is gone; the same command on all hosts goes on from the last saved state.",
     130: "Interrupted (Ctrl-C); the same command goes on, or starts over.",
     137: "Killed: by the system, for want of memory, or since other hosts did not come together.",
+    143: "Ended by SIGTERM; the same command goes on from the last saved state.",
 }
 
 

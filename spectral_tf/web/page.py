@@ -110,6 +110,7 @@ def page_of(contents: Contents, defaults: Mapping[str, str] | None = None) -> st
         remarks=remarks,
         notes=contents.summary.get("notes", []),
         key_numbers=key[:_MOST_NUMBERS],
+        with_intervals=any(" to " in number.text for number in key),
         how_told=any(number.over for number in key),
         more_numbers=max(0, len(key) - _MOST_NUMBERS),
         figures=[picture for picture in pictures.values() if picture],

@@ -41,7 +41,7 @@ def cifar_10(tmp_path_factory):
     ]
 
 
-@pytest.mark.sampled
+@pytest.mark.matrix
 @pytest.mark.parametrize(
     ("file", "name", "batch_size"),
     [

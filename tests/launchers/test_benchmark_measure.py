@@ -8,7 +8,7 @@ from conftest import assert_refused, launch
 from spectral_tf.records import read_table
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_it_tells_what_measuring_costs(tmp_path, embedded_dir):
     result = launch(
         "benchmark_measure",

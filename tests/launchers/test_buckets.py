@@ -25,12 +25,11 @@ STORES = {"s3": lambda _: emulators.s3(), "gs": emulators.google}
 
 
 def cases():
-    """One page on each of the stores with the long ones, every page on each with the matrix."""
-    of_store = {"gs": "noise_fitting", "s3": "lf_first"}
+    """One page on one of the stores with the long ones, every page on each with the matrix."""
     for store in STORES:
         for page in PAGES:
-            mark = pytest.mark.long if page == of_store[store] else pytest.mark.matrix
-            yield pytest.param(store, page, marks=mark)
+            one = (store, page) == ("gs", "noise_fitting")
+            yield pytest.param(store, page, marks=pytest.mark.long if one else pytest.mark.matrix)
 
 
 @pytest.fixture(scope="module")

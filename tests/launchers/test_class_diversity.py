@@ -87,6 +87,7 @@ def test_claims_follow_from_what_is_kept_of_the_paths(finished):
         same_findings(path, class_study.claims(class_study.correlations(kept, num_resamples=1)))
 
 
+@pytest.mark.long
 def test_a_run_goes_on_with_the_classes_that_it_has(finished):
     """As if it had been killed after two of three blocks of classes."""
     path, _, flags = finished
@@ -103,7 +104,7 @@ def test_a_run_goes_on_with_the_classes_that_it_has(finished):
         assert (path / f"{name}.csv").read_text() == text
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_features_of_another_file_are_not_mixed_into_a_run(finished, embedded_dir, tmp_path):
     """A plain model of somebody, with a layer called flatten and a softmax behind."""
     _, _, flags = finished

@@ -162,7 +162,7 @@ def test_every_two_images_held_out_springs_and_the_loss(finished, embedded_dir, 
     np.testing.assert_array_equal(np.unique(paths["cluster"]), [0, 1, 2])
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_the_flags_of_the_papers_scale(tmp_path):
     mocked_cifar10(tmp_path, images_in_file=60)  # Noise in its format: 300 and 60 images.
     flags = [

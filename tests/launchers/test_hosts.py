@@ -12,11 +12,8 @@ from spectral_tf import catalogue
 from spectral_tf.records import read_table
 from spectral_tf.records.locks import lock
 
-# These few are in every run of the suite; the rest of the matrix is for the long one.
-ALWAYS = {
-    ("lf_first", "two workers"),
-    ("lf_first", "a bucket"),
-}
+# This one is in every run of the suite; the rest of the matrix is for the longer ones.
+ALWAYS = {("lf_first", "a bucket")}
 
 NETWORK = ("--width=16", "--depth=3", "--learning_rate=0.003")
 DIGITS = ("--dataset=digits",)
@@ -130,19 +127,24 @@ def uses_data(page):
     return DIGITS[0] in PAGES[page]
 
 
-# Each page is with the long tests on one kind of host, two of them on all; every page on every kind
-# is the matrix. Files are written by one room for all, and operations chosen by one flag: there one
-# experiment on functions and one on images stand for the others.
+# Some pages are with the long tests on one kind of host, two of them on all; every page on every
+# kind is the matrix. Files are written by one room for all, and operations chosen by one flag, so
+# that one experiment on functions and one on images stand for the others there.
 EVERYWHERE = ("lf_first", "noise_fitting")
-TAKEN_IN_TURN = ("two workers", "two devices", "another machine")
+ONCE = {
+    ("theory", "two workers"),
+    ("mnist_noise", "two devices"),
+    ("interpolation", "two workers"),
+    ("elastic_bands", "two devices"),
+    ("fourier_sensitivity", "another machine"),
+}
 
 
 def marks(page, hosts):
     """When a case is run: always, with the long ones, or with the whole matrix."""
     if (page, hosts) in ALWAYS:
         return []
-    turn = list(PAGES).index(page) % len(TAKEN_IN_TURN)
-    own = page in EVERYWHERE or hosts == TAKEN_IN_TURN[turn]
+    own = page in EVERYWHERE or (page, hosts) in ONCE
     return pytest.mark.long if own else pytest.mark.matrix
 
 
@@ -235,7 +237,7 @@ def test_overwriting_with_a_slow_chief_waits_for_it(alone, embedded_dir, tmp_pat
         same(found, read_table(table), table.name)
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_two_workers_prepare_a_set_that_is_not_there(alone, tmp_path):
     page = "noise_fitting"
     flags = (*PAGES[page], f"--data_dir={tmp_path / 'data'}", f"--workdir={tmp_path / 'run'}")
@@ -257,7 +259,7 @@ def test_a_folder_in_use_ends_all_hosts(tmp_path):
     assert not any("Traceback" in result.stderr for result in results)
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 @pytest.mark.parametrize("page", list(PAGES))
 def test_tensorboard_has_of_every_page(page, alone):
     script = PAGE_OF.get(page, page)

@@ -364,7 +364,7 @@ LARGE = {
 }
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 @pytest.mark.parametrize("file", LARGE)
 def test_the_flags_for_the_published_scale_take_their_first_steps(file, tmp_path, mnist_dir):
     given = f"--flagfile={ROOT / 'results' / file}.flags"
@@ -439,6 +439,7 @@ MISTAKES = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SMALL)
 def test_mistakes_get_one_line_and_nothing_is_written(name, tmp_path, embedded_dir):
     own = [(flags, line) for page, flags, line in MISTAKES if page == name]

@@ -249,7 +249,7 @@ def test_paths_between_training_images(finished, embedded_dir, tmp_path):
     assert networks["temperature"][0] == pytest.approx(held_out["temperature"][1], rel=0.2)
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 @pytest.mark.parametrize("more", ["--end_on=shifted", "--along=amplitude --transforms=released"])
 def test_the_flags_for_cifar_10_and_cifar_10_1(more, tmp_path):
     """First steps on noise in their formats: 1,200, 240 and 40 images."""

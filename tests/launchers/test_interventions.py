@@ -160,7 +160,7 @@ def test_a_sweep_can_grow(finished, embedded_dir, tmp_path):
         assert (tmp_path / f"{name}.csv").read_text() == (path / f"{name}.csv").read_text()
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
     mocked_cifar10(tmp_path, images_in_file=240)  # Noise in its format: 1,200 and 240 images.
     flags = [
@@ -194,7 +194,7 @@ def test_every_sweep_and_the_flags_for_cifar_10(tmp_path):
     assert summary["num_trainings"] == 8
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_the_flags_for_paths_on_cifar_10_and_cifar_10_1(tmp_path):
     """First steps on noise in their formats: 1,200, 240 and 120 images."""
     mocked_cifar10(tmp_path, images_in_file=240)
@@ -325,7 +325,7 @@ def test_classifiers_are_compared_at_equal_training_loss(at_equal_loss):
     assert "was never reached; it ended at its last step, 54" in result.stderr
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_a_sweep_to_a_loss_that_is_killed_ends_in_the_same_tables(at_equal_loss, tmp_path):
     path, _, command = at_equal_loss
     command = [*command, f"--workdir={tmp_path / 'run'}", "--save_every_seconds=1"]

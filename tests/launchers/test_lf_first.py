@@ -175,6 +175,7 @@ def test_a_finished_run_has_a_page_and_gets_it_again(finished, run_launcher, tmp
     )
 
 
+@pytest.mark.long
 def test_a_report_is_made_again_without_training(finished, run_launcher, tmp_path):
     path = tmp_path / "run"
     shutil.copytree(finished[0], path)
@@ -202,6 +203,7 @@ def test_a_report_is_made_again_without_training(finished, run_launcher, tmp_pat
     assert "--report_only: expected a run that has been measured to its end" in line
 
 
+@pytest.mark.long
 def test_a_table_that_is_missing_or_altered_is_noticed_and_made_again(
     finished, run_launcher, tmp_path
 ):

@@ -240,7 +240,7 @@ def test_a_window_and_a_channel_of_a_sound(files, tmp_path):
     assert 0.1 < summary["variance_at_other_frequencies"] < 0.3
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_a_killed_run_ends_in_the_same_tables(files, tmp_path):
     long = (*TINY, "--num_steps=2000", "--width=128", "--depth=5", "--probe_every=500")
     long = (*long, "--save_every_seconds=1")

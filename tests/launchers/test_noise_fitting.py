@@ -407,7 +407,7 @@ def test_power_law_waves_lie_by_their_exponent(embedded_dir, tmp_path):
     assert_recomputed(tmp_path)
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_a_student_learns_from_a_kept_model_and_runs_compare(finished, tmp_path):
     path, _, command = finished
     teacher = path / "checkpoints" / "uniform" / "seed_0" / "epoch_002.keras"
@@ -449,7 +449,7 @@ def test_a_student_learns_from_a_kept_model_and_runs_compare(finished, tmp_path)
     assert set(columns(tmp_path / "compared", "claims")["claim"]) == {"C4 distillation"}
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_the_flags_for_cifar_10_take_their_first_steps(tmp_path):
     mocked_cifar10(tmp_path, images_in_file=100)  # Noise in its format.
     flags = [
@@ -647,7 +647,7 @@ def test_another_architecture_in_the_same_folder_is_refused(finished):
     assert (path / "summary.json").read_bytes() == before
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_steps_are_compiled_where_one_replica_makes_them(tmp_path, embedded_dir, finished):
     path = finished[0]
     assert "compiled" not in (path / "run.flags").read_text()

@@ -216,6 +216,7 @@ MISTAKES = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", MISTAKES)
 def test_mistakes_get_one_line(page, own, embedded_dir, tmp_path):
     base = ["--dataset=digits", f"--data_dir={embedded_dir}", f"--workdir={tmp_path / 'run'}"]

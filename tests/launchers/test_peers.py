@@ -325,7 +325,7 @@ def test_a_step_of_keras_fit_is_a_whole_execution():
     assert done.startswith("done ")
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 @pytest.mark.skipif(importlib.util.find_spec("optax") is None, reason="without jax and optax")
 def test_what_a_gpu_is_asked_runs_on_a_cpu_and_learns_as_spectra_say(tmp_path):
     sizes = ("--members=2", "--width=8")

@@ -10,6 +10,7 @@ TINY = ("--width=64", "--depth=3", "--frequencies=1,2", "--num_samples=40", "--n
 TINY += ("--precisions=bfloat16", "--num_steps=400", "--probe_every=20", "--learning_rate=0.003")
 
 
+@pytest.mark.long
 def test_a_short_run(tmp_path):
     path = tmp_path / "run"
     result = launch("precision", *TINY, f"--workdir={path}")

@@ -334,7 +334,7 @@ def test_the_first_step_of_a_single_sine_is_its_kernels(finished):
     np.testing.assert_allclose(share[first], 1, atol=0.05)
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_theory_begins_at_the_papers_scale(tmp_path):
     few = ("--num_steps=2", "--probe_every=1", "--num_runs=2", "--volume_networks=1000")
     sines = ("--sine_steps=1", "--sine_runs=2", "--sine_frequencies=5,50")

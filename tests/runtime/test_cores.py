@@ -64,6 +64,7 @@ def test_a_quota_of_a_container_counts_its_fractions_up(limit, count):
     assert printed(QUOTA.replace("LIMIT", limit)).stdout.split() == [count]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("count", "used"), [(0, "3"), (2, "2")])
 def test_tensorflow_computes_on_those_alone_and_threads_stay_what_they_are(count, used):
     done = printed(FEWER.replace("COUNT", str(count)))

@@ -52,6 +52,7 @@ def test_another_backend_is_taken_for_tensorflow_and_said(tmp_path):
     assert tables[0] == tables[1]
 
 
+@pytest.mark.long
 def test_the_library_says_which_backend_it_wants():
     ask = "from spectral_tf import training\ntraining.Ensemble"
     keep = {k: v for k, v in os.environ.items() if k != "KERAS_BACKEND"}

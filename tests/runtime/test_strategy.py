@@ -174,6 +174,7 @@ def test_the_tpu_branch_connects_initialises_and_wraps(monkeypatch):
     assert calls == [("init", "resolver of local")]
 
 
+@pytest.mark.long
 def test_without_a_tpu_the_line_says_what_to_do():
     if os.path.exists("/dev/accel0"):
         pytest.skip("this machine has a TPU")

@@ -234,6 +234,7 @@ def test_bfloat16_gives_logits_of_float32_and_resumes_bit_for_bit():
     assert np.abs(np.exp(logs.astype(np.float64)).sum(axis=1) - 1).max() < 1e-6
 
 
+@pytest.mark.long
 def test_tf32_is_float32_where_no_device_rounds():
     plain, rounding = make(), make(precision="tf32")
     for trained in (plain, rounding):
@@ -480,7 +481,7 @@ def test_two_replicas_draw_differently_and_are_not_compiled():
     assert on_two(TWO_DRAW).startswith(line)
 
 
-@pytest.mark.long
+@pytest.mark.matrix
 def test_two_replicas_resume_bit_for_bit():
     on_two(TWO_RESUME)
 

@@ -159,6 +159,7 @@ def test_every_core_has_as_many_blocks(monkeypatch, cores, size, lengths):
     assert ensemble._blocks[-1].stop == 5
 
 
+@pytest.mark.long
 def test_blocks_at_once_change_no_bit(monkeypatch):
     trained = []
     for count in (1, 3):
@@ -260,6 +261,7 @@ def test_a_member_that_diverges_stops_alone_and_is_dated(assert_close):
         assert_close(now[[0, 2]], other[[0, 2]])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("block_size", [None, 2])
 def test_outputs_on_other_inputs_are_the_networks(block_size, assert_close):
     ensemble = make(block_size=block_size)
@@ -388,6 +390,7 @@ def test_batches_are_those_of_sorted_draws():
             assert sorted(wanted.numpy()) == np.flatnonzero(counts).tolist()
 
 
+@pytest.mark.long
 def test_batches_do_not_depend_on_when_training_was_called(assert_close):
     whole, pieces = (make(batch_size=5, batch_seeds=[7, 8, 9]) for _ in range(2))
     whole.train(10)
@@ -546,6 +549,7 @@ print("equal on one and on two")
 """
 
 
+@pytest.mark.long
 def test_the_same_members_on_one_and_on_two_logical_devices():
     here = str(pathlib.Path(__file__).parent)
     result = subprocess.run(

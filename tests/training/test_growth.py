@@ -94,6 +94,7 @@ def test_a_training_on_two_replicas_leaves_no_program(request):
     assert result.stdout == "nothing is left\n", result.stderr
 
 
+@pytest.mark.long
 def test_images_are_decoded_once(monkeypatch):
     """Training and held-out ones, by all trainers, also where classes are merged."""
     reads, whole = [], data.Images.dataset

@@ -118,6 +118,7 @@ def test_history_survives_its_arrays():
     assert again["norms"][1].tolist() == [5.0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("lost_at", [0, 4, 8, 12])
 def test_a_session_lost_after_a_save_ends_in_the_same_bits_and_events(lost_at, tmp_path):
     whole = make(tmp_path / "whole")
