@@ -1,7 +1,7 @@
 """Writes report.html of folders: figures, tables and what they say, in one file for a browser.
 
     spectral-tf report FOLDER [FOLDER ...]
-    spectral-tf report FOLDER --output FILE
+    spectral-tf report FOLDER --output FILE [--overwrite]
 
 A folder is that of a run, finished or not (--workdir), of committed results, or one that
 `Measurement.save` or `SpectrumCallback` has written. The page is made of what stands in it alone
@@ -33,6 +33,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="what is to have a page")
     parser.add_argument("--output", metavar="FILE", help="the page, elsewhere than in its folder")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an --output that is there"
+    )
     asked = parser.parse_args(arguments)
     if asked.output and len(asked.folders) > 1:
         raise UserError(
@@ -41,10 +44,11 @@ def main(arguments: Sequence[str]) -> int:
             got=f"{len(asked.folders)} of them",
             hint="leave it out: each has its page in it",
         )
+    elsewhere = web.output_file(asked.output, asked.overwrite) if asked.output else None
     for folder in asked.folders:
         contents = web.read_contents(folder)
         defaults = runtime.defaults_of(contents.experiment.name)
-        page = web.write_page(contents, defaults, asked.output)
+        page = web.write_page(contents, defaults, elsewhere)
         for remark in contents.remarks:
             print(f"{folder}: {remark}")
         print(page)

@@ -11,6 +11,14 @@ The program that draws is uPlot (MIT), in `static/uplot` with its licence.
 
 from spectral_tf.web.comparison import write_comparison
 from spectral_tf.web.contents import REPORT, Contents, read_contents
-from spectral_tf.web.page import write_page, write_report
+from spectral_tf.web.page import output_file, write_page, write_report
 
-__all__ = ["REPORT", "Contents", "read_contents", "write_comparison", "write_page", "write_report"]
+__all__ = [
+    "REPORT",
+    "Contents",
+    "output_file",
+    "read_contents",
+    "write_comparison",
+    "write_page",
+    "write_report",
+]

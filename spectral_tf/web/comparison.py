@@ -9,11 +9,11 @@ from typing import NamedTuple
 from etils import epath
 
 from spectral_tf.errors import UserError
-from spectral_tf.storage import as_path, atomic_write
+from spectral_tf.storage import atomic_write
 from spectral_tf.web.contents import Contents, read_contents
 from spectral_tf.web.figures import Figure, figure, in_order, is_snapshot
 from spectral_tf.web.numbers import key_numbers
-from spectral_tf.web.page import render
+from spectral_tf.web.page import output_file, render
 from spectral_tf.web.private import shortened
 
 # Figures of so many kinds are shown beside each other.
@@ -53,18 +53,7 @@ def write_comparison(
       UserError: fewer than two, two that are one, of different experiments; the file is there; as
         `read_contents`.
     """
-    path = as_path(file, "output")
-    if path.is_dir():
-        raise UserError(
-            "output", expected="the file to write", got=f"the folder {path}", hint="add a name"
-        )
-    if path.exists() and not overwrite:
-        raise UserError(
-            "output",
-            expected="a file that is not there yet",
-            got=f"{path}",
-            hint="--output=FILE writes another one, --overwrite replaces it",
-        )
+    path = output_file(file, overwrite)
     if len(folders) < 2:
         raise UserError(
             "folders", expected="two or more", got=len(folders), hint="name those to compare"

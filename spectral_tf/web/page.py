@@ -15,9 +15,10 @@ from markupsafe import Markup
 
 import spectral_tf
 from spectral_tf import program
+from spectral_tf.errors import UserError
 from spectral_tf.records.arrays import Damaged
 from spectral_tf.records.found import Found
-from spectral_tf.storage import atomic_write, is_local
+from spectral_tf.storage import as_path, atomic_write, is_local
 from spectral_tf.web import numbers, tables, training
 from spectral_tf.web.contents import REPORT, Contents, read_contents
 from spectral_tf.web.figures import figure, in_order, is_snapshot
@@ -71,14 +72,35 @@ def write_report(
     return write_page(read_contents(folder), defaults)
 
 
+def output_file(file: str | os.PathLike[str], overwrite: bool) -> epath.Path:
+    """Where a page is to be written that lies in no folder of its own.
+
+    Raises:
+      UserError: a folder; a file that is there, unless it may be replaced.
+    """
+    path = as_path(file, "output")
+    if path.is_dir():
+        raise UserError(
+            "output", expected="the file to write", got=f"the folder {path}", hint="add a name"
+        )
+    if path.exists() and not overwrite:
+        raise UserError(
+            "output",
+            expected="a file that is not there yet",
+            got=f"{path}",
+            hint="--output=FILE writes another one, --overwrite replaces it",
+        )
+    return path
+
+
 def write_page(
     contents: Contents,
     defaults: Mapping[str, str] | None = None,
-    path: epath.PathLike | None = None,
+    page: epath.Path | None = None,
 ) -> epath.Path:
-    """The same of what was read; a path, where it is not to lie in its folder."""
+    """The same of what was read; a file, where it is not to lie in its folder."""
     text = shortened(page_of(contents, defaults), contents.path)
-    page = epath.Path(path) if path else contents.path / REPORT
+    page = page or contents.path / REPORT
     with atomic_write(page) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return page

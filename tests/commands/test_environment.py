@@ -77,3 +77,12 @@ def test_nobodys_name_is_in_it(fast, monkeypatch, tmp_path, capsys):
 def test_other_arguments_are_refused():
     with pytest.raises(UserError, match="--jsn: expected --json or --data_dir=FOLDER, .* --json?"):
         environment.main(["--jsn"])
+
+
+def test_products_are_those_of_experiments_and_not_tensorflows_default():
+    import tensorflow as tf
+
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    told = environment._devices()
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+    assert told["float32_products"]["asked"] == "float32"

@@ -298,6 +298,29 @@ def test_a_comparison_that_is_there_is_replaced_when_that_is_said(tmp_path):
     assert "<html" in written.read_text()
 
 
+def test_a_report_elsewhere_replaces_nothing_unasked(tmp_path):
+    folders = [str(make_folder(epath.Path(tmp_path / name))) for name in "ab"]
+    mine = tmp_path / "mine.html"
+    mine.write_text("mine")
+    with pytest.raises(UserError, match="not there yet, got .*mine.html; --output=FILE"):
+        report.main([folders[0], f"--output={mine}"])
+    with pytest.raises(UserError, match="--output: expected one folder, got 2 of them"):
+        report.main([*folders, f"--output={tmp_path / 'new.html'}"])
+    assert mine.read_text() == "mine"
+    assert report.main([folders[0], f"--output={mine}", "--overwrite"]) == 0
+    assert "<html" in mine.read_text()
+    assert not (epath.Path(folders[0]) / "report.html").exists()
+
+
+def test_what_has_no_flags_is_not_said_to_have_the_same(tmp_path):
+    folders = [make_folder(epath.Path(tmp_path / name), flags=()) for name in "ab"]
+    page = web.write_comparison(folders, tmp_path / "without.html").read_text()
+    assert "has no flags: what differs is known there" in page
+    folders = [make_folder(epath.Path(tmp_path / name)) for name in "cd"]
+    page = web.write_comparison(folders, tmp_path / "with.html").read_text()
+    assert "No flag does." in page
+
+
 def test_names_in_links_are_those_of_urls(tmp_path):
     folder = make_folder(epath.Path(tmp_path / "a"))
     name = "50 % #1?"
