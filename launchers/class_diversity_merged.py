@@ -179,6 +179,9 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         },
     )["angles"]
 
+    of_known = 0 if known is None else merge_study.mean_size(known)
+    alike = [name for name in plan.groupings if known is not None and name != "random"]
+    alike = [name for name in alike if (of_known, name) not in groupings]
     trainings = trained(plan, page, tasks_of, groupings, family, matched_on, prepare)
     rows = rows_of(trainings, groupings, distances, angles)
     return records.Found(
@@ -187,7 +190,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "distances": distances,
             "angles": angles,
             "names": list(learned.label_names),
-            "known_merge": 0 if known is None else merge_study.mean_size(known),
+            "known_merge": of_known,
+            "alike": [f"{name} super-classes are the known ones and count once" for name in alike],
             "dataset": learned.title,
             "images": learned.name,
             "seconds": page.seconds + sum(found.fact("seconds") for found in trainings.values()),
@@ -425,6 +429,7 @@ def report(plan: Plan, found: records.Found) -> records.Report:
                 + c.difference.text("+.4f", unit="cycles per unit of pixels")
                 for c in told
             ),
+            *found.facts.get("alike", ()),
             *of.lost,
             *found.facts.get("goal", ()),
         ],

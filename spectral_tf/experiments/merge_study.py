@@ -164,7 +164,8 @@ def groupings(
     one, in which a group begins with the nearest (farthest) two classes that are left and takes in
     the one with the least (largest) sum to its members, until it is full. `random` ones are
     different from each other, from both of these, whether or not these are asked for, and from the
-    known one; the first of many are those of few.
+    known one; the first of many are those of few. A grouping stands there once: `similar` is left
+    out where the known one is it, so that no network counts as two.
 
     Args:
       distances: D between classes, shape [C, C].
@@ -186,7 +187,10 @@ def groupings(
     extremes = {"similar": _extreme(d, size), "dissimilar": _extreme(-d, size)}
     found = {} if known is None else {KNOWN: _numbered(np.asarray(known))}
     seen = {tuple(groups.tolist()) for groups in (*extremes.values(), *found.values())}
-    found |= {name: groups for name, groups in extremes.items() if name in kinds}
+    for name, groups in extremes.items():
+        there = any(np.array_equal(groups, others) for others in found.values())
+        if name in kinds and not there:
+            found[name] = groups
     if "random" not in kinds:
         return found
     left = num_partitions(len(d), size) - len(seen)

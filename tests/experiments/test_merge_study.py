@@ -58,6 +58,15 @@ def test_a_known_grouping_stands_beside_others_of_its_sizes(all_up_to, monkeypat
         )
 
 
+def test_a_grouping_that_is_known_and_similar_counts_once():
+    d, kinds = on_a_line([0, 1, 10, 11, 20, 21]), merge_study.GROUPINGS
+    found = merge_study.groupings(d, 2, kinds, 12, np.random.default_rng(0), [7, 7, 3, 3, 5, 5])
+    assert list(found)[:3] == ["known", "dissimilar", "random_0"]
+    assert len({tuple(groups.tolist()) for groups in found.values()}) == len(found) == 14
+    with pytest.raises(UserError, match="at most 13,"):
+        merge_study.groupings(d, 2, kinds, 14, np.random.default_rng(0), [7, 7, 3, 3, 5, 5])
+
+
 def test_similar_classes_are_neighbours_and_dissimilar_ones_are_not():
     d = on_a_line([0, 1, 10, 11, 20, 21])
     found = merge_study.groupings(d, 2, ["similar", "dissimilar"], 0, np.random.default_rng(0))

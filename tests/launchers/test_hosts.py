@@ -130,13 +130,11 @@ def uses_data(page):
 # Some pages are with the long tests on one kind of host, two of them on all; every page on every
 # kind is the matrix. Files are written by one room for all, and operations chosen by one flag, so
 # that one experiment on functions and one on images stand for the others there.
-EVERYWHERE = ("lf_first", "noise_fitting")
+EVERYWHERE = ("lf_first",)
 ONCE = {
-    ("theory", "two workers"),
+    ("noise_fitting", "two workers"),
     ("mnist_noise", "two devices"),
     ("interpolation", "two workers"),
-    ("elastic_bands", "two devices"),
-    ("fourier_sensitivity", "another machine"),
 }
 
 
