@@ -539,7 +539,7 @@ GROUPS: dict[str, tuple[Experiment, ...]] = {
                 "many are left, and how far apart images of a class lie. Read the groupings at a "
                 "fixed number of classes left, on paths within the original classes."
             ),
-            main_figure="centroid_2",
+            main_figure="centroid",
             main_table="claims",
         ),
         Experiment(

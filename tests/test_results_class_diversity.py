@@ -48,6 +48,23 @@ def test_the_claims_of_merged_classes_follow_from_the_paths(name):
     follows(f"merged_{name}", merge_study.claims(found, num_resamples=1))
 
 
+def test_super_classes_of_known_meaning_are_slower_and_nearer_than_random_ones():
+    """And no grouping counts twice, of which the known one was the most similar, too."""
+    found = Models.read(RESULTS / "hierarchy_fashion_mnist")
+    follows("hierarchy_fashion_mnist", merge_study.claims(found, num_resamples=1))
+    of_grouping = dict(zip(merge_study.setting_of(found), found.columns["groups"], strict=True))
+    assert len(set(of_grouping.values())) == len(of_grouping) == 11
+    groupings = table("hierarchy_fashion_mnist", "groupings.csv")
+    distance, accuracy = groupings["image_distance"][1:], groupings["accuracy"][1:]
+    assert groupings["grouping"][1] == merge_study.KNOWN
+    assert (distance[0], accuracy[0]) == (distance.min(), accuracy.max())
+    own = table("hierarchy_fashion_mnist", "claims.csv")
+    own = {k: values[own["claim"] == merge_study.OF_HIERARCHY] for k, values in own.items()}
+    assert (own["direction"] == -1).all()
+    assert (len(own["reading"]), (own["estimate_high"] < 0).sum()) == (20, 17)
+    assert (own["estimate_high"][own["primary"] != ""] < 0).all()
+
+
 @both
 @pytest.mark.parametrize("kind", ["", "merged_"])
 def test_the_code_of_a_run_is_known_and_its_samples_converged(kind, name):
