@@ -95,11 +95,12 @@ def variants(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Variant
     if "examples" in sweeps:
         shares = flags.parse_floats("shares", values["shares"], above=0.0)
         flags.check_at_most("shares", max(shares), 1.0)
+        # Where trainings stop by themselves the two are the same network but for the rate's course:
+        # of two that count as settings, one would be no evidence.
+        kinds = ("equal_steps",) if base.stops else ("equal_epochs", "equal_steps")
         found += [
-            Variant(
-                f"examples_{equal}", f"{s:g}", base, share=s, equal_steps=equal == "equal_steps"
-            )
-            for equal in ("equal_epochs", "equal_steps")
+            Variant(f"examples_{kind}", f"{s:g}", base, share=s, equal_steps=kind == "equal_steps")
+            for kind in kinds
             for s in shares
         ]
     if "augmentation" in sweeps:

@@ -44,6 +44,11 @@ def test_every_case_changes_one_thing():
     assert (found["distillation=0.5"].alpha, found["distillation=0.5"].setting) == (0.5, BASE)
 
 
+def test_fewer_images_are_one_setting_where_trainings_stop_by_themselves():
+    base, values = dataclasses.replace(BASE, stop_at_loss=0.5), {**VALUES, "sweeps": ["examples"]}
+    assert [variant.name for variant in variants(base, values)][1:] == ["examples_equal_steps=0.25"]
+
+
 @pytest.mark.parametrize("num_shards", [1, 2, 3, 40])
 def test_shards_take_every_training_once_and_students_with_their_teacher(num_shards):
     found = variants(BASE, VALUES)

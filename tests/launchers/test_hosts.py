@@ -127,9 +127,9 @@ def uses_data(page):
     return DIGITS[0] in PAGES[page]
 
 
-# Some pages are with the long tests on one kind of host, two of them on all; every page on every
-# kind is the matrix. Files are written by one room for all, and operations chosen by one flag, so
-# that one experiment on functions and one on images stand for the others there.
+# One page is with the long tests on every kind of host, three more on one; every page on every kind
+# is the matrix. Files are written by one room for all, and operations chosen by one flag, so that
+# one experiment stands for the others there.
 EVERYWHERE = ("lf_first",)
 ONCE = {
     ("noise_fitting", "two workers"),
