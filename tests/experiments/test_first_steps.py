@@ -6,19 +6,24 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, mocked_cifar10
+from conftest import ROOT, mocked_cifar10, mocked_cifar100
 
-from spectral_tf.data import find_images
+from spectral_tf.data import find_images, read_hierarchy, superclasses
 from spectral_tf.experiments.classification import Classification, Setting
 from spectral_tf.experiments.sweeps import SWEEPS, variants
 
-FLAGS = ROOT / "results" / "interventions"
+RESULTS = ROOT / "results"
+
+
+def given_by(file):
+    """{flag: value} of a flagfile."""
+    lines = (RESULTS / f"{file}.flags").read_text().splitlines()
+    return dict(line.removeprefix("--").split("=", 1) for line in lines)
 
 
 def asked(file):
     """The variants of a flagfile."""
-    lines = (FLAGS / f"{file}.flags").read_text().splitlines()
-    given = dict(line.removeprefix("--").split("=", 1) for line in lines)
+    given = given_by(f"interventions/{file}")
     base = Setting(
         model=given["model"],
         batch_size=int(given["batch_size"]),
@@ -80,3 +85,33 @@ def test_it_learns(cifar_10, file, name, batch_size):
     if setting.stops:
         assert not trained.look()
         assert trained.seen[1] > setting.stop_at_loss
+
+
+@pytest.mark.matrix
+@pytest.mark.parametrize("num_classes", [100, 20])
+def test_it_learns_the_classes_of_cifar_100_and_their_super_classes(tmp_path, num_classes):
+    mocked_cifar100(tmp_path, {"train": 5, "test": 1})
+    given = given_by("class_diversity/cifar100_wrn_32")
+    learned, held_out = (
+        find_images(given["dataset"], given[split], data_dir=str(tmp_path), download=True)
+        for split in ("train_split", "held_out")
+    )
+    assert (learned.num_examples, held_out.num_examples) == (400, 200)  # Four parts of five.
+    if num_classes == 20:
+        groups = superclasses(read_hierarchy(given["hierarchy"]), learned.label_names).tolist()
+        learned, held_out = (images.merged(groups) for images in (learned, held_out))
+        assert "beaver+dolphin+otter+seal+whale" in learned.label_names
+    assert learned.num_classes == held_out.num_classes == num_classes
+    augmentations = tuple(given["augmentations"].split(","))
+    setting = Setting(model=given["model"], batch_size=8, augmentations=augmentations)
+    task = Classification(setting, learned, held_out, tf.distribute.get_strategy(), 0)
+    trained = task.trainer(0, 0)
+    losses = []
+    for _ in range(3):
+        trained.train(1)
+        losses.append(trained.train_loss())
+    assert losses[0] == pytest.approx(math.log(num_classes), rel=1e-5)  # The head starts at 0.
+    assert np.isfinite(losses).all()
+    logits, loss = trained.evaluate()
+    assert logits.shape == (200, num_classes)
+    assert np.isfinite(loss[0])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.stats
 from boards import assert_board
-from conftest import ROOT, assert_refused, launch, mocked_cifar100, tiny_imagenet
+from conftest import ROOT, assert_refused, launch, tiny_imagenet
 from PIL import Image
 
 from spectral_tf.experiments import class_study, merge_study
@@ -253,29 +253,6 @@ def test_a_hierarchy_of_ones_own_stands_beside_groupings_of_its_sizes(embedded_d
     (tmp_path / "own.csv").write_text(OWN.replace("9,round", "9,open"))
     again = launch("class_diversity_merged", *flags, f"--workdir={path}")
     assert_refused(again, "hierarchy_sha256")
-
-
-@pytest.mark.unproven
-def test_the_study_of_cifar100_takes_its_first_steps(tmp_path):
-    """By its flagfile, on images of brightness in CIFAR-100's format."""
-    # Paths between 100 classes take 99 held-out images of each, two of each tell how diverse it is.
-    mocked_cifar100(tmp_path, {"train": 12, "test": 103})
-    flags = [
-        f"--flagfile={ROOT / 'results' / 'class_diversity' / 'cifar100_wrn_32.flags'}",
-        *(f"--data_dir={tmp_path}", "--download", "--num_epochs=1"),
-        *("--model=convnet", "--width=2", "--seeds=1", "--random_groupings=1", "--pairs=2"),
-        *("--groupings=random", "--num_samples=4", f"--workdir={tmp_path / 'run'}"),
-    ]
-    result = launch("class_diversity_merged", *flags)
-    assert result.returncode == 0, result.stderr
-    groupings = columns(tmp_path / "run", "groupings")
-    assert groupings["grouping"].tolist() == ["none", "known", "random_0"]
-    assert groupings["merge"].tolist() == [1, 5, 5]
-    known = groupings["classes"][1].split()
-    assert len(known) == 20
-    assert "beaver+dolphin+otter+seal+whale" in known
-    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
-    assert environment["data"]["num_classes"] == 100
 
 
 def test_hierarchies_that_do_not_fit_get_one_line(embedded_dir, tmp_path):
