@@ -180,8 +180,11 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
     )["angles"]
 
     of_known = 0 if known is None else merge_study.mean_size(known)
-    alike = [name for name in plan.groupings if known is not None and name != "random"]
-    alike = [name for name in alike if (of_known, name) not in groupings]
+    alike = [
+        f"{name} super-classes are the known ones and count once"
+        for name in ("similar", "dissimilar")
+        if known is not None and name in plan.groupings and (of_known, name) not in groupings
+    ]
     trainings = trained(plan, page, tasks_of, groupings, family, matched_on, prepare)
     rows = rows_of(trainings, groupings, distances, angles)
     return records.Found(
@@ -191,7 +194,7 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "angles": angles,
             "names": list(learned.label_names),
             "known_merge": of_known,
-            "alike": [f"{name} super-classes are the known ones and count once" for name in alike],
+            "alike": alike,
             "dataset": learned.title,
             "images": learned.name,
             "seconds": page.seconds + sum(found.fact("seconds") for found in trainings.values()),
@@ -394,7 +397,7 @@ def first_of_each(labels: np.ndarray) -> np.ndarray:
 
 def report(plan: Plan, found: records.Found) -> records.Report:
     """Claim C12 for merged classes, groupings and what merging changes."""
-    of, names = Models.of_facts(found.facts), found.fact("names")
+    of, names = merge_study.distinct(Models.of_facts(found.facts)), found.fact("names")
     merges = {*plan.merges, found.facts.get("known_merge") or 1}
     findings, changes = merge_study.claims(of, merges=list(merges)), merge_study.changes(of)
     primary = [f for f in findings if f.primary]
@@ -450,6 +453,7 @@ def summary(
         "num_networks": len(of),
         "diverged": of.lost,
         "num_groupings": len(set(merge_study.setting_of(of).tolist())),
+        "counted_once": found.facts.get("alike", []),
         "num_paths": {t: int(of.where(t, "held_out").sum()) for t in path_study.PAIR_TYPES},
         "accuracy": {
             f"merge_{k:g}": float(of[of.columns["merge"] == k].columns["accuracy"].mean())

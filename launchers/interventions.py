@@ -83,7 +83,8 @@ with runtime.flag_group("Sweeps"):
     flags.DEFINE_list(
         "shares",
         [0.0625, 0.25],
-        "Parts of the training images (examples), trained for as many epochs and as many steps.",
+        "Parts of the training images (examples), trained for as many epochs and for as many "
+        "steps; to a --stop_at_loss or --stop_at_accuracy once, at the rates of as many steps.",
     )
     flags.DEFINE_list(
         "recipes",

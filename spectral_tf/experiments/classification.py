@@ -261,7 +261,8 @@ class Classification:
             precision=self.setting.precision,
             compiled=self.setting.compiled,
             finite_only=finite_only,
-            goal=self.setting.goal(self.epoch),
+            # Of fewer images as many batches at each look as of all, if there are as many steps.
+            goal=self.setting.goal(self.num_steps // self.setting.num_epochs),
         )
 
 

@@ -164,8 +164,8 @@ def groupings(
     one, in which a group begins with the nearest (farthest) two classes that are left and takes in
     the one with the least (largest) sum to its members, until it is full. `random` ones are
     different from each other, from both of these, whether or not these are asked for, and from the
-    known one; the first of many are those of few. A grouping stands there once: `similar` is left
-    out where the known one is it, so that no network counts as two.
+    known one; the first of many are those of few. A grouping stands there once: `similar` and
+    `dissimilar` are left out where the known one is it, so that no network counts as two.
 
     Args:
       distances: D between classes, shape [C, C].
@@ -545,6 +545,13 @@ def merged_minus_apart(
 def merges_of(found: Models) -> list[int | float]:
     """Classes in a super-class of merged networks, rising."""
     return sorted(map(number, set(found.columns["merge"].astype(np.float64).tolist()) - {1}))
+
+
+def distinct(found: Models) -> Models:
+    """Every grouping once: of several names of one, as folders of older runs have, the first."""
+    names = ("merge", "groups", "seed")
+    keys = list(zip(*(found.columns[name].tolist() for name in names), strict=True))
+    return found[np.array([key not in keys[:i] for i, key in enumerate(keys)], bool)]
 
 
 class Change(NamedTuple):

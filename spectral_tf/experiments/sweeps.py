@@ -32,7 +32,8 @@ class Variant(NamedTuple):
       value: of it, for tables and figures.
       setting: of the training.
       share: of the training images.
-      equal_steps: whether fewer images are trained on for as many steps, not epochs.
+      equal_steps: whether fewer images are trained on for as many steps, not epochs; always to a
+        goal.
       alpha: weight of the true labels beside those of the baseline of the same seed; None: no
         teacher.
     """
@@ -95,8 +96,8 @@ def variants(base: Setting, values: Mapping[str, Sequence[str]]) -> list[Variant
     if "examples" in sweeps:
         shares = flags.parse_floats("shares", values["shares"], above=0.0)
         flags.check_at_most("shares", max(shares), 1.0)
-        # Where trainings stop by themselves the two are the same network but for the rate's course:
-        # of two that count as settings, one would be no evidence.
+        # To one goal both come after nearly the same steps, as the same network but for the course
+        # of the rate: as two settings they would count it twice.
         kinds = ("equal_steps",) if base.stops else ("equal_epochs", "equal_steps")
         found += [
             Variant(f"examples_{kind}", f"{s:g}", base, share=s, equal_steps=kind == "equal_steps")

@@ -106,12 +106,19 @@ def test_it_learns_the_classes_of_cifar_100_and_their_super_classes(tmp_path, nu
     setting = Setting(model=given["model"], batch_size=8, augmentations=augmentations)
     task = Classification(setting, learned, held_out, tf.distribute.get_strategy(), 0)
     trained = task.trainer(0, 0)
+    before = [weight.numpy() for weight in trained.model.trainable_variables]
     losses = []
     for _ in range(3):
         trained.train(1)
         losses.append(trained.train_loss())
     assert losses[0] == pytest.approx(math.log(num_classes), rel=1e-5)  # The head starts at 0.
     assert np.isfinite(losses).all()
+    assert losses[-1] != losses[0]
+    moved = [
+        not np.array_equal(weight.numpy(), start)
+        for weight, start in zip(trained.model.trainable_variables, before, strict=True)
+    ]
+    assert sum(moved) > 0.8 * len(moved)
     logits, loss = trained.evaluate()
     assert logits.shape == (200, num_classes)
     assert np.isfinite(loss[0])

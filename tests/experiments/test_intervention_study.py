@@ -1,6 +1,7 @@
 """What sweeps say, of models whose order is known."""
 
 import numpy as np
+import pytest
 
 from spectral_tf.experiments import intervention_study
 from spectral_tf.experiments.path_study import Models
@@ -44,6 +45,16 @@ def test_what_falls_as_frequency_rises_speaks_for_the_same_claims():
         assert sign == (-1 if "within" in claim else 1) * (-1 if reading == consistent else 1)
     assert {reading for _, reading in signs} == {share, consistent}
     assert all(f.direction * np.sign(f.estimate.value) == 1 for f in claims)
+
+
+@pytest.mark.parametrize(("goal", "told"), [({}, " at equal steps"), ({"reached": 1}, "")])
+def test_what_ended_at_a_goal_is_not_said_to_have_equal_steps(goal, told):
+    sweep = {"sweep": np.array(["baseline", *(COUNT - 1) * ["examples_equal_steps"]])}
+    columns = sweep | {name: np.full(COUNT, value) for name, value in goal.items()}
+    found = models({"phase/dft_share": np.ones((COUNT, 2 * PATHS))}, **columns)
+    rhos = intervention_study.correlations(found, ["examples"])
+    statements = {f.statement for f in intervention_study.claims(found, rhos, ["examples"])}
+    assert f"better accuracy, over number of images{told}: lower within classes" in statements
 
 
 def test_a_comparison_is_at_the_goal_where_all_that_are_compared_reached_it():

@@ -67,6 +67,17 @@ def test_a_grouping_that_is_known_and_similar_counts_once():
         merge_study.groupings(d, 2, kinds, 14, np.random.default_rng(0), [7, 7, 3, 3, 5, 5])
 
 
+def test_of_older_folders_a_grouping_of_two_names_counts_once():
+    found = models(lambda g, seed, kind, p: float(g), num_groupings=8)
+    twice = found[np.r_[: len(found), np.flatnonzero(found.columns["grouping"] == "random_2")]]
+    twice.columns["grouping"] = twice.columns["grouping"].astype("U9")
+    twice.columns["grouping"][len(found) :] = "similar"
+    once = merge_study.distinct(twice)
+    for name, values in found.columns.items():
+        assert once.columns[name].tolist() == values.tolist()
+    assert merge_study.distinct(found).columns["seed"].size == len(found)
+
+
 def test_similar_classes_are_neighbours_and_dissimilar_ones_are_not():
     d = on_a_line([0, 1, 10, 11, 20, 21])
     found = merge_study.groupings(d, 2, ["similar", "dissimilar"], 0, np.random.default_rng(0))

@@ -44,8 +44,9 @@ def test_every_case_changes_one_thing():
     assert (found["distillation=0.5"].alpha, found["distillation=0.5"].setting) == (0.5, BASE)
 
 
-def test_fewer_images_are_one_setting_where_trainings_stop_by_themselves():
-    base, values = dataclasses.replace(BASE, stop_at_loss=0.5), {**VALUES, "sweeps": ["examples"]}
+@pytest.mark.parametrize("goal", [{"stop_at_loss": 0.5}, {"stop_at_accuracy": 0.8}])
+def test_fewer_images_are_one_setting_where_trainings_stop_by_themselves(goal):
+    base, values = dataclasses.replace(BASE, **goal), {**VALUES, "sweeps": ["examples"]}
     assert [variant.name for variant in variants(base, values)][1:] == ["examples_equal_steps=0.25"]
 
 

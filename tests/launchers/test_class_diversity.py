@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -253,6 +255,19 @@ def test_a_hierarchy_of_ones_own_stands_beside_groupings_of_its_sizes(embedded_d
     (tmp_path / "own.csv").write_text(OWN.replace("9,round", "9,open"))
     again = launch("class_diversity_merged", *flags, f"--workdir={path}")
     assert_refused(again, "hierarchy_sha256")
+
+
+def test_the_flagfile_of_cifar_100_is_a_plan():
+    flagfile = ROOT / "results" / "class_diversity" / "cifar100_wrn_32.flags"
+    code = (
+        "import runpy, sys; from absl import flags; "
+        f"names = runpy.run_path({str(ROOT / 'launchers' / 'class_diversity_merged.py')!r}); "
+        f"flags.FLAGS(['page', {f'--flagfile={flagfile}'!r}]); plan = names['plan'](); "
+        "print(plan.merges, len(plan.hierarchy), plan.random_groupings, plan.seeds, plan.pairs, "
+        "plan.between_pairs, plan.setting.model, plan.setting.num_epochs)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.split("\n")[0] == "[1, 5] 100 8 3 20 1 wrn_32 200", result.stderr
 
 
 def test_hierarchies_that_do_not_fit_get_one_line(embedded_dir, tmp_path):

@@ -1,5 +1,6 @@
 """What trainings leave in memory when they are done."""
 
+import dataclasses
 import gc
 import json
 import subprocess
@@ -36,6 +37,18 @@ def graphs():
     gc.collect()
     every = [graph for graph in gc.get_objects() if isinstance(graph, FuncGraph)]
     return sorted(graph.name for graph in every if len(graph.get_operations()) > 30)
+
+
+def test_looks_at_a_goal_see_as_many_batches_of_fewer_images():
+    setting = Setting(model="convnet", width=2, num_epochs=3, batch_size=8, stop_at_loss=0.1)
+    setting = dataclasses.replace(setting, looks_per_epoch=2)
+    held_out = data.find_images("photo_patches", "test").take(16)
+    every = []
+    for count, num_steps in ((64, None), (16, 24), (16, None)):
+        images = data.find_images("photo_patches").take(count)
+        given = (setting, images, held_out, tf.distribute.get_strategy(), 0)
+        every.append(Classification(*given, num_steps=num_steps).trainer(0, 0).goal.every)
+    assert every == [4, 4, 1]
 
 
 @pytest.mark.long
