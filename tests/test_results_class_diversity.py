@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.stats
 from conftest import ROOT, size_of_results
 
 from spectral_tf.experiments import class_study, merge_study
@@ -65,10 +66,11 @@ def test_super_classes_of_known_meaning_are_slower_and_nearer_than_random_ones()
     assert (own["estimate_high"][own["primary"] != ""] < 0).all()
 
 
-@both
-@pytest.mark.parametrize("kind", ["", "merged_"])
-def test_the_code_of_a_run_is_known_and_its_samples_converged(kind, name):
-    folder = RESULTS / f"{kind}{name}"
+@pytest.mark.parametrize(
+    "name", [*SETS, *(f"merged_{name}" for name in SETS), "hierarchy_fashion_mnist"]
+)
+def test_the_code_of_a_run_is_known_and_its_samples_converged(name):
+    folder = RESULTS / name
     assert "+" not in json.loads((folder / "environment.json").read_text())["git_commit"]
     networks = table(folder.name, "models.csv")
     assert (networks["relative_change"] < 0.02).all()
@@ -79,6 +81,47 @@ def test_the_code_of_a_run_is_known_and_its_samples_converged(kind, name):
 def test_the_page_quotes_the_tables_of_claims(folder):
     quoted = (RESULTS / folder / "claims.md").read_text()
     assert quoted.strip() in (RESULTS / "README.md").read_text()
+
+
+def test_the_page_has_the_numbers_of_the_hierarchy():
+    """Verdicts, every reading and what beside meaning tells the known grouping from the others."""
+    page = (RESULTS / "README.md").read_text()
+    section = page[page.index("## Super-classes of known meaning") :]
+    verdicts = (RESULTS / "claims_hierarchy" / "claims.md").read_text().split("\n\n")[0]
+    assert verdicts in section
+
+    def words(value):
+        return f"{value:.4f}".replace("-", "\N{MINUS SIGN}")
+
+    own = table("hierarchy_fashion_mnist", "claims.csv")
+    for i in np.flatnonzero(own["claim"] == merge_study.OF_HIERARCHY):
+        value, low, high = (words(own[f"estimate{end}"][i]) for end in ("", "_low", "_high"))
+        assert f"{value} ({low} to {high}; p = {own['estimate_p'][i]:.2g})" in section
+    groupings = table("hierarchy_fashion_mnist", "groupings.csv")
+    random = np.char.startswith(groupings["grouping"], "random")
+    for name, text in (
+        ("image_distance", "{:.1f} against {:.1f} to {:.1f}"),
+        ("length", "{:.1f} against {:.1f} to {:.1f}"),
+        ("accuracy", "{:.2f} of the held-out images against {:.2f} to {:.2f}"),
+    ):
+        own = groupings[name]
+        assert text.format(own[1], own[random].min(), own[random].max()) in section
+    accuracy = groupings["accuracy"]
+    for name, rho, lead in (
+        ("same_dft_share", 0.90, "0.051 (0.022 to 0.079)"),
+        ("same_matched_centroid", 0.71, "0.084 (0.075 to 0.093)"),
+    ):
+        x, y = accuracy[random], groupings[name][random]
+        assert scipy.stats.spearmanr(x, y).statistic == pytest.approx(-rho, abs=0.006)
+        line = scipy.stats.linregress(x, y)
+        away = accuracy[1] - x.mean()
+        std = np.std(y - line.intercept - line.slope * x) * np.sqrt(len(x) / (len(x) - 2))
+        half = scipy.stats.t.ppf(0.975, len(x) - 2) * std
+        half *= np.sqrt(1 + 1 / len(x) + away**2 / np.sum((x - x.mean()) ** 2))
+        at = line.intercept + line.slope * accuracy[1]
+        assert f"{at:.3f} ({at - half:.3f} to {at + half:.3f})" == lead
+        assert lead in section
+        assert abs(groupings[name][1] - at) < half
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.stats
 from conftest import ROOT
 from test_results_interventions import last, settings
 
@@ -36,9 +37,9 @@ def test_every_classifier_ended_at_the_loss_or_is_named(name):
     (told,) = json.loads((RESULTS / name / "summary.json").read_text())["goal"]
     assert told.startswith(f"{reached.sum()} of {len(reached)} trainings reached a training loss")
     assert ("never did" in told) == (not reached.all())
-    # Looks are a third or a fifth of an epoch apart, of as many images as there are.
-    epochs = models["num_images"].astype(int) // int(flags["batch_size"])
-    assert not np.any((models["step"] % (epochs // int(flags["looks_per_epoch"])))[reached])
+    # Looks are a third or a fifth of an epoch of all images apart.
+    looks = int(flags["train_size"]) // int(flags["batch_size"]) // int(flags["looks_per_epoch"])
+    assert not np.any(models["step"][reached] % looks)
 
 
 @each
@@ -91,3 +92,51 @@ def test_at_one_loss_better_networks_have_less_of_high_frequencies_within_classe
         "examples_equal_epochs"
         not in read_table(RESULTS / "fashion_mnist_settings" / "models.csv")["sweep"]
     )
+
+
+def test_the_page_has_the_numbers_of_the_settings():
+    page = (RESULTS / "README.md").read_text()
+    quoted = (RESULTS / "claims_settings" / "claims.md").read_text()
+    assert quoted.split("\n\n")[0] in page
+    decisive = [line for line in quoted.splitlines() if "decides *" in line]
+    assert len(decisive) == 14
+    for line in decisive:
+        assert line in page
+    rows = {k: np.array(v) for k, v in read_table(RESULTS / SETS[1] / "models.csv").items()}
+    names = np.char.add(np.char.add(rows["sweep"].astype(str), " "), rows["value"].astype(str))
+    for name in dict.fromkeys(names.tolist()):
+        own = names == name
+        steps = ", ".join(map(str, rows["step"][own].astype(int)))
+        means = [rows[k][own].mean() for k in ("epoch", "loss_at_last_look", "accuracy")]
+        assert "| {} | {:.2f} | {:.3f} | {:.3f} |".format(steps, *means) in page
+
+
+def test_fewer_images_carry_much_of_it():
+    """The numbers of the page without them, over width alone, and of wrong ends."""
+    ended = last(intervention_study.comparable(Models.read(RESULTS / SETS[1])))
+    sweep = ended.columns["sweep"].astype(str)
+    (reading,) = [r for r in READINGS if (r.name, r.ends) == ("DFT share, all paths", "held_out")]
+    for own, rho, count in (
+        (sweep != "examples_equal_steps", -0.733, 9),
+        (np.isin(sweep, ("baseline", "width")), -0.771, 6),
+    ):
+        group = ended[own]
+        found = correlation_on_paths(
+            group.columns["accuracy"],
+            group.values(reading),
+            group.correct(reading.ends),
+            settings(group),
+            paths=reading.paths,
+            where=group.where("within", reading.ends) & group.measured(reading),
+            num_resamples=1,
+        )
+        assert found.value == pytest.approx(rho, abs=0.001)
+        assert found.n == count
+    within, names = ended.where("within", reading.ends), settings(ended)
+    share = ended.values(reading)[:, within].mean(axis=1)
+    wrong = 1 - ended.correct(reading.ends)[:, within].mean(axis=1)
+    means = [
+        [values[names == name].mean() for name in dict.fromkeys(names.tolist())]
+        for values in (wrong, share)
+    ]
+    assert scipy.stats.spearmanr(*means).statistic == pytest.approx(0.764, abs=0.005)
