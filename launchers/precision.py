@@ -144,9 +144,12 @@ def report(plan: Plan, found: records.Found) -> records.Report:
     return records.Report(
         tables={
             "precision": records.Table(
-                ("precision", "learning_time_ratio", "p_holm"),
+                (
+                    *("precision", "learning_time_ratio", "p_holm"),
+                    *("member_steps_per_second", "times_as_fast"),
+                ),
                 [
-                    (group, whole, p)
+                    (group, whole, p, rates[group], rates[group] / rates[EXACT])
                     for (group, (whole, _)), p in zip(
                         ratios.items(), spectra.holm(p_values), strict=True
                     )

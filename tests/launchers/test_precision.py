@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from boards import assert_board
@@ -32,6 +34,10 @@ def test_a_short_run(tmp_path):
     ratio = np.exp(np.log(times["bfloat16"] / times["float32"]).mean())
     whole = read_table(path / "precision.csv")
     assert whole["learning_time_ratio"][1] == pytest.approx(ratio, rel=1e-4)
+    told = json.loads((path / "summary.json").read_text())["member_steps_per_second"]
+    assert whole["member_steps_per_second"] == [told[group] for group in whole["precision"]]
+    exact = told["float32"]
+    assert whole["times_as_fast"] == [told[group] / exact for group in whole["precision"]]
     assert_estimates(path)
     Image.open(path / "figures" / "learning_time_ratios.png").verify()
 
