@@ -126,9 +126,9 @@ def against_peers(training: data.Images, cores: int) -> contest.Found:
         labels = np.asarray(labels, np.int32)
         np.savez(file, images=images, labels=labels, num_classes=training.num_classes)
 
-        def of(script: str, *own: str, needs: tuple[str, ...] = ()) -> contest.Contender:
+        def of(script: str, *own: str, needs: tuple[str, ...] = ()) -> contest.InTurn:
             every = (*options, f"--data={file}", *own)
-            return contest.Contender(PEERS / f"{script}.py", every, needs, together=False)
+            return contest.InTurn(PEERS / f"{script}.py", every, needs, together=False)
 
         contenders = {
             OURS: of("images_ours"),
@@ -157,7 +157,7 @@ def report_peers(folder: records.RunFolder, found: contest.Found) -> dict[str, f
     return {row.contender: row.ours_over_it for row in rows}
 
 
-class Contender(NamedTuple):
+class InTurn(NamedTuple):
     """Works through so many images in each call; what is to be done before is not timed."""
 
     work: Callable[[], None]
@@ -165,7 +165,7 @@ class Contender(NamedTuple):
     before: Callable[[], None] = lambda: None
 
 
-def measure(contenders: dict[str, Contender]) -> dict[str, np.ndarray]:
+def measure(contenders: dict[str, InTurn]) -> dict[str, np.ndarray]:
     """Images per second of each in each round, after one round to warm up."""
     rates: dict[str, list[float]] = {name: [] for name in contenders}
     for number in progress.track(range(FLAGS.num_rounds + 1), "round"):
@@ -180,7 +180,7 @@ def measure(contenders: dict[str, Contender]) -> dict[str, np.ndarray]:
 
 def trainers(
     training: data.Images, held_out: data.Images, strategy: object
-) -> dict[str, Contender]:
+) -> dict[str, InTurn]:
     """An epoch of the same network on the same batches, by each."""
     from spectral_tf.data import pipeline, recipes
     from spectral_tf.models.classifiers import classifier
@@ -233,7 +233,7 @@ def trainers(
     def evaluate(trained: Classifier) -> None:
         trained.evaluate()
 
-    def contender(targets: Callable | None, then: Callable | None) -> Contender:
+    def contender(targets: Callable | None, then: Callable | None) -> InTurn:
         trained = make(targets)
 
         def work() -> None:
@@ -241,7 +241,7 @@ def trainers(
             if then:
                 then(trained)
 
-        return Contender(work, epoch * FLAGS.batch_size)
+        return InTurn(work, epoch * FLAGS.batch_size)
 
     smooth = tasks.SoftLabels(wave.smoothing)
     return {
