@@ -126,9 +126,9 @@ def against_peers(training: data.Images, cores: int) -> contest.Found:
         labels = np.asarray(labels, np.int32)
         np.savez(file, images=images, labels=labels, num_classes=training.num_classes)
 
-        def of(script: str, *own: str, needs: tuple[str, ...] = ()) -> contest.InTurn:
+        def of(script: str, *own: str, needs: tuple[str, ...] = ()) -> contest.Contender:
             every = (*options, f"--data={file}", *own)
-            return contest.InTurn(PEERS / f"{script}.py", every, needs, together=False)
+            return contest.Contender(PEERS / f"{script}.py", every, needs, together=False)
 
         contenders = {
             OURS: of("images_ours"),
@@ -178,9 +178,7 @@ def measure(contenders: dict[str, InTurn]) -> dict[str, np.ndarray]:
     return {name: np.asarray(values) for name, values in rates.items()}
 
 
-def trainers(
-    training: data.Images, held_out: data.Images, strategy: object
-) -> dict[str, InTurn]:
+def trainers(training: data.Images, held_out: data.Images, strategy: object) -> dict[str, InTurn]:
     """An epoch of the same network on the same batches, by each."""
     from spectral_tf.data import pipeline, recipes
     from spectral_tf.models.classifiers import classifier

@@ -71,7 +71,10 @@ with runtime.flag_group("Sweeps"):
         f"Sweeps to make: some of {', '.join(SWEEPS)}.",
     )
     flags.DEFINE_list(
-        "measured_epochs", [1, 2, 3, 5], "Epochs at which the baseline is measured, too (time)."
+        "measured_epochs",
+        [1, 2, 3, 5],
+        "Epochs at which the baseline is measured, too (time), whatever the sweeps: time can be "
+        "added to them later.",
     )
     flags.DEFINE_list(
         "architectures",
@@ -576,7 +579,8 @@ def at_the_goal(plan: Plan, of: Models, compared: Models) -> list[str]:
     if not plan.variants[0].setting.stops:
         return []
     lines = []
-    if left_out := len(of) - len(compared):
+    left_out = len(intervention_study.last(of)) - len(intervention_study.last(compared))
+    if left_out:
         lines.append(
             f"{left_out} classifiers that never reached it take no part in claims or figures"
         )

@@ -52,7 +52,9 @@ def read_hierarchy(name: str | os.PathLike[str]) -> dict[str, str]:
                 "hierarchy",
                 expected=f"one of {', '.join(hierarchies())}, or {_FORM}",
                 got=f"{name} ({type(error).__name__})",
-                hint=nearest(str(name), hierarchies(), "name a file that can be read"),
+                hint="save it as UTF-8"
+                if isinstance(error, UnicodeDecodeError)
+                else nearest(str(name), hierarchies(), "name a file that can be read"),
             ) from error
     try:
         header, *rows = [row for row in csv.reader(io.StringIO(text)) if row] or [[]]

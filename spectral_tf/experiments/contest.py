@@ -399,14 +399,14 @@ def table_lines(
     width = max(len(name) for name in (unit, *(row.contender for row in rows))) + 2
     head = (
         f"{unit:<{width}}{'members':>8}{'proc.':>6}{'threads':>8}"
-        f"{'median':>10}{'best':>10}{'ours/it':>9}{of_product}"
+        f"{'median':>12}{'best':>12}{'ours/it':>9}{of_product}"
     )
     lines = [head]
     for row in rows:
         share = f"{shares[row.contender]:>12.0%}" if shares is not None else ""
         lines.append(
             f"{row.contender:<{width}}{row.members:>8}{row.processes:>6}{row.threads:>8}"
-            f"{_rate(row.median):>10}{_rate(row.best):>10}{row.ours_over_it:>9.2f}{share}"
+            f"{_rate(row.median):>12}{_rate(row.best):>12}{row.ours_over_it:>9.2f}{share}"
         )
     return lines
 

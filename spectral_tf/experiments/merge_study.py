@@ -612,7 +612,7 @@ def claims(
       merges: classes in a super-class that were asked for; default: those that there are networks
         of. What is asked of the smallest is asked of it if all its networks diverged, too.
 
-    Where a known grouping was trained, it is held against random ones of the same sizes, too
+    Where a known grouping was trained and random ones, it is held against those of its sizes, too
     (`known_minus_random`): by the DFT share as published, and corrected by the centroid on paths
     within the original classes, likewise fixed before looking. It should be slower if its images
     are nearer to each other than theirs on average, and faster else: what is claimed follows from
@@ -676,7 +676,7 @@ def claims(
         for (question, look), reading in track(list(itertools.product(asked, READINGS)), "reading")
     ]
     known = names == KNOWN
-    if known.any():
+    if known.any() and np.char.startswith(names, "random").any():
         at = found[merge == merge[known][0]]
         sign = 1 if _above_random(at) else -1
         decides = {

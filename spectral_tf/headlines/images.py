@@ -81,7 +81,9 @@ def _slow_and_fast(kept: Sequence[tuple[float, float, Estimate]]) -> str:
     what = words[int(np.sign(low.value - high.value)) if side is None else side]
     if side is None:  # One run each: what was seen, and no more.
         what = what.replace("spoil", "spoilt").replace("spoilts", "spoilt")
-        what = what.removesuffix(", as far as intervals tell")
+        what = "in what was seen, without an interval, " + what.removesuffix(
+            ", as far as intervals tell"
+        )
     return (
         f"{what}: at amplitude {loudest:g} the lowest loss on clean targets was {told(low)} with "
         f"{slow:.2g} cycles across the data, {brief(high)} with {fast:.2g}"

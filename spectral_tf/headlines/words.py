@@ -162,7 +162,14 @@ def _count(n: Any) -> str:
 
 
 def _singular(unit: str) -> str:
-    return {"classes": "class"}.get(unit, unit.removesuffix("s"))
+    """One of them; of those that are drawn at once the first is one.
+
+    >>> _singular("runs"), _singular("runs x 2,397 images")
+    ('run', 'run x 2,397 images')
+    """
+    first, _, others = unit.partition(" x ")
+    one = {"classes": "class"}.get(first, first.removesuffix("s"))
+    return f"{one} x {others}" if others else one
 
 
 def brief(estimate: Estimate, form: str = ".3g") -> str:

@@ -82,6 +82,13 @@ def test_a_name_that_is_nearly_right_gets_the_right_one():
         read_hierarchy("cifar10")
 
 
+def test_another_encoding_is_told(tmp_path):
+    file = tmp_path / "own.csv"
+    file.write_bytes("class,superclass\nfenêtre,maison\n".encode("latin-1"))
+    with pytest.raises(UserError, match="UnicodeDecodeError.*; save it as UTF-8"):
+        read_hierarchy(file)
+
+
 @pytest.mark.parametrize(
     ("hierarchy", "told"),
     [

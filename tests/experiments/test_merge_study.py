@@ -39,6 +39,15 @@ def test_groups_of_different_sizes_are_all_there_too():
     assert isinstance(merge_study.mean_size([0, 0, 0, 1]), int)
 
 
+def test_nothing_is_claimed_of_a_hierarchy_without_random_groupings():
+    found = with_known(lambda g, seed, kind, p: float(g))
+    assert merge_study.OF_HIERARCHY in {f.claim for f in merge_study.claims(found, 1)}
+    names = found.columns["grouping"]
+    names[np.char.startswith(names, "random")] = "similar"
+    claimed = {f.claim for f in merge_study.claims(found, 1)}
+    assert claimed == {merge_study.CLAIM}
+
+
 @pytest.mark.parametrize("all_up_to", [50_000, 0])
 def test_a_known_grouping_stands_beside_others_of_its_sizes(all_up_to, monkeypatch):
     monkeypatch.setattr(merge_study, "_ALL_UP_TO", all_up_to)
