@@ -8,10 +8,9 @@ Learning times are read for every run and frequency, and compared as ratios with
 
     python launchers/precision.py --alsologtostderr
 
-takes about 11 minutes on 2 busy cores (5 runs of 3,000 steps). More frequencies are learned by all
-in
+takes about 11 minutes on 2 busy cores (5 runs of 3,000 steps). Intervals are narrower by
 
-    python launchers/precision.py --num_runs=20 --num_steps=20000 --workdir=runs/precision_20
+    python launchers/precision.py --num_runs=20 --num_steps=6000 --workdir=runs/precision_20
 
 To see: whether the ratios of a precision differ from 1 by more than those of the control, and how
 many times as fast it is here (results/precision).
