@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -179,12 +179,6 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
         },
     )["angles"]
 
-    of_known = 0 if known is None else merge_study.mean_size(known)
-    alike = [
-        f"{name} super-classes are the known ones and count once"
-        for name in ("similar", "dissimilar")
-        if known is not None and name in plan.groupings and (of_known, name) not in groupings
-    ]
     trainings = trained(plan, page, tasks_of, groupings, family, matched_on, prepare)
     rows = rows_of(trainings, groupings, distances, angles)
     return records.Found(
@@ -193,8 +187,8 @@ def run(plan: Plan, page: experiments.Page) -> records.Found:
             "distances": distances,
             "angles": angles,
             "names": list(learned.label_names),
-            "known_merge": of_known,
-            "alike": alike,
+            "known_merge": 0 if known is None else merge_study.mean_size(known),
+            "alike": alike(plan, groupings, known),
             "dataset": learned.title,
             "images": learned.name,
             "seconds": page.seconds + sum(found.fact("seconds") for found in trainings.values()),
@@ -234,6 +228,20 @@ def rows_of(
             found,
         )
         for (k, name, seed), found in trainings.items()
+    ]
+
+
+def alike(
+    plan: Plan, groupings: Collection[tuple[float, str]], known: np.ndarray | None
+) -> list[str]:
+    """A line for each grouping that was asked for and is the known one."""
+    if known is None:
+        return []
+    k = merge_study.mean_size(known)
+    return [
+        f"{name} super-classes are the known ones and count once"
+        for name in ("similar", "dissimilar")
+        if name in plan.groupings and (k, name) not in groupings
     ]
 
 
